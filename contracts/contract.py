@@ -1,0 +1,167 @@
+"""The contract of a data set: takes raw chunks apart into clean rows and rejected rows, each of which says why."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from contracts.columns import Column
+from contracts.declaration import Declaration
+from contracts.parsing import derived, dtype_of, given, parsed
+from contracts.reading import ROW, Chunk
+from contracts.schema import schema_of, violations
+
+REJECTED = {"row": pl.UInt32, "column": pl.String, "rule": pl.String, "value": pl.String, "num_broken": pl.UInt32}
+BROKEN = {"row": pl.UInt32, "column": pl.String, "rule": pl.String}
+VALUE_CHARS = 200  # of an offending value that quarantine keeps
+
+
+@dataclass
+class SeenValues:
+    """64-bit hashes seen so far, in sorted runs of doubling length: memory is 8 bytes a value."""
+
+    runs: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, hashes: np.ndarray) -> np.ndarray:
+        """True where a value was seen before, in an earlier call or earlier in this one."""
+        first = np.zeros(len(hashes), dtype=bool)
+        first[np.unique(hashes, return_index=True)[1]] = True
+        repeated = ~first
+        for run in self.runs:
+            place = np.minimum(np.searchsorted(run, hashes), len(run) - 1)
+            repeated |= run[place] == hashes
+        self._keep(np.sort(hashes[~repeated]))
+        return repeated
+
+    def _keep(self, run: np.ndarray) -> None:
+        while self.runs and len(self.runs[-1]) <= len(run):
+            run = np.sort(np.concatenate([self.runs.pop(), run]), kind="stable")
+        if len(run):
+            self.runs.append(run)
+
+
+@dataclass
+class Contract:
+    """Checks the chunks of one partition; it remembers unique values, so one object serves one partition."""
+
+    columns: tuple[Column, ...]  # what clean rows hold
+    joins: tuple[tuple[str, bool, pl.DataFrame], ...] = ()  # key, optional, side table of strings
+    images: tuple[str, frozenset[str]] | None = None  # creative column and ids that have an image
+    seen: dict[str, SeenValues] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.schema = schema_of(self.columns)
+        self.seen = {c.name: SeenValues() for c in self.columns if c.unique or c.role == "key"}
+
+    def check(self, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Clean rows (the columns, typed, then ROW) and rejected rows (REJECTED); together every row of the chunk."""
+        rows, broken = self._joined(chunk.rows)
+        typed, unparsed = self._typed(rows)
+        numbers = rows[ROW]
+        broken = [
+            pl.DataFrame([(row, "", "columns") for row, _ in chunk.ragged], schema=BROKEN, orient="row"),
+            pl.DataFrame([(row, name, "encoding") for row, name, _ in chunk.undecoded], schema=BROKEN, orient="row"),
+            *broken,
+            *unparsed,
+            _numbered(violations(self.schema, typed), numbers),
+            *self._imageless(typed, numbers),
+        ]
+        found = pl.concat(broken)
+        bad = rows[ROW].is_in(found["row"].unique().implode())
+        repeats = [_rows(numbers.filter(again), name, "unique") for name, again in self._repeats(typed, ~bad)]
+        found = pl.concat([found, *repeats])
+        clean = typed.with_columns(numbers).filter(~numbers.is_in(found["row"].unique().implode()))
+        return clean, _rejected(found, chunk, rows)
+
+    def _joined(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+        broken = []
+        for key, optional, table in self.joins:
+            cells = rows.with_columns(pl.col(key).cast(pl.String)) if rows.schema[key] != pl.String else rows
+            if not optional:
+                unmatched = ~cells[key].is_in(table[key].implode())
+                broken.append(_rows(rows[ROW].filter(unmatched), key, "join"))
+            rows = cells.join(table, on=key, how="left", maintain_order="left")
+        return rows, broken
+
+    def _typed(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+        """The declared columns with their types, and the cells that could not be read as such (rule `dtype`)."""
+        sources = [c for c in self.columns if c.derive_from is None]
+        wrong = {c.name: f"__wrong_{i}" for i, c in enumerate(sources)}
+        expressions = []
+        for column in sources:
+            present, value = given(column, rows.schema[column.name]), parsed(column, rows.schema[column.name])
+            expressions.append(pl.when(present).then(value).cast(dtype_of(column)).alias(column.name))
+            expressions.append((present & value.is_null()).alias(wrong[column.name]))
+        both = rows.select(expressions).with_columns(derived(c) for c in self.columns if c.derive_from is not None)
+        unparsed = [
+            _rows(rows[ROW].filter(both[wrong[c.name]]), c.name, "label" if c.role == "label" else "dtype")
+            for c in sources
+            if both[wrong[c.name]].any()
+        ]
+        return both.select(c.name for c in self.columns), unparsed
+
+    def _imageless(self, typed: pl.DataFrame, numbers: pl.Series) -> list[pl.DataFrame]:
+        if self.images is None:
+            return []
+        name, known = self.images
+        creatives = typed[name].cast(pl.String)
+        without = creatives.is_not_null() & ~creatives.is_in(pl.Series(sorted(known), dtype=pl.String).implode())
+        return [_rows(numbers.filter(without), name, "image")]
+
+    def _repeats(self, typed: pl.DataFrame, good: pl.Series) -> list[tuple[str, pl.Series]]:
+        """Among good rows, where a unique column repeats an earlier value."""
+        repeats = []
+        for name, seen in self.seen.items():
+            where = (good & typed[name].is_not_null()).to_numpy()
+            again = np.zeros(len(typed), dtype=bool)
+            again[where] = seen.add(typed[name].filter(pl.Series(where)).hash(seed=0).to_numpy())
+            repeats.append((name, pl.Series(again)))
+        return repeats
+
+
+def contract_of(
+    declaration: Declaration, tables: list[pl.DataFrame], images: frozenset[str] | None, *, labelled: bool = True
+) -> Contract:
+    """The contract of a partition. With `labelled` false, rows need no label (they are to be scored)."""
+    columns = tuple(c for c in declaration.columns if labelled or c.role != "label")
+    joins = zip(declaration.source.joins, tables, strict=True)
+    checked = declaration.images is not None and declaration.images.missing == "quarantine" and images is not None
+    return Contract(
+        columns=columns,
+        joins=tuple((join.key, join.optional, table) for join, table in joins),
+        images=(declaration.creative.name, images) if checked else None,
+    )
+
+
+def _rows(numbers: pl.Series, column: str, rule: str) -> pl.DataFrame:
+    return pl.DataFrame({"row": numbers.cast(pl.UInt32)}).with_columns(column=pl.lit(column), rule=pl.lit(rule))
+
+
+def _numbered(found: pl.DataFrame, numbers: pl.Series) -> pl.DataFrame:
+    """Positions in the chunk replaced by row numbers of the file."""
+    return found.with_columns(numbers.gather(found["row"]).alias("row")).select(list(BROKEN))
+
+
+def _rejected(found: pl.DataFrame, chunk: Chunk, rows: pl.DataFrame) -> pl.DataFrame:
+    """One line a rejected row: the first rule it broke, the value that broke it, in how many columns."""
+    if found.is_empty():
+        return pl.DataFrame(schema=REJECTED)
+    firsts = found.group_by("row", maintain_order=True).agg(
+        pl.first("column"), pl.first("rule"), pl.col("column").n_unique().cast(pl.UInt32).alias("num_broken")
+    )
+    values = pl.concat(
+        [
+            pl.DataFrame(chunk.ragged, schema={"row": pl.UInt32, "value": pl.String}, orient="row").with_columns(column=pl.lit("")),
+            pl.DataFrame(chunk.undecoded, schema={"row": pl.UInt32, "column": pl.String, "value": pl.String}, orient="row"),
+            *(_cells(firsts, name, rows) for name in firsts["column"].unique().sort() if name in rows.columns),
+        ],
+        how="diagonal",
+    ).unique(["row", "column"], keep="first")
+    joined = firsts.join(values, on=["row", "column"], how="left").sort("row")
+    return joined.with_columns(pl.col("value").str.slice(0, VALUE_CHARS)).select(list(REJECTED))
+
+
+def _cells(firsts: pl.DataFrame, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    wanted = firsts.filter((pl.col("column") == name) & (pl.col("rule") != "encoding")).select("row")
+    cells = rows.select(pl.col(ROW).alias("row"), pl.col(name).cast(pl.String).alias("value"))
+    return wanted.join(cells, on="row", how="left").with_columns(column=pl.lit(name))

@@ -1,0 +1,20 @@
+"""A creative's image as the model sees it: the one place that turns PNG or JPEG bytes into pixels."""
+
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+
+def to_pixels(content: bytes, size: int) -> np.ndarray:
+    """RGB pixels uint8 [3, size, size] of an encoded image; transparency is laid on white.
+
+    Raises OSError or PIL's errors for bytes that are no image.
+    """
+    with Image.open(BytesIO(content)) as image:
+        rgba = image.convert("RGBA")
+    white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+    rgb = Image.alpha_composite(white, rgba).convert("RGB")
+    if rgb.size != (size, size):
+        rgb = rgb.resize((size, size), Image.Resampling.BOX if min(rgb.size) >= size else Image.Resampling.BILINEAR)
+    return np.ascontiguousarray(np.asarray(rgb, dtype=np.uint8).transpose(2, 0, 1))

@@ -1,0 +1,129 @@
+"""Stage acquire: brings the source's raw bytes to `data/raw/<partition>/` and simulated truth to `data/truth/`.
+
+A partition that is there already with the same bytes (or was simulated from the same code and knobs) is left alone.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import asdict
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+
+import pyarrow.fs as pafs
+from tqdm import tqdm
+
+from contracts.config_errors import ConfigError
+from contracts.declaration import Declaration, Source
+from contracts.raw import SHARED
+from stages.entry import run_stage
+from stages.files import keep_only, read_json, sha256_tree, write_json
+from stages.settings import load_section
+from stages.simulate.config import ExchangeConfig
+
+RAW_DIR = Path("data/raw")
+TRUTH_DIR = Path("data/truth")
+STAMP = ".simulated.json"  # what a simulated partition was made from
+SIMULATOR_CODE = Path(__file__).parent / "simulate"
+
+
+def main() -> None:
+    declaration = load_section("data", Declaration)
+    if declaration.source.kind == "exchange":
+        config = load_section("exchange", ExchangeConfig)
+        made = simulate_months(config, RAW_DIR, TRUTH_DIR)
+        kept = set(config.months)
+    else:
+        kept, made = copy_files(declaration, RAW_DIR)
+    keep_only(RAW_DIR, kept)
+    keep_only(TRUTH_DIR, {f"{month}.parquet" for month in kept} if declaration.source.kind == "exchange" else set())
+    print(f"acquire: {len(kept - {SHARED})} partitions of {declaration.name}, {made} new or changed")
+
+
+def simulate_months(config: ExchangeConfig, raw_dir: Path, truth_dir: Path) -> int:
+    """Simulate the months that are not there yet; return how many were made."""
+    from stages.simulate.write import write_month
+
+    knobs = {key: value for key, value in asdict(config).items() if key != "months"}
+    made_from = hashlib.sha256(json.dumps([knobs, sha256_tree(SIMULATOR_CODE)], sort_keys=True).encode()).hexdigest()
+    made = 0
+    for month in tqdm(config.months, desc="simulate", unit="month", disable=None):
+        stamp = raw_dir / month / STAMP
+        if _is_current(raw_dir / month, truth_dir / f"{month}.parquet", made_from):
+            continue
+        stamp.unlink(missing_ok=True)
+        write_month(config, month=month, raw_dir=raw_dir, truth_dir=truth_dir)
+        write_json(stamp, {"made_from": made_from, "content": sha256_tree(raw_dir / month, skip=STAMP)})
+        made += 1
+    return made
+
+
+def _is_current(folder: Path, truth: Path, made_from: str) -> bool:
+    stamp = folder / STAMP
+    if not stamp.is_file() or not truth.is_file():
+        return False
+    return read_json(stamp) == {"made_from": made_from, "content": sha256_tree(folder, skip=STAMP)}
+
+
+def copy_files(declaration: Declaration, raw_dir: Path) -> tuple[set[str], int]:
+    """Copy the declared files, partition by partition; return the partitions and how many changed."""
+    filesystem, root, names = list_source(declaration.source)
+    wanted = place_files(declaration, names)
+    changed = 0
+    for partition, members in sorted(wanted.items()):
+        final, fresh = raw_dir / partition, raw_dir / f".new-{partition}"
+        shutil.rmtree(fresh, ignore_errors=True)
+        for name in tqdm(members, desc=f"acquire {partition}", unit="file", disable=None):
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            pafs.copy_files(f"{root}/{name}", str((fresh / name).resolve()), filesystem, pafs.LocalFileSystem())
+        if final.is_dir() and sha256_tree(final) == sha256_tree(fresh):
+            shutil.rmtree(fresh)
+        else:
+            shutil.rmtree(final, ignore_errors=True)
+            fresh.rename(final)
+            changed += 1
+    return set(wanted), changed
+
+
+def list_source(source: Source) -> tuple[pafs.FileSystem, str, list[str]]:
+    """The file system, the root in it, and the names of all files below the root. Raises ConfigError if there is none."""
+    try:
+        uri = source.path if "://" in source.path else str(Path(source.path).resolve())
+        filesystem, root = pafs.FileSystem.from_uri(uri)
+        info = filesystem.get_file_info(root)
+        if info.type == pafs.FileType.File:
+            return filesystem, str(PurePosixPath(root).parent), [PurePosixPath(root).name]
+        found = filesystem.get_file_info(pafs.FileSelector(root, recursive=True))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"data.source.path '{source.path}' cannot be listed: {' '.join(str(error).split())}") from error
+    names = sorted(str(PurePosixPath(i.path).relative_to(root)) for i in found if i.type == pafs.FileType.File)
+    return filesystem, root, names
+
+
+def place_files(declaration: Declaration, names: list[str]) -> dict[str, list[str]]:
+    """Which files go to which partition. Raises ConfigError if a glob matches nothing."""
+    source = declaration.source
+    month = re.compile(source.partition)
+    images = (declaration.images.files,) if declaration.images else ()
+    for patterns in (source.files, *((join.files,) for join in source.joins), *((image,) for image in images)):
+        if not any(_matches(name, pattern) for name in names for pattern in patterns):
+            raise ConfigError(f"no file below '{source.path}' matches {' or '.join(patterns)}; correct the glob in conf/data/{declaration.name}.yaml")
+    wanted: dict[str, list[str]] = {}
+    for name in names:
+        found = month.search(name)
+        partition = (found[1] if found.groups() else found[0]) if found else "all"
+        if any(_matches(name, pattern) for pattern in (*source.files, *images)):
+            wanted.setdefault(partition, []).append(name)
+        if any(_matches(name, join.files) for join in source.joins):
+            wanted.setdefault(SHARED, []).append(name)
+    return wanted
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """As pathlib's glob: a star does not cross folders, ** does."""
+    return fnmatch(name, pattern) and (pattern.count("/") == name.count("/") or "**" in pattern)
+
+
+if __name__ == "__main__":
+    run_stage(main)

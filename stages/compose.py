@@ -1,0 +1,68 @@
+"""Stage compose: reads `conf/` and writes `params.yaml`; checks every key; points `data/source` at the declared source.
+
+Nobody edits params.yaml. Under `dvc exp run` DVC has composed it with the overrides already, and it is kept.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from contracts.config_errors import ConfigError
+from contracts.declaration import Source
+from stages.entry import run_stage
+from stages.files import atomic_path
+from stages.settings import PARAMS_PATH, check_all, check_section, load_params
+
+CONF_DIR = Path("conf")
+SOURCE_LINK = Path("data/source")
+EXCHANGE_CODE = Path("stages/simulate")  # what simulated data follows from, beside the parameters
+HEADER = "# Composed from conf/ by `python -m stages.compose`. Do not edit: an edit in conf/ and `dvc repro` write it anew.\n"
+
+
+def main() -> None:
+    in_experiment = bool(os.environ.get("DVC_EXP_NAME")) and PARAMS_PATH.is_file()
+    params = load_params() if in_experiment else compose_params(CONF_DIR)
+    check_all(params)
+    if not in_experiment:
+        with atomic_path(PARAMS_PATH) as partial:
+            partial.write_text(HEADER + yaml.safe_dump(params, sort_keys=False, allow_unicode=True, width=120))
+    target = link_source(check_section("data.source", params["data"]["source"], Source))
+    kept = "kept the experiment's" if in_experiment else "wrote"
+    print(f"compose: {kept} {PARAMS_PATH} for data={params['data']['name']} model={params['model']['name']}, source {target}")
+
+
+def compose_params(conf_dir: Path, overrides: list[str] | None = None) -> dict[str, Any]:
+    """The whole configuration as plain values. Raises ConfigError for what Hydra cannot compose."""
+    try:
+        with initialize_config_dir(str(conf_dir.resolve()), version_base="1.3"):
+            config = compose("config", overrides=overrides or [])
+        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        raise ConfigError(f"conf/ does not compose: {' '.join(str(error).split())}") from error
+
+
+def link_source(source: Source) -> str:
+    """Point `data/source`, which stage acquire depends on, at what the data is made of; return the target.
+
+    DVC hashes what the link leads to, so that a new file in the source folder re-runs acquire. A bucket cannot be
+    linked: there the link leads to conf/data, and `dvc repro -f acquire` looks for new files.
+    """
+    target = EXCHANGE_CODE if source.kind == "exchange" else Path("conf/data") if "://" in source.path else Path(source.path)
+    if not target.exists():
+        raise ConfigError(f"data.source.path '{source.path}' does not exist; set it in conf/data/ to the folder of the files")
+    link = os.path.relpath(target, SOURCE_LINK.parent) if not target.is_absolute() else str(target)
+    if not SOURCE_LINK.is_symlink() or os.readlink(SOURCE_LINK) != link:
+        SOURCE_LINK.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(SOURCE_LINK) as partial:
+            partial.symlink_to(link)
+    return str(target)
+
+
+if __name__ == "__main__":
+    run_stage(main)

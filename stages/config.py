@@ -1,0 +1,16 @@
+"""Configuration of the stages that need little of it."""
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class ValidateConfig:
+    max_share: float = Field(ge=0, le=1)  # of a partition's rows that may be quarantined before the stage fails
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class ExportConfig:
+    batch_sizes: tuple[int, ...] = Field(min_length=1)  # rows a call when ONNX Runtime is compared with torch
+    max_difference: float = Field(gt=0)  # of a probability, above which the stage fails
+    fused_rows: int = Field(ge=1)  # test rows on which ctr.onnx is compared at the small batch sizes

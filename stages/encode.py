@@ -1,0 +1,100 @@
+"""Stage encode: reads the splits and `artifacts/encoder.onnx`, writes contiguous arrays to `data/encoded/`.
+
+Arrays are plain .npy, written through memory maps chunk by chunk: training maps them and slices.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from contracts.declaration import Declaration
+from contracts.images import to_pixels
+from stages.entry import run_stage
+from stages.features.apply import Encoder
+from stages.files import atomic_folder, read_json, write_json
+from stages.settings import load_section
+from stages.split import SPLITS
+
+SPLIT_DIR = Path("data/split")
+CLEAN_DIR = Path("data/clean")
+ENCODER_PATH = Path("artifacts/encoder.onnx")
+FEATURES_PATH = Path("artifacts/features.json")
+OUT_DIR = Path("data/encoded")
+BATCH_ROWS = 1 << 17
+SPEC_KEYS = ("categorical", "dense", "creative", "num_creatives", "image_size")
+
+
+def main() -> None:
+    declaration = load_section("data", Declaration)
+    features = read_json(FEATURES_PATH)
+    encoder = Encoder(ENCODER_PATH)
+    counts = {}
+    with atomic_folder(OUT_DIR) as fresh:
+        for name in SPLITS:
+            counts[name] = encode_split(SPLIT_DIR / f"{name}.parquet", encoder, declaration.label.name, fresh / name)
+        if features["creative"]:
+            np.save(fresh / "creatives.npy", creative_pixels(CLEAN_DIR, encoder, features))
+        write_json(fresh / "spec.json", {key: features[key] for key in SPEC_KEYS})
+    print(f"encode: {sum(counts.values())} rows to {encoder.num_fields} ids and {encoder.num_dense} floats, {features['num_creatives']} creatives")
+
+
+def encode_split(path: Path, encoder: Encoder, label: str, out_dir: Path) -> int:
+    """Encode one split into `out_dir`; return its rows."""
+    out_dir.mkdir(parents=True)
+    with pq.ParquetFile(path) as file:
+        num_rows = file.metadata.num_rows
+        arrays = open_arrays(out_dir, num_rows, encoder)
+        columns = [*encoder.inputs, label]
+        start = 0
+        with tqdm(total=num_rows, desc=f"encode {path.stem}", unit="row", unit_scale=True, disable=None) as bar:
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
+                rows = pl.from_arrow(batch)
+                encoded = encoder.encode(rows)
+                part = slice(start, start + len(rows))
+                arrays["cat_idx"][part] = encoded.cat_idx
+                arrays["num_feats"][part] = encoded.num_feats
+                arrays["label"][part] = rows[label].to_numpy()
+                if encoded.creative_idx is not None:
+                    arrays["creative_idx"][part] = encoded.creative_idx
+                start += len(rows)
+                bar.update(len(rows))
+    for array in arrays.values():
+        if isinstance(array, np.memmap):
+            array.flush()
+    return num_rows
+
+
+def open_arrays(out_dir: Path, num_rows: int, encoder: Encoder) -> dict[str, Any]:
+    """Memory-mapped .npy files of the right shape; an array without columns is written at once, it cannot be mapped."""
+    shapes = {"cat_idx": (np.int32, (num_rows, encoder.num_fields)), "num_feats": (np.float32, (num_rows, encoder.num_dense)), "label": (np.uint8, (num_rows,))}
+    if encoder.has_creatives:
+        shapes["creative_idx"] = (np.int32, (num_rows,))
+    arrays = {}
+    for name, (dtype, shape) in shapes.items():
+        path = out_dir / f"{name}.npy"
+        if 0 in shape:
+            np.save(path, np.empty(shape, dtype=dtype))
+            arrays[name] = np.empty(shape, dtype=dtype)
+        else:
+            arrays[name] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    return arrays
+
+
+def creative_pixels(clean_dir: Path, encoder: Encoder, features: dict[str, Any]) -> np.ndarray:
+    """Pixels uint8 [C+1, 3, S, S]; the encoder says which row is whose, row 0 is no image."""
+    size = features["image_size"]
+    pixels = np.zeros((features["num_creatives"] + 1, 3, size, size), dtype=np.uint8)
+    for path in sorted(clean_dir.glob("*/creatives.parquet")):
+        creatives = pl.read_parquet(path)
+        rows = encoder.creative_rows(creatives["creative_id"])
+        for row, content in tqdm(zip(rows, creatives["image"], strict=True), total=len(rows), desc="images", unit="image", disable=None, leave=False):
+            pixels[row] = to_pixels(content, size)
+    return pixels
+
+
+if __name__ == "__main__":
+    run_stage(main)

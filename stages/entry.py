@@ -1,0 +1,31 @@
+"""How every stage starts and how it fails: one sentence on stderr and exit code 1, never a traceback for bad input."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Run `main`; ValueError and OSError are the user's to mend and become one sentence. ADCLICK_DEBUG=1 shows where."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        if os.environ.get("ADCLICK_DEBUG") == "1":
+            raise
+        print(f"{Path(sys.argv[0]).stem}: error: {sentence(error)}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"{Path(sys.argv[0]).stem}: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def sentence(error: BaseException) -> str:
+    """What to tell the user about `error`, on one line."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        advice = "; free some space and run again" if error.errno == 28 else ""
+        return f"{error.strerror}{where}{advice}"
+    return " ".join(str(error).split())

@@ -1,0 +1,184 @@
+"""Stage `evaluate`: scores the test split through the exported model and judges the predictions.
+
+Reads artifacts/export/, data/split/, data/clean/, data/predictions/baselines.parquet and, where it is known,
+data/truth/. Writes data/predictions/test.parquet, reports/metrics.json, reports/evaluation.json, reports/plots/.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from tqdm import tqdm
+
+from contracts.declaration import Declaration
+from stages.entry import run_stage
+from stages.evaluation.bootstrap import Resampler
+from stages.evaluation.calibration import calibration_curve
+from stages.evaluation.config import EvaluateConfig
+from stages.evaluation.curves import calibration_table, gain_table, roc_table, slice_table
+from stages.evaluation.plots import plot_calibration, plot_ranking, plot_slices
+from stages.evaluation.slices import COLD_START, Slice, auto_slices, build_slice, check_slice_names
+from stages.evaluation.summary import MODEL, ORACLE, RIVAL, summarise
+from stages.evaluation.truth import match_truth
+from stages.files import atomic_folder, write_json, write_parquet
+from stages.scoring import score_split
+from stages.settings import load_section
+
+EXPORT_DIR = Path("artifacts/export")
+TRAIN_PATH, TEST_PATH = Path("data/split/train.parquet"), Path("data/split/test.parquet")
+CLEAN_DIR, TRUTH_DIR = Path("data/clean"), Path("data/truth")
+BASELINES_PATH, PREDICTIONS_PATH = Path("data/predictions/baselines.parquet"), Path("data/predictions/test.parquet")
+METRICS_PATH, EVALUATION_PATH = Path("reports/metrics.json"), Path("reports/evaluation.json")
+PLOTS_DIR = Path("reports/plots")
+HEADLINES = ("auc", "log_loss", "normalised_entropy", "ece", "observed_over_predicted")
+SHARES = ("learnable_share", "learnable_share_expected")
+
+
+def main() -> None:
+    cfg = load_section("evaluate", EvaluateConfig)
+    declaration = load_section("data", Declaration)
+    check_request(cfg, declaration)
+    test_df = pl.read_parquet(TEST_PATH)
+    p_click = score_split(EXPORT_DIR, TEST_PATH, CLEAN_DIR)
+    write_parquet(PREDICTIONS_PATH, pl.DataFrame({"p_click": p_click}))
+    predictions = {MODEL: p_click, **read_baselines(BASELINES_PATH)}
+    p_true, truth_note = match_truth(test_df, declaration.key, TRUTH_DIR)
+    evaluation, label = judge(cfg, declaration, test_df, predictions, p_true)
+    evaluation["truth"] = {"known": p_true is not None, "note": truth_note}
+    write_json(EVALUATION_PATH, evaluation)
+    write_json(METRICS_PATH, headline_metrics(evaluation))
+    shown = predictions if p_true is None else {**predictions, ORACLE: p_true}
+    write_plots(PLOTS_DIR, label, shown, evaluation)
+    print(summary_line(evaluation))
+
+
+def check_request(cfg: EvaluateConfig, declaration: Declaration) -> None:
+    """Raise ValueError where the configuration asks for what this data set does not have."""
+    if cfg.slices != "auto":
+        check_slice_names(cfg.slices, declaration.columns)
+    if cfg.resample_by != "row" and not declaration.by_role(cfg.resample_by):
+        raise ValueError(
+            f"evaluate.resample_by is {cfg.resample_by}, but no column of data set {declaration.name} has that role; "
+            "set evaluate.resample_by: row"
+        )
+
+
+def judge(
+    cfg: EvaluateConfig,
+    declaration: Declaration,
+    test_df: pl.DataFrame,
+    predictions: dict[str, np.ndarray],
+    p_true: np.ndarray | None,
+) -> tuple[dict[str, Any], np.ndarray]:
+    """All that is said about the predictions, and the labels [N] they were compared with."""
+    label = read_label(test_df, declaration)
+    slices = build_slices(cfg, declaration, test_df)
+    resampler = build_resampler(cfg, declaration, test_df)
+    num_passes = len(predictions) + (p_true is not None) + len(slices)
+    with tqdm(total=num_passes * cfg.num_resamples, desc="bootstrap", file=sys.stderr, unit="draw", mininterval=1) as bar:
+        evaluation = summarise(
+            label, predictions, p_true, slices, resampler, cfg.num_bins, cfg.confidence, lambda: bar.update()
+        )
+    evaluation["settings"] = {
+        "confidence": cfg.confidence,
+        "num_resamples": cfg.num_resamples,
+        "resample_by": cfg.resample_by,
+        "num_bins": cfg.num_bins,
+    }
+    evaluation["calibration"] = {
+        name: calibration_curve(label, p_click, cfg.num_bins, cfg.confidence) for name, p_click in predictions.items()
+    }
+    return evaluation, label
+
+
+def read_label(test_df: pl.DataFrame, declaration: Declaration) -> np.ndarray:
+    """Labels 0 and 1 of the test rows, uint8 [N]."""
+    label = test_df[declaration.label.name]
+    if label.null_count() or not label.cast(pl.Float64).is_in([0.0, 1.0]).all():
+        raise ValueError(f"{TEST_PATH}: label '{label.name}' must hold 0 and 1 only; run the stages validate and split")
+    return label.cast(pl.UInt8).to_numpy()
+
+
+def build_slices(cfg: EvaluateConfig, declaration: Declaration, test_df: pl.DataFrame) -> list[Slice]:
+    columns = declaration.columns
+    names = auto_slices(test_df, columns, cfg.max_slice_values) if cfg.slices == "auto" else cfg.slices
+    seen = None
+    if COLD_START in names and declaration.creative is not None:
+        seen = pl.read_parquet(TRAIN_PATH, columns=[declaration.creative.name]).to_series()
+    return [build_slice(name, test_df, columns, seen, cfg.max_slice_values) for name in names]
+
+
+def build_resampler(cfg: EvaluateConfig, declaration: Declaration, test_df: pl.DataFrame) -> Resampler:
+    unit, num_units = None, 0
+    if cfg.resample_by != "row":
+        column = declaration.by_role(cfg.resample_by)[0].name
+        unit = test_df[column].rank("dense").fill_null(0).cast(pl.Int32).to_numpy()
+        num_units = int(unit.max()) + 1
+    return Resampler(
+        num_rows=test_df.height,
+        num_resamples=cfg.num_resamples,
+        seed=cfg.seed,
+        num_threads=cfg.num_threads,
+        unit=unit,
+        num_units=num_units,
+    )
+
+
+def read_baselines(path: Path) -> dict[str, np.ndarray]:
+    """Predictions of each baseline, float64 [N]; a column of nulls is a baseline this data set does not have."""
+    df = pl.read_parquet(path)
+    return {name: df[name].to_numpy() for name in df.columns if df[name].null_count() == 0}
+
+
+def headline_metrics(evaluation: dict[str, Any]) -> dict[str, float]:
+    """The few numbers that `dvc metrics` shows; what is undefined is left out, its reason is in evaluation.json."""
+    model = evaluation["models"][MODEL]
+    values = {name: model[name]["value"] for name in (*HEADLINES, *SHARES) if name in model}
+    if RIVAL in evaluation["differences"]:
+        for name in ("auc", "log_loss"):
+            values[f"{name}_minus_{RIVAL}"] = evaluation["differences"][RIVAL][name]["value"]
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def write_plots(
+    folder: Path, label: np.ndarray, predictions: dict[str, np.ndarray], evaluation: dict[str, Any]
+) -> None:
+    """Tables for DVC and figures for people, all in `folder`, which is replaced as a whole."""
+    ranked = {name: p_click for name, p_click in predictions.items() if name != "constant"}
+    aucs = {name: evaluation["models"][name]["auc"]["value"] for name in ranked}
+    curves, slices = evaluation["calibration"], evaluation["slices"]
+    roc, gain = roc_table(label, ranked), gain_table(label, ranked)
+    with atomic_folder(folder) as partial:
+        roc.write_csv(partial / "roc.csv")
+        gain.write_csv(partial / "gain.csv")
+        calibration_table({name: curve for name, curve in curves.items() if name != "constant"}).write_csv(
+            partial / "calibration.csv"
+        )
+        slice_table(slices).write_csv(partial / "slices.csv")
+        plot_calibration(curves, partial / "calibration.png")
+        plot_ranking(roc, gain, aucs, partial / "ranking.png")
+        plot_slices(slices, evaluation["models"][MODEL], partial / "slices.png")
+
+
+def summary_line(evaluation: dict[str, Any]) -> str:
+    def shown(name: str, digits: int) -> str:
+        estimate = evaluation["models"][MODEL].get(name, {"value": None})
+        if estimate["value"] is None:
+            return "undefined"
+        if estimate["low"] is None:
+            return f"{estimate['value']:.{digits}f}"
+        return f"{estimate['value']:.{digits}f} [{estimate['low']:.{digits}f}, {estimate['high']:.{digits}f}]"
+
+    parts = [f"{evaluation['rows']:,} test rows, {evaluation['clicks']:,} clicks", f"AUC {shown('auc', 4)}"]
+    parts += [f"log-loss {shown('log_loss', 5)}", f"observed/predicted {shown('observed_over_predicted', 3)}"]
+    if evaluation["truth"]["known"]:
+        parts.append(f"learnable share {shown('learnable_share', 3)}")
+    return f"evaluate: {'; '.join(parts)}"
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,46 @@
+"""Multinomial bootstrap over rows, or over whole users or creatives, with the same draws for every model.
+
+Replicate r of two models uses the same weights, so the difference of two replicates is a replicate of the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.evaluation.ranking import Ranking
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resampler:
+    """Draws row weights. Memory is a few arrays of N for each thread, whatever the number of resamples."""
+
+    num_rows: int
+    num_resamples: int
+    seed: int
+    num_threads: int
+    unit: np.ndarray | None = None  # int [N] code of the user (or other unit) that is drawn as a whole; None: each row
+    num_units: int = 0
+
+    def weight(self, replicate: int) -> np.ndarray:
+        """How often each row was drawn in this replicate, int64 [N]; a pure function of seed and replicate."""
+        rng = np.random.default_rng([self.seed, replicate])
+        size = self.num_rows if self.unit is None else self.num_units
+        counts = np.bincount(rng.integers(0, size, size, dtype=np.int32 if size < 2**31 else np.int64), minlength=size)
+        return counts if self.unit is None else counts[self.unit]
+
+    def replicate(self, ranking: Ranking, on_done: Callable[[], object] | None = None) -> dict[str, np.ndarray]:
+        """`ranking.weighted` under every draw, each key float64 [R, G]. Threads change the speed, not the result."""
+
+        def one(replicate: int) -> dict[str, np.ndarray]:
+            sums = ranking.weighted(self.weight(replicate))
+            if on_done is not None:
+                on_done()
+            return sums
+
+        with ThreadPoolExecutor(self.num_threads) as pool:
+            rows = list(pool.map(one, range(self.num_resamples)))
+        return {key: np.stack([row[key] for row in rows]) for key in rows[0]}

@@ -1,0 +1,39 @@
+"""Sections `baselines` and `evaluate` of the configuration. Defaults: conf/baselines/ and conf/evaluate/."""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class BaselinesConfig:
+    """Reference models on the rows and columns of the model, without pixels. Lists are tried on val, the best is kept."""
+
+    seed: int = Field(ge=0)
+    num_threads: int = Field(ge=1)
+    prior_impressions: tuple[float, ...] = Field(min_length=1)  # strength of the prior of a rate, in impressions
+    logistic_c: tuple[float, ...] = Field(min_length=1)  # inverse regularisation of the logistic regression, ascending
+    logistic_max_iter: int = Field(ge=1)
+    lightgbm_learning_rate: float = Field(gt=0, le=1)
+    lightgbm_num_leaves: tuple[int, ...] = Field(min_length=1)
+    lightgbm_max_trees: int = Field(ge=1)  # early stopping on val usually ends before
+    lightgbm_patience_trees: int = Field(ge=1)  # trees without a better val log-loss before stopping
+    lightgbm_min_rows_in_leaf: int = Field(ge=1)
+    native_max_ids: int = Field(ge=2)  # columns with more ids reach LightGBM as smoothed rates instead of categories
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class EvaluateConfig:
+    """How the model's test predictions are judged."""
+
+    seed: int = Field(ge=0)
+    num_threads: int = Field(ge=1)
+    num_resamples: int = Field(ge=100)  # bootstrap replicates; a 95 % interval needs a few hundred
+    confidence: float = Field(ge=0.5, lt=1)  # coverage of every interval
+    resample_by: Literal["row", "entity", "creative"]  # what is drawn as a whole; entity: all rows of a user together
+    num_bins: int = Field(ge=2, le=1000)  # equal-mass bins of the calibration curve and error
+    slices: Literal["auto"] | tuple[str, ...]  # columns, or cold_start; auto: categorical columns with few values
+    max_slice_values: int = Field(ge=2)  # values of a column shown one by one; the rest becomes one slice

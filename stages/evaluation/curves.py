@@ -1,0 +1,68 @@
+"""Curves as small tables: ROC, gain and calibration of several predictions, for CSV files that DVC plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+NUM_STEPS = 200  # steps of the horizontal axis; finer than a plot can show
+
+
+def roc_table(label: np.ndarray, predictions: Mapping[str, np.ndarray]) -> pl.DataFrame:
+    """Column false_positive_rate in equal steps and one column a prediction: the true-positive rate there."""
+    grid = np.linspace(0.0, 1.0, NUM_STEPS + 1)
+    columns = {"false_positive_rate": grid}
+    for name, p_click in predictions.items():
+        false_rate, true_rate, _ = _ranked_shares(label, p_click)
+        columns[name] = np.interp(grid, false_rate, true_rate)
+    return pl.DataFrame(columns).select(pl.all().round(6))
+
+
+def gain_table(label: np.ndarray, predictions: Mapping[str, np.ndarray]) -> pl.DataFrame:
+    """Column share_of_impressions, best ranked first, and one column a prediction: the share of clicks among them."""
+    grid = np.linspace(0.0, 1.0, NUM_STEPS + 1)
+    columns = {"share_of_impressions": grid}
+    for name, p_click in predictions.items():
+        _, true_rate, row_share = _ranked_shares(label, p_click)
+        columns[name] = np.interp(grid, row_share, true_rate)
+    return pl.DataFrame(columns).select(pl.all().round(6))
+
+
+def _ranked_shares(label: np.ndarray, p_click: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Shares of unclicked rows, clicked rows and all rows above each distinct prediction, each from 0 to 1."""
+    order = np.argsort(-p_click.astype(np.float64), kind="stable")
+    p_sorted, clicks = p_click[order], np.cumsum(label[order].astype(np.float64))
+    last = np.append(np.flatnonzero(p_sorted[1:] != p_sorted[:-1]), p_sorted.shape[0] - 1)
+    rows = last + 1.0
+    clicked = np.concatenate([[0.0], clicks[last]])
+    unclicked = np.concatenate([[0.0], rows - clicks[last]])
+    shares = np.concatenate([[0.0], rows]) / p_sorted.shape[0]
+    return unclicked / max(unclicked[-1], 1.0), clicked / max(clicked[-1], 1.0), shares
+
+
+def calibration_table(curves: Mapping[str, list[dict[str, Any]]]) -> pl.DataFrame:
+    """One row a bin; columns predicted_<name> and observed_<name> of every prediction, null beyond its last bin."""
+    length = max(len(curve) for curve in curves.values())
+    columns: dict[str, list[float | None]] = {"bin": [float(number) for number in range(1, length + 1)]}
+    for name, curve in curves.items():
+        padding: list[float | None] = [None] * (length - len(curve))
+        columns[f"predicted_{name}"] = [entry["predicted"] for entry in curve] + padding
+        columns[f"observed_{name}"] = [entry["observed"] for entry in curve] + padding
+    return pl.DataFrame(columns).with_columns(pl.col("bin").cast(pl.Int64))
+
+
+def slice_table(slices: Mapping[str, list[dict[str, Any]]]) -> pl.DataFrame:
+    """One row a slice value: the numbers of the slices with their intervals, null where undefined."""
+    rows = []
+    for name, entries in slices.items():
+        for entry in entries:
+            row = {"slice": f"{name} = {entry['value']}", "rows": entry["rows"], "clicks": entry["clicks"]}
+            row["mean_prediction"] = entry["mean_prediction"]
+            for metric in ("ctr", "auc", "normalised_entropy", "observed_over_predicted"):
+                estimate = entry[metric]
+                row |= {metric: estimate["value"], f"{metric}_low": estimate["low"], f"{metric}_high": estimate["high"]}
+            rows.append(row)
+    return pl.DataFrame(rows, infer_schema_length=None)

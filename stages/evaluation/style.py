@@ -1,0 +1,82 @@
+"""How every figure looks: colours, names and fonts; and how it becomes a PNG whose bytes depend on the figure only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
+COLOURS = {
+    "model": "#0b6bcb",
+    "lightgbm": "#2f9e44",
+    "logistic": "#e8830c",
+    "creative_rate": "#9c36b5",
+    "constant": "#868e96",
+    "oracle": "#1f2933",
+}
+TITLES = {
+    "model": "Model",
+    "lightgbm": "LightGBM",
+    "logistic": "Logistic regression",
+    "creative_rate": "Smoothed rate",
+    "constant": "Constant",
+    "oracle": "Oracle (true probability)",
+}
+SETTINGS = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
+    "font.size": 9,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+}
+DPI = 160
+
+
+def title_of(name: str) -> str:
+    return TITLES.get(name, name)
+
+
+def colour_of(name: str) -> str:
+    return COLOURS.get(name, MUTED)
+
+
+@contextmanager
+def new_figure(width_in: float, height_in: float) -> Iterator[Figure]:
+    """A figure in the project's style; matplotlib's global settings are as before when the block ends."""
+    with matplotlib.rc_context(rc={**matplotlib.rcParamsDefault, **SETTINGS, "backend": "agg"}):
+        figure = Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write the figure without date and software version."""
+    figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def square_percent(axes: Axes) -> None:
+    """Both axes from 0 to 1, written in percent, with the diagonal."""
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set_aspect("equal")

@@ -1,0 +1,81 @@
+"""Stage export: reads `artifacts/model/`, `artifacts/encoder.onnx` and the test split; writes `artifacts/export/` with
+`encoder.onnx`, `ranker.onnx`, `creative_encoder.onnx`, the fused `ctr.onnx`, what they mean, and a manifest of sha-256.
+
+Fails when ONNX Runtime and torch differ by more than `export.max_difference` on a test row.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import polars as pl
+import torch
+
+from contracts.declaration import Declaration
+from stages.config import ExportConfig
+from stages.entry import run_stage
+from stages.exporting.graphs import creative_encoder_graph, fused_graph, ranker_graph
+from stages.exporting.manifest import CODE, manifest
+from stages.exporting.parity import check_parity
+from stages.files import atomic_folder, write_json
+from stages.models.encoded_arrays import load_creatives, load_spec, load_split
+from stages.models.model_folder import load_model
+from stages.models.network import CtrNetwork
+from stages.settings import load_params, load_section
+
+MODEL_DIR = Path("artifacts/model")
+ENCODED_DIR = Path("data/encoded")
+ENCODER_PATH = Path("artifacts/encoder.onnx")
+FEATURES_PATH = Path("artifacts/features.json")
+SPLIT_DIR = Path("data/split")
+EXPORT_DIR = Path("artifacts/export")
+PARITY_PATH = Path("reports/parity.json")
+
+
+def main() -> None:
+    config = load_section("export", ExportConfig)
+    params = load_params()
+    load_section("data", Declaration)
+    network = load_model(MODEL_DIR)
+    spec = load_spec(ENCODED_DIR)
+    table_CE = creative_table(network, load_creatives(ENCODED_DIR, spec))
+    with atomic_folder(EXPORT_DIR) as fresh:
+        write_graphs(network, table_CE, fresh)
+        shutil.copyfile(FEATURES_PATH, fresh / "features.json")
+        write_json(fresh / "declaration.json", params["data"])
+        test = load_split(ENCODED_DIR, "test", spec)
+        found = check_parity(fresh, network, test, pl.read_parquet(SPLIT_DIR / "test.parquet"), table_CE, config.batch_sizes, config.fused_rows)
+        write_json(PARITY_PATH, {"max_abs_difference": found, "rows": len(test)})
+        refuse_difference(found, config.max_difference)
+        write_json(fresh / "manifest.json", manifest(fresh, params, SPLIT_DIR, CODE))
+    worst = max(found.values())
+    print(f"export: {', '.join(sorted(path.name for path in EXPORT_DIR.glob('*.onnx')))}; max |dp| {worst:.1e} against torch on {len(test)} test rows")
+
+
+def creative_table(network: CtrNetwork, images: np.ndarray | None) -> np.ndarray | None:
+    """Embeddings float32 [C+1, E] of the known creatives, row 0 of no image; None if the model looks at no images."""
+    if images is None or network.creative_encoder is None:
+        return None
+    return network.encode_creatives(torch.from_numpy(np.array(images))).numpy()
+
+
+def write_graphs(network: CtrNetwork, table_CE: np.ndarray | None, folder: Path) -> None:
+    encoder, ranker = onnx.load(ENCODER_PATH), ranker_graph(network, table_CE)
+    graphs = {"encoder": encoder, "ranker": ranker, "ctr": fused_graph(encoder, ranker)}
+    if table_CE is not None:
+        graphs["creative_encoder"] = creative_encoder_graph(network)
+    for name, graph in graphs.items():
+        (folder / f"{name}.onnx").write_bytes(graph.SerializeToString(deterministic=True))
+
+
+def refuse_difference(found: dict[str, Any], allowed: float) -> None:
+    """Raise ValueError if a graph strays from torch."""
+    where, worst = max(found.items(), key=lambda item: item[1])
+    if not worst <= allowed:
+        raise ValueError(f"{where} differs from torch by {worst:.2e} in a probability, allowed is {allowed:.0e} (export.max_difference); nothing was exported")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,30 @@
+"""What an exported model is made of: digests of its files, of the data, of the code, and the parameters."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from stages.files import sha256_file, sha256_tree
+
+CODE = tuple(Path(name) for name in ("contracts", "stages/features", "stages/models", "stages/exporting", "stages/validate.py", "stages/split.py", "stages/fit.py", "stages/encode.py", "stages/train.py", "stages/export.py"))
+SECTIONS = ("seed", "data", "validate", "features", "model", "train", "trainer", "export")
+
+
+def manifest(folder: Path, params: dict[str, Any], split_dir: Path, code: tuple[Path, ...]) -> dict[str, Any]:
+    """Digests (sha-256) by name. The data's location and the machine do not enter."""
+    return {
+        "format": 1,
+        "files": {path.name: sha256_file(path) for path in sorted(folder.iterdir())},
+        "data": {path.name: sha256_file(path) for path in sorted(split_dir.glob("*.parquet"))},
+        "params": {name: params[name] for name in SECTIONS},
+        "code": code_digest(code),
+    }
+
+
+def code_digest(code: tuple[Path, ...]) -> str:
+    """One digest over the modules that a model follows from."""
+    digest = hashlib.sha256()
+    for path in code:
+        content = sha256_tree(path) if path.is_dir() else sha256_file(path)
+        digest.update(f"{path.as_posix()}\0{content}\n".encode())
+    return digest.hexdigest()

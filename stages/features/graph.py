@@ -1,0 +1,146 @@
+"""Builds `encoder.onnx`: raw strings and numbers in, ids and floats out. The one encoder of training and serving.
+
+Every column's ids are an inner value named `<column>__id`, so that a part of the graph can be run alone.
+"""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from stages.features.vocabulary import FIRST_ID, MISSING_ID, UNKNOWN_ID, Scale, Vocabulary
+
+OPSET, ML_OPSET, IR_VERSION = 18, 3, 10
+BATCH = "batch"
+CREATIVE_IDX = "creative_idx"
+
+
+class Graph:
+    """Nodes and constants collected one by one; names are given by the caller, so the bytes are always the same."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, onnx.TensorProto] = {}
+        self.values: list[onnx.ValueInfoProto] = []
+
+    def add(self, op: str, inputs: list[str], output: str, domain: str = "", **attributes: object) -> str:
+        self.nodes.append(helper.make_node(op, inputs, [output], name=f"{op}:{output}", domain=domain, **attributes))
+        return output
+
+    def constant(self, name: str, value: np.ndarray) -> str:
+        self.constants[name] = numpy_helper.from_array(value, name)
+        return name
+
+
+def build_encoder(parts: list[Vocabulary | Scale], creatives: tuple[str, tuple[str, ...]] | None) -> onnx.ModelProto:
+    """The encoder of the kept columns. `creatives` is the creative column and the ids that have an image, in row order.
+
+    Inputs: a string or float32 tensor [batch] a column. Outputs: cat_idx int64 [batch, F], num_feats float32
+    [batch, M] and, with creatives, creative_idx int64 [batch] (0: no image known).
+    """
+    graph = Graph()
+    types = {part.name: TensorProto.STRING if isinstance(part, Vocabulary) else TensorProto.FLOAT for part in parts}
+    if creatives is not None:
+        types.setdefault(creatives[0], TensorProto.STRING)
+    ids, floats = [], []
+    for part in parts:
+        if isinstance(part, Vocabulary):
+            ids.append(_look_up(graph, part.name, f"{part.name}__id", ("", *part.values), MISSING_ID))
+        else:
+            ids.append(_bucket(graph, part))
+            floats += _scale(graph, part)
+    outputs = [
+        _stack(graph, ids, "cat_idx", TensorProto.INT64, next(iter(types))),
+        _stack(graph, floats, "num_feats", TensorProto.FLOAT, next(iter(types))),
+    ]
+    if creatives is not None:
+        _look_up(graph, creatives[0], CREATIVE_IDX, creatives[1], 1)
+        outputs.append(helper.make_tensor_value_info(CREATIVE_IDX, TensorProto.INT64, [BATCH]))
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "encoder",
+            [helper.make_tensor_value_info(name, kind, [BATCH]) for name, kind in types.items()],
+            outputs,
+            initializer=list(graph.constants.values()),
+            value_info=graph.values,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="adclick",
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _look_up(graph: Graph, column: str, output: str, values: tuple[str, ...], first: int) -> str:
+    """Ids of strings, `first` for values[0] and so on; unknown for all others."""
+    keys, numbers = list(values), list(range(first, first + len(values)))
+    if not keys:  # LabelEncoder wants at least one key; no client sends this one
+        keys, numbers = ["\0"], [UNKNOWN_ID]
+    graph.add("LabelEncoder", [column], output, "ai.onnx.ml", keys_strings=keys, values_int64s=numbers, default_int64=UNKNOWN_ID)
+    if output != CREATIVE_IDX:
+        graph.values.append(helper.make_tensor_value_info(output, TensorProto.INT64, [BATCH]))
+    return output
+
+
+def _bucket(graph: Graph, scale: Scale) -> str:
+    """MISSING_ID for NaN, else FIRST_ID + number of edges at or below x."""
+    name = scale.name
+    axis = graph.constant("/axis_1", np.array([1], dtype=np.int64))
+    first = graph.constant("/first_id", np.array(FIRST_ID, dtype=np.int64))
+    absent = graph.constant("/missing_id", np.array(MISSING_ID, dtype=np.int64))
+    is_missing = graph.add("IsNaN", [name], f"{name}__isnan")
+    if scale.edges:
+        edges = graph.constant(f"{name}__edges", np.array([scale.edges], dtype=np.float32))
+        column = graph.add("Unsqueeze", [name, axis], f"{name}__column")
+        above = graph.add("GreaterOrEqual", [column, edges], f"{name}__above")
+        steps = graph.add("Cast", [above], f"{name}__steps", to=TensorProto.INT64)
+        count = graph.add("ReduceSum", [steps, axis], f"{name}__count", keepdims=0)
+        bucket = graph.add("Add", [count, first], f"{name}__bucket_id")
+    else:
+        zeros = graph.add("Cast", [is_missing], f"{name}__zeros", to=TensorProto.INT64)
+        bucket = graph.add("Add", [zeros, first], f"{name}__bucket_id")
+    output = graph.add("Where", [is_missing, absent, bucket], f"{name}__id")
+    graph.values.append(helper.make_tensor_value_info(output, TensorProto.INT64, [BATCH]))
+    return output
+
+
+def _scale(graph: Graph, scale: Scale) -> list[str]:
+    """The standardised value, 0 where missing, and a flag where it may be missing."""
+    name, x = scale.name, scale.name
+    if scale.log:
+        one = graph.constant("/one", np.array(1, dtype=np.float32))
+        size = graph.add("Add", [graph.add("Abs", [x], f"{name}__abs"), one], f"{name}__plus_one")
+        x = graph.add("Mul", [graph.add("Sign", [x], f"{name}__sign"), graph.add("Log", [size], f"{name}__log")], f"{name}__logged")
+    mean = graph.constant(f"{name}__mean", np.array(scale.mean, dtype=np.float32))
+    rate = graph.constant(f"{name}__rate", np.array(1 / scale.std, dtype=np.float32))
+    centred = graph.add("Mul", [graph.add("Sub", [x, mean], f"{name}__centred"), rate], f"{name}__standard")
+    low = graph.constant("/low", np.array(-scale.max_sigma, dtype=np.float32))
+    high = graph.constant("/high", np.array(scale.max_sigma, dtype=np.float32))
+    cut = graph.add("Clip", [centred, low, high], f"{name}__cut")
+    zero = graph.constant("/zero", np.array(0, dtype=np.float32))
+    floats = [graph.add("Where", [f"{name}__isnan", zero, cut], f"{name}__x")]
+    if scale.has_missing:
+        floats.append(graph.add("Cast", [f"{name}__isnan"], f"{name}__missing", to=TensorProto.FLOAT))
+    return floats
+
+
+def _stack(graph: Graph, columns: list[str], output: str, kind: int, any_input: str) -> onnx.ValueInfoProto:
+    """The [batch] tensors side by side; [batch, 0] if there are none."""
+    axis = graph.constant("/axis_1", np.array([1], dtype=np.int64))
+    if columns:
+        wide = [graph.add("Unsqueeze", [name, axis], f"{name}__wide") for name in columns]
+        graph.add("Concat", wide, output, axis=1)
+    else:
+        rows = graph.add("Shape", [any_input], f"{output}__rows")
+        zero = graph.constant("/zero_columns", np.array([0], dtype=np.int64))
+        shape = graph.add("Concat", [rows, zero], f"{output}__shape", axis=0)
+        empty = helper.make_tensor("empty", kind, [1], [0])
+        graph.add("ConstantOfShape", [shape], output, value=empty)
+    return helper.make_tensor_value_info(output, kind, [BATCH, len(columns)])
+
+
+def dense_names(parts: list[Vocabulary | Scale]) -> list[str]:
+    """Names of the columns of num_feats."""
+    scales = [part for part in parts if isinstance(part, Scale)]
+    return [name for s in scales for name in ([s.name, f"{s.name}__missing"] if s.has_missing else [s.name])]

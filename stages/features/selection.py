@@ -1,0 +1,95 @@
+"""Variable selection: how much each column alone says about the click, and whether that is more than chance."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from contracts.columns import Column
+from stages.features.config import SelectionConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One line of the selection report."""
+
+    name: str
+    role: str
+    score: float  # share of the label's entropy the column explains, beyond what chance would
+    z: float  # the same in standard deviations of chance
+    num_values: int  # distinct ids on the training split
+    missing_frac: float
+    kept: bool
+    reason: str
+
+
+def select(columns: tuple[Column, ...], ids: dict[str, np.ndarray], missing: dict[str, float], label: np.ndarray, config: SelectionConfig, seed: int) -> list[Score]:
+    """A score for every column, in the order of the declaration, kept or dropped with the reason."""
+    rng = np.random.default_rng(seed)
+    found = {c.name: information(ids[c.name], label, config.num_shuffles, rng) for c in columns}
+    best = sorted(found, key=lambda name: -found[name][1])[: config.min_columns]
+    scores: list[Score] = []
+    for column in columns:
+        score, z = found[column.name]
+        num_values = len(np.unique(ids[column.name]))
+        twin = next((s.name for s in scores if s.kept and same_partition(ids[s.name], ids[column.name])), None)
+        kept, reason = _verdict(column, score, z, num_values, missing[column.name], twin, column.name in best, config)
+        scores.append(Score(name=column.name, role=column.role, score=score, z=z, num_values=num_values, missing_frac=missing[column.name], kept=kept, reason=reason))
+    return scores
+
+
+def _verdict(column: Column, score: float, z: float, num_values: int, missing: float, twin: str | None, among_best: bool, config: SelectionConfig) -> tuple[bool, str]:
+    if column.keep:
+        return True, "the declaration says keep"
+    if num_values == 1:
+        return False, "one value on the training split, or every value too rare to have an id"
+    if missing > config.max_missing_frac:
+        return False, f"missing in {missing:.1%} of the rows, more than {config.max_missing_frac:.1%}"
+    if score > config.max_explained:
+        return False, f"explains {score:.0%} of the clicks' entropy alone: known only after the click? if it is known before, declare keep: true"
+    if twin is not None:
+        return False, f"says the same as '{twin}', row by row"
+    if z < config.min_z:
+        if among_best:
+            return True, f"not beyond chance (z {z:.1f}), but among the {config.min_columns} best"
+        return False, f"not beyond chance (z {z:.1f}, needed {config.min_z:g})"
+    return True, f"beyond chance (z {z:.1f})"
+
+
+def information(ids_N: np.ndarray, label_N: np.ndarray, num_shuffles: int, rng: np.random.Generator) -> tuple[float, float]:
+    """Mutual information of ids and label as a share of the label's entropy, less its mean under shuffled labels;
+    and the same in standard deviations of the shuffled ones.
+
+    Shuffling the label deals its clicks over the ids' counts: a multivariate hypergeometric draw, exact and cheap.
+    """
+    counts = np.bincount(ids_N)
+    counts = counts[counts > 0]
+    clicks = np.bincount(ids_N, weights=label_N)[np.bincount(ids_N) > 0]
+    entropy = _entropy(np.array([label_N.sum()]), np.array([len(label_N)]))
+    if len(counts) < 2 or entropy == 0:
+        return 0.0, 0.0
+    told = entropy - _entropy(clicks, counts)
+    dealt = rng.multivariate_hypergeometric(counts, int(label_N.sum()), size=num_shuffles, method="marginals")
+    chance = np.array([entropy - _entropy(row, counts) for row in dealt])
+    excess = told - chance.mean()
+    return float(excess / entropy), float(excess / max(chance.std(), 1e-12))
+
+
+def _entropy(clicks: np.ndarray, counts: np.ndarray) -> float:
+    """Entropy of the label given the id, nats."""
+    p = np.stack([clicks / counts, 1 - clicks / counts])
+    return float(-(counts * np.where(p > 0, p * np.log(np.where(p > 0, p, 1)), 0)).sum() / counts.sum())
+
+
+def same_partition(left_N: np.ndarray, right_N: np.ndarray) -> bool:
+    """Do equal ids on the left go with equal ids on the right and the other way round."""
+    # A sample refutes most pairs at once.
+    for rows in (slice(0, 1000), slice(None)):
+        a, b = left_N[rows].astype(np.int64), right_N[rows]
+        num_a, num_b = len(np.unique(a)), len(np.unique(b))
+        if num_a != num_b or len(np.unique(a * (int(right_N.max()) + 1) + b)) != num_a:
+            return False
+    return True
+
+
+def report(scores: list[Score]) -> dict[str, list[dict[str, object]]]:
+    return {"columns": [asdict(score) for score in scores]}

@@ -1,0 +1,92 @@
+"""Files that appear whole or not at all, and whose bytes are a function of their content."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+PARQUET_SETTINGS = {"compression": "zstd", "compression_level": 1, "write_statistics": True, "store_schema": False}
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`: renamed to `path` when the block ends well, removed when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.parent / f".{path.name}.{os.getpid()}.partial"
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        _remove(partial)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """As `atomic_path`, for a folder: an older folder at `path` is replaced only after the new one is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.parent / f".{path.name}.{os.getpid()}.partial"
+    _remove(partial)
+    partial.mkdir()
+    try:
+        yield partial
+        _remove(path)
+        os.replace(partial, path)
+    finally:
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def keep_only(folder: Path, names: set[str]) -> None:
+    """Make `folder` if need be and remove everything in it that is not named."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.name not in names:
+            _remove(path)
+
+
+def write_json(path: Path, obj: Any) -> None:
+    """Write `obj` with sorted keys; NaN is refused, since JSON has none."""
+    with atomic_path(path) as partial:
+        partial.write_text(json.dumps(obj, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def write_parquet(path: Path, df: pl.DataFrame) -> None:
+    """Write `df` with fixed settings, so that equal frames give equal bytes."""
+    with atomic_path(path) as partial, parquet_writer(partial, df.to_arrow().schema) as writer:
+        writer.write_table(df.to_arrow(), row_group_size=1 << 18)
+
+
+def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A streaming Parquet writer with the project's fixed settings."""
+    return pq.ParquetWriter(path, schema, **PARQUET_SETTINGS)
+
+
+def sha256_file(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_tree(folder: Path, skip: str = "") -> str:
+    """Digest of every file below `folder`, by relative name and content, in sorted order; files named `skip` left out."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != skip and "__pycache__" not in p.parts):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,112 @@
+"""Whole batches cut from memory-mapped arrays: no per-row access, no collate, no worker processes.
+
+Shape letters: B batch, F fields, M dense columns, U distinct creatives of the batch.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stages.models.encoded_arrays import EncodedSplit
+
+
+class Batch(NamedTuple):
+    cat_idx_BF: Tensor  # int32, as on disk; adding the fields' offsets makes it int64
+    num_feats_BM: Tensor  # float32
+    label_B: Tensor  # uint8
+    distinct_U: Tensor | None  # int64, the batch's creatives, each once, 0 (no image) first; None in validation
+    creative_pos_B: Tensor | None  # int64, row of `distinct_U`, or of all creatives where that is None
+
+
+def shuffled_rows(num_rows: int, seed: int, epoch: int) -> np.ndarray:
+    """A permutation of range(num_rows), int64, that depends on (seed, epoch) only."""
+    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(num_rows)
+
+
+def distinct_creatives(creative_idx_B: np.ndarray, num_creatives: int) -> tuple[np.ndarray, np.ndarray]:
+    """The creatives in a batch, each once, ascending, 0 always first; and where in that list each row's stands."""
+    is_used = np.zeros(num_creatives + 1, dtype=bool)
+    is_used[creative_idx_B] = True
+    is_used[0] = True
+    distinct_U = np.flatnonzero(is_used)
+    position = np.empty(num_creatives + 1, dtype=np.int64)
+    position[distinct_U] = np.arange(len(distinct_U))
+    return distinct_U, position[creative_idx_B]
+
+
+class TrainBatches:
+    """The shuffled batches of one rank. Where the next one stands follows from `num_steps_done()` alone,
+
+    so a run that resumes at step s gets exactly the batches that the killed run would have got from there.
+    The rows of step s are the same for any number of ranks; each rank takes an equal part of them.
+    """
+
+    def __init__(
+        self,
+        split: EncodedSplit,
+        *,
+        num_creatives: int,
+        batch_size: int,
+        seed: int,
+        rank: int,
+        num_ranks: int,
+        num_steps_done: Callable[[], int],
+    ) -> None:
+        if batch_size < num_ranks:
+            raise ValueError(f"train.batch_size must be at least the number of devices, {num_ranks}, got {batch_size}")
+        self.split, self.num_creatives = split, num_creatives
+        self.batch_size, self.seed = batch_size, seed
+        self.rank, self.num_ranks, self.num_steps_done = rank, num_ranks, num_steps_done
+
+    def __len__(self) -> int:
+        full, rest = divmod(len(self.split), self.batch_size)
+        return full + (rest >= self.num_ranks)  # a last batch with too few rows for every rank is left out
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, first = divmod(self.num_steps_done(), len(self))  # runs when the first batch is asked for, not before
+        row_N = shuffled_rows(len(self.split), self.seed, epoch)
+        for number in range(first, len(self)):
+            row_G = row_N[number * self.batch_size : (number + 1) * self.batch_size]
+            num_local = len(row_G) // self.num_ranks
+            yield self.batch(row_G[self.rank * num_local : (self.rank + 1) * num_local])
+
+    def batch(self, row_B: np.ndarray) -> Batch:
+        """The batch of rows `row_B`."""
+        distinct_U = creative_pos_B = None
+        if self.split.creative_idx_N is not None:
+            found = distinct_creatives(self.split.creative_idx_N[row_B], self.num_creatives)
+            distinct_U, creative_pos_B = (torch.from_numpy(array) for array in found)
+        return Batch(
+            cat_idx_BF=torch.from_numpy(self.split.cat_idx_NF[row_B]),
+            num_feats_BM=torch.from_numpy(self.split.num_feats_NM[row_B]),
+            label_B=torch.from_numpy(self.split.label_N[row_B]),
+            distinct_U=distinct_U,
+            creative_pos_B=creative_pos_B,
+        )
+
+
+class ValBatches:
+    """One rank's consecutive part of a split, in order."""
+
+    def __init__(self, split: EncodedSplit, *, batch_size: int, rank: int, num_ranks: int) -> None:
+        self.split, self.batch_size = split, batch_size
+        bounds = np.linspace(0, len(split), num_ranks + 1).astype(np.int64)
+        self.start, self.stop = int(bounds[rank]), int(bounds[rank + 1])
+
+    def __len__(self) -> int:
+        return -(-(self.stop - self.start) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for start in range(self.start, self.stop, self.batch_size):
+            rows = slice(start, min(start + self.batch_size, self.stop))
+            idx_N = self.split.creative_idx_N
+            yield Batch(
+                cat_idx_BF=torch.from_numpy(self.split.cat_idx_NF[rows].copy()),
+                num_feats_BM=torch.from_numpy(self.split.num_feats_NM[rows].copy()),
+                label_B=torch.from_numpy(self.split.label_N[rows].copy()),
+                distinct_U=None,
+                creative_pos_B=None if idx_N is None else torch.from_numpy(idx_N[rows].astype(np.int64)),
+            )

@@ -1,0 +1,104 @@
+"""Config sections `model`, `train` and `trainer`: what each field means. Defaults live in conf/; torch is not imported here."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+FORBID = ConfigDict(extra="forbid")
+Width = Annotated[int, Field(ge=1, le=8192)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+HiddenDims = Annotated[list[Width], Field(min_length=1, max_length=12)]
+
+
+@dataclass(frozen=True, kw_only=True, config=FORBID)
+class NetworkConfig:
+    creative_dim: Annotated[int, Field(ge=0, le=1024)]  # width of a creative's embedding; 0 leaves the pixels out
+    creative_channels: Annotated[list[Width], Field(min_length=1, max_length=5)]  # one convolution each, the first of stride 4, the others of stride 2
+
+
+@dataclass(frozen=True, kw_only=True, config=FORBID)
+class LogisticConfig(NetworkConfig):
+    name: Literal["logistic"]
+
+
+@dataclass(frozen=True, kw_only=True, config=FORBID)
+class DeepFMConfig(NetworkConfig):
+    name: Literal["deepfm"]
+    embedding_dim: Width  # values per id
+    hidden_dims: HiddenDims  # widths of the deep part
+    dropout: Dropout  # share of hidden units switched off in a step
+
+
+@dataclass(frozen=True, kw_only=True, config=FORBID)
+class DCNv2Config(NetworkConfig):
+    name: Literal["dcnv2"]
+    embedding_dim: Width
+    hidden_dims: HiddenDims
+    dropout: Dropout
+    structure: Literal["parallel", "stacked"]  # deep part beside the cross layers, or on top of them
+    num_cross_layers: Annotated[int, Field(ge=1, le=12)]
+    cross_rank: Annotated[int, Field(ge=0, le=8192)]  # rank of a cross layer's matrix; 0 means full
+
+
+@dataclass(frozen=True, kw_only=True, config=FORBID)
+class FinalMLPConfig(NetworkConfig):
+    name: Literal["finalmlp"]
+    embedding_dim: Width
+    dropout: Dropout
+    stream1_dims: HiddenDims
+    stream2_dims: HiddenDims
+    gate_dims: HiddenDims  # hidden widths of the network that weighs the inputs of a stream
+    gate1_fields: list[str]  # categorical fields that steer stream 1's gate; none means a learnt constant
+    gate2_fields: list[str]
+    num_heads: Annotated[int, Field(ge=1, le=64)]  # heads of the bilinear fusion; divides both streams' last width
+
+    @model_validator(mode="after")
+    def _heads_divide_streams(self) -> "FinalMLPConfig":
+        for name, dims in (("stream1_dims", self.stream1_dims), ("stream2_dims", self.stream2_dims)):
+            if dims[-1] % self.num_heads:
+                raise ValueError(f"{name} must end in a multiple of num_heads = {self.num_heads}, got {dims[-1]}")
+        return self
+
+
+ModelConfig = Annotated[
+    LogisticConfig | DeepFMConfig | DCNv2Config | FinalMLPConfig,
+    Field(discriminator="name"),
+]
+
+
+@dataclass(frozen=True, kw_only=True, config=FORBID)
+class TrainConfig:
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    batch_size: Annotated[int, Field(ge=1)]  # rows a step, over all devices together
+    max_epochs: Annotated[int, Field(ge=1)]
+    lr: Annotated[float, Field(gt=0, le=1)]  # peak learning rate
+    warmup_frac: Annotated[float, Field(ge=0, lt=1)]  # share of all steps in which the rate climbs to its peak
+    schedule: Literal["constant", "cosine"]  # what the rate does after the warm-up
+    final_lr_frac: Annotated[float, Field(ge=0, le=1)]  # where the cosine ends, as a share of the peak
+    weight_decay: Annotated[float, Field(ge=0, lt=100)]  # of all weights but embeddings, biases and norms
+    embedding_weight_decay: Annotated[float, Field(ge=0, lt=100)]  # of the embedding tables
+    clip_norm: Annotated[float, Field(ge=0)]  # largest gradient norm; 0 clips nothing
+    unknown_frac: Annotated[float, Field(ge=0, lt=1)]  # share of known ids shown as unknown, which trains id 0
+    no_image_frac: Annotated[float, Field(ge=0, lt=1)]  # share of rows shown without their image
+    patience_epochs: Annotated[int, Field(ge=1)]  # epochs without a better val/log_loss before training stops
+    min_delta: Annotated[float, Field(ge=0)]  # smallest fall of val/log_loss that counts as better
+    log_every_steps: Annotated[int, Field(ge=1)]  # steps that one point of the training curve averages
+    checkpoint_every_steps: Annotated[int, Field(ge=1)]  # steps lost at most when training is killed
+
+
+@dataclass(frozen=True, kw_only=True, config=FORBID)
+class TrainerConfig:
+    accelerator: Literal["cpu", "gpu"]
+    devices: Annotated[int, Field(ge=1, le=1024)]  # devices on this machine
+    strategy: Literal["auto", "ddp"]
+    precision: Literal["32-true", "bf16-mixed"]
+    num_threads: Annotated[int, Field(ge=1, le=1024)]  # CPU threads of one process
+    deterministic: bool  # same bits every time; slower on a GPU
+    prefetch_batches: Annotated[int, Field(ge=0, le=64)]  # batches prepared ahead by a thread; 0 uses none
+
+    @model_validator(mode="after")
+    def _several_devices_need_ddp(self) -> "TrainerConfig":
+        if self.devices > 1 and self.strategy != "ddp":
+            raise ValueError(f"strategy must be 'ddp' with devices = {self.devices}, got '{self.strategy}'")
+        return self

@@ -1,0 +1,137 @@
+"""The Lightning module: how a network learns from a batch, and what is measured on the validation split.
+
+All randomness of a step follows from (seed, step, rank), so a resumed run needs no random state and dropout repeats.
+Shape letters: B batch, N rows, U distinct creatives, C channels, S pixels a side, E embedding.
+"""
+
+import hashlib
+import math
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stages.models.batches import Batch
+from stages.models.config import TrainConfig
+from stages.models.network import CtrNetwork
+from stages.models.val_metrics import auc, log_loss
+
+FIRST_VALUE_ID = 2  # ids 0 and 1 mean unknown and missing; only known values are shown as unknown
+
+
+class CtrModule(LightningModule):
+    def __init__(self, network: CtrNetwork, config: TrainConfig, image_NCSS: Tensor | None, num_steps: int) -> None:
+        """`image_NCSS` are all creatives, uint8, row 0 no image; `num_steps` is what the schedule spans."""
+        super().__init__()
+        self.network, self.config, self.num_steps = network, config, num_steps
+        self.image_NCSS = image_NCSS if network.creative_encoder is not None else None
+        self.val_metrics: dict[str, float] = {}
+        self._val_logits: list[Tensor] = []
+        self._val_labels: list[Tensor] = []
+        self._val_emb_NE: Tensor | None = None
+
+    def on_fit_start(self) -> None:
+        if self.image_NCSS is not None:
+            self.image_NCSS = self.image_NCSS.to(self.device)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        torch.manual_seed(step_seed(self.config.seed, self.global_step, self.global_rank))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        cat_idx_BF = hide_ids(batch.cat_idx_BF, self.config.unknown_frac)
+        emb_UE = creative_pos_B = None
+        if self.image_NCSS is not None:
+            emb_UE = self.network.creative_encoder(take_images(self.image_NCSS, batch.distinct_U))
+            creative_pos_B = hide_images(batch.creative_pos_B, self.config.no_image_frac)
+        logit_B = self.network(cat_idx_BF, batch.num_feats_BM, emb_UE, creative_pos_B)
+        return functional.binary_cross_entropy_with_logits(logit_B.float(), batch.label_B.float())
+
+    def on_validation_epoch_start(self) -> None:
+        self._val_logits, self._val_labels = [], []
+        self._val_emb_NE = None if self.image_NCSS is None else self.network.encode_creatives(self.image_NCSS)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        logit_B = self.network(batch.cat_idx_BF, batch.num_feats_BM, self._val_emb_NE, batch.creative_pos_B)
+        self._val_logits.append(logit_B.float())
+        self._val_labels.append(batch.label_B)
+
+    def on_validation_epoch_end(self) -> None:
+        logit_N, label_N = self._gathered(self._val_logits), self._gathered(self._val_labels)
+        self._val_logits, self._val_labels, self._val_emb_NE = [], [], None
+        self.val_metrics = {"val/log_loss": log_loss(logit_N, label_N), "val/auc": auc(logit_N, label_N)}
+        if not math.isfinite(self.val_metrics["val/log_loss"]):
+            raise ValueError(diverged("val/log_loss", self.val_metrics["val/log_loss"], self.global_step))
+        self.log_dict(self.val_metrics, prog_bar=True, logger=False)  # the curves are logged by their own callback
+
+    def _gathered(self, parts: list[Tensor]) -> np.ndarray:
+        """All ranks' values of the split, in row order."""
+        local_N = torch.cat(parts) if parts else torch.zeros(0, device=self.device)
+        if self.trainer.world_size == 1:
+            return local_N.cpu().numpy()
+        lengths = self.all_gather(torch.tensor(len(local_N), device=self.device)).tolist()
+        padded_N = functional.pad(local_N.float(), (0, max(lengths) - len(local_N)))
+        gathered = self.all_gather(padded_N).cpu().numpy()
+        return np.concatenate([row[:length] for row, length in zip(gathered, lengths, strict=True)])
+
+    def configure_optimizers(self) -> dict:
+        optimizer = torch.optim.AdamW(decay_groups(self.network, self.config), lr=self.config.lr, fused=True)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_share(step, self.num_steps, self.config))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None) -> None:
+        # Lightning 2.6 refuses to clip for a fused optimizer under bf16-mixed, although there is no loss scale to undo
+        if self.config.clip_norm > 0:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm, foreach=True)
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """A seed of 63 bits for one step of one rank, unlike that of any other."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{step}/{rank}".encode(), digest_size=8).digest(), "little") >> 1
+
+
+def take_images(image_NCSS: Tensor, distinct_U: Tensor) -> Tensor:
+    """The images of `distinct_U`, in the memory order of `image_NCSS`; indexing a channels-last tensor would lose it."""
+    return image_NCSS.permute(0, 2, 3, 1)[distinct_U].permute(0, 3, 1, 2)
+
+
+def hide_ids(cat_idx_BF: Tensor, frac: float) -> Tensor:
+    """`cat_idx_BF` with a random share `frac` of the known values replaced by the unknown id 0."""
+    if frac == 0:
+        return cat_idx_BF
+    is_hidden_BF = (torch.rand(cat_idx_BF.shape, device=cat_idx_BF.device) < frac) & (cat_idx_BF >= FIRST_VALUE_ID)
+    return cat_idx_BF.masked_fill(is_hidden_BF, 0)
+
+
+def hide_images(creative_pos_B: Tensor, frac: float) -> Tensor:
+    """`creative_pos_B` with a random share `frac` of the rows pointed at position 0, which holds no image."""
+    if frac == 0:
+        return creative_pos_B
+    return creative_pos_B.masked_fill(torch.rand(creative_pos_B.shape, device=creative_pos_B.device) < frac, 0)
+
+
+def decay_groups(network: CtrNetwork, config: TrainConfig) -> list[dict]:
+    """The optimiser's parameter groups: embedding tables, other matrices, and what is never decayed."""
+    tables = {f"{name}.weight" for name, module in network.named_modules() if isinstance(module, nn.Embedding)}
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        decay = config.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault(config.embedding_weight_decay if name in tables else decay, []).append(parameter)
+    return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]
+
+
+def lr_share(step: int, num_steps: int, config: TrainConfig) -> float:
+    """The learning rate of step `step` (from 0) of `num_steps`, as a share of its peak."""
+    num_warmup = round(config.warmup_frac * num_steps)
+    if step < num_warmup:
+        return (step + 1) / (num_warmup + 1)
+    if config.schedule == "constant":
+        return 1.0
+    progress = min((step - num_warmup) / max(num_steps - num_warmup, 1), 1.0)
+    return config.final_lr_frac + (1 - config.final_lr_frac) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def diverged(name: str, value: float, step: int) -> str:
+    """What to tell the user when a loss is no number any more."""
+    return f"{name} must be a finite number, got {value} by step {step}; lower train.lr or train.clip_norm and run again"

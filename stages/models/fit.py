@@ -1,0 +1,139 @@
+"""Trains one network on encoded arrays: puts module, data and callbacks together in a Lightning trainer."""
+
+import logging
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import EarlyStopping
+from torch import Tensor
+
+from stages.models.checkpoint_io import SafetensorsCheckpointIO
+from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
+from stages.models.ctr_datamodule import CtrDataModule
+from stages.models.ctr_module import CtrModule
+from stages.models.curves import CurveWriter, curve_logger
+from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
+from stages.models.network import CtrNetwork, build_network
+from stages.models.progress import EpochLines, Stopwatch, TrainBar
+from stages.models.resume import Best, BestWeights, CheckpointWriter, newest_checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedData:
+    """All that training reads."""
+
+    spec: EncodedSpec
+    train: EncodedSplit
+    val: EncodedSplit
+    image_NCSS: np.ndarray | None  # uint8, row 0 no image
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A finished training."""
+
+    network: CtrNetwork  # with the weights of the last step
+    best: Best
+    best_weights_path: Path
+    num_steps: int
+    rows_per_s: float  # of this process's part of the training
+    train_s: float
+    num_rows: int
+    is_main_process: bool  # False in all but one of the processes of a distributed training
+
+
+def fit_network(
+    data: EncodedData,
+    model: ModelConfig,
+    train: TrainConfig,
+    trainer: TrainerConfig,
+    *,
+    work_folder: Path,
+    curves_folder: Path,
+) -> Fitted:
+    """Train, or go on with the training that `work_folder` holds a checkpoint of, until done.
+
+    Curves go to `curves_folder`, checkpoints and the best weights to `work_folder`.
+    Raises ValueError if a loss is no finite number any more, or if the disk takes no checkpoint.
+    """
+    _prepare_torch(train, trainer)
+    _silence_lightning()
+    network = build_network(model, data.spec)
+    datamodule = CtrDataModule(
+        data.train,
+        data.val,
+        num_creatives=data.spec.num_creatives,
+        batch_size=train.batch_size,
+        seed=train.seed,
+        prefetch_batches=trainer.prefetch_batches,
+        pin_memory=trainer.accelerator == "gpu",
+    )
+    num_steps = train.max_epochs * -(-len(data.train) // train.batch_size)
+    module = CtrModule(network, train, channels_last(data.image_NCSS), num_steps)
+
+    curves, best, stopwatch = CurveWriter(train.log_every_steps), BestWeights(work_folder), Stopwatch()
+    early_stopping = EarlyStopping("val/log_loss", patience=train.patience_epochs, min_delta=train.min_delta)
+    writer = CheckpointWriter(work_folder, train.checkpoint_every_steps, best, early_stopping)
+    can_draw = sys.stderr.isatty()
+    shown = TrainBar(curves) if can_draw else EpochLines()
+    lightning_trainer = Trainer(
+        accelerator=trainer.accelerator,
+        devices=trainer.devices,
+        strategy=trainer.strategy,
+        precision=trainer.precision,
+        deterministic=trainer.deterministic,
+        max_epochs=train.max_epochs,
+        logger=curve_logger(curves_folder),
+        callbacks=[stopwatch, curves, early_stopping, best, shown, writer],
+        plugins=[SafetensorsCheckpointIO()],
+        default_root_dir=work_folder,
+        log_every_n_steps=1,  # only the module's own callback logs steps; a larger number makes Lightning warn about short epochs
+        num_sanity_val_steps=0,
+        enable_checkpointing=False,
+        enable_progress_bar=can_draw,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    found = newest_checkpoint(work_folder)
+    if found and lightning_trainer.is_global_zero:
+        print(f"train: resuming at step {found[1]} of at most {num_steps}", file=sys.stderr)
+    lightning_trainer.fit(module, datamodule=datamodule, ckpt_path=str(found[0]) if found else None)
+    return Fitted(
+        network=network,
+        best=best.best,
+        best_weights_path=work_folder / best.best.file_name,
+        num_steps=lightning_trainer.global_step,
+        rows_per_s=stopwatch.rows_per_s,
+        train_s=stopwatch.train_s,
+        num_rows=stopwatch.num_rows,
+        is_main_process=lightning_trainer.is_global_zero,
+    )
+
+
+def channels_last(image_NCSS: np.ndarray | None) -> Tensor | None:
+    """The same images and shape, with the channels of a pixel side by side: convolutions on a CPU are faster on these."""
+    if image_NCSS is None:
+        return None
+    return torch.from_numpy(np.ascontiguousarray(image_NCSS.transpose(0, 2, 3, 1))).permute(0, 3, 1, 2)
+
+
+def _prepare_torch(train: TrainConfig, trainer: TrainerConfig) -> None:
+    torch.set_num_threads(trainer.num_threads)
+    # the trainer turns deterministic algorithms on; filling every new tensor with NaN besides would cost time for nothing
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.manual_seed(train.seed)  # for the initial weights; each step seeds itself
+
+
+def _silence_lightning() -> None:
+    """Messages that say nothing to the person who trains, one by one."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # devices found, advertisements, reason of the end
+    # our loaders read the arrays themselves and find their place by the step count: workers and loader state are not needed
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
+    # Lightning 2.6.6 asks torch 2.13's pytree in a way torch has deprecated; its own next release must mend that
+    warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")

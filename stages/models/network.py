@@ -1,0 +1,55 @@
+"""The whole model: a network that ranks encoded rows, and the creative tower it looks with. Built from plain values."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stages.models.config import ModelConfig
+from stages.models.creative_encoder import CreativeEncoder
+from stages.models.dcnv2 import DCNv2
+from stages.models.deepfm import DeepFM
+from stages.models.encoded_arrays import EncodedSpec
+from stages.models.finalmlp import FinalMLP
+from stages.models.logistic import Logistic
+
+NETWORKS = {"logistic": Logistic, "deepfm": DeepFM, "dcnv2": DCNv2, "finalmlp": FinalMLP}
+ENCODE_IMAGES = 2048  # creatives encoded together when all of them are; bounds the memory it takes
+
+
+class CtrNetwork(nn.Module):
+    """`ranker(cat_idx_BF, num_feats_BM, creative_emb_BE) -> logit_B` and `creative_encoder(image_UCSS) -> emb_UE`.
+
+    `creative_encoder` is None and `creative_dim` 0 where the data set has no creatives or the config leaves them out;
+    `creative_emb_BE` then is [B, 0].
+    """
+
+    def __init__(self, config: ModelConfig, spec: EncodedSpec) -> None:
+        super().__init__()
+        self.config, self.spec = config, spec
+        self.creative_dim = config.creative_dim if spec.has_creative else 0
+        if not spec.num_ids:
+            raise ValueError("the data set has no categorical field, and every network needs one; declare one")
+        self.ranker = NETWORKS[config.name](config, spec, self.creative_dim)
+        uses_pixels = self.creative_dim > 0
+        self.creative_encoder = CreativeEncoder(config.creative_channels, self.creative_dim) if uses_pixels else None
+
+    def forward(
+        self, cat_idx_BF: Tensor, num_feats_BM: Tensor, emb_UE: Tensor | None, creative_pos_B: Tensor | None
+    ) -> Tensor:
+        """Logits, float32 [B]; row b looks at the creative whose embedding is row `creative_pos_B[b]` of `emb_UE`."""
+        if emb_UE is None:
+            creative_emb_BE = num_feats_BM.new_zeros(len(cat_idx_BF), 0)
+        else:
+            creative_emb_BE = functional.embedding(creative_pos_B, emb_UE)  # its backward is a fast sum, unlike emb[pos]
+        return self.ranker(cat_idx_BF, num_feats_BM, creative_emb_BE)
+
+    def encode_creatives(self, image_NCSS: Tensor) -> Tensor:
+        """Embeddings of all creatives in `image_NCSS` (uint8), float32 [N, E], in bounded memory and without gradients."""
+        with torch.no_grad():
+            chunks = image_NCSS.split(ENCODE_IMAGES)
+            return torch.cat([self.creative_encoder(chunk).float() for chunk in chunks])
+
+
+def build_network(config: ModelConfig, spec: EncodedSpec) -> CtrNetwork:
+    """The model that `config` describes for the columns of `spec`, with fresh weights from torch's random state."""
+    return CtrNetwork(config, spec)

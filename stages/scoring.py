@@ -1,0 +1,101 @@
+"""Scores clean rows with the exported model: `encoder.onnx`, then `ranker.onnx`. Evaluation and bulk scoring both call this,
+so they give the same probabilities to the last bit.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import polars as pl
+import pyarrow.parquet as pq
+
+from contracts.images import to_pixels
+from stages.features.apply import Encoded, Encoder
+from stages.files import read_json
+
+RANKER_ROWS = 4096  # every call to the ranker has this many rows, padded: kernels round by batch size
+NUM_THREADS = 2
+BATCH_ROWS = 1 << 17
+
+
+def open_session(path: Path) -> ort.InferenceSession:
+    """The graph on one thread, without ORT's warning that creative_emb has a default that may be overridden."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+class Scorer:
+    """An exported model, ready to score clean rows."""
+
+    def __init__(self, export_dir: Path) -> None:
+        if not (export_dir / "manifest.json").is_file():
+            raise ValueError(f"{export_dir / 'manifest.json'} is missing; run stage export first")
+        self.encoder = Encoder(export_dir / "encoder.onnx")
+        self._ranker = open_session(export_dir / "ranker.onnx")
+        self._inputs = {value.name for value in self._ranker.get_inputs()}
+        looks = export_dir / "creative_encoder.onnx"
+        self._creative_encoder = open_session(looks) if looks.is_file() else None
+        self._image_size = read_json(export_dir / "features.json")["image_size"]
+        self._pool = ThreadPoolExecutor(NUM_THREADS)
+
+    def score(self, rows: pl.DataFrame, images: pl.DataFrame | None = None, creative: str | None = None) -> np.ndarray:
+        """Probabilities float32 [N] of clean rows. `images` (creative_id, image bytes) shows creatives that the model
+        has not seen, named in column `creative`; without an image such a creative counts as one without image.
+        """
+        encoded = self.encoder.encode(rows)
+        vectors = None
+        if images is not None and self._creative_encoder is not None and encoded.creative_idx is not None:
+            vectors = self._vectors(rows[creative].cast(pl.String), encoded.creative_idx, images)
+        starts = range(0, len(rows), RANKER_ROWS)
+        parts = self._pool.map(lambda start: self._rank(encoded, vectors, slice(start, start + RANKER_ROWS)), starts)
+        return np.concatenate([np.empty(0, dtype=np.float32), *parts])
+
+    def _rank(self, encoded: Encoded, vectors: np.ndarray | None, rows: slice) -> np.ndarray:
+        feed = {"cat_idx": encoded.cat_idx, "num_feats": encoded.num_feats, "creative_idx": encoded.creative_idx}
+        if vectors is not None:
+            feed["creative_emb"] = vectors
+        num_rows = len(encoded.cat_idx[rows])
+        padded = {name: _pad(array[rows]) for name, array in feed.items() if array is not None and name in self._inputs | {"creative_emb"}}
+        return self._ranker.run(["p_click"], padded)[0][:num_rows]
+
+    def _vectors(self, ids: pl.Series, idx_N: np.ndarray, images: pl.DataFrame) -> np.ndarray | None:
+        """Embeddings [N, E] of the rows' creatives where the model has not seen them; None if there are none such."""
+        unseen = ids.filter(pl.Series(idx_N == 0)).unique()
+        shown = images.filter(pl.col("creative_id").is_in(unseen.implode())).sort("creative_id")
+        if shown.is_empty():
+            return None
+        pixels = np.stack([to_pixels(content, self._image_size) for content in shown["image"]])
+        emb_UE = self._creative_encoder.run(None, {"creative_pixels": pixels})[0]
+        default = self._creative_encoder_default()
+        table = np.concatenate([default, emb_UE])
+        position = {creative_id: i + 1 for i, creative_id in enumerate(shown["creative_id"])}
+        return table[ids.replace_strict(position, default=0, return_dtype=pl.Int64).to_numpy()]
+
+    def _creative_encoder_default(self) -> np.ndarray:
+        """Embedding [1, E] of no image: what the black picture in row 0 of the table gives."""
+        return self._creative_encoder.run(None, {"creative_pixels": np.zeros((1, 3, self._image_size, self._image_size), np.uint8)})[0]
+
+
+def _pad(array: np.ndarray) -> np.ndarray:
+    if len(array) == RANKER_ROWS:
+        return array
+    padded = np.zeros((RANKER_ROWS, *array.shape[1:]), dtype=array.dtype)
+    padded[: len(array)] = array
+    return padded
+
+
+def parquet_batches(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
+    """The rows of `path` in bounded pieces."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
+            yield pl.from_arrow(batch)
+
+
+def score_split(export_dir: Path, split_parquet: Path, clean_dir: Path | None = None) -> np.ndarray:
+    """Probabilities float32 [N] of a split, in its order; every creative of the data set is in the ranker's table."""
+    scorer = Scorer(export_dir)
+    return np.concatenate([scorer.score(rows) for rows in parquet_batches(split_parquet, scorer.encoder.inputs)])

@@ -1,0 +1,67 @@
+"""The sections of `params.yaml` as frozen dataclasses; the one place that says which class checks which section."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.config_errors import ConfigError, describe
+
+SECTIONS = {
+    "data": "contracts.declaration:Declaration",
+    "exchange": "stages.simulate.config:ExchangeConfig",
+    "validate": "stages.config:ValidateConfig",
+    "features": "stages.features.config:FeaturesConfig",
+    "model": "stages.models.config:ModelConfig",
+    "train": "stages.models.config:TrainConfig",
+    "trainer": "stages.models.config:TrainerConfig",
+    "export": "stages.config:ExportConfig",
+    "baselines": "stages.evaluation.config:BaselinesConfig",
+    "evaluate": "stages.evaluation.config:EvaluateConfig",
+}
+PARAMS_PATH = Path("params.yaml")
+
+Section = TypeVar("Section")
+
+
+def load_params(path: Path = PARAMS_PATH) -> dict[str, Any]:
+    """The whole of `params.yaml` as plain values. Raises ConfigError if it is missing or no mapping."""
+    if not path.is_file():
+        raise ConfigError(f"{path} is missing; run `python -m stages.compose` in the project's folder to compose it")
+    try:
+        params = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML ({' '.join(str(error).split())}); run `python -m stages.compose`") from error
+    if not isinstance(params, dict):
+        raise ConfigError(f"{path} holds no mapping of sections; run `python -m stages.compose` to compose it anew")
+    return params
+
+
+def load_section(name: str, config_class: type[Section], path: Path = PARAMS_PATH) -> Section:
+    """Section `name` of `params.yaml`, checked. Raises ConfigError naming key, value and what is allowed."""
+    params = load_params(path)
+    if name not in params:
+        raise ConfigError(f"section '{name}' is missing in {path}; it comes from conf/config.yaml")
+    return check_section(name, params[name], config_class)
+
+
+def check_section(name: str, values: Any, config_class: type[Section]) -> Section:
+    """`values` as `config_class`. Raises ConfigError with one sentence."""
+    try:
+        return TypeAdapter(config_class).validate_python(values)
+    except ValidationError as error:
+        raise ConfigError(describe(error, name, config_class)) from error
+
+
+def check_all(params: dict[str, Any]) -> None:
+    """Check every section of `params`; an unknown section is an error too."""
+    unknown = sorted(set(params) - set(SECTIONS) - {"seed"})
+    if unknown:
+        raise ConfigError(f"'{unknown[0]}' is not a section of the configuration; allowed: seed, {', '.join(SECTIONS)}")
+    for name, target in SECTIONS.items():
+        module, class_name = target.split(":")
+        if name not in params:
+            raise ConfigError(f"section '{name}' is missing; it comes from conf/config.yaml")
+        check_section(name, params[name], getattr(import_module(module), class_name))

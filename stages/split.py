@@ -1,0 +1,123 @@
+"""Stage split: reads `data/clean/`, writes `data/split/{train,val,test}.parquet` and `reports/split.json`.
+
+Rows keep their order. By time, no instant is in two splits; an excluded entity's rows are counted, not lost silently.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from contracts.declaration import Declaration, Split
+from contracts.raw import natural
+from stages.entry import run_stage
+from stages.files import atomic_folder, parquet_writer, write_json
+from stages.settings import load_params, load_section
+
+CLEAN_DIR = Path("data/clean")
+SPLIT_DIR = Path("data/split")
+REPORT_PATH = Path("reports/split.json")
+SPLITS = ("train", "val", "test")
+EXCLUDED = 3  # code of a row that is in no split
+BATCH_ROWS = 1 << 17
+
+
+def main() -> None:
+    declaration = load_section("data", Declaration)
+    seed = int(load_params()["seed"])
+    files = sorted(CLEAN_DIR.glob("*/impressions.parquet"), key=lambda path: natural(path.parent))
+    codes = assign(files, declaration, seed)
+    report = write_splits(files, codes, declaration, SPLIT_DIR)
+    write_json(REPORT_PATH, report)
+    shown = ", ".join(f"{name} {report[name]['rows']} rows ({report[name]['clicks']} clicks)" for name in SPLITS)
+    print(f"split: {shown}, {report['excluded']} excluded")
+
+
+def assign(files: list[Path], declaration: Declaration, seed: int) -> np.ndarray:
+    """Split code of every clean row, int8: 0 train, 1 val, 2 test, 3 excluded."""
+    split = declaration.split
+    sizes = [pq.read_metadata(path).num_rows for path in files]
+    partition_N = np.repeat(np.arange(len(files)), sizes)
+    if split.by == "time":
+        times = [pl.read_parquet(path, columns=[declaration.time.name])[declaration.time.name] for path in files]
+        order_N = pl.concat(times).dt.epoch("us").to_numpy()
+    elif split.by == "row":
+        order_N = np.arange(sum(sizes))
+    else:
+        order_N = np.random.default_rng(seed).permutation(sum(sizes))
+    codes_N = cut(order_N, partition_N, split)
+    if split.exclude_entities:
+        entities = [pl.read_parquet(path, columns=[declaration.entity.name])[declaration.entity.name] for path in files]
+        codes_N = exclude_entities(codes_N, pl.concat(entities))
+    return codes_N
+
+
+def cut(order_N: np.ndarray, partition_N: np.ndarray, split: Split) -> np.ndarray:
+    """Codes by position in `order_N`: the latest rows are test, those before them val. Equal positions stay together."""
+    codes_N = np.zeros(len(order_N), dtype=np.int8)
+    if split.test_months is not None:
+        months = int(partition_N[-1]) + 1
+        if months <= split.test_months:
+            raise ValueError(f"data.split.test_months is {split.test_months} but there are {months} partitions; train and val need at least one more")
+        codes_N[partition_N >= months - split.test_months] = 2
+    else:
+        codes_N[order_N >= _threshold(order_N, split.test_frac)] = 2
+    before_N = codes_N == 0
+    if before_N.any():
+        share = split.val_frac if split.test_frac is None else split.val_frac / (1 - split.test_frac)
+        codes_N[before_N & (order_N >= _threshold(order_N[before_N], share))] = 1
+    return codes_N
+
+
+def _threshold(order: np.ndarray, share: float) -> Any:
+    """The value from which on about the last `share` of the sorted values lie."""
+    first = min(round(len(order) * (1 - share)), len(order) - 1)
+    return np.partition(order, first)[first]
+
+
+def exclude_entities(codes_N: np.ndarray, entity: pl.Series) -> np.ndarray:
+    """Codes with val and test rows of entities that train has turned to excluded."""
+    in_train = entity.is_in(entity.filter(pl.Series(codes_N == 0)).unique().implode()).fill_null(False).to_numpy()
+    return np.where((codes_N > 0) & in_train, np.int8(EXCLUDED), codes_N)
+
+
+def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaration, out_dir: Path) -> dict[str, Any]:
+    """Write the three files and return their counts. Raises ValueError if a split is empty or train has one class."""
+    counts = {name: int((codes_N == code).sum()) for code, name in enumerate(SPLITS)}
+    empty = next((name for name, rows in counts.items() if rows == 0), None)
+    if empty is not None:
+        raise ValueError(f"split '{empty}' is empty ({counts}); change data.split in conf/data/{declaration.name}.yaml")
+    report: dict[str, Any] = {name: {"rows": 0, "clicks": 0, "from": None, "to": None} for name in SPLITS}
+    with atomic_folder(out_dir) as fresh:
+        writers = {name: parquet_writer(fresh / f"{name}.parquet", pq.read_schema(files[0])) for name in SPLITS}
+        start = 0
+        for path in tqdm(files, desc="split", unit="partition", disable=None):
+            for batch in pq.ParquetFile(path).iter_batches(batch_size=BATCH_ROWS):
+                codes = codes_N[start : start + batch.num_rows]
+                start += batch.num_rows
+                for code, name in enumerate(SPLITS):
+                    rows = batch.filter(codes == code)
+                    if rows.num_rows:
+                        writers[name].write_batch(rows)
+                        _count(report[name], pl.from_arrow(rows), declaration)
+        for writer in writers.values():
+            writer.close()
+    if report["train"]["clicks"] in (0, report["train"]["rows"]):
+        raise ValueError(f"split 'train' has {report['train']['clicks']} clicks in {report['train']['rows']} rows; both outcomes are needed to learn")
+    return {**report, "excluded": int((codes_N == EXCLUDED).sum())}
+
+
+def _count(part: dict[str, Any], rows: pl.DataFrame, declaration: Declaration) -> None:
+    part["rows"] += len(rows)
+    part["clicks"] += int(rows[declaration.label.name].sum())
+    if declaration.time is not None:
+        first, last = rows[declaration.time.name].min(), rows[declaration.time.name].max()
+        part["from"] = min(filter(None, (part["from"], first.isoformat())))
+        part["to"] = max(filter(None, (part["to"], last.isoformat())))
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,104 @@
+"""Trains the network of section `model` on data/encoded/: writes artifacts/model/, curves and metrics to reports/train/.
+
+A killed training goes on where its last checkpoint stands, and ends with the same bytes as one that was not killed.
+"""
+
+import math
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from safetensors.torch import load_file
+
+from stages.entry import run_stage
+from stages.files import write_json
+from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
+from stages.models.encoded_arrays import load_creatives, load_spec, load_split
+from stages.models.fit import EncodedData, Fitted, fit_network
+from stages.models.model_folder import save_model
+from stages.models.resume import remove_stale_runs, run_key
+from stages.settings import load_section
+
+ENCODED = Path("data/encoded")
+MODEL = Path("artifacts/model")
+REPORT = Path("reports/train")
+TIMING = Path("reports/train_timing.json")
+RUNS = Path(".checkpoints/train")
+
+
+def main() -> None:
+    model = load_section("model", ModelConfig)
+    train = load_section("train", TrainConfig)
+    trainer = load_section("trainer", TrainerConfig)
+    data = load_encoded(ENCODED)
+
+    sections = {"model": asdict(model), "train": asdict(train), "trainer": asdict(trainer)}
+    key = run_key(sections, [*input_paths(ENCODED), *code_paths()])
+    prepare_runs(RUNS, key)
+    fitted = fit_network(data, model, train, trainer, work_folder=RUNS / key, curves_folder=REPORT)
+    if not fitted.is_main_process:
+        return
+
+    write_outputs(fitted)
+    shutil.rmtree(RUNS / key)
+    print(summary(fitted, model.name, len(data.train)))
+
+
+def load_encoded(folder: Path) -> EncodedData:
+    """The train and val split in `folder`. Raises ValueError if one is empty or does not agree with spec.json."""
+    spec = load_spec(folder)
+    return EncodedData(
+        spec=spec,
+        train=load_split(folder, "train", spec),
+        val=load_split(folder, "val", spec),
+        image_NCSS=load_creatives(folder, spec),
+    )
+
+
+def input_paths(folder: Path) -> list[Path]:
+    """The files that training reads."""
+    return [folder / "spec.json", *folder.glob("creatives.npy"), *folder.glob("train/*.npy"), *folder.glob("val/*.npy")]
+
+
+def code_paths() -> list[Path]:
+    """The source files that decide what training computes."""
+    here = Path(__file__).parent
+    return [Path(__file__), *(here / "models").glob("*.py")]
+
+
+@rank_zero_only
+def prepare_runs(parent: Path, key: str) -> None:
+    """Remove what other trainings left, and make the folder of this one."""
+    remove_stale_runs(parent, key)
+    (parent / key).mkdir(parents=True, exist_ok=True)
+
+
+def write_outputs(fitted: Fitted) -> None:
+    """Write model, final metrics and timing."""
+    best = fitted.best
+    facts = {"best_epoch": best.epoch, "num_parameters": sum(p.numel() for p in fitted.network.parameters())}
+    save_model(MODEL, fitted.network, load_file(fitted.best_weights_path), facts)
+    write_json(
+        REPORT / "metrics.json",
+        {
+            "val/log_loss": best.log_loss,
+            "val/auc": best.auc if math.isfinite(best.auc) else None,  # undefined where val has one class only
+            "best_epoch": best.epoch,
+            "num_steps": fitted.num_steps,
+        },
+    )
+    timing = {"train_rows_per_s": round(fitted.rows_per_s), "train_s": round(fitted.train_s, 2), "rows": fitted.num_rows}
+    write_json(TIMING, timing)
+
+
+def summary(fitted: Fitted, name: str, num_rows: int) -> str:
+    best = fitted.best
+    return (
+        f"train: {name} on {num_rows:,} rows, {fitted.num_steps:,} steps, best epoch {best.epoch}: "
+        f"val/log_loss {best.log_loss:.5f}, val/auc {best.auc:.5f}; {fitted.rows_per_s:,.0f} rows/s"
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,133 @@
+"""Stage validate: reads `data/raw/<partition>/`, writes clean rows to `data/clean/<partition>/` and rejected ones to
+`data/quarantine/<partition>.csv`, and `reports/validation.json`. Clean plus quarantined is raw, always.
+
+Partitions are independent: one whose raw files, images, declaration and code are unchanged is not read again.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from tqdm import tqdm
+
+import contracts
+from contracts.contract import REJECTED, Contract, contract_of
+from contracts.declaration import Declaration
+from contracts.raw import SHARED, main_columns, matching, partitions, read_images, read_partition, read_side_table
+from contracts.reading import ROW, SourceError
+from stages.config import ValidateConfig
+from stages.entry import run_stage
+from stages.files import atomic_folder, atomic_path, keep_only, parquet_writer, read_json, sha256_tree, write_json, write_parquet
+from stages.settings import load_section
+
+RAW_DIR = Path("data/raw")
+CLEAN_DIR = Path("data/clean")
+QUARANTINE_DIR = Path("data/quarantine")
+REPORT_PATH = Path("reports/validation.json")
+CODE = Path(contracts.__file__).parent
+
+
+def main() -> None:
+    config = load_section("validate", ValidateConfig)
+    declaration = load_section("data", Declaration)
+    folders = partitions(RAW_DIR)
+    tables = [read_side_table(RAW_DIR, join) for join in declaration.source.joins]
+    keep_only(CLEAN_DIR, {folder.name for folder in folders})
+    keep_only(QUARANTINE_DIR, {f"{folder.name}.csv" for folder in folders})
+    reports, images = {}, frozenset()
+    for folder in tqdm(folders, desc="validate", unit="partition", disable=None):
+        reports[folder.name] = validate_partition(folder, declaration, tables, images)
+        images |= known_images(CLEAN_DIR / folder.name)
+    total = add_up(list(reports.values()))
+    write_json(REPORT_PATH, {"months": reports, "total": total})
+    for name, report in reports.items():
+        check_share(name, report, config.max_share)
+    print(f"validate: {total['raw']} raw rows = {total['clean']} clean + {total['quarantined']} quarantined")
+
+
+def validate_partition(folder: Path, declaration: Declaration, tables: list[pl.DataFrame], earlier: frozenset[str]) -> dict[str, Any]:
+    """Counts of one partition; `earlier` are creatives whose images came with earlier partitions."""
+    made_from = fingerprint(folder, declaration, earlier)
+    clean, quarantine = CLEAN_DIR / folder.name, QUARANTINE_DIR / f"{folder.name}.csv"
+    stamp = clean / "report.json"
+    if stamp.is_file() and quarantine.is_file() and (found := read_json(stamp))["made_from"] == made_from:
+        return found["counts"]
+    expected = main_columns(declaration, tables)
+    files = matching(folder, declaration.source.files)
+    if not files:
+        raise SourceError(f"{folder} holds no file that matches {', '.join(declaration.source.files)}; run stage acquire again")
+    quarantine.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_folder(clean) as fresh, atomic_path(quarantine) as partial:
+        creatives, unreadable = read_images(folder, declaration)
+        if declaration.images is not None:
+            write_parquet(fresh / "creatives.parquet", creatives)
+        images = earlier | frozenset(creatives["creative_id"])
+        contract = contract_of(declaration, tables, images)
+        counts = write_rows(files, declaration, expected, contract, fresh / "impressions.parquet", partial)
+        counts["unreadable_images"] = [f"{name}: {reason}" for name, reason in unreadable]
+        write_json(fresh / "report.json", {"made_from": made_from, "counts": counts})
+    return counts
+
+
+def write_rows(files: list[Path], declaration: Declaration, expected: tuple[str, ...], contract: Contract, clean: Path, rejected: Path) -> dict[str, Any]:
+    """Stream the files through the contract into `clean` (Parquet) and `rejected` (CSV); return the counts."""
+    counts: Counter[str] = Counter()
+    rules: Counter[str] = Counter()
+    writer = None
+    with rejected.open("wb") as out:
+        out.write(pl.DataFrame(schema={"file": pl.String, **REJECTED}).write_csv().encode())
+        for path, chunk in tqdm(read_partition(files, declaration, expected, frozenset()), desc="rows", unit="chunk", disable=None, leave=False):
+            good, bad = contract.check(chunk)
+            counts.update(raw=len(chunk.rows) + len(chunk.ragged), clean=len(good), quarantined=len(bad), clicks=int(good[declaration.label.name].sum()))
+            rules.update({f"{rule} {column}".strip(): n for column, rule, n in bad.group_by("column", "rule").len().iter_rows()})
+            bad.insert_column(0, pl.Series("file", [path.name] * len(bad), dtype=pl.String)).write_csv(out, include_header=False)
+            table = good.drop(ROW).to_arrow()
+            writer = writer or parquet_writer(clean, table.schema)
+            writer.write_table(table)
+    writer.close()
+    if counts["raw"] != counts["clean"] + counts["quarantined"]:
+        raise AssertionError(f"rows do not add up: {dict(counts)}")
+    return {**{name: counts[name] for name in ("raw", "clean", "quarantined", "clicks")}, "rules": dict(sorted(rules.items()))}
+
+
+def fingerprint(folder: Path, declaration: Declaration, earlier: frozenset[str]) -> str:
+    """Digest of everything a partition's clean rows follow from."""
+    declared = {key: value for key, value in asdict(declaration).items() if key not in ("split", "slices", "description")}
+    declared["source"].pop("path")
+    parts = [sha256_tree(folder), declared, sha256_tree(CODE), sorted(earlier)]
+    parts += [sha256_tree(RAW_DIR / SHARED)] if declaration.source.joins else []
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def known_images(clean: Path) -> frozenset[str]:
+    path = clean / "creatives.parquet"
+    return frozenset(pl.read_parquet(path, columns=["creative_id"])["creative_id"]) if path.is_file() else frozenset()
+
+
+def add_up(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    rules: Counter[str] = Counter()
+    for report in reports:
+        rules.update(report["rules"])
+    numbers = {name: sum(report[name] for report in reports) for name in ("raw", "clean", "quarantined", "clicks")}
+    return {**numbers, "rules": dict(sorted(rules.items())), "unreadable_images": sum(len(r["unreadable_images"]) for r in reports)}
+
+
+def check_share(name: str, report: dict[str, Any], max_share: float) -> None:
+    """Raise ValueError if more of the partition's rows are quarantined than allowed, or if none is clean."""
+    share = report["quarantined"] / report["raw"]
+    if share <= max_share and report["clean"]:
+        return
+    rule, count = max(report["rules"].items(), key=lambda item: (item[1], item[0]))
+    advice = "; a file in another encoding? set source.format.encoding" if rule.startswith("encoding") else ""
+    raise ValueError(
+        f"partition {name}: {report['quarantined']} of {report['raw']} rows ({share:.2%}) broke the contract, allowed are {max_share:.2%} "
+        f"(validate.max_share); the rule broken most is '{rule}' with {count} rows; see {QUARANTINE_DIR / name}.csv{advice}"
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)
