@@ -70,10 +70,9 @@ class CtrModule(LightningModule):
         local_N = torch.cat(parts) if parts else torch.zeros(0, device=self.device)
         if self.trainer.world_size == 1:
             return local_N.cpu().numpy()
-        lengths = self.all_gather(torch.tensor(len(local_N), device=self.device)).tolist()
-        padded_N = functional.pad(local_N.float(), (0, max(lengths) - len(local_N)))
-        gathered = self.all_gather(padded_N).cpu().numpy()
-        return np.concatenate([row[:length] for row, length in zip(gathered, lengths, strict=True)])
+        parts_N: list[np.ndarray | None] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(parts_N, local_N.cpu().numpy())
+        return np.concatenate(parts_N)
 
     def configure_optimizers(self) -> dict:
         optimizer = torch.optim.AdamW(decay_groups(self.network, self.config), lr=self.config.lr, fused=True)

@@ -131,9 +131,12 @@ def _prepare_torch(train: TrainConfig, trainer: TrainerConfig) -> None:
 
 def _silence_lightning() -> None:
     """Messages that say nothing to the person who trains, one by one."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # devices found, advertisements, reason of the end
+    for name in ("pytorch_lightning", "lightning_fabric"):  # devices found, advertisements, why it ended, ranks
+        logging.getLogger(name).setLevel(logging.WARNING)
     # our loaders read the arrays themselves and find their place by the step count: workers and loader state are not needed
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
+    # every rank measures all rows of the split, so there is nothing to average
+    warnings.filterwarnings("ignore", ".*sync_dist=True.*")
     # Lightning 2.6.6 asks torch 2.13's pytree in a way torch has deprecated; its own next release must mend that
     warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")

@@ -16,16 +16,15 @@ class ShockConfig:
     """One declared break in one month; every other month keeps its bytes."""
 
     month: str  # YYYY-MM, one of exchange.months
-    kind: Literal["collapse", "palette_flip"]  # collapse: one site category on one device; palette_flip: warm and cold swap
+    kind: Literal["collapse", "palette_flip"]  # clicks of one site category and device fall; warm and cold swap
     site_category: str  # where clicks collapse; ignored by palette_flip
     device: str  # where clicks collapse; ignored by palette_flip
     log_odds: float  # added to the log-odds of the rows that collapse, below 0; ignored by palette_flip
 
     def __post_init__(self) -> None:
         _require(is_month(self.month), "shock.month", self.month, "a month as YYYY-MM between 2010-01 and 2099-12")
-        _require(
-            self.site_category in SITE_CATEGORIES, "shock.site_category", self.site_category, f"one of {SITE_CATEGORIES}"
-        )
+        known_category = self.site_category in SITE_CATEGORIES
+        _require(known_category, "shock.site_category", self.site_category, f"one of {SITE_CATEGORIES}")
         _require(self.device in DEVICES, "shock.device", self.device, f"one of {DEVICES}")
         _require(-10.0 <= self.log_odds < 0.0, "shock.log_odds", self.log_odds, "in [-10, 0)")
 
@@ -58,10 +57,11 @@ class ExchangeConfig:
         _require(self.seed >= 0, "seed", self.seed, "0 or more")
         for key in ("creatives_per_month", "num_users", "num_sites", "num_advertisers"):
             _require(getattr(self, key) >= 1, key, getattr(self, key), "1 or more")
-        _require(1 <= self.impressions_per_month <= 10**8, "impressions_per_month", self.impressions_per_month, "1 to 1e8")
+        num_rows, half_life_days = self.impressions_per_month, self.creative_half_life_days
+        _require(1 <= num_rows <= 10**8, "impressions_per_month", num_rows, "1 to 1e8")
+        _require(half_life_days > 0.0, "creative_half_life_days", half_life_days, "above 0 days")
         _require(16 <= self.image_size_px <= 512, "image_size_px", self.image_size_px, "16 to 512 pixels")
         _require(0.0 < self.target_ctr < 1.0, "target_ctr", self.target_ctr, "in (0, 1)")
-        _require(self.creative_half_life_days > 0.0, "creative_half_life_days", self.creative_half_life_days, "above 0 days")
         _require(0.0 <= self.repeat_frac < 1.0, "repeat_frac", self.repeat_frac, "in [0, 1)")
         for key in ("age_missing_frac", "dirty_frac"):
             _require(0.0 <= getattr(self, key) <= 1.0, key, getattr(self, key), "in [0, 1]")
@@ -78,7 +78,8 @@ class ExchangeConfig:
         open_in_time = month_index(self.months[0]) >= month_index(self.first_month)
         _require(open_in_time, "months", self.months[0], f"no month before exchange.first_month ({self.first_month})")
         if self.shock is not None:
-            _require(self.shock.month in self.months, "shock.month", self.shock.month, f"one of exchange.months {self.months}")
+            planned = self.shock.month in self.months
+            _require(planned, "shock.month", self.shock.month, f"one of exchange.months {self.months}")
 
 
 def _require(holds: bool, key: str, value: object, allowed: str) -> None:

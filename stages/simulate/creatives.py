@@ -90,4 +90,3 @@ def _draw_has_image(rng: np.random.Generator, weight_C: np.ndarray, missing_frac
     has_image_C = np.ones(len(weight_C), dtype=bool)
     has_image_C[missing] = False
     return has_image_C
-

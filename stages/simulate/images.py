@@ -120,7 +120,8 @@ class _Canvas:
         hair_C3 = np.array([0.35, 0.22, 0.12]) * (0.4 + self.jitter[:, 9:10])
         self._paint(self._ellipse(y_C - 0.25 * ry_C, x_C, 1.05 * ry_C, 1.18 * rx_C) & drawn_C11, hair_C3)
         self._paint(
-            self._ellipse(y_C + 0.1 * ry_C, x_C, ry_C, rx_C) & drawn_C11, _SKIN_LIGHT + (_SKIN_DARK - _SKIN_LIGHT) * tone_C1
+            self._ellipse(y_C + 0.1 * ry_C, x_C, ry_C, rx_C) & drawn_C11,
+            _SKIN_LIGHT + (_SKIN_DARK - _SKIN_LIGHT) * tone_C1,
         )
         for side in (-0.42, 0.42):
             eye_CHW = self._ellipse(y_C, x_C + side * rx_C, 0.17 * ry_C, 0.17 * ry_C)

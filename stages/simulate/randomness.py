@@ -5,8 +5,9 @@ from typing import Literal, get_args
 import numpy as np
 
 Purpose = Literal[
-    "users", "sites", "advertisers", "tastes", "drift", "activity", "creatives", "traffic", "clicks", "dirt", "calibration"
-]
+    "users", "sites", "advertisers", "tastes", "drift", "activity",
+    "creatives", "traffic", "clicks", "dirt", "calibration",
+]  # fmt: skip
 _PURPOSES = get_args(Purpose)  # the position is part of the seed: append only
 
 

@@ -14,14 +14,20 @@ from stages.simulate.months import DAY_S, month_start_s
 from stages.simulate.randomness import draw_by_weight, generator
 from stages.simulate.world import NUM_SITE_CATEGORIES, World
 
-_HOUR_WEIGHTS = np.array(
-    [2.0, 1.2, 0.8, 0.6, 0.6, 0.9, 1.8, 3.2, 4.2, 4.4, 4.5, 4.7, 5.2, 5.0, 4.7, 4.6, 4.8, 5.2, 5.8, 6.6, 7.2, 7.0, 5.6, 3.6]
-)
+_HOUR_WEIGHTS = np.array(  # traffic by hour of the day, relative
+    [2.0, 1.2, 0.8, 0.6, 0.6, 0.9, 1.8, 3.2, 4.2, 4.4, 4.5, 4.7,
+     5.2, 5.0, 4.7, 4.6, 4.8, 5.2, 5.8, 6.6, 7.2, 7.0, 5.6, 3.6]
+)  # fmt: skip
 _WEEKEND_TRAFFIC = 0.85  # of a working day
 _SECOND_DEVICE_FRAC = 0.15
 _POSITION_WEIGHTS = np.array(  # positions 1 to 5 (columns) on each device (rows): small screens show less
-    [[0.38, 0.27, 0.18, 0.11, 0.06], [0.26, 0.24, 0.20, 0.17, 0.13], [0.32, 0.26, 0.19, 0.14, 0.09], [0.70, 0.20, 0.06, 0.03, 0.01]]
-)  # fmt: skip
+    [
+        [0.38, 0.27, 0.18, 0.11, 0.06],
+        [0.26, 0.24, 0.20, 0.17, 0.13],
+        [0.32, 0.26, 0.19, 0.14, 0.09],
+        [0.70, 0.20, 0.06, 0.03, 0.01],
+    ]
+)
 _FORMAT_PRICE = np.array([0.0, 0.05, 0.45, 0.25, 0.10])  # log price over a banner's, by ad format
 _MIN_PRICE, _MAX_PRICE = 0.05, 20.0  # per thousand impressions, in the exchange's currency
 
@@ -128,13 +134,16 @@ def _draw_creatives(
     slot_N = (timestamp_s_N - start_s) // (SLOT_DAYS * DAY_S)
     slot_start_s_T = start_s + np.arange(int(slot_N.max()) + 1) * SLOT_DAYS * DAY_S
     age_days_TC = (slot_start_s_T[:, None] - creatives.live_from_s_C) / DAY_S
-    weight_TC = np.where(age_days_TC >= 0, creatives.weight_C * 0.5 ** (age_days_TC / config.creative_half_life_days), 0.0)
+    freshness_TC = 0.5 ** (age_days_TC / config.creative_half_life_days)
+    weight_TC = np.where(age_days_TC >= 0, creatives.weight_C * freshness_TC, 0.0)
     context_WC = world.advertisers.context_WC[:, creatives.ad_category_C]
     weight_GC = (weight_TC[:, None, :] * context_WC[None]).reshape(-1, len(creatives))
     return draw_by_weight(weight_GC, slot_N * NUM_SITE_CATEGORIES + site_category_N, rng.random(len(slot_N)))
 
 
-def _repeat_previous(user_N: np.ndarray, creative_N: np.ndarray, order_N: np.ndarray, repeat_N: np.ndarray) -> np.ndarray:
+def _repeat_previous(
+    user_N: np.ndarray, creative_N: np.ndarray, order_N: np.ndarray, repeat_N: np.ndarray
+) -> np.ndarray:
     """Creatives in which a repeating impression shows what its user saw the time before (`order_N` sorts by user, time)."""
     sorted_user_N = user_N[order_N]
     fresh_N = ~repeat_N[order_N]

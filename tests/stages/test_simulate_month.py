@@ -24,10 +24,11 @@ SMALL = {
     "num_advertisers": 24,
     "image_size_px": 24,
 }
-COLUMNS = (
-    "impression_id timestamp hour weekday site_id site_category position device os region user_id user_age user_segment "
-    "creative_id advertiser_id ad_category ad_format frequency days_since_launch floor_price ad_server currency clicked"
-).split()
+COLUMNS = [
+    "impression_id", "timestamp", "hour", "weekday", "site_id", "site_category", "position", "device", "os",
+    "region", "user_id", "user_age", "user_segment", "creative_id", "advertiser_id", "ad_category", "ad_format",
+    "frequency", "days_since_launch", "floor_price", "ad_server", "currency", "clicked",
+]  # fmt: skip
 
 
 def small_exchange(**changes: object) -> ExchangeConfig:
@@ -158,10 +159,14 @@ def test_dirty_rows_are_there_in_every_kind_and_in_the_planned_number(tmp_path):
     clean = (tmp_path / "clean/2026-05/impressions.csv").read_bytes().splitlines()[1:]
     assert len(dirty) == num_rows
     doubled = [line for line, count in Counter(dirty).items() if count == 2]
-    broken = Counter(_difference(line, clean) for line in dict.fromkeys(dirty) if line not in set(clean))
+    intact = set(clean)
+    broken = Counter(_difference(line, clean) for line in dirty if line not in intact)
     expected = plan_dirt(config.seed, month_index("2026-05"), 4000, 0.05)
     assert len(doubled) == expected.count("duplicate") == num_rows - 4000
-    assert len(expected) == 200 and {expected.count(kind) for kind in KINDS} == {200 // len(KINDS), 200 // len(KINDS) + 1}
+    assert len(expected) == 200 and {expected.count(kind) for kind in KINDS} == {
+        200 // len(KINDS),
+        200 // len(KINDS) + 1,
+    }
     assert broken == {BROKEN_FIELDS[kind]: expected.count(kind) for kind in BROKEN_FIELDS}
     assert read_truth(tmp_path, "2026-05").height == 4000
 
@@ -189,7 +194,10 @@ def test_collapse_lowers_only_its_rows_in_only_its_month(tmp_path):
     written(tmp_path / "calm", calm, "2026-06")
     written(tmp_path / "struck", struck, "2026-06")
     table = read_clean(tmp_path / "calm", "2026-06")
-    odds = [table["p_true"] / (1.0 - table["p_true"]) for table in map(_june_truth, (tmp_path / "calm", tmp_path / "struck"))]
+    odds = [
+        table["p_true"] / (1.0 - table["p_true"])
+        for table in map(_june_truth, (tmp_path / "calm", tmp_path / "struck"))
+    ]
     in_shock = (table["site_category"] == "news") & (table["device"] == "phone")
     assert 20 < in_shock.sum() < 4000
     change = (odds[1] / odds[0]).log()
@@ -202,7 +210,10 @@ def _june_truth(folder: Path) -> pl.DataFrame:
 
 
 def test_palette_flip_changes_clicks_but_not_the_traffic(tmp_path):
-    calm, flipped = small_exchange(dirty_frac=0.0), small_exchange(dirty_frac=0.0, shock=SHOCK | {"kind": "palette_flip"})
+    calm, flipped = (
+        small_exchange(dirty_frac=0.0),
+        small_exchange(dirty_frac=0.0, shock=SHOCK | {"kind": "palette_flip"}),
+    )
     written(tmp_path / "calm", calm, "2026-06")
     written(tmp_path / "flipped", flipped, "2026-06")
     tables = [read_clean(tmp_path / name, "2026-06").drop("clicked") for name in ("calm", "flipped")]

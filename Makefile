@@ -1,0 +1,55 @@
+# Every command a person needs. `make` prints them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+
+.PHONY: help setup repro test lint score plots bench bench-peers lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.pipeline  ## install what the pipeline needs into .venv
+
+repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what changed)
+	@$(RUN) dvc repro
+
+test: $(VENV)/.dev  ## lint, then run all tests
+	@$(RUN) ruff check --quiet . && $(RUN) python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev  ## check the code's style and format
+	@$(RUN) ruff check . && $(RUN) ruff format --check .
+
+score: $(VENV)/.pipeline  ## score a file or folder: make score INPUT=rows.csv OUTPUT=scores.parquet
+	@test -n "$(INPUT)" -a -n "$(OUTPUT)" || { echo "score: INPUT and OUTPUT are required: make score INPUT=rows.csv OUTPUT=scores.parquet" >&2; exit 2; }
+	@$(RUN) python -m stages.score "$(INPUT)" "$(OUTPUT)"
+
+plots: $(VENV)/.pipeline  ## write the interactive plots to dvc_plots/index.html
+	@$(RUN) dvc plots show
+
+bench: $(VENV)/.dev  ## measure speed and memory, write docs/benchmarks.md (about 25 minutes)
+	@$(RUN) python -m bench
+
+bench-peers: $(VENV)-peers/.installed $(VENV)/.dev  ## compare training speed with DeepCTR-Torch (own environment)
+	@$(RUN) python -m bench.peers
+
+lock:  ## resolve requirements/*.in to exact versions
+	@for name in pipeline dev peers; do PYTHON="$(PYTHON)" requirements/lock.sh $$name; done
+
+clean:  ## remove the environments and everything a run made (the DVC cache stays)
+	rm -rf $(VENV) $(VENV)-peers data/raw data/truth data/clean data/quarantine data/split data/encoded data/predictions artifacts reports .checkpoints dvc_plots
+
+$(VENV)/.pipeline: requirements/pipeline.lock
+	@requirements/install.sh "$(PYTHON)" $(VENV) pipeline
+
+$(VENV)/.dev: requirements/dev.lock
+	@requirements/install.sh "$(PYTHON)" $(VENV) dev
+	@touch $(VENV)/.pipeline
+
+$(VENV)-peers/.installed: requirements/peers.lock
+	@requirements/install.sh "$(PYTHON)" $(VENV)-peers peers && touch $@

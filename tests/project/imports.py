@@ -1,0 +1,48 @@
+"""What a module of the project imports, directly and through others, read from the source without running it."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("contracts", "stages", "serving", "loadtests", "bench")
+
+
+@cache
+def direct_imports(path: Path) -> frozenset[Path]:
+    """Project files that `path` imports, package __init__ files left out."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            file = ROOT.joinpath(*name.split(".")).with_suffix(".py")
+            if name.split(".")[0] in PACKAGES and file.is_file():
+                found.add(file)
+    return frozenset(found)
+
+
+@cache
+def all_imports(path: Path) -> frozenset[Path]:
+    """The transitive closure of `direct_imports`, `path` itself left out."""
+    seen: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        for file in direct_imports(waiting.pop()) - seen:
+            seen.add(file)
+            waiting.append(file)
+    return frozenset(seen - {path})
+
+
+def external_imports(path: Path) -> set[str]:
+    """Top-level names of everything `path` imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names
