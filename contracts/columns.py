@@ -1,8 +1,10 @@
 """One column of a declaration: what it is called, what it is for, and which values it may hold."""
 
 import re
+from datetime import datetime
 from typing import Any, Literal
 
+import polars as pl
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
@@ -10,6 +12,8 @@ Role = Literal["categorical", "numeric", "creative", "time", "label", "key", "en
 Dtype = Literal["string", "int", "float", "bool", "datetime"]
 TimePart = Literal["hour", "weekday", "day", "month"]
 
+EPOCHS = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
+TAKEN = ("cat_idx", "num_feats", "creative_idx", "creative_emb", "creative_pixels", "p_click")  # tensors of the graphs
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
@@ -21,7 +25,7 @@ class Column:
     role: Role
     dtype: Dtype
     nullable: bool = False  # may the value be missing
-    missing: tuple[str | int | float, ...] = ("",)  # what the source writes for a missing value
+    missing: tuple[str | int | float, ...] = ()  # what the source writes for a missing value, beside nothing at all
     min: float | None = None  # smallest allowed value
     max: float | None = None  # largest allowed value
     values: tuple[str | int | float, ...] | None = None  # the only allowed values
@@ -29,7 +33,8 @@ class Column:
     max_length: int | None = Field(default=None, gt=0)  # longest allowed string, characters
     unique: bool = False  # no value twice in one partition
     labels: dict[str, Literal[0, 1]] | None = None  # label only: what the source writes -> 0 or 1
-    format: str | None = None  # datetime only: strptime format, "epoch_s" or "epoch_ms"; ISO 8601 if left out
+    format: str | None = None  # datetime only: strptime format or one of EPOCHS; ISO 8601 if left out
+    time_zone: str | None = None  # datetime only: of times that do not say theirs; UTC if left out
     derive_from: str | None = None  # a datetime column that this one is computed from
     part: TimePart | None = None  # which part of it
     log: bool = False  # numeric only: the model sees sign(x) log(1 + |x|)
@@ -37,21 +42,38 @@ class Column:
     keep: bool = False  # variable selection must not drop it
     description: str = ""
 
-    @field_validator("labels", mode="before")
+    @field_validator("labels", "values", "missing", mode="before")
     @classmethod
-    def _quoted_labels(cls, labels: Any) -> Any:
-        if isinstance(labels, dict) and any(isinstance(key, bool) for key in labels):
-            raise ValueError('YAML reads an unquoted yes or no as a boolean; write labels: {"yes": 1, "no": 0}')
-        return {str(key): value for key, value in labels.items()} if isinstance(labels, dict) else labels
+    def _no_booleans(cls, given: Any) -> Any:
+        if isinstance(given, dict | list | tuple) and any(isinstance(value, bool) for value in given):
+            raise ValueError('YAML reads yes, no, true, false, on, off without quotes as a boolean; write "yes", "no"')
+        return {str(key).strip(): value for key, value in given.items()} if isinstance(given, dict) else given
 
     @field_validator("pattern")
     @classmethod
     def _pattern_compiles(cls, pattern: str | None) -> str | None:
         try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise ValueError(f"pattern {pattern!r} is no regular expression: {error}") from error
+            pl.Series([""]).str.contains(pattern or "")
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ValueError(f"pattern {pattern!r} is no regular expression that Polars knows: {reason}") from error
         return pattern
+
+    @field_validator("format")
+    @classmethod
+    def _format_known(cls, form: str | None) -> str | None:
+        if form is not None and form not in EPOCHS and "%" not in form:
+            raise ValueError(f"format must be a strptime format such as %d.%m.%Y, or {', '.join(EPOCHS)}; got {form!r}")
+        return form
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_known(cls, zone: str | None) -> str | None:
+        try:
+            pl.Series([datetime(2000, 1, 1)]).dt.replace_time_zone(zone)
+        except pl.exceptions.PolarsError as error:
+            raise ValueError(f"time_zone must be a name such as Europe/Berlin, got {zone!r}") from error
+        return zone
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Column":
@@ -64,19 +86,45 @@ class Column:
         number = self.dtype in ("int", "float")
         return [
             (self.role != "numeric" or number, f"role numeric needs dtype int or float, got {self.dtype}"),
-            (self.role != "categorical" or self.dtype in ("string", "int", "bool"), f"role categorical needs dtype string, int or bool, got {self.dtype}; use role numeric for floats"),
-            (self.role not in ("creative", "entity") or self.dtype in ("string", "int"), f"role {self.role} needs dtype string or int, got {self.dtype}"),
+            (
+                self.role != "categorical" or self.dtype in ("string", "int", "bool"),
+                f"role categorical needs dtype string, int or bool, got {self.dtype}; use role numeric for floats",
+            ),
+            (
+                self.role not in ("creative", "entity") or self.dtype in ("string", "int"),
+                f"role {self.role} needs dtype string or int, got {self.dtype}",
+            ),
             (self.role != "time" or self.dtype == "datetime", f"role time needs dtype datetime, got {self.dtype}"),
             (self.role != "label" or not self.nullable, "a label cannot be nullable"),
             (self.role == "label" or self.labels is None, "only a label has labels"),
+            (
+                self.labels is None or set(self.labels.values()) == {0, 1},
+                f"labels must name both 0 and 1: {self.labels}",
+            ),
+            (not self.is_feature or self.name not in TAKEN, "this name is a tensor of the model; rename the column"),
+            (not re.fullmatch(r"|/.*|\^.*\$|\*|__row", self.name), "a column cannot have this name; rename it"),
+            (self._values_fit(), f"values must be of dtype {self.dtype}, and bool and datetime have none"),
             (self.min is None or self.max is None or self.min <= self.max, f"min {self.min} is above max {self.max}"),
-            (number or (self.min is None and self.max is None), f"min and max need dtype int or float, got {self.dtype}"),
-            (self.dtype == "string" or (self.pattern is None and self.max_length is None), f"pattern and max_length need dtype string, got {self.dtype}"),
-            (self.dtype == "datetime" or self.format is None, f"format needs dtype datetime, got {self.dtype}"),
+            (
+                number or (self.min is None and self.max is None),
+                f"min and max need dtype int or float, got {self.dtype}",
+            ),
+            (
+                self.dtype == "string" or (self.pattern is None and self.max_length is None),
+                f"pattern and max_length need dtype string, got {self.dtype}",
+            ),
+            (
+                self.dtype == "datetime" or not (self.format or self.time_zone),
+                f"format and time_zone need dtype datetime, got {self.dtype}",
+            ),
             ((self.derive_from is None) == (self.part is None), "derive_from and part are given together"),
             (self.derive_from is None or self.dtype == "int", "a derived column has dtype int"),
             (not self.log or self.role == "numeric", "log needs role numeric"),
         ]
+
+    def _values_fit(self) -> bool:
+        kinds = {"string": (str, int, float), "int": (int,), "float": (int, float)}.get(self.dtype, ())
+        return self.values is None or (len(self.values) > 0 and all(isinstance(value, kinds) for value in self.values))
 
     @property
     def is_categorical(self) -> bool:
@@ -89,14 +137,17 @@ class Column:
 
 
 def expand_ranges(entries: list[Any]) -> list[Any]:
-    """The entries with `{name: "I{1..3}"}` written out as I1, I2, I3."""
+    """The entries with `{names: [a, b]}` and `{name: "I{1..3}"}` written out, one a column."""
     expanded: list[Any] = []
     for entry in entries:
-        match = RANGE.search(str(entry.get("name", ""))) if isinstance(entry, dict) else None
-        if match is None:
+        if not isinstance(entry, dict):
             expanded.append(entry)
-            continue
-        first, last = int(match[1]), int(match[2])
-        names = [entry["name"].replace(match[0], str(number)) for number in range(first, last + 1)]
-        expanded.extend({**entry, "name": name} for name in names)
+        elif isinstance(entry.get("names"), list | tuple) and "name" not in entry:
+            rest = {key: value for key, value in entry.items() if key != "names"}
+            expanded += expand_ranges([{"name": name, **rest} for name in entry["names"]])
+        elif (match := RANGE.search(str(entry.get("name", "")))) is not None:
+            names = [entry["name"].replace(match[0], str(n)) for n in range(int(match[1]), int(match[2]) + 1)]
+            expanded += [{**entry, "name": name} for name in names]
+        else:
+            expanded.append(entry)
     return expanded

@@ -2,19 +2,24 @@
 
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
+
+from contracts.columns import expand_ranges
 
 
 class ConfigError(ValueError):
     """A key of the configuration is misspelt, missing or impossible; the text is one sentence for the user."""
 
 
-def describe(error: ValidationError, section: str, config_class: type) -> str:
-    """One sentence for the first thing pydantic found wrong in `section`, naming key, value and what is allowed."""
+def describe(error: ValidationError, section: str, config_class: Any, values: Any = None) -> str:
+    """One sentence for the first thing pydantic found wrong in `section`, naming key, value and what is allowed.
+
+    With the `values` that were checked, an entry of a list is named by its `name` instead of its position.
+    """
     first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in (section, *_shown(first["loc"])) if str(part))
+    key = ".".join(str(part) for part in (section, *_shown(first["loc"], values)) if str(part))
     more = f" ({error.error_count() - 1} more to fix)" if error.error_count() > 1 else ""
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         allowed = _field_names(config_class, first["loc"][:-1])
@@ -27,9 +32,20 @@ def describe(error: ValidationError, section: str, config_class: type) -> str:
     return f"{key}: got {_short(first['input'])}; {message[0].lower()}{message[1:]}{more}"
 
 
-def _shown(loc: tuple[Any, ...]) -> list[Any]:
-    """The path without pydantic's own labels of union members, which mean nothing to a user."""
-    return [part for part in loc if not (isinstance(part, str) and ("[" in part or part in ("int", "float", "str")))]
+def _shown(loc: tuple[Any, ...], values: Any) -> list[Any]:
+    """The path as a user wrote it: without pydantic's labels of union members, entries of lists by their names."""
+    shown, current = [], values
+    for part in loc:
+        is_tag = isinstance(current, dict) and part not in current and part == current.get("name")
+        if is_tag or (isinstance(part, str) and ("[" in part or part in ("int", "float", "str"))):
+            continue
+        if isinstance(current, list) and isinstance(part, int):
+            current = expand_ranges(current)[part]
+            shown.append(current.get("name", part) if isinstance(current, dict) else part)
+            continue
+        shown.append(part)
+        current = current.get(part) if isinstance(current, dict) else None
+    return shown
 
 
 def _short(value: Any) -> str:
@@ -43,18 +59,28 @@ def _hint(name: str, allowed: list[str]) -> str:
     return f"{meant}allowed: {', '.join(allowed)}"
 
 
-def _field_names(config_class: type, loc: tuple[Any, ...]) -> list[str]:
+def _field_names(config_class: Any, loc: tuple[Any, ...]) -> list[str]:
     """Names of the fields of the (nested) class that `loc` leads to."""
     current: Any = config_class
     for part in loc:
-        if isinstance(part, str) and is_dataclass(current):
+        if not is_dataclass(current):
+            current = _tagged(current, part)
+        elif isinstance(part, str):
             by_name = {field.name: field.type for field in fields(current)}
             current = _dataclass_in(by_name.get(part))
     return [field.name for field in fields(current)] if is_dataclass(current) else []
+
+
+def _tagged(annotation: Any, tag: Any) -> Any:
+    """The member of a union of dataclasses whose field `name` is the literal `tag`."""
+    if is_dataclass(annotation):
+        names = [field.type for field in fields(annotation) if field.name == "name"]
+        return annotation if names and tag in get_args(names[0]) else None
+    return next((found for arg in get_args(annotation) if (found := _tagged(arg, tag))), None)
 
 
 def _dataclass_in(annotation: Any) -> Any:
     """The dataclass inside an annotation such as `tuple[Column, ...]` or `Shock | None`."""
     if is_dataclass(annotation):
         return annotation
-    return next((found for arg in getattr(annotation, "__args__", ()) if (found := _dataclass_in(arg))), None)
+    return next((found for arg in get_args(annotation) if (found := _dataclass_in(arg))), None)

@@ -7,9 +7,10 @@ import polars as pl
 
 from contracts.columns import Column
 from contracts.declaration import Declaration
-from contracts.parsing import derived, dtype_of, given, parsed
+from contracts.parsing import YEARS, derived, dtype_of, given, parsed, refuse_unreadable
 from contracts.reading import ROW, Chunk
 from contracts.schema import schema_of, violations
+from contracts.source import Format
 
 REJECTED = {"row": pl.UInt32, "column": pl.String, "rule": pl.String, "value": pl.String, "num_broken": pl.UInt32}
 BROKEN = {"row": pl.UInt32, "column": pl.String, "rule": pl.String}
@@ -45,6 +46,7 @@ class Contract:
     """Checks the chunks of one partition; it remembers unique values, so one object serves one partition."""
 
     columns: tuple[Column, ...]  # what clean rows hold
+    formats: dict[str, Format]  # how the numbers of each column are written
     joins: tuple[tuple[str, bool, pl.DataFrame], ...] = ()  # key, optional, side table of strings
     images: tuple[str, frozenset[str]] | None = None  # creative column and ids that have an image
     seen: dict[str, SeenValues] = field(default_factory=dict)
@@ -86,19 +88,27 @@ class Contract:
     def _typed(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
         """The declared columns with their types, and the cells that could not be read as such (rule `dtype`)."""
         sources = [c for c in self.columns if c.derive_from is None]
-        wrong = {c.name: f"__wrong_{i}" for i, c in enumerate(sources)}
-        expressions = []
+        present, values = {}, {}
         for column in sources:
-            present, value = given(column, rows.schema[column.name]), parsed(column, rows.schema[column.name])
-            expressions.append(pl.when(present).then(value).cast(dtype_of(column)).alias(column.name))
-            expressions.append((present & value.is_null()).alias(wrong[column.name]))
-        both = rows.select(expressions).with_columns(derived(c) for c in self.columns if c.derive_from is not None)
+            kind, fmt = rows.schema[column.name], self.formats[column.name]
+            refuse_unreadable(column, kind)
+            present[column.name], values[column.name] = given(column, kind, fmt), parsed(column, kind, fmt)
+        given_rows, typed = rows.select(**present), rows.select(**values)
+        typed = typed.with_columns(_within_years(c) for c in sources if c.dtype == "datetime")
+        wrong = {c.name: given_rows[c.name] & typed[c.name].is_null() for c in sources}
+        typed = typed.with_columns(
+            pl.when(given_rows[c.name]).then(pl.col(c.name)).cast(dtype_of(c)).alias(c.name) for c in sources
+        )
+        instants = {c.name: c for c in sources}
+        typed = typed.with_columns(
+            derived(c, instants[c.derive_from]) for c in self.columns if c.derive_from is not None
+        )
         unparsed = [
-            _rows(rows[ROW].filter(both[wrong[c.name]]), c.name, "label" if c.role == "label" else "dtype")
+            _rows(rows[ROW].filter(wrong[c.name]), c.name, "label" if c.role == "label" else "dtype")
             for c in sources
-            if both[wrong[c.name]].any()
+            if wrong[c.name].any()
         ]
-        return both.select(c.name for c in self.columns), unparsed
+        return typed.select(c.name for c in self.columns), unparsed
 
     def _imageless(self, typed: pl.DataFrame, numbers: pl.Series) -> list[pl.DataFrame]:
         if self.images is None:
@@ -125,12 +135,20 @@ def contract_of(
     """The contract of a partition. With `labelled` false, rows need no label (they are to be scored)."""
     columns = tuple(c for c in declaration.columns if labelled or c.role != "label")
     joins = zip(declaration.source.joins, tables, strict=True)
+    formats = {c.name: declaration.source.format for c in columns}
+    for join, table in zip(declaration.source.joins, tables, strict=True):
+        formats |= {name: join.format for name in table.columns if name in formats and name != join.key}
     checked = declaration.images is not None and declaration.images.missing == "quarantine" and images is not None
     return Contract(
         columns=columns,
+        formats=formats,
         joins=tuple((join.key, join.optional, table) for join, table in joins),
         images=(declaration.creative.name, images) if checked else None,
     )
+
+
+def _within_years(column: Column) -> pl.Expr:
+    return pl.when(pl.col(column.name).dt.year().is_between(*YEARS)).then(pl.col(column.name))
 
 
 def _rows(numbers: pl.Series, column: str, rule: str) -> pl.DataFrame:
@@ -151,8 +169,12 @@ def _rejected(found: pl.DataFrame, chunk: Chunk, rows: pl.DataFrame) -> pl.DataF
     )
     values = pl.concat(
         [
-            pl.DataFrame(chunk.ragged, schema={"row": pl.UInt32, "value": pl.String}, orient="row").with_columns(column=pl.lit("")),
-            pl.DataFrame(chunk.undecoded, schema={"row": pl.UInt32, "column": pl.String, "value": pl.String}, orient="row"),
+            pl.DataFrame(chunk.ragged, schema={"row": pl.UInt32, "value": pl.String}, orient="row").with_columns(
+                column=pl.lit("")
+            ),
+            pl.DataFrame(
+                chunk.undecoded, schema={"row": pl.UInt32, "column": pl.String, "value": pl.String}, orient="row"
+            ),
             *(_cells(firsts, name, rows) for name in firsts["column"].unique().sort() if name in rows.columns),
         ],
         how="diagonal",

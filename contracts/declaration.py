@@ -6,82 +6,11 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from contracts.columns import Column, Role, expand_ranges
-
-STRICT = ConfigDict(extra="forbid")
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class Format:
-    """How the files are written. Gzip is told by the suffix .gz, Parquet by .parquet."""
-
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    header: bool = True  # false: the files have no line of names
-    names: tuple[str, ...] | None = None  # header false only: names in file order; columns as declared if left out
-    encoding: str = "utf-8"
-    quote: str | None = Field(default='"', min_length=1, max_length=1)  # null: quotes have no meaning
-
-    @field_validator("names", mode="before")
-    @classmethod
-    def _name_ranges(cls, names: Any) -> Any:
-        return [entry["name"] for entry in expand_ranges([{"name": name} for name in names])] if names else names
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, encoding: str) -> str:
-        try:
-            "".encode(encoding)
-        except LookupError as error:
-            raise ValueError(f"encoding '{encoding}' is not known; write utf-8, latin-1, cp1252, utf-16, ...") from error
-        return encoding
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class LeftOut:
-    """A column of the source that is not used, and why."""
-
-    name: str
-    why: str = Field(min_length=1)
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class Join:
-    """A side table whose columns are added to every row that has its key."""
-
-    files: str  # glob of the side table's files, below source.path
-    key: str  # the column both have
-    format: Format = Field(default_factory=Format)
-    leave_out: tuple[LeftOut, ...] = ()
-    optional: bool = False  # true: a row without a match has missing values; false: it is quarantined
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class Images:
-    """Images of the creatives; the file's name without suffix is the creative's id."""
-
-    files: str  # glob of the images, below source.path
-    missing: Literal["quarantine", "allow"] = "quarantine"  # a row whose creative has no image
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class Source:
-    """Where the raw files come from."""
-
-    kind: Literal["exchange", "files"]
-    path: str = ""  # folder or file; relative to the project, absolute, s3:// or gs://
-    files: tuple[str, ...] = Field(min_length=1)  # globs of the impressions' files, below path
-    partition: str = r"(\d{4}-\d{2})"  # regular expression that finds the month in a file's path; no match: "all"
-    format: Format = Field(default_factory=Format)
-    joins: tuple[Join, ...] = ()
-
-    @model_validator(mode="after")
-    def _path_given(self) -> "Source":
-        if self.kind == "files" and not self.path:
-            raise ValueError("source.path is required when source.kind is files: the folder the files lie in")
-        return self
+from contracts.source import STRICT, Images, LeftOut, Source
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -99,7 +28,9 @@ class Split:
         if (self.test_frac is None) == (self.test_months is None):
             raise ValueError("split needs exactly one of test_frac and test_months")
         if self.test_frac is not None and self.val_frac + self.test_frac >= 1:
-            raise ValueError(f"split.val_frac + split.test_frac must be below 1, got {self.val_frac} + {self.test_frac}")
+            raise ValueError(
+                f"split.val_frac + split.test_frac must be below 1, got {self.val_frac} + {self.test_frac}"
+            )
         if self.test_months is not None and self.by == "random":
             raise ValueError("split.test_months needs split.by time or row, got random")
         return self
@@ -131,7 +62,9 @@ class Declaration:
             raise ValueError(f"column '{twice[0]}' is declared twice")
         for role in ("label", "time", "creative", "key", "entity"):
             if len(self.by_role(role)) > 1:
-                raise ValueError(f"role {role} is given to {[c.name for c in self.by_role(role)]}; one column can have it")
+                raise ValueError(
+                    f"role {role} is given to {[c.name for c in self.by_role(role)]}; one column can have it"
+                )
         if not self.by_role("label"):
             raise ValueError("no column has role label")
         if not self.features:
@@ -143,11 +76,34 @@ class Declaration:
         ):
             if needed and not self.by_role(role):
                 raise ValueError(f"{why} needs a column with role {role}")
-        for column in self.columns:
-            source = next((c for c in self.columns if c.name == column.derive_from), None)
-            if column.derive_from is not None and (source is None or source.dtype != "datetime"):
-                raise ValueError(f"column '{column.name}': derive_from '{column.derive_from}' is no declared datetime column")
+        if self.split.by == "time" and self.time.nullable:
+            raise ValueError(
+                f"column '{self.time.name}': split.by time needs every row's time, so it cannot be nullable"
+            )
+        self._references_exist()
         return self
+
+    def _references_exist(self) -> None:
+        declared = {c.name for c in self.columns if c.derive_from is None}
+        for join in self.source.joins:
+            if join.key not in declared:
+                raise ValueError(
+                    f"the join's key '{join.key}' is not among columns; declare it (role info if it is no feature)"
+                )
+        stray = next(
+            (name for name in self.slices or () if name not in (*(c.name for c in self.columns), "cold_start")), None
+        )
+        if stray is not None:
+            raise ValueError(f"slices names '{stray}', which is no declared column and not cold_start")
+        for column in self.columns:
+            instant = self.column(column.derive_from)
+            if column.derive_from is not None and (instant is None or instant.dtype != "datetime"):
+                raise ValueError(
+                    f"column '{column.name}': derive_from '{column.derive_from}' is no declared datetime column"
+                )
+
+    def column(self, name: str | None) -> Column | None:
+        return next((column for column in self.columns if column.name == name), None)
 
     def by_role(self, role: Role) -> tuple[Column, ...]:
         return tuple(column for column in self.columns if column.role == role)

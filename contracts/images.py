@@ -5,6 +5,16 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+MAX_PIXELS = 16_000_000
+
+
+def check_image(content: bytes) -> None:
+    """Raise OSError, ValueError or PIL's errors for bytes that `to_pixels` could not read."""
+    with Image.open(BytesIO(content)) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS}")
+        image.convert("RGBA")
+
 
 def to_pixels(content: bytes, size: int) -> np.ndarray:
     """RGB pixels uint8 [3, size, size] of an encoded image; transparency is laid on white.

@@ -1,8 +1,12 @@
 """Raw cells to typed values: Polars expressions made from a declared column, and what counts as failing to parse."""
 
+import re
+
 import polars as pl
 
 from contracts.columns import Column
+from contracts.header import SourceError
+from contracts.source import Format
 
 DTYPES: dict[str, pl.DataType] = {
     "string": pl.String(),
@@ -12,7 +16,9 @@ DTYPES: dict[str, pl.DataType] = {
     "datetime": pl.Datetime("us", "UTC"),
 }
 TRUTH = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "t": True, "f": False}
-EPOCH_UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}  # microseconds in one
+EPOCH_UNITS = {"epoch_s": 1e6, "epoch_ms": 1e3, "epoch_us": 1.0, "epoch_ns": 1e-3}  # microseconds in one
+ISO = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M%#z", "%Y-%m-%d")
+YEARS = (1, 9999)  # what Python's datetime can hold
 
 
 def dtype_of(column: Column) -> pl.DataType:
@@ -20,40 +26,67 @@ def dtype_of(column: Column) -> pl.DataType:
     return pl.Int8() if column.role == "label" else DTYPES[column.dtype]
 
 
-def given(column: Column, source: pl.DataType) -> pl.Expr:
+def refuse_unreadable(column: Column, source: pl.DataType) -> None:
+    """Raise SourceError where no cell of a column of type `source` could be read as declared."""
+    if source.is_nested():
+        raise SourceError(f"column '{column.name}' holds {source}, which no dtype takes; leave it out")
+    if column.dtype == "datetime" and source.is_numeric() and column.format is None:
+        raise SourceError(f"column '{column.name}' holds numbers; set its format to {', '.join(EPOCH_UNITS)}")
+
+
+def given(column: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
     """True where the source wrote a value, false where it wrote nothing or a missing marker."""
     cell = pl.col(column.name)
-    markers = [str(marker) for marker in column.missing]
+    markers = ["", *(str(marker) for marker in column.missing)]
     present = cell.is_not_null()
     if source == pl.String:
-        present &= ~cell.is_in(markers)
+        present &= ~(cell if column.dtype == "string" else cell.str.strip_chars()).is_in(markers)
+    elif column.dtype == "string":
+        present &= ~cell.cast(pl.String, strict=False).is_in(markers).fill_null(False)
+    if source.is_float():
+        present &= cell.is_not_nan()
     numbers = [number for marker in markers if (number := _number(marker)) is not None]
     if numbers and column.dtype in ("int", "float") and column.role != "label":
-        value = cell.cast(pl.Float64, strict=False)
+        value = _digits(cell, source, fmt).cast(pl.Float64, strict=False)
         present &= ~value.is_in(numbers).fill_null(False)
     return present
 
 
-def parsed(column: Column, source: pl.DataType) -> pl.Expr:
+def parsed(column: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
     """The cell as the declared type; null where it cannot be read as one. Missing markers are not looked at."""
     cell = pl.col(column.name)
     if column.role == "label":
-        return _label(column, cell, source)
-    if source == pl.String and column.dtype != "string":
-        cell = cell.str.strip_chars()
+        return _label(column, cell, source, fmt)
     if column.dtype == "int":
-        return _whole(cell, source)
+        return _whole(_digits(cell, source, fmt), source)
+    if column.dtype == "float":
+        return _digits(cell, source, fmt).cast(pl.Float64, strict=False)
     if column.dtype == "bool":
-        words = cell.cast(pl.String).str.to_lowercase()
-        return cell if source == pl.Boolean else words.replace_strict(TRUTH, default=None, return_dtype=pl.Boolean)
+        return _truth(cell, source)
     if column.dtype == "datetime":
         return _instant(column, cell, source)
-    return cell.cast(DTYPES[column.dtype], strict=False)
+    return cell.cast(pl.String, strict=False)
 
 
-def derived(column: Column) -> pl.Expr:
-    """The part of a datetime that a derived column holds, in UTC; Monday is weekday 1."""
-    return getattr(pl.col(column.derive_from).dt, column.part)().cast(pl.Int64).alias(column.name)
+def derived(column: Column, instant: Column) -> pl.Expr:
+    """The part of `instant` that a derived column holds, in its time zone; Monday is weekday 1."""
+    local = pl.col(instant.name).dt.convert_time_zone(instant.time_zone or "UTC")
+    return getattr(local.dt, column.part)().cast(pl.Int64).alias(column.name)
+
+
+def _digits(cell: pl.Expr, source: pl.DataType, fmt: Format) -> pl.Expr:
+    """A text cell with a number in it as Polars reads numbers; null where its marks are not the format's."""
+    if source != pl.String:
+        return cell
+    cell = cell.str.strip_chars()
+    if fmt.thousands is not None:
+        mark, point = re.escape(fmt.thousands), re.escape(fmt.decimal)
+        grouped = cell.str.contains(rf"^[+-]?\d{{1,3}}(?:{mark}\d{{3}})+(?:{point}\d+)?$")
+        plain = ~cell.str.contains(fmt.thousands, literal=True)
+        cell = pl.when(grouped | plain).then(cell.str.replace_all(fmt.thousands, "", literal=True))
+    if fmt.decimal != ".":
+        cell = pl.when(~cell.str.contains(".", literal=True)).then(cell.str.replace(fmt.decimal, ".", literal=True))
+    return cell
 
 
 def _whole(cell: pl.Expr, source: pl.DataType) -> pl.Expr:
@@ -65,34 +98,78 @@ def _whole(cell: pl.Expr, source: pl.DataType) -> pl.Expr:
     return from_float if source.is_float() else pl.coalesce(cell.cast(pl.Int64, strict=False), from_float)
 
 
-def _label(column: Column, cell: pl.Expr, source: pl.DataType) -> pl.Expr:
-    if column.labels is not None:
-        words = cell.cast(pl.String).str.strip_chars()
-        return words.replace_strict(column.labels, default=None, return_dtype=pl.Int8)
+def _truth(cell: pl.Expr, source: pl.DataType) -> pl.Expr:
     if source == pl.Boolean:
-        return cell.cast(pl.Int8)
-    value = (cell.str.strip_chars() if source == pl.String else cell).cast(pl.Float64, strict=False)
+        return cell
+    if source.is_numeric():
+        return pl.when((cell == 0) | (cell == 1)).then(cell == 1)
+    words = cell.cast(pl.String, strict=False).str.strip_chars().str.to_lowercase()
+    return words.replace_strict(TRUTH, default=None, return_dtype=pl.Boolean)
+
+
+def _label(column: Column, cell: pl.Expr, source: pl.DataType, fmt: Format) -> pl.Expr:
+    if column.labels is not None:
+        words = {word.lower() if source == pl.Boolean else word: label for word, label in column.labels.items()}
+        numbers = {number: label for word, label in words.items() if (number := _number(word)) is not None}
+        text = cell.cast(pl.String, strict=False).str.strip_chars()
+        found = text.replace_strict(words, default=None, return_dtype=pl.Int8)
+        if not numbers:
+            return found
+        value = _digits(cell, source, fmt).cast(pl.Float64, strict=False)
+        return pl.coalesce(found, value.replace_strict(numbers, default=None, return_dtype=pl.Int8))
+    if column.dtype == "bool" or source == pl.Boolean:
+        return _truth(cell, source).cast(pl.Int8)
+    value = _digits(cell, source, fmt).cast(pl.Float64, strict=False)
     return pl.when(value.is_in([0.0, 1.0])).then(value).cast(pl.Int8)
 
 
 def _instant(column: Column, cell: pl.Expr, source: pl.DataType) -> pl.Expr:
     if column.format in EPOCH_UNITS:
+        if source == pl.String:
+            cell = cell.str.strip_chars()
         microseconds = cell.cast(pl.Float64, strict=False) * EPOCH_UNITS[column.format]
         return microseconds.cast(pl.Int64, strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    if source == pl.String:
-        # ISO 8601 in its usual spellings; no zone means UTC.
-        if column.format is not None:
-            return cell.str.to_datetime(column.format, time_unit="us", strict=False, time_zone="UTC")
-        naive = cell.str.replace("T", " ", literal=True).str.replace(r"(Z|[+-]00:?00)$", "")
-        return pl.coalesce(
-            naive.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False).dt.replace_time_zone("UTC"),
-            naive.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", time_unit="us", strict=False, time_zone="UTC"),
-            naive.str.to_datetime("%Y-%m-%d %H:%M", time_unit="us", strict=False).dt.replace_time_zone("UTC"),
-            naive.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
-        )
+    if source == pl.String or source.is_numeric():
+        text = cell.cast(pl.String).str.strip_chars()
+        return _iso(text, column) if column.format is None else _formatted(text, column, column.format)
     if isinstance(source, pl.Datetime) and source.time_zone is not None:
         return cell.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
-    return cell.cast(pl.Datetime("us"), strict=False).dt.replace_time_zone("UTC")
+    return _in_zone(cell.cast(pl.Datetime("us"), strict=False), column)
+
+
+def _formatted(text: pl.Expr, column: Column, form: str) -> pl.Expr:
+    if any(hour in form for hour in ("%H", "%I", "%k", "%l")) and "%M" not in form:
+        # Polars 2.1 takes no hour without a minute.
+        text, form = text + " 00", f"{form} %M"
+    if "%z" in form or "%#z" in form:
+        return text.str.to_datetime(form, time_unit="us", strict=False, time_zone="UTC")
+    return _in_zone(text.str.to_datetime(form, time_unit="us", strict=False), column)
+
+
+def _iso(text: pl.Expr, column: Column) -> pl.Expr:
+    """ISO 8601 in its usual spellings: a cell is read as the first of ISO that fits it."""
+    zulu = text.str.strip_suffix("Z").str.strip_suffix(" UTC")
+    text = pl.when(zulu.str.len_bytes() < text.str.len_bytes()).then(zulu + "+00").otherwise(text)
+    text = text.str.replace("T", " ", literal=True)
+
+    def first_that_fits(cells: pl.Series) -> pl.Series:
+        found = pl.Series(cells.name, [None] * len(cells), dtype=DTYPES["datetime"])
+        for form in ISO:
+            if not (found.is_null() & cells.is_not_null()).any():
+                break
+            rows = found.is_null().arg_true()
+            found = found.scatter(rows, cells.gather(rows).to_frame("").select(_formatted(pl.col(""), column, form)))
+        return found
+
+    return text.map_batches(first_that_fits, return_dtype=DTYPES["datetime"])
+
+
+def _in_zone(naive: pl.Expr, column: Column) -> pl.Expr:
+    """UTC of local times; an hour that the clocks skip is no time, of one that comes twice the first is meant."""
+    if column.time_zone is None:
+        return naive.dt.replace_time_zone("UTC")
+    local = naive.dt.replace_time_zone(column.time_zone, ambiguous="earliest", non_existent="null")
+    return local.dt.convert_time_zone("UTC")
 
 
 def _number(text: str) -> float | None:

@@ -1,19 +1,19 @@
-"""One partition of raw data as a declaration describes it: its files, its side tables, its images, its expected header."""
+"""One partition of raw data as a declaration describes it: its files, side tables, images and expected header."""
 
 import re
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 
 import polars as pl
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from contracts.declaration import Declaration, Join
-from contracts.reading import ROW, Chunk, SourceError, read_chunks
+from contracts.declaration import Declaration
+from contracts.images import check_image
+from contracts.reading import ROW, Chunk, SourceError, read_chunks, read_header
+from contracts.source import Join
 
 SHARED = "shared"  # folder of data/raw that holds what all partitions use: side tables
 CREATIVES = {"creative_id": pl.String, "image": pl.Binary}
-MAX_IMAGE_PIXELS = 16_000_000
 
 
 def partitions(raw_dir: Path) -> list[Path]:
@@ -35,7 +35,7 @@ def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
 
 
 def read_side_table(raw_dir: Path, join: Join) -> pl.DataFrame:
-    """The side table as strings, its key first found without repeats. Raises SourceError on a missing or repeated key."""
+    """The side table as strings. Raises SourceError if it is not whole, or its key is missing or repeats."""
     files = matching(raw_dir / SHARED, (join.files,))
     if not files:
         raise SourceError(f"no file matches the join '{join.files}' below source.path; correct source.joins")
@@ -47,16 +47,21 @@ def read_side_table(raw_dir: Path, join: Join) -> pl.DataFrame:
     left_out = [column.name for column in join.leave_out]
     unknown = next((name for name in (*left_out, join.key) if name not in table.columns), None)
     if unknown is not None:
-        raise SourceError(f"{files[0]} lacks the column '{unknown}' that source.joins names; it has {', '.join(table.columns)}")
+        raise SourceError(
+            f"{files[0]} lacks the column '{unknown}' that source.joins names; it has {', '.join(table.columns)}"
+        )
     repeated = table.filter(pl.col(join.key).is_duplicated())
     if repeated.height:
-        raise SourceError(f"{files[0]} has {join.key}={repeated[join.key][0]!r} more than once; the key of a side table is unique")
+        raise SourceError(
+            f"{files[0]} has {join.key}={repeated[join.key][0]!r} more than once; the key of a side table is unique"
+        )
     return table.drop(left_out)
 
 
 def main_columns(declaration: Declaration, tables: list[pl.DataFrame]) -> tuple[str, ...]:
     """Names the impressions' files must have: declared or left out, neither derived nor from a side table."""
-    joined = {name for join, table in zip(declaration.source.joins, tables, strict=True) for name in table.columns if name != join.key}
+    joins = zip(declaration.source.joins, tables, strict=True)
+    joined = [name for join, table in joins for name in table.columns if name != join.key]
     declared = [c.name for c in declaration.columns if c.derive_from is None]
     names = [*declared, *(c.name for c in declaration.leave_out)]
     stray = next((name for name in joined if name not in declared), None)
@@ -65,16 +70,39 @@ def main_columns(declaration: Declaration, tables: list[pl.DataFrame]) -> tuple[
     return tuple(name for name in names if name not in joined)
 
 
-def read_partition(files: list[Path], declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]) -> Iterator[tuple[Path, Chunk]]:
+def read_partition(
+    files: list[Path], declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]
+) -> Iterator[tuple[Path, Chunk]]:
     """Chunks of every file of a partition with only the columns that are used."""
-    fmt = declaration.source.format
-    names = fmt.names if fmt.names is not None and not fmt.header else expected
     left_out = {column.name for column in declaration.leave_out}
     for path in files:
-        for chunk in read_chunks(path, fmt, names, optional):
+        names = names_in(path, declaration, expected, optional)
+        for chunk in read_chunks(path, declaration.source.format, names, optional):
             chunk.rows = chunk.rows.drop(left_out & set(chunk.rows.columns))
             chunk.undecoded = [cell for cell in chunk.undecoded if cell[1] not in left_out]
             yield path, chunk
+
+
+def names_in(
+    path: Path, declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]
+) -> tuple[str, ...]:
+    """The expected columns; in file order where files have no header. An optional label may then be left away."""
+    fmt, label = declaration.source.format, declaration.label.name
+    if fmt.header or path.suffix == ".parquet":
+        return expected
+    names = fmt.names or expected
+    lacking = next((name for name in expected if name not in names), None)
+    stray = next((name for name in names if name not in expected), None)
+    if lacking is not None:
+        raise SourceError(f"source.format.names lacks the declared column '{lacking}'; name every column of the files")
+    if stray is not None:
+        raise SourceError(
+            f"source.format.names has '{stray}', which is not declared; add it to columns or to leave_out"
+        )
+    without_label = tuple(name for name in names if name != label)
+    if label in optional and path.stat().st_size and len(read_header(path, fmt)) == len(without_label):
+        return without_label
+    return names
 
 
 def read_images(folder: Path, declaration: Declaration) -> tuple[pl.DataFrame, list[tuple[str, str]]]:
@@ -83,12 +111,9 @@ def read_images(folder: Path, declaration: Declaration) -> tuple[pl.DataFrame, l
     for path in matching(folder, (declaration.images.files,)) if declaration.images else []:
         content = path.read_bytes()
         try:
-            with Image.open(BytesIO(content)) as image:
-                if image.width * image.height > MAX_IMAGE_PIXELS:
-                    raise ValueError(f"{image.width}x{image.height} pixels, more than {MAX_IMAGE_PIXELS}")
-                image.load()
+            check_image(content)
             good[path.stem] = content
-        except (UnidentifiedImageError, Image.DecompressionBombError, ValueError, OSError, SyntaxError) as error:
+        except (Image.DecompressionBombError, ValueError, OSError, SyntaxError) as error:
             bad.append((path.name, " ".join(str(error).replace(str(folder), "").split())))
     rows = [(creative_id, good[creative_id]) for creative_id in sorted(good)]
     return pl.DataFrame(rows, schema=CREATIVES, orient="row"), bad

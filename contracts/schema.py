@@ -28,7 +28,9 @@ def violations(schema: pa.DataFrameSchema, typed: pl.DataFrame) -> pl.DataFrame:
         cases = errors.failure_cases
         whole_frame = cases.filter(pl.col("index").is_null())
         if whole_frame.height:  # a wrong dtype or a missing column is our own bug here: parsing has fixed both
-            raise AssertionError(f"typed columns do not fit their own schema: {whole_frame.head(3).to_dicts()}") from errors
+            raise AssertionError(
+                f"typed columns do not fit their own schema: {whole_frame.head(3).to_dicts()}"
+            ) from errors
         return cases.select(
             pl.col("index").cast(pl.UInt32).alias("row"),
             pl.col("column"),
@@ -50,7 +52,8 @@ def _checks(column: Column) -> list[pa.Check]:
     if column.max is not None:
         checks.append(pa.Check.le(column.max, name="max", error="max"))
     if column.values is not None and column.role != "label":
-        allowed = [str(value) for value in column.values] if column.dtype == "string" else list(column.values)
+        kind = {"string": str, "int": int, "float": float}[column.dtype]
+        allowed = [kind(value) for value in column.values]
         checks.append(pa.Check.isin(allowed, name="values", error="values"))
     if column.pattern is not None:
         checks.append(pa.Check.str_matches(f"^(?:{column.pattern})$", name="pattern", error="pattern"))

@@ -15,8 +15,9 @@ import pyarrow.fs as pafs
 from tqdm import tqdm
 
 from contracts.config_errors import ConfigError
-from contracts.declaration import Declaration, Source
-from contracts.raw import SHARED
+from contracts.declaration import Declaration
+from contracts.raw import SHARED, natural
+from contracts.source import Source
 from stages.entry import run_stage
 from stages.files import keep_only, read_json, sha256_tree, write_json
 from stages.settings import load_section
@@ -87,7 +88,7 @@ def copy_files(declaration: Declaration, raw_dir: Path) -> tuple[set[str], int]:
 
 
 def list_source(source: Source) -> tuple[pafs.FileSystem, str, list[str]]:
-    """The file system, the root in it, and the names of all files below the root. Raises ConfigError if there is none."""
+    """The file system, the root in it, and the names of all files below the root. ConfigError if it is missing."""
     try:
         uri = source.path if "://" in source.path else str(Path(source.path).resolve())
         filesystem, root = pafs.FileSystem.from_uri(uri)
@@ -96,7 +97,9 @@ def list_source(source: Source) -> tuple[pafs.FileSystem, str, list[str]]:
             return filesystem, str(PurePosixPath(root).parent), [PurePosixPath(root).name]
         found = filesystem.get_file_info(pafs.FileSelector(root, recursive=True))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"data.source.path '{source.path}' cannot be listed: {' '.join(str(error).split())}") from error
+        raise ConfigError(
+            f"data.source.path '{source.path}' cannot be listed: {' '.join(str(error).split())}"
+        ) from error
     names = sorted(str(PurePosixPath(i.path).relative_to(root)) for i in found if i.type == pafs.FileType.File)
     return filesystem, root, names
 
@@ -108,20 +111,34 @@ def place_files(declaration: Declaration, names: list[str]) -> dict[str, list[st
     images = (declaration.images.files,) if declaration.images else ()
     for patterns in (source.files, *((join.files,) for join in source.joins), *((image,) for image in images)):
         if not any(_matches(name, pattern) for name in names for pattern in patterns):
-            raise ConfigError(f"no file below '{source.path}' matches {' or '.join(patterns)}; correct the glob in conf/data/{declaration.name}.yaml")
+            globs = " or ".join(patterns)
+            raise ConfigError(f"no file below '{source.path}' matches {globs}; correct it in conf/data/")
     wanted: dict[str, list[str]] = {}
     for name in names:
-        found = month.search(name)
-        partition = (found[1] if found.groups() else found[0]) if found else "all"
-        if any(_matches(name, pattern) for pattern in (*source.files, *images)):
-            wanted.setdefault(partition, []).append(name)
         if any(_matches(name, join.files) for join in source.joins):
             wanted.setdefault(SHARED, []).append(name)
+        elif any(_matches(name, pattern) for pattern in source.files):
+            wanted.setdefault(partition_of(name, month), []).append(name)
+    # An image belongs to its partition if that has impressions, else to the first: later ones see it too.
+    first = min((Path(name) for name in wanted if name != SHARED), key=natural).name
+    for name in names:
+        if any(_matches(name, pattern) for pattern in images):
+            partition = partition_of(name, month)
+            wanted[partition if partition in wanted else first].append(name)
     return wanted
+
+
+def partition_of(name: str, month: re.Pattern[str]) -> str:
+    """What the expression finds in a file's name, its groups joined by a dash; "all" if it finds nothing."""
+    found = month.search(name)
+    groups = [group for group in found.groups() or (found[0],) if group] if found else []
+    return "-".join(groups).replace("/", "-") or "all"
 
 
 def _matches(name: str, pattern: str) -> bool:
     """As pathlib's glob: a star does not cross folders, ** does."""
+    if "**/" in pattern and _matches(name, pattern.replace("**/", "", 1)):
+        return True
     return fnmatch(name, pattern) and (pattern.count("/") == name.count("/") or "**" in pattern)
 
 

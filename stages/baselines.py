@@ -5,11 +5,13 @@ Reads data/encoded/. Writes data/predictions/baselines.parquet, one row a test r
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from contracts.declaration import Declaration
 from stages.baseline_models.boosted_trees import fit_boosted_trees
@@ -57,8 +59,10 @@ def predict_baselines(
         )
     prior = float(label.mean())
     creative_rate, rate_report = rate_baseline(splits, spec, cfg, creative)
-    logistic, logistic_report = fit_logistic(splits, spec, cfg.logistic_c, cfg.logistic_max_iter, cfg.num_threads)
-    lightgbm, lightgbm_report = fit_boosted_trees(splits, spec, cfg)
+    with ThreadPoolExecutor(cfg.num_threads) as pool, threadpool_limits(1, user_api="blas"):
+        regression = pool.submit(fit_logistic, splits, spec, cfg.logistic_c, cfg.logistic_max_iter)
+        lightgbm, lightgbm_report = fit_boosted_trees(splits, spec, cfg, pool)
+        logistic, logistic_report = regression.result()
     columns = {
         "constant": np.full(len(splits["test"]), prior),
         "creative_rate": creative_rate,

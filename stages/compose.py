@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from contracts.config_errors import ConfigError
-from contracts.declaration import Source
+from contracts.source import Source
 from stages.entry import run_stage
 from stages.files import atomic_path
 from stages.settings import PARAMS_PATH, check_all, check_section, load_params
@@ -22,7 +22,7 @@ from stages.settings import PARAMS_PATH, check_all, check_section, load_params
 CONF_DIR = Path("conf")
 SOURCE_LINK = Path("data/source")
 EXCHANGE_CODE = Path("stages/simulate")  # what simulated data follows from, beside the parameters
-HEADER = "# Composed from conf/ by `python -m stages.compose`. Do not edit: an edit in conf/ and `dvc repro` write it anew.\n"
+HEADER = "# Composed from conf/ by `python -m stages.compose`. Do not edit: edit conf/, `dvc repro` writes it anew.\n"
 
 
 def main() -> None:
@@ -31,10 +31,11 @@ def main() -> None:
     check_all(params)
     if not in_experiment:
         with atomic_path(PARAMS_PATH) as partial:
-            partial.write_text(HEADER + yaml.safe_dump(params, sort_keys=False, allow_unicode=True, width=120))
+            text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True, width=120)
+            partial.write_text(HEADER + text, encoding="utf-8")
     target = link_source(check_section("data.source", params["data"]["source"], Source))
-    kept = "kept the experiment's" if in_experiment else "wrote"
-    print(f"compose: {kept} {PARAMS_PATH} for data={params['data']['name']} model={params['model']['name']}, source {target}")
+    did = f"kept the experiment's {PARAMS_PATH}" if in_experiment else f"wrote {PARAMS_PATH}"
+    print(f"compose: {did} for data={params['data']['name']} model={params['model']['name']}, source {target}")
 
 
 def compose_params(conf_dir: Path, overrides: list[str] | None = None) -> dict[str, Any]:
@@ -53,9 +54,13 @@ def link_source(source: Source) -> str:
     DVC hashes what the link leads to, so that a new file in the source folder re-runs acquire. A bucket cannot be
     linked: there the link leads to conf/data, and `dvc repro -f acquire` looks for new files.
     """
-    target = EXCHANGE_CODE if source.kind == "exchange" else Path("conf/data") if "://" in source.path else Path(source.path)
+    target = (
+        EXCHANGE_CODE if source.kind == "exchange" else Path("conf/data") if "://" in source.path else Path(source.path)
+    )
     if not target.exists():
-        raise ConfigError(f"data.source.path '{source.path}' does not exist; set it in conf/data/ to the folder of the files")
+        raise ConfigError(
+            f"data.source.path '{source.path}' does not exist; set it in conf/data/ to the folder of the files"
+        )
     link = os.path.relpath(target, SOURCE_LINK.parent) if not target.is_absolute() else str(target)
     if not SOURCE_LINK.is_symlink() or os.readlink(SOURCE_LINK) != link:
         SOURCE_LINK.parent.mkdir(parents=True, exist_ok=True)

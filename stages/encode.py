@@ -39,7 +39,8 @@ def main() -> None:
         if features["creative"]:
             np.save(fresh / "creatives.npy", creative_pixels(CLEAN_DIR, encoder, features))
         write_json(fresh / "spec.json", {key: features[key] for key in SPEC_KEYS})
-    print(f"encode: {sum(counts.values())} rows to {encoder.num_fields} ids and {encoder.num_dense} floats, {features['num_creatives']} creatives")
+    width = f"{encoder.num_fields} ids and {encoder.num_dense} floats"
+    print(f"encode: {sum(counts.values())} rows to {width}, {features['num_creatives']} creatives")
 
 
 def encode_split(path: Path, encoder: Encoder, label: str, out_dir: Path) -> int:
@@ -70,7 +71,11 @@ def encode_split(path: Path, encoder: Encoder, label: str, out_dir: Path) -> int
 
 def open_arrays(out_dir: Path, num_rows: int, encoder: Encoder) -> dict[str, Any]:
     """Memory-mapped .npy files of the right shape; an array without columns is written at once, it cannot be mapped."""
-    shapes = {"cat_idx": (np.int32, (num_rows, encoder.num_fields)), "num_feats": (np.float32, (num_rows, encoder.num_dense)), "label": (np.uint8, (num_rows,))}
+    shapes = {
+        "cat_idx": (np.int32, (num_rows, encoder.num_fields)),
+        "num_feats": (np.float32, (num_rows, encoder.num_dense)),
+        "label": (np.uint8, (num_rows,)),
+    }
     if encoder.has_creatives:
         shapes["creative_idx"] = (np.int32, (num_rows,))
     arrays = {}
@@ -91,7 +96,14 @@ def creative_pixels(clean_dir: Path, encoder: Encoder, features: dict[str, Any])
     for path in sorted(clean_dir.glob("*/creatives.parquet")):
         creatives = pl.read_parquet(path)
         rows = encoder.creative_rows(creatives["creative_id"])
-        for row, content in tqdm(zip(rows, creatives["image"], strict=True), total=len(rows), desc="images", unit="image", disable=None, leave=False):
+        for row, content in tqdm(
+            zip(rows, creatives["image"], strict=True),
+            total=len(rows),
+            desc="images",
+            unit="image",
+            disable=None,
+            leave=False,
+        ):
             pixels[row] = to_pixels(content, size)
     return pixels
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run `main`; ValueError and OSError are the user's to mend and become one sentence. ADCLICK_DEBUG=1 shows where."""
+    """Run `main`; ValueError and OSError are the user's to mend: one sentence. ADCLICK_DEBUG=1 shows where."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         main()

@@ -1,6 +1,6 @@
 """Stage `evaluate`: scores the test split through the exported model and judges the predictions.
 
-Reads artifacts/export/, data/split/, data/clean/, data/predictions/baselines.parquet and, where it is known,
+Reads artifacts/export/, data/split/, data/predictions/baselines.parquet and, where it is known,
 data/truth/. Writes data/predictions/test.parquet, reports/metrics.json, reports/evaluation.json, reports/plots/.
 """
 
@@ -30,7 +30,7 @@ from stages.settings import load_section
 
 EXPORT_DIR = Path("artifacts/export")
 TRAIN_PATH, TEST_PATH = Path("data/split/train.parquet"), Path("data/split/test.parquet")
-CLEAN_DIR, TRUTH_DIR = Path("data/clean"), Path("data/truth")
+TRUTH_DIR = Path("data/truth")
 BASELINES_PATH, PREDICTIONS_PATH = Path("data/predictions/baselines.parquet"), Path("data/predictions/test.parquet")
 METRICS_PATH, EVALUATION_PATH = Path("reports/metrics.json"), Path("reports/evaluation.json")
 PLOTS_DIR = Path("reports/plots")
@@ -43,7 +43,7 @@ def main() -> None:
     declaration = load_section("data", Declaration)
     check_request(cfg, declaration)
     test_df = pl.read_parquet(TEST_PATH)
-    p_click = score_split(EXPORT_DIR, TEST_PATH, CLEAN_DIR)
+    p_click = score_split(EXPORT_DIR, TEST_PATH)
     write_parquet(PREDICTIONS_PATH, pl.DataFrame({"p_click": p_click}))
     predictions = {MODEL: p_click, **read_baselines(BASELINES_PATH)}
     p_true, truth_note = match_truth(test_df, declaration.key, TRUTH_DIR)
@@ -155,9 +155,8 @@ def write_plots(
     with atomic_folder(folder) as partial:
         roc.write_csv(partial / "roc.csv")
         gain.write_csv(partial / "gain.csv")
-        calibration_table({name: curve for name, curve in curves.items() if name != "constant"}).write_csv(
-            partial / "calibration.csv"
-        )
+        for name in set(curves) - {"constant"}:
+            calibration_table(curves[name]).write_csv(partial / f"calibration_{name}.csv")
         slice_table(slices).write_csv(partial / "slices.csv")
         plot_calibration(curves, partial / "calibration.png")
         plot_ranking(roc, gain, aucs, partial / "ranking.png")

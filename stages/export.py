@@ -46,12 +46,21 @@ def main() -> None:
         shutil.copyfile(FEATURES_PATH, fresh / "features.json")
         write_json(fresh / "declaration.json", params["data"])
         test = load_split(ENCODED_DIR, "test", spec)
-        found = check_parity(fresh, network, test, pl.read_parquet(SPLIT_DIR / "test.parquet"), table_CE, config.batch_sizes, config.fused_rows)
+        found = check_parity(
+            fresh,
+            network,
+            test,
+            pl.read_parquet(SPLIT_DIR / "test.parquet"),
+            table_CE,
+            config.batch_sizes,
+            config.fused_rows,
+        )
         write_json(PARITY_PATH, {"max_abs_difference": found, "rows": len(test)})
         refuse_difference(found, config.max_difference)
         write_json(fresh / "manifest.json", manifest(fresh, params, SPLIT_DIR, CODE))
     worst = max(found.values())
-    print(f"export: {', '.join(sorted(path.name for path in EXPORT_DIR.glob('*.onnx')))}; max |dp| {worst:.1e} against torch on {len(test)} test rows")
+    graphs = ", ".join(sorted(path.name for path in EXPORT_DIR.glob("*.onnx")))
+    print(f"export: {graphs}; max |dp| {worst:.1e} against torch on {len(test)} test rows")
 
 
 def creative_table(network: CtrNetwork, images: np.ndarray | None) -> np.ndarray | None:
@@ -74,7 +83,10 @@ def refuse_difference(found: dict[str, Any], allowed: float) -> None:
     """Raise ValueError if a graph strays from torch."""
     where, worst = max(found.items(), key=lambda item: item[1])
     if not worst <= allowed:
-        raise ValueError(f"{where} differs from torch by {worst:.2e} in a probability, allowed is {allowed:.0e} (export.max_difference); nothing was exported")
+        raise ValueError(
+            f"{where} differs from torch by {worst:.2e} in a probability, "
+            f"allowed is {allowed:.0e} (export.max_difference); nothing was exported"
+        )
 
 
 if __name__ == "__main__":

@@ -61,11 +61,12 @@ def keep_only(folder: Path, names: set[str]) -> None:
 def write_json(path: Path, obj: Any) -> None:
     """Write `obj` with sorted keys; NaN is refused, since JSON has none."""
     with atomic_path(path) as partial:
-        partial.write_text(json.dumps(obj, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+        text = json.dumps(obj, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False)
+        partial.write_text(f"{text}\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_parquet(path: Path, df: pl.DataFrame) -> None:
@@ -85,7 +86,7 @@ def sha256_file(path: Path) -> str:
 
 
 def sha256_tree(folder: Path, skip: str = "") -> str:
-    """Digest of every file below `folder`, by relative name and content, in sorted order; files named `skip` left out."""
+    """Digest of every file below `folder`, by relative name and content, in sorted order, but files named `skip`."""
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != skip and "__pycache__" not in p.parts):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}\n".encode())

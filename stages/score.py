@@ -1,10 +1,12 @@
-"""Bulk scoring: `python -m stages.score INPUT OUTPUT` scores a CSV or Parquet file, or a folder of them, with the exported
-model. Same contract and same encoder as training; broken rows go to `<output>.quarantine.csv`. Memory is bounded.
+"""Bulk scoring: `python -m stages.score INPUT OUTPUT` scores a CSV or Parquet file, or a folder of them, with the
+exported model. Same contract and same encoder as training; broken rows go to `<output>.quarantine.csv`. Memory is
+bounded.
 
 Not a stage of the pipeline: `make score INPUT=... OUTPUT=...` calls it.
 """
 
 import argparse
+import os
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -34,15 +36,22 @@ def main() -> None:
     rejected = args.output.with_name(f"{args.output.name}.quarantine.csv")
     check_output(args.output, rejected, files)
     with atomic_path(rejected) as partial_rejected, atomic_path(args.output) as partial:
-        counts = score_files(files, images, declaration, Scorer(args.model), partial, args.output.suffix, partial_rejected)
-    print(f"score: {counts['raw']} rows of {len(files)} files = {counts['clean']} scored to {args.output} + {counts['quarantined']} in {rejected}")
+        counts = score_files(
+            files, images, declaration, Scorer(args.model), partial, args.output.suffix, partial_rejected
+        )
+    read = f"{counts['raw']} rows of {len(files)} files"
+    print(f"score: {read} = {counts['clean']} scored to {args.output} + {counts['quarantined']} in {rejected}")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m stages.score", description="Score a file or folder of impressions.")
+    parser = argparse.ArgumentParser(
+        prog="python -m stages.score", description="Score a file or folder of impressions."
+    )
     parser.add_argument("input", type=Path, help="CSV or Parquet file (.gz is read too), or a folder of them")
     parser.add_argument("output", type=Path, help="file to write, .csv or .parquet")
-    parser.add_argument("--model", type=Path, default=EXPORT_DIR, help="folder of the exported model (default: %(default)s)")
+    parser.add_argument(
+        "--model", type=Path, default=EXPORT_DIR, help="folder of the exported model (default: %(default)s)"
+    )
     return parser.parse_args(argv)
 
 
@@ -50,13 +59,14 @@ def find_input(path: Path, declaration: Declaration) -> tuple[list[Path], pl.Dat
     """The files to score and the images that lie in the same folder. Raises SourceError if there are no files."""
     if not path.exists():
         raise SourceError(f"{path} does not exist; give INPUT a file or a folder")
+    folder = path if path.is_dir() else path.parent
+    images = read_images(folder, declaration)[0] if declaration.images else None
     if path.is_file():
-        return [path], None
+        return [path], images
     side_tables = {file for join in declaration.source.joins for file in matching(path, (join.files,))}
     files = [file for file in matching(path, tuple(f"**/{suffix}" for suffix in SUFFIXES)) if file not in side_tables]
     if not files:
         raise SourceError(f"{path} holds no file that matches {', '.join(SUFFIXES)}")
-    images = read_images(path, declaration)[0] if declaration.images else None
     return files, images
 
 
@@ -72,34 +82,44 @@ def check_output(output: Path, rejected: Path, files: list[Path]) -> None:
 
 
 def score_files(
-    files: list[Path], images: pl.DataFrame | None, declaration: Declaration, scorer: Scorer, output: Path, suffix: str, rejected: Path
+    files: list[Path],
+    images: pl.DataFrame | None,
+    declaration: Declaration,
+    scorer: Scorer,
+    output: Path,
+    suffix: str,
+    rejected: Path,
 ) -> Counter[str]:
     """Stream the files through contract and model; return the counts."""
     tables = [read_side_table(RAW_DIR, join) for join in declaration.source.joins]
     expected = main_columns(declaration, tables)
     optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
-    headerless = not declaration.source.format.header and files[0].suffix != ".parquet"
     key = declaration.key
+    common = Path(os.path.commonpath([file.parent for file in files]))
+    names = {file: file.relative_to(common).as_posix() for file in files}
     counts: Counter[str] = Counter()
     writer = None
     contract = contract_of(replace(declaration, images=None), tables, None, labelled=False)
-    with rejected.open("wb") as bad_out, output.open("wb") as out, tqdm(desc="score", unit="row", unit_scale=True, disable=None) as bar:
+    with (
+        rejected.open("wb") as bad_out,
+        output.open("wb") as out,
+        tqdm(desc="score", unit="row", unit_scale=True, disable=None) as bar,
+    ):
         bad_out.write(pl.DataFrame(schema={"file": pl.String, **REJECTED}).write_csv().encode())
-        for path, chunk in read_partition(files, declaration, expected, frozenset() if headerless else optional):
+        for path, chunk in read_partition(files, declaration, expected, optional):
             good, bad = contract.check(chunk)
             p_click = scorer.score(good, images, declaration.creative.name if declaration.creative else None)
-            scored = pl.DataFrame({"file": pl.Series([path.name] * len(good), dtype=pl.String), "row": good[ROW]})
-            if key is not None:
-                scored = scored.with_columns(good[key.name])
-            scored = scored.with_columns(pl.Series("p_click", p_click))
-            bad.insert_column(0, pl.Series("file", [path.name] * len(bad), dtype=pl.String)).write_csv(bad_out, include_header=False)
+            name = pl.lit(names[path]).alias("file")
+            keys = [] if key is None else [good[key.name]]
+            scored = good.select(name, pl.col(ROW).alias("row"), *keys).with_columns(p_click=pl.Series(p_click))
+            bad.select(name, pl.all()).write_csv(bad_out, include_header=False)
             if suffix == ".csv":
                 scored.write_csv(out, include_header=counts["raw"] == 0)
             else:
                 writer = writer or parquet_writer(out, scored.to_arrow().schema)
                 writer.write_table(scored.to_arrow())
-            counts.update(raw=len(chunk.rows) + len(chunk.ragged), clean=len(good), quarantined=len(bad))
-            bar.update(len(chunk.rows) + len(chunk.ragged))
+            counts.update(raw=len(chunk), clean=len(good), quarantined=len(bad))
+            bar.update(len(chunk))
         if writer is not None:
             writer.close()
     return counts

@@ -1,5 +1,5 @@
-"""Scores clean rows with the exported model: `encoder.onnx`, then `ranker.onnx`. Evaluation and bulk scoring both call this,
-so they give the same probabilities to the last bit.
+"""Scores clean rows with the exported model: `encoder.onnx`, then `ranker.onnx`. Evaluation and bulk scoring both call
+this, so they give the same probabilities to the last bit.
 """
 
 from collections.abc import Iterator
@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import polars as pl
 import pyarrow.parquet as pq
+from onnx import numpy_helper
 
 from contracts.images import to_pixels
 from stages.features.apply import Encoded, Encoder
@@ -37,6 +39,8 @@ class Scorer:
         self.encoder = Encoder(export_dir / "encoder.onnx")
         self._ranker = open_session(export_dir / "ranker.onnx")
         self._inputs = {value.name for value in self._ranker.get_inputs()}
+        self._no_image = _default_embedding(export_dir / "ranker.onnx")
+        self._embeddings: dict[str, np.ndarray] = {}  # of unseen creatives, by id
         looks = export_dir / "creative_encoder.onnx"
         self._creative_encoder = open_session(looks) if looks.is_file() else None
         self._image_size = read_json(export_dir / "features.json")["image_size"]
@@ -59,7 +63,11 @@ class Scorer:
         if vectors is not None:
             feed["creative_emb"] = vectors
         num_rows = len(encoded.cat_idx[rows])
-        padded = {name: _pad(array[rows]) for name, array in feed.items() if array is not None and name in self._inputs | {"creative_emb"}}
+        padded = {
+            name: _pad(array[rows])
+            for name, array in feed.items()
+            if array is not None and name in self._inputs | {"creative_emb"}
+        }
         return self._ranker.run(["p_click"], padded)[0][:num_rows]
 
     def _vectors(self, ids: pl.Series, idx_N: np.ndarray, images: pl.DataFrame) -> np.ndarray | None:
@@ -68,16 +76,22 @@ class Scorer:
         shown = images.filter(pl.col("creative_id").is_in(unseen.implode())).sort("creative_id")
         if shown.is_empty():
             return None
-        pixels = np.stack([to_pixels(content, self._image_size) for content in shown["image"]])
-        emb_UE = self._creative_encoder.run(None, {"creative_pixels": pixels})[0]
-        default = self._creative_encoder_default()
-        table = np.concatenate([default, emb_UE])
+        table = np.concatenate([self._no_image, *(self._look(*creative) for creative in shown.iter_rows())])
         position = {creative_id: i + 1 for i, creative_id in enumerate(shown["creative_id"])}
         return table[ids.replace_strict(position, default=0, return_dtype=pl.Int64).to_numpy()]
 
-    def _creative_encoder_default(self) -> np.ndarray:
-        """Embedding [1, E] of no image: what the black picture in row 0 of the table gives."""
-        return self._creative_encoder.run(None, {"creative_pixels": np.zeros((1, 3, self._image_size, self._image_size), np.uint8)})[0]
+    def _look(self, creative_id: str, content: bytes) -> np.ndarray:
+        """Embedding [1, E] of an image, always computed alone: kernels round by batch size."""
+        if creative_id not in self._embeddings:
+            pixels = to_pixels(content, self._image_size)[None]
+            self._embeddings[creative_id] = self._creative_encoder.run(None, {"creative_pixels": pixels})[0]
+        return self._embeddings[creative_id]
+
+
+def _default_embedding(ranker: Path) -> np.ndarray | None:
+    """Embedding [1, E] of no image, as the ranker holds it; None if the model looks at no images."""
+    constants = onnx.load(ranker).graph.initializer
+    return next((numpy_helper.to_array(value) for value in constants if value.name == "creative_emb"), None)
 
 
 def _pad(array: np.ndarray) -> np.ndarray:

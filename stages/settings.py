@@ -2,10 +2,10 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from contracts.config_errors import ConfigError, describe
 
@@ -21,6 +21,7 @@ SECTIONS = {
     "baselines": "stages.evaluation.config:BaselinesConfig",
     "evaluate": "stages.evaluation.config:EvaluateConfig",
 }
+Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 PARAMS_PATH = Path("params.yaml")
 
 Section = TypeVar("Section")
@@ -31,9 +32,11 @@ def load_params(path: Path = PARAMS_PATH) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"{path} is missing; run `python -m stages.compose` in the project's folder to compose it")
     try:
-        params = yaml.safe_load(path.read_text())
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML ({' '.join(str(error).split())}); run `python -m stages.compose`") from error
+        raise ConfigError(
+            f"{path} is not YAML ({' '.join(str(error).split())}); run `python -m stages.compose`"
+        ) from error
     if not isinstance(params, dict):
         raise ConfigError(f"{path} holds no mapping of sections; run `python -m stages.compose` to compose it anew")
     return params
@@ -52,7 +55,7 @@ def check_section(name: str, values: Any, config_class: type[Section]) -> Sectio
     try:
         return TypeAdapter(config_class).validate_python(values)
     except ValidationError as error:
-        raise ConfigError(describe(error, name, config_class)) from error
+        raise ConfigError(describe(error, name, config_class, values)) from error
 
 
 def check_all(params: dict[str, Any]) -> None:
@@ -60,6 +63,7 @@ def check_all(params: dict[str, Any]) -> None:
     unknown = sorted(set(params) - set(SECTIONS) - {"seed"})
     if unknown:
         raise ConfigError(f"'{unknown[0]}' is not a section of the configuration; allowed: seed, {', '.join(SECTIONS)}")
+    check_section("seed", params.get("seed"), Seed)
     for name, target in SECTIONS.items():
         module, class_name = target.split(":")
         if name not in params:

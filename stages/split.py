@@ -56,12 +56,18 @@ def assign(files: list[Path], declaration: Declaration, seed: int) -> np.ndarray
 
 
 def cut(order_N: np.ndarray, partition_N: np.ndarray, split: Split) -> np.ndarray:
-    """Codes by position in `order_N`: the latest rows are test, those before them val. Equal positions stay together."""
+    """Codes by position in `order_N`: the latest rows are test, those before them val. Equal positions stay together.
+
+    Raises ValueError if there are too few months.
+    """
     codes_N = np.zeros(len(order_N), dtype=np.int8)
     if split.test_months is not None:
         months = int(partition_N[-1]) + 1
         if months <= split.test_months:
-            raise ValueError(f"data.split.test_months is {split.test_months} but there are {months} partitions; train and val need at least one more")
+            raise ValueError(
+                f"data.split.test_months is {split.test_months} but there are {months} partitions; "
+                "train and val need at least one more"
+            )
         codes_N[partition_N >= months - split.test_months] = 2
     else:
         codes_N[order_N >= _threshold(order_N, split.test_frac)] = 2
@@ -105,8 +111,12 @@ def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaratio
                         _count(report[name], pl.from_arrow(rows), declaration)
         for writer in writers.values():
             writer.close()
-    if report["train"]["clicks"] in (0, report["train"]["rows"]):
-        raise ValueError(f"split 'train' has {report['train']['clicks']} clicks in {report['train']['rows']} rows; both outcomes are needed to learn")
+        rows, clicks = report["train"]["rows"], report["train"]["clicks"]
+        if clicks in (0, rows):
+            raise ValueError(
+                f"split 'train' has {clicks} clicks in {rows} rows; both outcomes are needed to learn: "
+                f"change data.split in conf/data/{declaration.name}.yaml"
+            )
     return {**report, "excluded": int((codes_N == EXCLUDED).sum())}
 
 
@@ -115,8 +125,9 @@ def _count(part: dict[str, Any], rows: pl.DataFrame, declaration: Declaration) -
     part["clicks"] += int(rows[declaration.label.name].sum())
     if declaration.time is not None:
         first, last = rows[declaration.time.name].min(), rows[declaration.time.name].max()
-        part["from"] = min(filter(None, (part["from"], first.isoformat())))
-        part["to"] = max(filter(None, (part["to"], last.isoformat())))
+        if first is not None:
+            part["from"] = min(filter(None, (part["from"], first.isoformat())))
+            part["to"] = max(filter(None, (part["to"], last.isoformat())))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,11 @@ def write_outputs(fitted: Fitted) -> None:
             "num_steps": fitted.num_steps,
         },
     )
-    timing = {"train_rows_per_s": round(fitted.rows_per_s), "train_s": round(fitted.train_s, 2), "rows": fitted.num_rows}
+    timing = {
+        "train_rows_per_s": round(fitted.rows_per_s),
+        "train_s": round(fitted.train_s, 2),
+        "rows": fitted.num_rows,
+    }
     write_json(TIMING, timing)
 
 

@@ -21,7 +21,16 @@ from contracts.raw import SHARED, main_columns, matching, partitions, read_image
 from contracts.reading import ROW, SourceError
 from stages.config import ValidateConfig
 from stages.entry import run_stage
-from stages.files import atomic_folder, atomic_path, keep_only, parquet_writer, read_json, sha256_tree, write_json, write_parquet
+from stages.files import (
+    atomic_folder,
+    atomic_path,
+    keep_only,
+    parquet_writer,
+    read_json,
+    sha256_tree,
+    write_json,
+    write_parquet,
+)
 from stages.settings import load_section
 
 RAW_DIR = Path("data/raw")
@@ -49,7 +58,9 @@ def main() -> None:
     print(f"validate: {total['raw']} raw rows = {total['clean']} clean + {total['quarantined']} quarantined")
 
 
-def validate_partition(folder: Path, declaration: Declaration, tables: list[pl.DataFrame], earlier: frozenset[str]) -> dict[str, Any]:
+def validate_partition(
+    folder: Path, declaration: Declaration, tables: list[pl.DataFrame], earlier: frozenset[str]
+) -> dict[str, Any]:
     """Counts of one partition; `earlier` are creatives whose images came with earlier partitions."""
     made_from = fingerprint(folder, declaration, earlier)
     clean, quarantine = CLEAN_DIR / folder.name, QUARANTINE_DIR / f"{folder.name}.csv"
@@ -57,9 +68,9 @@ def validate_partition(folder: Path, declaration: Declaration, tables: list[pl.D
     if stamp.is_file() and quarantine.is_file() and (found := read_json(stamp))["made_from"] == made_from:
         return found["counts"]
     expected = main_columns(declaration, tables)
-    files = matching(folder, declaration.source.files)
-    if not files:
-        raise SourceError(f"{folder} holds no file that matches {', '.join(declaration.source.files)}; run stage acquire again")
+    if not matching(folder, declaration.source.files):
+        globs = ", ".join(declaration.source.files)
+        raise SourceError(f"{folder} holds no file that matches {globs}; run stage acquire again")
     quarantine.parent.mkdir(parents=True, exist_ok=True)
     with atomic_folder(clean) as fresh, atomic_path(quarantine) as partial:
         creatives, unreadable = read_images(folder, declaration)
@@ -67,36 +78,52 @@ def validate_partition(folder: Path, declaration: Declaration, tables: list[pl.D
             write_parquet(fresh / "creatives.parquet", creatives)
         images = earlier | frozenset(creatives["creative_id"])
         contract = contract_of(declaration, tables, images)
-        counts = write_rows(files, declaration, expected, contract, fresh / "impressions.parquet", partial)
+        counts = write_rows(folder, declaration, expected, contract, fresh / "impressions.parquet", partial)
         counts["unreadable_images"] = [f"{name}: {reason}" for name, reason in unreadable]
         write_json(fresh / "report.json", {"made_from": made_from, "counts": counts})
     return counts
 
 
-def write_rows(files: list[Path], declaration: Declaration, expected: tuple[str, ...], contract: Contract, clean: Path, rejected: Path) -> dict[str, Any]:
-    """Stream the files through the contract into `clean` (Parquet) and `rejected` (CSV); return the counts."""
+def write_rows(
+    folder: Path,
+    declaration: Declaration,
+    expected: tuple[str, ...],
+    contract: Contract,
+    clean: Path,
+    rejected: Path,
+) -> dict[str, Any]:
+    """Stream the folder's files through the contract into `clean` (Parquet) and `rejected` (CSV); return the counts."""
+    chunks = read_partition(matching(folder, declaration.source.files), declaration, expected, frozenset())
     counts: Counter[str] = Counter()
     rules: Counter[str] = Counter()
     writer = None
     with rejected.open("wb") as out:
         out.write(pl.DataFrame(schema={"file": pl.String, **REJECTED}).write_csv().encode())
-        for path, chunk in tqdm(read_partition(files, declaration, expected, frozenset()), desc="rows", unit="chunk", disable=None, leave=False):
+        for path, chunk in tqdm(chunks, desc="rows", unit="chunk", disable=None, leave=False):
             good, bad = contract.check(chunk)
-            counts.update(raw=len(chunk.rows) + len(chunk.ragged), clean=len(good), quarantined=len(bad), clicks=int(good[declaration.label.name].sum()))
-            rules.update({f"{rule} {column}".strip(): n for column, rule, n in bad.group_by("column", "rule").len().iter_rows()})
-            bad.insert_column(0, pl.Series("file", [path.name] * len(bad), dtype=pl.String)).write_csv(out, include_header=False)
+            counts.update(raw=len(chunk), clean=len(good), quarantined=len(bad))
+            counts.update(clicks=int(good[declaration.label.name].sum()))
+            broken = bad.group_by("column", "rule").len()
+            rules.update({f"{rule} {column}".strip(): rows for column, rule, rows in broken.iter_rows()})
+            name = path.relative_to(folder).as_posix()
+            bad.select(pl.lit(name).alias("file"), pl.all()).write_csv(out, include_header=False)
             table = good.drop(ROW).to_arrow()
             writer = writer or parquet_writer(clean, table.schema)
             writer.write_table(table)
     writer.close()
     if counts["raw"] != counts["clean"] + counts["quarantined"]:
         raise AssertionError(f"rows do not add up: {dict(counts)}")
-    return {**{name: counts[name] for name in ("raw", "clean", "quarantined", "clicks")}, "rules": dict(sorted(rules.items()))}
+    return {
+        **{name: counts[name] for name in ("raw", "clean", "quarantined", "clicks")},
+        "rules": dict(sorted(rules.items())),
+    }
 
 
 def fingerprint(folder: Path, declaration: Declaration, earlier: frozenset[str]) -> str:
     """Digest of everything a partition's clean rows follow from."""
-    declared = {key: value for key, value in asdict(declaration).items() if key not in ("split", "slices", "description")}
+    declared = {
+        key: value for key, value in asdict(declaration).items() if key not in ("split", "slices", "description")
+    }
     declared["source"].pop("path")
     parts = [sha256_tree(folder), declared, sha256_tree(CODE), sorted(earlier)]
     parts += [sha256_tree(RAW_DIR / SHARED)] if declaration.source.joins else []
@@ -113,19 +140,25 @@ def add_up(reports: list[dict[str, Any]]) -> dict[str, Any]:
     for report in reports:
         rules.update(report["rules"])
     numbers = {name: sum(report[name] for report in reports) for name in ("raw", "clean", "quarantined", "clicks")}
-    return {**numbers, "rules": dict(sorted(rules.items())), "unreadable_images": sum(len(r["unreadable_images"]) for r in reports)}
+    return {
+        **numbers,
+        "rules": dict(sorted(rules.items())),
+        "unreadable_images": sum(len(r["unreadable_images"]) for r in reports),
+    }
 
 
 def check_share(name: str, report: dict[str, Any], max_share: float) -> None:
     """Raise ValueError if more of the partition's rows are quarantined than allowed, or if none is clean."""
-    share = report["quarantined"] / report["raw"]
+    raw, bad = report["raw"], report["quarantined"]
+    share = bad / raw
     if share <= max_share and report["clean"]:
         return
     rule, count = max(report["rules"].items(), key=lambda item: (item[1], item[0]))
     advice = "; a file in another encoding? set source.format.encoding" if rule.startswith("encoding") else ""
     raise ValueError(
-        f"partition {name}: {report['quarantined']} of {report['raw']} rows ({share:.2%}) broke the contract, allowed are {max_share:.2%} "
-        f"(validate.max_share); the rule broken most is '{rule}' with {count} rows; see {QUARANTINE_DIR / name}.csv{advice}"
+        f"partition {name}: {bad} of {raw} rows ({share:.2%}) broke the contract, allowed are {max_share:.2%} "
+        f"(validate.max_share); the rule broken most is '{rule}' with {count} rows; "
+        f"see {QUARANTINE_DIR / name}.csv{advice}"
     )
 
 

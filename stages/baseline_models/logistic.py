@@ -10,7 +10,6 @@ import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
 from stages.evaluation.metrics import log_loss
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
@@ -19,7 +18,7 @@ TOLERANCE = 1e-5  # of the gradient; 1e-4 stops before the weights of rare ids h
 
 
 def fit_logistic(
-    splits: dict[str, EncodedSplit], spec: EncodedSpec, c_values: Sequence[float], max_iter: int, num_threads: int
+    splits: dict[str, EncodedSplit], spec: EncodedSpec, c_values: Sequence[float], max_iter: int
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """p_click of the test rows, float64 [N], and what was tried on val.
 
@@ -29,7 +28,7 @@ def fit_logistic(
     model = LogisticRegression(solver="lbfgs", warm_start=True, max_iter=max_iter, tol=TOLERANCE)
     tried: dict[str, float] = {}
     best_loss, p_test = np.inf, np.empty(0)
-    with threadpool_limits(num_threads), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the limit is chosen for time; val judges the result
         for c in sorted(c_values):
             model.C = c

@@ -13,7 +13,7 @@ class BaselinesConfig:
     """Reference models on the rows and columns of the model, without pixels. Lists are tried on val, the best is kept."""
 
     seed: int = Field(ge=0)
-    num_threads: int = Field(ge=1)
+    num_threads: int = Field(ge=1)  # models fitted side by side, one thread each
     prior_impressions: tuple[float, ...] = Field(min_length=1)  # strength of the prior of a rate, in impressions
     logistic_c: tuple[float, ...] = Field(min_length=1)  # inverse regularisation of the logistic regression, ascending
     logistic_max_iter: int = Field(ge=1)

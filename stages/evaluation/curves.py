@@ -43,15 +43,9 @@ def _ranked_shares(label: np.ndarray, p_click: np.ndarray) -> tuple[np.ndarray, 
     return unclicked / max(unclicked[-1], 1.0), clicked / max(clicked[-1], 1.0), shares
 
 
-def calibration_table(curves: Mapping[str, list[dict[str, Any]]]) -> pl.DataFrame:
-    """One row a bin; columns predicted_<name> and observed_<name> of every prediction, null beyond its last bin."""
-    length = max(len(curve) for curve in curves.values())
-    columns: dict[str, list[float | None]] = {"bin": [float(number) for number in range(1, length + 1)]}
-    for name, curve in curves.items():
-        padding: list[float | None] = [None] * (length - len(curve))
-        columns[f"predicted_{name}"] = [entry["predicted"] for entry in curve] + padding
-        columns[f"observed_{name}"] = [entry["observed"] for entry in curve] + padding
-    return pl.DataFrame(columns).with_columns(pl.col("bin").cast(pl.Int64))
+def calibration_table(curve: list[dict[str, Any]]) -> pl.DataFrame:
+    """One row a bin of one prediction: rows, clicks, predicted, observed, and the interval of observed."""
+    return pl.DataFrame(curve).select("rows", "clicks", "predicted", "observed", "low", "high")
 
 
 def slice_table(slices: Mapping[str, list[dict[str, Any]]]) -> pl.DataFrame:

@@ -52,15 +52,6 @@ def normalised_entropy(label: np.ndarray, p_click: np.ndarray) -> float | None:
     return log_loss(label, p_click) / entropy if entropy > 0 else None
 
 
-def auc(label: np.ndarray, p_click: np.ndarray, weight: np.ndarray | None = None) -> float | None:
-    """Probability that a clicked row is ranked above an unclicked one, ties counting half; None if a class is absent."""
-    from stages.evaluation.ranking import Ranking
-
-    one = np.ones(label.shape[0]) if weight is None else weight.astype(np.float64)
-    value = float(Ranking(label, p_click).weighted(one)["auc"][0])
-    return value if np.isfinite(value) else None
-
-
 def observed_over_predicted(label: np.ndarray, p_click: np.ndarray) -> float | None:
     """Clicks over the sum of predictions: 1 is calibrated on average, 1.1 means 10 % more clicks than predicted."""
     predicted = float(p_click.astype(np.float64).sum())

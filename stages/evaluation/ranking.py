@@ -77,6 +77,13 @@ class Ranking:
         return sums
 
 
+def auc(label: np.ndarray, p_click: np.ndarray, weight: np.ndarray | None = None) -> float | None:
+    """Probability that a clicked row is ranked above an unclicked one, ties counting half; None if a class is absent."""
+    one = np.ones(label.shape[0]) if weight is None else weight
+    value = float(Ranking(label, p_click).weighted(one)["auc"][0])
+    return value if np.isfinite(value) else None
+
+
 def _tie_bounds(p: np.ndarray, group: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First row and one past the last row of the run of equal predictions around each sorted row in `at`."""
     new_run = np.empty(p.shape[0], dtype=bool)

@@ -1,4 +1,5 @@
-"""The trained network as ONNX graphs: the ranker with its table of known creatives, the creative encoder, the fused model.
+"""The trained network as ONNX graphs: the ranker with its table of known creatives, the creative encoder, the fused
+model.
 
 Shape letters: B rows, F fields, M floats, E creative embedding, S pixels a side, C known creatives.
 """
@@ -26,7 +27,9 @@ class Probability(nn.Module):
         self.ranker = network.ranker
         self.num_dense, self.creative_dim = len(network.spec.dense_names), network.creative_dim
 
-    def forward(self, cat_idx: Tensor, num_feats: Tensor | None = None, creative_vector: Tensor | None = None) -> Tensor:
+    def forward(
+        self, cat_idx: Tensor, num_feats: Tensor | None = None, creative_vector: Tensor | None = None
+    ) -> Tensor:
         empty = cat_idx.new_zeros(cat_idx.shape[0], 0, dtype=torch.float32)
         dense = empty if num_feats is None else num_feats
         return torch.sigmoid(self.ranker(cat_idx, dense, empty if creative_vector is None else creative_vector))
@@ -58,7 +61,10 @@ def ranker_graph(network: CtrNetwork, table_CE: np.ndarray | None) -> onnx.Model
     core = _export(Probability(network), example, "p_click", "ranker")
     if table_CE is None:
         return core
-    return finish(compose.merge_models(_creative_lookup(table_CE), core, io_map=[("creative_vector_out", "creative_vector")]), "ranker")
+    return finish(
+        compose.merge_models(_creative_lookup(table_CE), core, io_map=[("creative_vector_out", "creative_vector")]),
+        "ranker",
+    )
 
 
 def creative_encoder_graph(network: CtrNetwork) -> onnx.ModelProto:
@@ -70,22 +76,49 @@ def creative_encoder_graph(network: CtrNetwork) -> onnx.ModelProto:
 
 def fused_graph(encoder: onnx.ModelProto, ranker: onnx.ModelProto) -> onnx.ModelProto:
     """Raw columns in, p_click out: the encoder in front of the ranker."""
+    ranker = _apart(ranker)
     wanted = {value.name for value in ranker.graph.input}
     io_map = [(output.name, output.name) for output in encoder.graph.output if output.name in wanted]
     unused = [output.name for output in encoder.graph.output if output.name not in wanted]
     outputs = [output.name for output in ranker.graph.output]
-    fused = compose.merge_models(encoder, ranker, io_map=io_map, outputs=outputs) if unused else compose.merge_models(encoder, ranker, io_map=io_map)
+    fused = (
+        compose.merge_models(encoder, ranker, io_map=io_map, outputs=outputs)
+        if unused
+        else compose.merge_models(encoder, ranker, io_map=io_map)
+    )
     return finish(fused, "ctr")
+
+
+def _apart(ranker: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy whose inner values no column shares a name with: torch calls them `view`, `add`, ..."""
+    apart = onnx.ModelProto()
+    apart.CopyFrom(ranker)
+    graph = apart.graph
+    kept = {value.name for value in (*graph.input, *graph.output)} | {""}
+    for node in graph.node:
+        node.input[:] = [name if name in kept else f"/ranker/{name}" for name in node.input]
+        node.output[:] = [name if name in kept else f"/ranker/{name}" for name in node.output]
+    for constant in graph.initializer:
+        if constant.name not in kept:
+            constant.name = f"/ranker/{constant.name}"
+    return apart
 
 
 def _creative_lookup(table_CE: np.ndarray) -> onnx.ModelProto:
     width = table_CE.shape[1]
-    constants = {"creative_table": table_CE, "/zero_row": np.array(0, dtype=np.int64), "/axis": np.array([1], dtype=np.int64), "creative_emb": table_CE[:1]}
+    constants = {
+        "creative_table": table_CE,
+        "/zero_row": np.array(0, dtype=np.int64),
+        "/axis": np.array([1], dtype=np.int64),
+        "creative_emb": table_CE[:1],
+    }
     nodes = [
         helper.make_node("Gather", ["creative_table", "creative_idx"], ["/known"], name="known_creative", axis=0),
         helper.make_node("Greater", ["creative_idx", "/zero_row"], ["/is_known"], name="is_known"),
         helper.make_node("Unsqueeze", ["/is_known", "/axis"], ["/is_known_wide"], name="is_known_wide"),
-        helper.make_node("Where", ["/is_known_wide", "/known", "creative_emb"], ["creative_vector_out"], name="creative_vector"),
+        helper.make_node(
+            "Where", ["/is_known_wide", "/known", "creative_emb"], ["creative_vector_out"], name="creative_vector"
+        ),
     ]
     inputs = [
         helper.make_tensor_value_info("creative_idx", TensorProto.INT64, [BATCH]),
@@ -103,7 +136,9 @@ def _export(module: nn.Module, example: dict[str, Tensor], output: str, name: st
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", category=DeprecationWarning)  # raised inside torch.export, nothing of ours
         warnings.simplefilter("ignore", category=FutureWarning)
-        warnings.filterwarnings("ignore", message=".*axis name: batch will not be used.*")  # one name for all inputs is meant
+        warnings.filterwarnings(
+            "ignore", message=".*axis name: batch will not be used.*"
+        )  # one name for all inputs is meant
         program = torch.onnx.export(
             module.eval(),
             kwargs=example,

@@ -6,7 +6,21 @@ from typing import Any
 
 from stages.files import sha256_file, sha256_tree
 
-CODE = tuple(Path(name) for name in ("contracts", "stages/features", "stages/models", "stages/exporting", "stages/validate.py", "stages/split.py", "stages/fit.py", "stages/encode.py", "stages/train.py", "stages/export.py"))
+CODE = tuple(
+    Path(name)
+    for name in (
+        "contracts",
+        "stages/features",
+        "stages/models",
+        "stages/exporting",
+        "stages/validate.py",
+        "stages/split.py",
+        "stages/fit.py",
+        "stages/encode.py",
+        "stages/train.py",
+        "stages/export.py",
+    )
+)
 SECTIONS = ("seed", "data", "validate", "features", "model", "train", "trainer", "export")
 
 

@@ -43,7 +43,9 @@ def raw_feed(rows: pl.DataFrame, session: ort.InferenceSession) -> dict[str, np.
     """The columns that the fused graph takes, as it takes them."""
     kinds = {value.name: value.type for value in session.get_inputs()}
     return {
-        name: strings(rows[name]).to_numpy().astype(object) if kind == "tensor(string)" else numbers(rows[name]).to_numpy()
+        name: strings(rows[name]).to_numpy().astype(object)
+        if kind == "tensor(string)"
+        else numbers(rows[name]).to_numpy()
         for name, kind in kinds.items()
     }
 
@@ -68,9 +70,15 @@ def largest_difference(graph: Path, feed: dict[str, np.ndarray], expected_N: np.
 
 
 def check_parity(
-    export_dir: Path, network: CtrNetwork, split: EncodedSplit, rows: pl.DataFrame, table_CE: np.ndarray | None, batch_sizes: tuple[int, ...], fused_rows: int
+    export_dir: Path,
+    network: CtrNetwork,
+    split: EncodedSplit,
+    rows: pl.DataFrame,
+    table_CE: np.ndarray | None,
+    batch_sizes: tuple[int, ...],
+    fused_rows: int,
 ) -> dict[str, float]:
-    """Largest differences by graph and batch size. ctr.onnx sees all rows at the largest size, `fused_rows` at the others."""
+    """Largest differences by graph and batch size. ctr.onnx sees all rows at the largest size, else `fused_rows`."""
     expected_N = torch_probabilities(network, split, table_CE)
     ranker, fused = export_dir / "ranker.onnx", export_dir / "ctr.onnx"
     encoded, raw = ranker_feed(split), raw_feed(rows, open_session(fused))
@@ -78,5 +86,7 @@ def check_parity(
     for size in tqdm(batch_sizes, desc="parity", unit="batch size", disable=None):
         found[f"ranker_batch_{size}"] = largest_difference(ranker, encoded, expected_N, size)
         part = slice(None) if size == max(batch_sizes) else slice(fused_rows)
-        found[f"ctr_batch_{size}"] = largest_difference(fused, {name: a[part] for name, a in raw.items()}, expected_N[part], size)
+        found[f"ctr_batch_{size}"] = largest_difference(
+            fused, {name: a[part] for name, a in raw.items()}, expected_N[part], size
+        )
     return found

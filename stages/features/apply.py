@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 from onnx.utils import Extractor
 
-from stages.features.graph import CREATIVE_IDX
+from stages.features.graph import CREATIVE_IDX, of_inner
 from stages.features.vocabulary import numbers, strings
 
 
@@ -33,7 +33,9 @@ class Encoder:
     def __init__(self, path: Path, num_threads: int = 1) -> None:
         model = onnx.load(path)
         self._threads = num_threads
-        self.num_fields, self.num_dense = (output.type.tensor_type.shape.dim[1].dim_value for output in model.graph.output[:2])
+        self.num_fields, self.num_dense = (
+            output.type.tensor_type.shape.dim[1].dim_value for output in model.graph.output[:2]
+        )
         self.has_creatives = any(output.name == CREATIVE_IDX for output in model.graph.output)
         kinds = {i.name: i.type.tensor_type.elem_type for i in model.graph.input}
         self.inputs = list(kinds)
@@ -79,13 +81,17 @@ class Encoder:
 def _field_outputs(model: onnx.ModelProto) -> list[tuple[str, str]]:
     """Column and inner value of every column of cat_idx, in order."""
     concat = next((node for node in model.graph.node if list(node.output) == ["cat_idx"]), None)
-    wide = [] if concat is None or concat.op_type != "Concat" else [name.removesuffix("__wide") for name in concat.input]
-    return [(name.removesuffix("__id"), name) for name in wide]
+    wide = [] if concat is None or concat.op_type != "Concat" else [of_inner(name, "wide") for name in concat.input]
+    return [(of_inner(name, "id"), name) for name in wide]
 
 
 def _string_outputs(model: onnx.ModelProto, kinds: dict[str, int]) -> list[tuple[str, str]]:
     """Column and output of every look-up of a string."""
-    return [(node.input[0], node.output[0]) for node in model.graph.node if node.op_type == "LabelEncoder" and kinds.get(node.input[0]) == onnx.TensorProto.STRING]
+    return [
+        (node.input[0], node.output[0])
+        for node in model.graph.node
+        if node.op_type == "LabelEncoder" and kinds.get(node.input[0]) == onnx.TensorProto.STRING
+    ]
 
 
 def _by_distinct(session: ort.InferenceSession, column: str, output: str, values: pl.Series) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Builds `encoder.onnx`: raw strings and numbers in, ids and floats out. The one encoder of training and serving.
 
-Every column's ids are an inner value named `<column>__id`, so that a part of the graph can be run alone.
+Every column's ids are an inner value named `/<column>/id`, so that a part of the graph can be run alone.
 """
 
 import numpy as np
@@ -12,6 +12,16 @@ from stages.features.vocabulary import FIRST_ID, MISSING_ID, UNKNOWN_ID, Scale, 
 OPSET, ML_OPSET, IR_VERSION = 18, 3, 10
 BATCH = "batch"
 CREATIVE_IDX = "creative_idx"
+
+
+def inner(column: str, what: str) -> str:
+    """Name of a value inside the graph. It begins with a slash, so that no column's name can be the same."""
+    return f"/{column}/{what}"
+
+
+def of_inner(name: str, what: str) -> str:
+    """The column that `inner` made `name` of."""
+    return name.removeprefix("/").removesuffix(f"/{what}")
 
 
 class Graph:
@@ -44,7 +54,7 @@ def build_encoder(parts: list[Vocabulary | Scale], creatives: tuple[str, tuple[s
     ids, floats = [], []
     for part in parts:
         if isinstance(part, Vocabulary):
-            ids.append(_look_up(graph, part.name, f"{part.name}__id", ("", *part.values), MISSING_ID))
+            ids.append(_look_up(graph, part.name, inner(part.name, "id"), ("", *part.values), MISSING_ID))
         else:
             ids.append(_bucket(graph, part))
             floats += _scale(graph, part)
@@ -77,7 +87,15 @@ def _look_up(graph: Graph, column: str, output: str, values: tuple[str, ...], fi
     keys, numbers = list(values), list(range(first, first + len(values)))
     if not keys:  # LabelEncoder wants at least one key; no client sends this one
         keys, numbers = ["\0"], [UNKNOWN_ID]
-    graph.add("LabelEncoder", [column], output, "ai.onnx.ml", keys_strings=keys, values_int64s=numbers, default_int64=UNKNOWN_ID)
+    graph.add(
+        "LabelEncoder",
+        [column],
+        output,
+        "ai.onnx.ml",
+        keys_strings=keys,
+        values_int64s=numbers,
+        default_int64=UNKNOWN_ID,
+    )
     if output != CREATIVE_IDX:
         graph.values.append(helper.make_tensor_value_info(output, TensorProto.INT64, [BATCH]))
     return output
@@ -89,18 +107,18 @@ def _bucket(graph: Graph, scale: Scale) -> str:
     axis = graph.constant("/axis_1", np.array([1], dtype=np.int64))
     first = graph.constant("/first_id", np.array(FIRST_ID, dtype=np.int64))
     absent = graph.constant("/missing_id", np.array(MISSING_ID, dtype=np.int64))
-    is_missing = graph.add("IsNaN", [name], f"{name}__isnan")
+    is_missing = graph.add("IsNaN", [name], inner(name, "isnan"))
     if scale.edges:
-        edges = graph.constant(f"{name}__edges", np.array([scale.edges], dtype=np.float32))
-        column = graph.add("Unsqueeze", [name, axis], f"{name}__column")
-        above = graph.add("GreaterOrEqual", [column, edges], f"{name}__above")
-        steps = graph.add("Cast", [above], f"{name}__steps", to=TensorProto.INT64)
-        count = graph.add("ReduceSum", [steps, axis], f"{name}__count", keepdims=0)
-        bucket = graph.add("Add", [count, first], f"{name}__bucket_id")
+        edges = graph.constant(inner(name, "edges"), np.array([scale.edges], dtype=np.float32))
+        column = graph.add("Unsqueeze", [name, axis], inner(name, "column"))
+        above = graph.add("GreaterOrEqual", [column, edges], inner(name, "above"))
+        steps = graph.add("Cast", [above], inner(name, "steps"), to=TensorProto.INT64)
+        count = graph.add("ReduceSum", [steps, axis], inner(name, "count"), keepdims=0)
+        bucket = graph.add("Add", [count, first], inner(name, "bucket_id"))
     else:
-        zeros = graph.add("Cast", [is_missing], f"{name}__zeros", to=TensorProto.INT64)
-        bucket = graph.add("Add", [zeros, first], f"{name}__bucket_id")
-    output = graph.add("Where", [is_missing, absent, bucket], f"{name}__id")
+        zeros = graph.add("Cast", [is_missing], inner(name, "zeros"), to=TensorProto.INT64)
+        bucket = graph.add("Add", [zeros, first], inner(name, "bucket_id"))
+    output = graph.add("Where", [is_missing, absent, bucket], inner(name, "id"))
     graph.values.append(helper.make_tensor_value_info(output, TensorProto.INT64, [BATCH]))
     return output
 
@@ -110,18 +128,22 @@ def _scale(graph: Graph, scale: Scale) -> list[str]:
     name, x = scale.name, scale.name
     if scale.log:
         one = graph.constant("/one", np.array(1, dtype=np.float32))
-        size = graph.add("Add", [graph.add("Abs", [x], f"{name}__abs"), one], f"{name}__plus_one")
-        x = graph.add("Mul", [graph.add("Sign", [x], f"{name}__sign"), graph.add("Log", [size], f"{name}__log")], f"{name}__logged")
-    mean = graph.constant(f"{name}__mean", np.array(scale.mean, dtype=np.float32))
-    rate = graph.constant(f"{name}__rate", np.array(1 / scale.std, dtype=np.float32))
-    centred = graph.add("Mul", [graph.add("Sub", [x, mean], f"{name}__centred"), rate], f"{name}__standard")
+        size = graph.add("Add", [graph.add("Abs", [x], inner(name, "abs")), one], inner(name, "plus_one"))
+        x = graph.add(
+            "Mul",
+            [graph.add("Sign", [x], inner(name, "sign")), graph.add("Log", [size], inner(name, "log"))],
+            inner(name, "logged"),
+        )
+    mean = graph.constant(inner(name, "mean"), np.array(scale.mean, dtype=np.float32))
+    rate = graph.constant(inner(name, "rate"), np.array(1 / scale.std, dtype=np.float32))
+    centred = graph.add("Mul", [graph.add("Sub", [x, mean], inner(name, "centred")), rate], inner(name, "standard"))
     low = graph.constant("/low", np.array(-scale.max_sigma, dtype=np.float32))
     high = graph.constant("/high", np.array(scale.max_sigma, dtype=np.float32))
-    cut = graph.add("Clip", [centred, low, high], f"{name}__cut")
+    cut = graph.add("Clip", [centred, low, high], inner(name, "cut"))
     zero = graph.constant("/zero", np.array(0, dtype=np.float32))
-    floats = [graph.add("Where", [f"{name}__isnan", zero, cut], f"{name}__x")]
+    floats = [graph.add("Where", [inner(name, "isnan"), zero, cut], inner(name, "x"))]
     if scale.has_missing:
-        floats.append(graph.add("Cast", [f"{name}__isnan"], f"{name}__missing", to=TensorProto.FLOAT))
+        floats.append(graph.add("Cast", [inner(name, "isnan")], inner(name, "missing"), to=TensorProto.FLOAT))
     return floats
 
 
@@ -129,12 +151,12 @@ def _stack(graph: Graph, columns: list[str], output: str, kind: int, any_input: 
     """The [batch] tensors side by side; [batch, 0] if there are none."""
     axis = graph.constant("/axis_1", np.array([1], dtype=np.int64))
     if columns:
-        wide = [graph.add("Unsqueeze", [name, axis], f"{name}__wide") for name in columns]
+        wide = [graph.add("Unsqueeze", [name, axis], inner(name, "wide")) for name in columns]
         graph.add("Concat", wide, output, axis=1)
     else:
-        rows = graph.add("Shape", [any_input], f"{output}__rows")
+        rows = graph.add("Shape", [any_input], inner(output, "rows"))
         zero = graph.constant("/zero_columns", np.array([0], dtype=np.int64))
-        shape = graph.add("Concat", [rows, zero], f"{output}__shape", axis=0)
+        shape = graph.add("Concat", [rows, zero], inner(output, "shape"), axis=0)
         empty = helper.make_tensor("empty", kind, [1], [0])
         graph.add("ConstantOfShape", [shape], output, value=empty)
     return helper.make_tensor_value_info(output, kind, [BATCH, len(columns)])

@@ -22,40 +22,75 @@ class Score:
     reason: str
 
 
-def select(columns: tuple[Column, ...], ids: dict[str, np.ndarray], missing: dict[str, float], label: np.ndarray, config: SelectionConfig, seed: int) -> list[Score]:
-    """A score for every column, in the order of the declaration, kept or dropped with the reason."""
+def select(
+    columns: tuple[Column, ...],
+    ids: dict[str, np.ndarray],
+    missing: dict[str, float],
+    label: np.ndarray,
+    config: SelectionConfig,
+    seed: int,
+) -> list[Score]:
+    """A score for every column, in the order of the declaration, kept or dropped with the reason.
+
+    Raises ValueError if no column is left.
+    """
     rng = np.random.default_rng(seed)
     found = {c.name: information(ids[c.name], label, config.num_shuffles, rng) for c in columns}
-    best = sorted(found, key=lambda name: -found[name][1])[: config.min_columns]
-    scores: list[Score] = []
-    for column in columns:
-        score, z = found[column.name]
-        num_values = len(np.unique(ids[column.name]))
-        twin = next((s.name for s in scores if s.kept and same_partition(ids[s.name], ids[column.name])), None)
-        kept, reason = _verdict(column, score, z, num_values, missing[column.name], twin, column.name in best, config)
-        scores.append(Score(name=column.name, role=column.role, score=score, z=z, num_values=num_values, missing_frac=missing[column.name], kept=kept, reason=reason))
+    num_values = {c.name: len(np.unique(ids[c.name])) for c in columns}
+    useless: dict[str, str | None] = {}
+    for c in columns:
+        twins = [name for name, reason in useless.items() if reason is None and same_partition(ids[name], ids[c.name])]
+        useless[c.name] = _uselessness(c, found[c.name][0], num_values[c.name], missing[c.name], twins, config)
+    useful = [c.name for c in columns if useless[c.name] is None]
+    best = sorted(useful, key=lambda name: -found[name][1])[: config.min_columns]
+    scores = []
+    for c in columns:
+        score, z = found[c.name]
+        kept, reason = _verdict(c, z, useless[c.name], c.name in best, config)
+        facts = {"score": score, "z": z, "num_values": num_values[c.name], "missing_frac": missing[c.name]}
+        scores.append(Score(name=c.name, role=c.role, **facts, kept=kept, reason=reason))
+    if not any(score.kept for score in scores):
+        first = scores[0]
+        raise ValueError(
+            f"variable selection leaves no column ('{first.name}': {first.reason}); "
+            "lower features.min_count or declare keep: true in conf/data/"
+        )
     return scores
 
 
-def _verdict(column: Column, score: float, z: float, num_values: int, missing: float, twin: str | None, among_best: bool, config: SelectionConfig) -> tuple[bool, str]:
+def _uselessness(
+    column: Column, score: float, num_values: int, missing: float, twins: list[str], config: SelectionConfig
+) -> str | None:
+    """Why the column must go whatever its z; None if it need not."""
+    if column.keep:
+        return None
+    if num_values == 1:
+        return "one value on the training split, or every value too rare to have an id"
+    if missing > config.max_missing_frac:
+        return f"missing in {missing:.1%} of the rows, more than {config.max_missing_frac:.1%}"
+    if score > config.max_explained:
+        explained = f"explains {score:.0%} of the clicks' entropy alone"
+        return f"{explained}: known only after the click? if it is known before, declare keep: true"
+    return f"says the same as '{twins[0]}', row by row" if twins else None
+
+
+def _verdict(
+    column: Column, z: float, useless: str | None, among_best: bool, config: SelectionConfig
+) -> tuple[bool, str]:
     if column.keep:
         return True, "the declaration says keep"
-    if num_values == 1:
-        return False, "one value on the training split, or every value too rare to have an id"
-    if missing > config.max_missing_frac:
-        return False, f"missing in {missing:.1%} of the rows, more than {config.max_missing_frac:.1%}"
-    if score > config.max_explained:
-        return False, f"explains {score:.0%} of the clicks' entropy alone: known only after the click? if it is known before, declare keep: true"
-    if twin is not None:
-        return False, f"says the same as '{twin}', row by row"
-    if z < config.min_z:
-        if among_best:
-            return True, f"not beyond chance (z {z:.1f}), but among the {config.min_columns} best"
-        return False, f"not beyond chance (z {z:.1f}, needed {config.min_z:g})"
-    return True, f"beyond chance (z {z:.1f})"
+    if useless is not None:
+        return False, useless
+    if z >= config.min_z:
+        return True, f"beyond chance (z {z:.1f})"
+    if among_best:
+        return True, f"not beyond chance (z {z:.1f}), but among the {config.min_columns} best"
+    return False, f"not beyond chance (z {z:.1f}, needed {config.min_z:g})"
 
 
-def information(ids_N: np.ndarray, label_N: np.ndarray, num_shuffles: int, rng: np.random.Generator) -> tuple[float, float]:
+def information(
+    ids_N: np.ndarray, label_N: np.ndarray, num_shuffles: int, rng: np.random.Generator
+) -> tuple[float, float]:
     """Mutual information of ids and label as a share of the label's entropy, less its mean under shuffled labels;
     and the same in standard deviations of the shuffled ones.
 

@@ -8,6 +8,8 @@ import polars as pl
 from contracts.columns import Column
 from stages.features.config import FeaturesConfig
 
+LARGEST = float(np.finfo(np.float32).max)
+SMALLEST_STD = 1e-30  # below it 1 / std is infinite as float32
 UNKNOWN_ID, MISSING_ID, FIRST_ID = 0, 1, 2
 
 
@@ -68,6 +70,7 @@ def fit_scale(column: Column, values: pl.Series, config: FeaturesConfig) -> Scal
     given = x[~np.isnan(x)]
     if not len(given):
         given = np.zeros(1, dtype=np.float32)
+    given = np.clip(given, -LARGEST, LARGEST)  # float32 turned what is beyond into infinity
     shifted = signed_log(given.astype(np.float64)) if column.log else given.astype(np.float64)
     inner = np.quantile(given, np.linspace(0, 1, config.num_buckets + 1)[1:-1], method="higher")
     edges = np.unique(inner[inner > given.min()])  # an edge at the minimum would leave the first bucket empty
@@ -76,7 +79,7 @@ def fit_scale(column: Column, values: pl.Series, config: FeaturesConfig) -> Scal
         name=column.name,
         log=column.log,
         mean=float(shifted.mean()),
-        std=std if std > 0 else 1.0,
+        std=std if std > SMALLEST_STD else 1.0,
         edges=tuple(float(edge) for edge in edges),
         has_missing=column.nullable or len(given) < len(x),
         max_sigma=config.max_sigma,
@@ -87,7 +90,11 @@ def ids_of(part: Vocabulary | Scale, values: pl.Series) -> np.ndarray:
     """Ids int32 [N] of the raw values, computed with Polars and NumPy: the second method beside the ONNX graph."""
     if isinstance(part, Vocabulary):
         known = {value: FIRST_ID + i for i, value in enumerate(part.values)}
-        return strings(values).replace_strict({"": MISSING_ID, **known}, default=UNKNOWN_ID, return_dtype=pl.Int32).to_numpy()
+        return (
+            strings(values)
+            .replace_strict({"": MISSING_ID, **known}, default=UNKNOWN_ID, return_dtype=pl.Int32)
+            .to_numpy()
+        )
     x = numbers(values).to_numpy()
     buckets = np.searchsorted(np.asarray(part.edges, dtype=np.float32), x, side="right")
     return np.where(np.isnan(x), MISSING_ID, FIRST_ID + buckets).astype(np.int32)

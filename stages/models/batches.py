@@ -3,6 +3,7 @@
 Shape letters: B batch, F fields, M dense columns, U distinct creatives of the batch.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -58,7 +59,9 @@ class TrainBatches:
         if batch_size < num_ranks:
             raise ValueError(f"train.batch_size must be at least the number of devices, {num_ranks}, got {batch_size}")
         if len(split) < num_ranks:
-            raise ValueError(f"split train must have a row for each of {num_ranks} devices, got {len(split)}; use fewer")
+            raise ValueError(
+                f"split train must have a row for each of {num_ranks} devices, got {len(split)}; use fewer"
+            )
         self.split, self.num_creatives = split, num_creatives
         self.batch_size, self.seed = batch_size, seed
         self.rank, self.num_ranks, self.num_steps_done = rank, num_ranks, num_steps_done
@@ -99,7 +102,7 @@ class ValBatches:
         self.start, self.stop = int(bounds[rank]), int(bounds[rank + 1])
 
     def __len__(self) -> int:
-        return -(-(self.stop - self.start) // self.batch_size)
+        return math.ceil((self.stop - self.start) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         for start in range(self.start, self.stop, self.batch_size):

@@ -14,7 +14,9 @@ HiddenDims = Annotated[list[Width], Field(min_length=1, max_length=12)]
 @dataclass(frozen=True, kw_only=True, config=FORBID)
 class NetworkConfig:
     creative_dim: Annotated[int, Field(ge=0, le=1024)]  # width of a creative's embedding; 0 leaves the pixels out
-    creative_channels: Annotated[list[Width], Field(min_length=1, max_length=5)]  # one convolution each, the first of stride 4, the others of stride 2
+    creative_channels: Annotated[
+        list[Width], Field(min_length=1, max_length=5)
+    ]  # one convolution each, the first of stride 4, the others of stride 2
 
 
 @dataclass(frozen=True, kw_only=True, config=FORBID)

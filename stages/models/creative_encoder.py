@@ -4,10 +4,10 @@ Shape letters: U distinct creatives, C channels, S pixels a side, E embedding.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-
 
 STEM_PX = 4  # the first convolution looks at squares of this side, each once: a quarter of the cost of overlapping ones
 
@@ -21,11 +21,13 @@ class CreativeEncoder(nn.Module):
 
     def __init__(self, channels: Sequence[int], creative_dim: int) -> None:
         super().__init__()
-        later = zip(channels, channels[1:], strict=False)
         self.convs = nn.ModuleList(
             [
                 nn.Conv2d(3, channels[0], kernel_size=STEM_PX, stride=STEM_PX),
-                *(nn.Conv2d(fan_in, fan_out, kernel_size=3, stride=2, padding=1) for fan_in, fan_out in later),
+                *(
+                    nn.Conv2d(fan_in, fan_out, kernel_size=3, stride=2, padding=1)
+                    for fan_in, fan_out in pairwise(channels)
+                ),
             ]
         )
         self.out = nn.Linear(3 + 2 * channels[-1], creative_dim)

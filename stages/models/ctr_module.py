@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from stages.models.batches import Batch
 from stages.models.config import TrainConfig
+from stages.models.layers import FieldEmbedding, FieldWeight
 from stages.models.network import CtrNetwork
 from stages.models.val_metrics import auc, log_loss
 
@@ -37,7 +38,7 @@ class CtrModule(LightningModule):
             self.image_NCSS = self.image_NCSS.to(self.device)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        torch.manual_seed(step_seed(self.config.seed, self.global_step, self.global_rank))
+        seed_device(self.device, step_seed(self.config.seed, self.global_step, self.global_rank))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         cat_idx_BF = hide_ids(batch.cat_idx_BF, self.config.unknown_frac)
@@ -76,7 +77,9 @@ class CtrModule(LightningModule):
 
     def configure_optimizers(self) -> dict:
         optimizer = torch.optim.AdamW(decay_groups(self.network, self.config), lr=self.config.lr, fused=True)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_share(step, self.num_steps, self.config))
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: lr_share(step, self.num_steps, self.config)
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None) -> None:
@@ -88,6 +91,13 @@ class CtrModule(LightningModule):
 def step_seed(seed: int, step: int, rank: int) -> int:
     """A seed of 63 bits for one step of one rank, unlike that of any other."""
     return int.from_bytes(hashlib.blake2b(f"{seed}/{step}/{rank}".encode(), digest_size=8).digest(), "little") >> 1
+
+
+def seed_device(device: torch.device, seed: int) -> None:
+    """Seed the generators that a step on `device` draws from; torch.manual_seed takes a millisecond, this microseconds."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index].manual_seed(seed)
 
 
 def take_images(image_NCSS: Tensor, distinct_U: Tensor) -> Tensor:
@@ -112,11 +122,12 @@ def hide_images(creative_pos_B: Tensor, frac: float) -> Tensor:
 
 def decay_groups(network: CtrNetwork, config: TrainConfig) -> list[dict]:
     """The optimiser's parameter groups: embedding tables, other matrices, and what is never decayed."""
-    tables = {f"{name}.weight" for name, module in network.named_modules() if isinstance(module, nn.Embedding)}
+    tables = [module for module in network.modules() if isinstance(module, FieldEmbedding | FieldWeight)]
+    in_tables = {id(parameter) for table in tables for parameter in table.parameters()}
     groups: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
+    for parameter in network.parameters():
         decay = config.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault(config.embedding_weight_decay if name in tables else decay, []).append(parameter)
+        groups.setdefault(config.embedding_weight_decay if id(parameter) in in_tables else decay, []).append(parameter)
     return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]
 
 
@@ -133,4 +144,6 @@ def lr_share(step: int, num_steps: int, config: TrainConfig) -> float:
 
 def diverged(name: str, value: float, step: int) -> str:
     """What to tell the user when a loss is no number any more."""
-    return f"{name} must be a finite number, got {value} by step {step}; lower train.lr or train.clip_norm and run again"
+    return (
+        f"{name} must be a finite number, got {value} by step {step}; lower train.lr or train.clip_norm and run again"
+    )

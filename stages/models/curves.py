@@ -30,7 +30,8 @@ class CurveWriter(Callback):
         self.num_losses = 0
         self.last_loss: float | None = None  # for the progress bar
 
-    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
+        # not on_train_start: that is left out when the checkpoint is of the last step and only outputs are to be written
         for step, values in self.points:
             trainer.logger.log_metrics(values, step=step, sync=False)
         if self.loss_sum is not None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from stages.models.config import FinalMLPConfig
 from stages.models.encoded_arrays import EncodedSpec
-from stages.models.layers import FieldEmbedding, build_mlp, concat_inputs
+from stages.models.layers import EMBEDDING_STD, FieldEmbedding, build_mlp, concat_inputs
 
 
 class FeatureGate(nn.Module):
@@ -19,7 +19,7 @@ class FeatureGate(nn.Module):
         super().__init__()
         self.fields = fields
         context_dim = max(len(fields), 1) * embedding_dim
-        self.constant = None if fields else nn.Parameter(torch.zeros(1, context_dim))
+        self.constant = None if fields else nn.Parameter(torch.zeros(1, context_dim).normal_(std=EMBEDDING_STD))
         self.gate = nn.Sequential(build_mlp(context_dim, gate_dims, dropout=0.0), nn.Linear(gate_dims[-1], in_dim))
 
     def forward(self, emb_BFD: Tensor, inputs_BI: Tensor) -> Tensor:
@@ -70,5 +70,7 @@ def _positions(names: list[str], spec: EncodedSpec, key: str) -> list[int]:
     """Where the fields called `names` stand. Raises ValueError for a field the data set does not have."""
     for name in names:
         if name not in spec.field_names:
-            raise ValueError(f"model.{key} names '{name}', which is no encoded field; allowed: {', '.join(spec.field_names)}")
+            raise ValueError(
+                f"model.{key} names '{name}', which is no encoded field; allowed: {', '.join(spec.field_names)}"
+            )
     return [spec.field_names.index(name) for name in names]

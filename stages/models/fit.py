@@ -1,6 +1,7 @@
 """Trains one network on encoded arrays: puts module, data and callbacks together in a Lightning trainer."""
 
 import logging
+import math
 import sys
 import warnings
 from dataclasses import dataclass
@@ -73,11 +74,16 @@ def fit_network(
         prefetch_batches=trainer.prefetch_batches,
         pin_memory=trainer.accelerator == "gpu",
     )
-    num_steps = train.max_epochs * -(-len(data.train) // train.batch_size)
+    num_steps = train.max_epochs * math.ceil(len(data.train) / train.batch_size)
     module = CtrModule(network, train, channels_last(data.image_NCSS), num_steps)
 
     curves, best, stopwatch = CurveWriter(train.log_every_steps), BestWeights(work_folder), Stopwatch()
-    early_stopping = EarlyStopping("val/log_loss", patience=train.patience_epochs, min_delta=train.min_delta)
+    early_stopping = EarlyStopping(
+        "val/log_loss",
+        patience=train.patience_epochs,
+        min_delta=train.min_delta,
+        check_on_train_epoch_end=False,  # right after validation, so that the checkpoint of the epoch knows its verdict
+    )
     writer = CheckpointWriter(work_folder, train.checkpoint_every_steps, best, early_stopping)
     can_draw = sys.stderr.isatty()
     shown = TrainBar(curves) if can_draw else EpochLines()

@@ -40,7 +40,9 @@ class CtrNetwork(nn.Module):
         if emb_UE is None:
             creative_emb_BE = num_feats_BM.new_zeros(len(cat_idx_BF), 0)
         else:
-            creative_emb_BE = functional.embedding(creative_pos_B, emb_UE)  # its backward is a fast sum, unlike emb[pos]
+            creative_emb_BE = functional.embedding(
+                creative_pos_B, emb_UE
+            )  # its backward is a fast sum, unlike emb[pos]
         return self.ranker(cat_idx_BF, num_feats_BM, creative_emb_BE)
 
     def encode_creatives(self, image_NCSS: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ def auc(logit_N: np.ndarray, label_N: np.ndarray) -> float:
     num_others = len(label_N) - num_clicks
     if num_clicks == 0 or num_others == 0:
         return float("nan")
-    values, inverse_N, counts = np.unique(logit_N, return_inverse=True, return_counts=True)
+    _, inverse_N, counts = np.unique(logit_N, return_inverse=True, return_counts=True)
     mean_rank = np.cumsum(counts) - (counts - 1) / 2
     rank_sum = float(mean_rank[inverse_N[label_N == 1]].sum())
     return (rank_sum - num_clicks * (num_clicks + 1) / 2) / (num_clicks * num_others)

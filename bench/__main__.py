@@ -1,0 +1,36 @@
+"""Measures speed, memory and quality: `python -m bench [--only PART ...]` writes docs/benchmarks.json and docs/benchmarks.md.
+
+Every measurement is a process in a temporary copy of the project; the checkout's own data is read by `noop` only.
+"""
+
+import argparse
+import sys
+
+from bench import memory, noop, quality, simulate, train_resident, validate_encode
+from bench.parts import Part, run_parts
+from bench.table import JSON_PATH, TABLE_PATH
+
+PARTS: dict[str, Part] = {
+    "noop": noop.measure,
+    "validate_encode": validate_encode.measure,
+    "simulate": simulate.measure,
+    "memory": memory.measure,
+    "train_resident": train_resident.measure,
+    "quality": quality.measure_sets,
+    "quality_large": quality.measure_large,
+}
+ORDER = ["noop", "validate_encode", "memory", "train_resident", "peers", "quality", "quality_large", "simulate"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the pipeline; results go to docs/.")
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"parts to renew: {', '.join(PARTS)}")
+    wanted = parser.parse_args().only or list(PARTS)
+    parts = {name: (part, f"python -m bench --only {name}") for name, part in PARTS.items()}
+    failed = run_parts(parts, wanted, JSON_PATH, TABLE_PATH, ORDER)
+    print(f"bench: {len(wanted) - failed} of {len(wanted)} parts measured, written to {TABLE_PATH}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

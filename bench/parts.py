@@ -1,0 +1,69 @@
+"""Runs the parts of the benchmark one after the other; a part that fails is recorded and the others go on."""
+
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.figures import Figure
+from bench.table import entry, merge, write_table
+
+Part = Callable[[], list[Figure]]
+
+
+class PartFailed(RuntimeError):
+    """A part could not measure all it should; `rows` is what it did measure."""
+
+    def __init__(self, message: str, rows: list[Figure]) -> None:
+        super().__init__(message)
+        self.rows = rows
+
+
+def run_parts(
+    parts: dict[str, tuple[Part, str]], wanted: Sequence[str], json_path: Path, table_path: Path, order: list[str]
+) -> int:
+    """Measure `wanted` (name -> part, command that renews it), write both files after each; return how many failed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that workspaces are removed and children ended
+    failed = 0
+    for name in wanted:
+        part, command = parts[name]
+        print(f"bench: {name}", file=sys.stderr, flush=True)
+        started, error = time.perf_counter(), None
+        try:
+            rows = part()
+        except PartFailed as failure:
+            rows, error = failure.rows, one_line(failure)
+        except Exception as failure:  # noqa: BLE001 - whatever went wrong in one part, the others are measured
+            traceback.print_exc()
+            rows, error = [], one_line(failure)
+        seconds = time.perf_counter() - started
+        merge(json_path, name, entry([row.as_dict() for row in rows], command, seconds, error))
+        write_table(json_path, table_path, order)
+        for row in rows:
+            mark = {True: "met", False: "NOT MET", None: ""}[row.met]
+            print(f"bench:   {row.what}: {row.figure}{f' (bar {row.bar}: {mark})' if row.bar else ''}", file=sys.stderr)
+        if error is not None:
+            failed += 1
+            print(f"bench:   {name} failed: {error}", file=sys.stderr)
+        print(f"bench: {name} took {seconds:.0f} s", file=sys.stderr, flush=True)
+    return failed
+
+
+def collect(measures: Sequence[Callable[[], list[Figure]]]) -> list[Figure]:
+    """The rows of independent measures. Raises PartFailed with the rows of the good ones if any failed."""
+    rows: list[Figure] = []
+    errors: list[str] = []
+    for measure in measures:
+        try:
+            rows += measure()
+        except (RuntimeError, ValueError, OSError) as error:
+            errors.append(one_line(error))
+    if errors:
+        raise PartFailed("; ".join(errors), rows)
+    return rows
+
+
+def one_line(error: BaseException) -> str:
+    return " ".join(f"{error}".split()) or type(error).__name__

@@ -1,0 +1,103 @@
+"""What the models reach: real data sets and simulated data, whole pipelines in workspaces, judged by stage evaluate."""
+
+from statistics import median
+from typing import Any
+
+import yaml
+
+from bench.figures import Figure, at_least, estimate
+from bench.parts import collect
+from bench.workspace import PROJECT, STAGES, Workspace, workspace
+from stages.files import read_json
+
+BANK_SEEDS = (0, 1, 2)
+BANK_BAR, SHARE_BAR = 0.76, 0.80
+LARGE_ROWS_PER_MONTH = 2_000_000
+LARGE_EPOCHS = 4
+JUDGE = ("train", "export", "baselines", "evaluate")
+
+
+def measure_sets() -> list[Figure]:
+    return collect([bank_marketing, simulated, open_bandit])
+
+
+def measure_large() -> list[Figure]:
+    """The default model with ten times the impressions of the same exchange; epochs are fewer, the log-loss flattens early."""
+    with workspace([f"exchange.impressions_per_month={LARGE_ROWS_PER_MONTH}", f"train.max_epochs={LARGE_EPOCHS}"]) as space:
+        found = judged(space, STAGES)
+    what = f"learnable signal learnt with 10x the impressions ({LARGE_ROWS_PER_MONTH * 3 / 1e6:g} M)"
+    return [share_row(what, found), Figure(what="of it LightGBM", figure=shares(found, "lightgbm"))]
+
+
+def bank_marketing() -> list[Figure]:
+    what = "`bank_marketing`, random 70/10/20, AUC"
+    if not has_source("bank_marketing"):
+        return [skipped(what, "bank_marketing")]
+    found = []
+    for seed in BANK_SEEDS:
+        with workspace(["data=bank_marketing", f"seed={seed}"]) as space:
+            found.append(judged(space, STAGES))
+    values = {name: [one["models"][name]["auc"]["value"] for one in found] for name in ("model", "lightgbm", "logistic")}
+    intervals = ", ".join(estimate(one["models"]["model"]["auc"]) for one in found)
+    rows = [at_least(f"{what}, median of seeds {BANK_SEEDS}", median(values["model"]), BANK_BAR, f"{median(values['model']):.3f}: {intervals}", ">= 0.76")]
+    for name in ("lightgbm", "logistic"):
+        rows.append(Figure(what=f"the same rows, {name}", figure=f"{median(values[name]):.3f}: {', '.join(f'{value:.3f}' for value in values[name])}"))
+    return rows
+
+
+def simulated() -> list[Figure]:
+    """The default run, and the same model trained without pixels on the same rows."""
+    with workspace([]) as space:
+        seen = judged(space, STAGES)
+        space.compose(["model.creative_dim=0"])
+        blind = judged(space, ("train", "export", "evaluate"))
+    less = f"{seen['models']['model']['learnable_share']['value'] - blind['models']['model']['learnable_share']['value']:.3f}"
+    above = seen["differences"]["lightgbm"]["log_loss"]
+    return [
+        share_row("learnable signal learnt, default simulated data, test month", seen),
+        Figure(what="of it LightGBM (same columns, no pixels)", figure=shares(seen, "lightgbm")),
+        Figure(what="log-loss of the model less LightGBM's", figure=estimate(above, 5), bar="below 0 outside its interval", met=above["high"] < 0),
+        Figure(what="the same model without the creative tower", figure=f"{shares(blind, 'model')}, {less} less", bar="measurably worse", met=is_worse(seen, blind)),
+    ]
+
+
+def is_worse(seen: dict[str, Any], blind: dict[str, Any]) -> bool:
+    """Do the intervals of the two shares lie apart, the blind model's below."""
+    return blind["models"]["model"]["learnable_share"]["high"] < seen["models"]["model"]["learnable_share"]["low"]
+
+
+def open_bandit() -> list[Figure]:
+    what = "`open_bandit`, AUC of the test rows"
+    if not has_source("open_bandit"):
+        return [skipped(what, "open_bandit")]
+    with workspace(["data=open_bandit"]) as space:
+        found = judged(space, STAGES)
+    shown = f"{estimate(found['models']['model']['auc'])} on {found['clicks']} clicks in {found['rows']:,} rows"
+    others = ", ".join(f"{name} {estimate(found['models'][name]['auc'])}" for name in ("creative_rate", "logistic", "lightgbm") if name in found["models"])
+    return [Figure(what=what, figure=shown, bar="runs", met=True), Figure(what="the same rows, baselines", figure=others)]
+
+
+def judged(space: Workspace, names: tuple[str, ...]) -> dict[str, Any]:
+    """Run the stages and return reports/evaluation.json."""
+    space.stages(*names)
+    return read_json(space.root / "reports/evaluation.json")
+
+
+def share_row(what: str, found: dict[str, Any]) -> Figure:
+    return at_least(what, found["models"]["model"]["learnable_share"]["value"], SHARE_BAR, shares(found, "model"), ">= 0.80")
+
+
+def shares(found: dict[str, Any], name: str) -> str:
+    """The share on the clicks that happened, and on their probabilities, which luck does not move."""
+    model = found["models"][name]
+    return f"{estimate(model['learnable_share'])}; by true probabilities {estimate(model['learnable_share_expected'])}"
+
+
+def has_source(name: str) -> bool:
+    """Is the folder there that conf/data/<name>.yaml names."""
+    declared = yaml.safe_load((PROJECT / "conf/data" / f"{name}.yaml").read_text())
+    return (PROJECT / declared["source"]["path"]).exists()
+
+
+def skipped(what: str, name: str) -> Figure:
+    return Figure(what=what, figure=f"not measured: the source that conf/data/{name}.yaml names is not here")

@@ -1,0 +1,22 @@
+"""Runs `main` of one stage in this process and prints what importing it and what its work took: `python -m bench.timed_stage NAME`."""
+
+import contextlib
+import json
+import sys
+import time
+from importlib import import_module
+
+
+def main() -> None:
+    name = sys.argv[1]
+    started = time.perf_counter()
+    stage = import_module(f"stages.{name}")
+    imported = time.perf_counter()
+    with contextlib.redirect_stdout(sys.stderr):
+        stage.main()
+    done = time.perf_counter()
+    print(json.dumps({"import_s": imported - started, "work_s": done - imported}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""A throw-away copy of the project in which stages run as they do for a user, timed and weighed one by one."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from stages.compose import compose_params
+
+PROJECT = Path(__file__).absolute().parents[1]
+CODE = ("contracts", "stages", "bench", "conf")
+STAGES = ("acquire", "validate", "split", "fit", "encode", "train", "export", "baselines", "evaluate")
+
+
+class MeasurementError(RuntimeError):
+    """A measured process failed; the text ends with what it said last."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """One finished process."""
+
+    wall_s: float
+    cpu_s: float  # user and system, of all its threads
+    peak_mib: float  # largest resident set
+    stdout: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """A folder with the project's code and configuration, in which nothing has run yet."""
+
+    root: Path
+
+    def compose(self, overrides: list[str]) -> None:
+        """Write params.yaml from conf/ with `overrides`; sources outside the project stay where they are."""
+        params = compose_params(self.root / "conf", overrides)
+        source = params["data"]["source"]
+        if source["kind"] == "files" and "://" not in source["path"]:
+            source["path"] = str((PROJECT / source["path"]).resolve())
+        (self.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True))
+
+    def stage(self, name: str, *args: str) -> Ran:
+        """Run `python -m stages.<name>` to its end."""
+        return self.module(f"stages.{name}", *args)
+
+    def stages(self, *names: str) -> dict[str, Ran]:
+        return {name: self.stage(name) for name in names}
+
+    def module(self, name: str, *args: str, python: Path | None = None) -> Ran:
+        """Run `python -m <name>` to its end. Raises MeasurementError if it fails."""
+        return run([str(python or sys.executable), "-m", name, *args], self.root)
+
+    def remove(self, *names: str) -> None:
+        """Remove outputs, so that the stage that makes them has all its work to do again."""
+        for name in names:
+            shutil.rmtree(self.root / name, ignore_errors=True)
+
+
+def run(command: list[str], cwd: Path) -> Ran:
+    """Run `command` in `cwd`, say so on stderr, and return what it took. Raises MeasurementError if it fails."""
+    shown = " ".join(part if "/" not in part else Path(part).name for part in command[1:])
+    print(f"bench:   {shown} ... ", end="", file=sys.stderr, flush=True)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=err, env=os.environ | {"PYTHONPATH": str(cwd)})
+        try:
+            # wait4 alone tells this child's own peak; RUSAGE_CHILDREN holds the largest of all children so far
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            raise
+        wall_s = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        stdout, stderr = out.read().decode(errors="replace"), err.read().decode(errors="replace")
+    print(f"{wall_s:.1f} s, {usage.ru_maxrss / 1024:.0f} MiB", file=sys.stderr, flush=True)
+    if process.returncode:
+        last = " ".join(stderr.strip().splitlines()[-1:])
+        raise MeasurementError(f"`{shown}` ended with {process.returncode}: {last}")
+    return Ran(wall_s=wall_s, cpu_s=usage.ru_utime + usage.ru_stime, peak_mib=usage.ru_maxrss / 1024, stdout=stdout)
+
+
+@contextmanager
+def workspace(overrides: list[str]) -> Iterator[Workspace]:
+    """A composed workspace in the folder for temporary files (TMPDIR); removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="adclick-bench-") as folder:
+        root = Path(folder)
+        for name in CODE:
+            shutil.copytree(PROJECT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        made = Workspace(root=root)
+        made.compose(overrides)
+        yield made

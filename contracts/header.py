@@ -1,0 +1,75 @@
+"""Is this file what the declaration says: its first bytes, its header, and advice in one sentence where it is not."""
+
+from pathlib import Path
+
+from contracts.source import Format
+
+MAGIC = {  # first bytes of what is no delimited text
+    b"PK\x03\x04": "is a zip archive (or an Excel file); unpack it to delimited text",
+    b"PAR1": "is a Parquet file; give it the suffix .parquet",
+    b"\x1f\x8b": "is compressed with gzip; give it the suffix .gz",
+    b"BZh": "is compressed with bzip2; give it the suffix .bz2",
+}
+SUFFIX_OF = {b"\x1f\x8b": ".gz", b"BZh": ".bz2"}
+DELIMITERS = ("\t", ";", "|", ",")
+SHOWN_NAMES = 12  # of a file's columns that a message lists
+
+
+class SourceError(ValueError):
+    """A whole file cannot be used; the text says which, why and what to do."""
+
+
+def check_magic(path: Path) -> None:
+    """Raise SourceError if `path`, to be read as text, is empty or something else by its first bytes."""
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    if not start:
+        raise SourceError(f"{path} is empty; remove it or send it again")
+    for magic, advice in MAGIC.items():
+        if start.startswith(magic) and path.suffix != SUFFIX_OF.get(magic):
+            raise SourceError(f"{path} {advice}")
+
+
+def check_header(
+    path: Path, names: list[str], expected: tuple[str, ...], optional: frozenset[str], fmt: Format | None
+) -> None:
+    """Raise SourceError unless `names` are the expected columns, in any order; optional ones may be absent."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SourceError(f"{path} has column '{twice}' twice; give each column its own name")
+    missing = [name for name in expected if name not in names and name not in optional]
+    if fmt is not None and len(names) == 1 and len(expected) > 1:
+        raise SourceError(
+            f"{path} has one column when split at {fmt.delimiter!r}, expected {len(expected)}; {_hint(names[0], fmt)}"
+        )
+    if missing:
+        shown = ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
+        raise SourceError(f"{path} lacks the declared column '{missing[0]}'{_others(missing)}; it has {shown}")
+    extra = [name for name in names if name not in expected and name not in optional]
+    if extra:
+        raise SourceError(
+            f"{path} has the column '{extra[0]}'{_others(extra)} that is not declared; "
+            "add it to columns or to leave_out with the reason"
+        )
+
+
+def no_row_fits(path: Path, line: str, num_columns: int, fmt: Format) -> SourceError:
+    """The error for a file none of whose rows has as many cells as there are columns; `line` is the first."""
+    cells = line.count(fmt.delimiter) + 1
+    if cells == 1 and num_columns > 1:
+        return SourceError(
+            f"{path} has one column when split at {fmt.delimiter!r}, expected {num_columns}; {_hint(line, fmt)}"
+        )
+    where = "the header" if fmt.header else "the declaration (columns and leave_out, or source.format.names)"
+    return SourceError(f"{path}: no row has the {num_columns} columns of {where}; the first has {cells}")
+
+
+def _hint(line: str, fmt: Format) -> str:
+    other = next((d for d in DELIMITERS if d != fmt.delimiter and d in line), None)
+    if other is None:
+        return "is the delimiter right?"
+    return f"it seems to be separated by {other!r}; set source.format.delimiter"
+
+
+def _others(names: list[str]) -> str:
+    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""

@@ -1,0 +1,114 @@
+"""Where a data set's raw files lie and how they are written: the `source` and `images` parts of a declaration."""
+
+import re
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+from contracts.columns import expand_ranges
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Format:
+    """How the files are written. Gzip is told by the suffix .gz, Parquet by .parquet."""
+
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    skip_lines: int = Field(
+        default=0, ge=0
+    )  # lines before the header (or the first row) that are not part of the table
+    header: bool = True  # false: the files have no line of names
+    names: tuple[str, ...] | None = None  # header false only: names in file order; columns as declared if left out
+    encoding: str = "utf-8"
+    quote: str | None = Field(default='"', min_length=1, max_length=1)  # null: quotes have no meaning
+    escape: str | None = Field(
+        default=None, min_length=1, max_length=1
+    )  # the character that makes a quote part of a cell
+    strip: bool = False  # true: spaces around a cell are not part of it
+    decimal: Literal[".", ","] = "."  # the decimal mark of numbers
+    thousands: Literal[".", ",", " ", "'"] | None = None  # what groups the digits of numbers
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _name_ranges(cls, names: Any) -> Any:
+        return [entry["name"] for entry in expand_ranges([{"name": name} for name in names])] if names else names
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Format":
+        if self.header and self.names is not None:
+            raise ValueError("format.names is for files without a header; set format.header: false")
+        if self.thousands == self.decimal:
+            raise ValueError(f"format.thousands and format.decimal must differ, got {self.decimal!r} for both")
+        return self
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)
+        except LookupError as error:
+            raise ValueError(
+                f"encoding '{encoding}' is not known; write utf-8, latin-1, cp1252, utf-16, ..."
+            ) from error
+        return encoding
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class LeftOut:
+    """A column of the source that is not used, and why."""
+
+    name: str
+    why: str = Field(min_length=1)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Join:
+    """A side table whose columns are added to every row that has its key."""
+
+    files: str  # glob of the side table's files, below source.path
+    key: str  # the column both have
+    format: Format = Field(default_factory=Format)
+    leave_out: tuple[LeftOut, ...] = ()
+    optional: bool = False  # true: a row without a match has missing values; false: it is quarantined
+
+    @field_validator("leave_out", mode="before")
+    @classmethod
+    def _ranges(cls, entries: Any) -> Any:
+        return expand_ranges(list(entries)) if isinstance(entries, list | tuple) else entries
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Images:
+    """Images of the creatives; the file's name without suffix is the creative's id."""
+
+    files: str  # glob of the images, below source.path
+    missing: Literal["quarantine", "allow"] = "quarantine"  # a row whose creative has no image
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Source:
+    """Where the raw files come from."""
+
+    kind: Literal["exchange", "files"]
+    path: str = ""  # folder or file; relative to the project, absolute, s3:// or gs://
+    files: tuple[str, ...] = Field(min_length=1)  # globs of the impressions' files, below path
+    partition: str = r"(\d{4}-\d{2})"  # regular expression that finds the month in a file's path; no match: "all"
+    format: Format = Field(default_factory=Format)
+    joins: tuple[Join, ...] = ()
+
+    @field_validator("partition")
+    @classmethod
+    def _partition_compiles(cls, partition: str) -> str:
+        try:
+            re.compile(partition)
+        except re.error as error:
+            raise ValueError(f"partition {partition!r} is no regular expression: {error}") from error
+        return partition
+
+    @model_validator(mode="after")
+    def _path_given(self) -> "Source":
+        if self.kind == "files" and not self.path:
+            raise ValueError("source.path is required when source.kind is files: the folder the files lie in")
+        return self

@@ -1,0 +1,65 @@
+"""Sentences of the card that depend on the numbers: what was found, and what to be careful about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+FEW_CLICKS = 200  # below this many test clicks every comparison is rough
+RIVALS = {
+    "lightgbm": "LightGBM",
+    "logistic": "logistic regression",
+    "creative_rate": "smoothed rates alone",
+    "constant": "the click rate of the training rows",
+}
+DRIFT = 0.1  # observed / predicted further from 1 than this is worth a warning
+
+
+def verdicts(evaluation: dict[str, Any]) -> list[str]:
+    """One sentence for each rival: is the model better, worse, or not to be told apart."""
+    sentences = []
+    for name, rival in RIVALS.items():
+        if name not in evaluation["differences"]:
+            continue
+        gap = evaluation["differences"][name]["log_loss"]
+        if gap["low"] is None:
+            verdict = f"cannot be told apart from {rival} on so few clicks"
+        elif gap["high"] < 0:
+            verdict = f"is better than {rival}: log-loss {_gap(gap)}"
+        elif gap["low"] > 0:
+            verdict = f"is worse than {rival}: log-loss {_gap(gap)}"
+        else:
+            verdict = f"is not measurably different from {rival}: log-loss {_gap(gap)}"
+        sentences.append(f"The model {verdict}.")
+    return sentences
+
+
+def _gap(gap: dict[str, Any]) -> str:
+    return f"{gap['value']:+.5f} [{gap['low']:+.5f}, {gap['high']:+.5f}]"
+
+
+def cautions(evaluation: dict[str, Any], validation: dict[str, Any]) -> list[str]:
+    """What in these numbers a reader should be careful about; may be empty."""
+    found = []
+    clicks, ratio = evaluation["clicks"], evaluation["models"]["model"]["observed_over_predicted"]
+    if clicks < FEW_CLICKS:
+        found.append(f"There are only {clicks:,} clicks in the test rows: all intervals are wide, all ranks provisional.")
+    if ratio["low"] is not None and (ratio["low"] > 1 + DRIFT or ratio["high"] < 1 - DRIFT):
+        word = "more" if ratio["value"] > 1 else "fewer"
+        found.append(
+            f"{abs(ratio['value'] - 1):.0%} {word} clicks came than predicted: do not use the probabilities as prices "
+            "without recalibration."
+        )
+    found += [sentence for name, slices in evaluation["slices"].items() if (sentence := _weak_values(name, slices))]
+    total = validation["total"]
+    if total["raw"] and total["quarantined"] / total["raw"] > 0.05:
+        share = total["quarantined"] / total["raw"]
+        found.append(f"{share:.1%} of the raw rows are in quarantine: what they have in common, the model does not know.")
+    return found
+
+
+def _weak_values(name: str, slices: list[dict[str, Any]]) -> str | None:
+    weak = [one["value"] for one in slices if one["auc"]["low"] is not None and one["auc"]["low"] <= 0.5]
+    if not weak:
+        return None
+    shown = ", ".join(weak[:6]) + (f" and {len(weak) - 6} more" if len(weak) > 6 else "")
+    return f"By {name}: the ranking is not proven better than chance for {shown}."

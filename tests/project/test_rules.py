@@ -1,0 +1,127 @@
+"""Rules of the project: what the folders may import, what dvc.yaml must say, what README may name."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.project.imports import ROOT, all_imports, external_imports
+
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+TRACKED = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+PYTHON_FILES = [ROOT / name for name in TRACKED if name.endswith(".py") and (ROOT / name).is_file()]
+ALLOWED = {  # folder -> project packages it may import
+    "contracts": {"contracts"},
+    "stages": {"contracts", "stages"},
+    "serving": {"contracts", "serving"},
+    "loadtests": {"serving", "loadtests"},
+    "bench": {"contracts", "stages", "bench"},
+    "tests": {"contracts", "stages", "serving", "loadtests", "bench", "tests"},
+}
+
+
+def files_of(folder: str) -> list[Path]:
+    return [path for path in PYTHON_FILES if path.relative_to(ROOT).parts[0] == folder]
+
+
+@pytest.mark.parametrize("folder", ALLOWED)
+def test_imports_point_one_way(folder):
+    forbidden = set(ALLOWED) - ALLOWED[folder]
+    wrong = {str(path.relative_to(ROOT)): names for path in files_of(folder) if (names := external_imports(path) & forbidden)}
+    assert wrong == {}
+
+
+def test_contracts_need_neither_torch_nor_lightning():
+    for path in files_of("contracts"):
+        assert not external_imports(path) & {"torch", "pytorch_lightning", "lightgbm", "hydra"}, path
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_has_a_script_and_a_test(stage):
+    assert STAGES[stage]["cmd"] == f"python -m stages.{stage}"
+    assert (ROOT / "stages" / f"{stage}.py").is_file()
+    assert (ROOT / "tests" / "stages" / f"test_{stage}.py").is_file()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_module_a_stage_imports_is_in_its_deps(stage):
+    deps = [ROOT / dep for dep in STAGES[stage]["deps"]]
+    script = ROOT / "stages" / f"{stage}.py"
+    used = {script, *all_imports(script)}
+    missing = sorted(str(file.relative_to(ROOT)) for file in used if not any(dep == file or dep in file.parents for dep in deps))
+    assert missing == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_name_no_module_that_the_stage_does_not_need(stage):
+    script = ROOT / "stages" / f"{stage}.py"
+    used = {script, *all_imports(script)}
+    by_digest_or_name = {"compose": {"config.py"}, "export": {"validate.py", "split.py", "fit.py", "encode.py", "train.py", "simulate"}}
+    for dep in STAGES[stage]["deps"]:
+        path = ROOT / dep
+        is_code = path.suffix == ".py" or dep.split("/")[0] in ("contracts", "stages")
+        if is_code and path.name not in by_digest_or_name.get(stage, set()):
+            assert any(path == file or path in file.parents for file in used), f"{stage}: {dep}"
+
+
+def test_every_params_key_of_a_stage_is_in_params_yaml():
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for stage, described in STAGES.items():
+        for key in described.get("params", []):
+            value = params
+            for part in key.split("."):
+                assert part in value, f"{stage}: {key}"
+                value = value[part]
+
+
+def test_no_output_is_written_by_two_stages():
+    outs = [next(iter(out)) if isinstance(out, dict) else out for s in STAGES.values() for kind in ("outs", "metrics") for out in s.get(kind, [])]
+    assert len(outs) == len(set(outs))
+
+
+def test_timings_are_no_input_of_any_stage():
+    assert all("timing" not in dep for stage in STAGES.values() for dep in stage["deps"])
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "docs/add-a-data-set.md"])
+def test_paths_that_documents_name_exist(document):
+    text = (ROOT / document).read_text()
+    linked = re.findall(r"\]\((?!http)([^)#]+)\)", text)
+    named = re.findall(r"`((?:conf|contracts|stages|tests|docs|requirements|bench|serving|loadtests)/[\w./-]*)`", text)
+    for name in [*(str((ROOT / document).parent / link) for link in linked), *(str(ROOT / n) for n in named)]:
+        assert Path(name).exists(), name
+
+
+def test_make_targets_that_readme_names_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    assert set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text())) <= targets | {"git"}
+
+
+def test_nothing_is_unpickled_or_evaluated():
+    pattern = re.compile(r"\b(torch\.load|pickle\.loads?|joblib\.load|yaml\.load|shell=True|allow_pickle=True)\b|(?<![\w.])eval\(")
+    for path in PYTHON_FILES:
+        if path.name != "test_rules.py":
+            assert not pattern.search(path.read_text()), path
+
+
+def test_files_stay_readable():
+    long = {str(p.relative_to(ROOT)): n for p in PYTHON_FILES if (n := len(p.read_text().splitlines())) > 320}
+    assert long == {}
+
+
+def test_no_path_of_a_machine_and_no_registry_is_committed():
+    pattern = re.compile(r"/(?:home|root|Users)/\w|index-url|/opt/(?:wheels|pypi)")
+    for name in TRACKED:
+        path = ROOT / name
+        if path.suffix in (".py", ".yaml", ".md", ".lock", ".in", ".sh", ".toml") and path.is_file() and path.name != "test_rules.py":
+            assert not pattern.search(path.read_text()), name
+
+
+def test_lock_files_hold_what_was_chosen():
+    for chosen in (ROOT / "requirements").glob("*.in"):
+        lock = chosen.with_suffix(".lock").read_text().lower()
+        for line in chosen.read_text().splitlines():
+            if "==" in line:
+                assert re.sub(r"\[.*\]", "", line).lower() in lock, f"{chosen.name}: {line}"

@@ -1,0 +1,131 @@
+"""Baselines: rates by hand, no row sees its own label, the same bytes twice."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from stages import baselines
+from stages.baseline_models.logistic import one_hot
+from stages.baseline_models.rates import RateTable, fit_rates, forward_features, out_of_fold_features
+from stages.evaluation.metrics import log_loss
+from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
+from tests.stages.evaluated_world import write_world
+
+IDS = np.array([1, 1, 2, 1, 2, 0])
+LABEL = np.array([1, 0, 1, 1, 0, 0], dtype=np.uint8)
+TABLE = RateTable(rows=np.array([1.0, 3, 2]), clicks=np.array([0.0, 2, 1]), prior=0.5, strength=2.0)
+
+
+def test_smoothed_rate_is_the_posterior_mean() -> None:
+    np.testing.assert_allclose(TABLE.rate(np.array([0, 1, 2])), [(0 + 1) / 3, (2 + 1) / 5, (1 + 1) / 4])
+
+
+def test_strength_is_the_one_that_predicts_val_best() -> None:
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 50, 4000)
+    label = (rng.random(4000) < 0.2).astype(np.uint8)  # ids mean nothing: the strongest prior must win
+    table, loss = fit_rates(ids, label, ids[::-1], label, [1.0, 10.0, 1000.0])
+    assert table.strength == 1000.0
+    assert loss == pytest.approx(log_loss(label, table.rate(ids[::-1])))
+
+
+def test_forward_rates_use_earlier_rows_only() -> None:
+    rate, log_rows = forward_features(IDS, LABEL, TABLE)
+    np.testing.assert_allclose(rate, [1 / 2, 2 / 3, 1 / 2, 2 / 4, 2 / 3, 1 / 2])
+    np.testing.assert_allclose(log_rows, np.log1p([0, 1, 0, 2, 1, 0]))
+
+
+def test_neither_way_lets_a_row_see_its_own_label() -> None:
+    rng = np.random.default_rng(1)
+    ids, label = rng.integers(0, 4, 200), rng.integers(0, 2, 200).astype(np.uint8)
+    for way in (forward_features, out_of_fold_features):
+        for row in (0, 77, 199):
+            flipped = label.copy()
+            flipped[row] = 1 - flipped[row]
+            rates = [
+                way(ids, one, RateTable(rows=np.bincount(ids) * 1.0, clicks=np.bincount(ids, one), prior=0.5, strength=3.0))[0]
+                for one in (label, flipped)
+            ]
+            assert rates[0][row] == rates[1][row]
+
+
+def test_one_hot_has_a_one_for_each_id_and_the_dense_columns_behind() -> None:
+    spec = EncodedSpec(
+        field_names=("a", "b"), num_ids=(3, 2), dense_names=("x",), has_creative=False, num_creatives=0, image_size=0
+    )
+    split = EncodedSplit(
+        cat_idx_NF=np.array([[2, 0], [0, 1]], dtype=np.int32),
+        num_feats_NM=np.array([[0.5], [-1.0]], dtype=np.float32),
+        creative_idx_N=None,
+        label_N=np.array([0, 1], dtype=np.uint8),
+    )
+    np.testing.assert_array_equal(one_hot(split, spec).toarray(), [[0, 0, 1, 1, 0, 0.5], [1, 0, 0, 0, 1, -1.0]])
+
+
+def test_stage_writes_all_columns_that_beat_the_constant_and_the_same_bytes_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_world(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    baselines.main()
+    first = [path.read_bytes() for path in (baselines.PREDICTIONS_PATH, baselines.REPORT_PATH)]
+    baselines.main()
+    assert first == [path.read_bytes() for path in (baselines.PREDICTIONS_PATH, baselines.REPORT_PATH)]
+    df = pl.read_parquet(baselines.PREDICTIONS_PATH)
+    assert df.schema == dict.fromkeys(["constant", "creative_rate", "logistic", "lightgbm"], pl.Float64)
+    label = np.load("data/encoded/test/label.npy")
+    loss = {name: log_loss(label, df[name].to_numpy()) for name in df.columns}
+    assert df["constant"].unique().to_list() == [np.load("data/encoded/train/label.npy").mean()]
+    assert max(loss["creative_rate"], loss["logistic"], loss["lightgbm"]) < loss["constant"] - 0.01
+    report = json.loads(baselines.REPORT_PATH.read_text())
+    assert report["creative_rate"]["column"] == "banner"
+    assert report["lightgbm"]["as_rates"].keys() == {"banner"}
+    assert report["lightgbm"]["as_categories"] == ["device"]
+    assert "rates by banner" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_logistic_equals_scikit_learn_started_anew(tmp_path: Path) -> None:
+    write_world(tmp_path)
+    spec = baselines.load_spec(tmp_path / "data/encoded")
+    splits = {name: baselines.load_split(tmp_path / "data/encoded", name, spec) for name in baselines.SPLITS}
+    p_test, report = baselines.fit_logistic(splits, spec, [0.1, 1.0], 500)
+    c = float(report["kept"].removeprefix("C="))
+    anew = LogisticRegression(C=c, tol=1e-8, max_iter=5000).fit(one_hot(splits["train"], spec), splits["train"].label_N)
+    np.testing.assert_allclose(p_test, anew.predict_proba(one_hot(splits["test"], spec))[:, 1], atol=2e-3)
+
+
+def test_without_creatives_the_most_telling_column_gives_the_rates_and_the_report_says_so(tmp_path: Path) -> None:
+    write_world(tmp_path, creative=False)
+    spec = baselines.load_spec(tmp_path / "data/encoded")
+    splits = {name: baselines.load_split(tmp_path / "data/encoded", name, spec) for name in baselines.SPLITS}
+    cfg = baselines.load_section("baselines", baselines.BaselinesConfig, tmp_path / "params.yaml")
+    p_test, report = baselines.rate_baseline(splits, spec, cfg, None)
+    assert report["column"] == "device"
+    assert "no creative" in report["reason"]
+    train, test = splits["train"], splits["test"]
+    phone, strength = train.cat_idx_NF[:, 0] == 2, report["prior_impressions"]
+    by_hand = (train.label_N[phone].sum() + strength * train.label_N.mean()) / (phone.sum() + strength)
+    np.testing.assert_allclose(p_test[test.cat_idx_NF[:, 0] == 2], by_hand)
+
+
+def test_new_creatives_get_the_prior(tmp_path: Path) -> None:
+    write_world(tmp_path)
+    spec = baselines.load_spec(tmp_path / "data/encoded")
+    splits = {name: baselines.load_split(tmp_path / "data/encoded", name, spec) for name in baselines.SPLITS}
+    cfg = baselines.load_section("baselines", baselines.BaselinesConfig, tmp_path / "params.yaml")
+    p_test, _ = baselines.rate_baseline(splits, spec, cfg, "banner")
+    new = splits["test"].creative_idx_N > 30
+    assert new.sum() > 100
+    np.testing.assert_allclose(p_test[new], splits["train"].label_N.mean())
+
+
+def test_training_rows_of_one_class_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_world(tmp_path)
+    np.save(tmp_path / "data/encoded/train/label.npy", np.zeros(3000, dtype=np.uint8))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="must hold clicked and unclicked impressions, got 3,000 rows all labelled 0"):
+        baselines.main()

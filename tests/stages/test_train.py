@@ -1,0 +1,245 @@
+"""The stage `train` from end to end on a tiny data set: same bytes every time, killed or not; failures in one sentence."""
+
+import errno
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from stages import train
+from stages.models import checkpoint_io
+from stages.models.model_folder import load_model
+from stages.models.resume import newest_checkpoint, remove_stale_runs, run_key
+from stages.models.val_metrics import log_loss
+from tests.models.encoded_world import (
+    NETWORK_NAMES,
+    World,
+    model_config,
+    train_values,
+    trainer_values,
+    write_encoded,
+    write_params,
+)
+
+ROOT = Path(__file__).parents[2]
+MOMENTS = {  # when to kill, and the step that the next run goes on at; 10 steps an epoch, checkpoints every 4
+    "step:2": None,
+    "step:7": 4,
+    "step:10": 8,
+    "validation:2": 8,
+    "validation:6": 16,
+    "tensors written:1": None,
+    "tensors written:3": 8,
+    "checkpoint renamed:3": 10,
+    "best written:1": 8,
+    "best written:2": 16,
+    "trained": 20,
+    "model written": 20,
+    "outputs written": 20,
+}
+OUTPUTS = {
+    "artifacts/model/model.json",
+    "artifacts/model/weights.safetensors",
+    "reports/train/metrics.json",
+    "reports/train/plots/metrics/train/loss.tsv",
+    "reports/train/plots/metrics/val/auc.tsv",
+    "reports/train/plots/metrics/val/log_loss.tsv",
+}
+
+
+def prepare(
+    folder: Path, model: str = "deepfm", world: World | None = None, trainer: dict | None = None, **changes: Any
+) -> Path:
+    """A folder to train in: encoded arrays and params.yaml, with `changes` of section `train`."""
+    write_encoded(folder / "data/encoded", world or World())
+    sections = (asdict(model_config(model)), train_values(**changes), trainer_values(**(trainer or {})))
+    write_params(folder / "params.yaml", *sections)
+    return folder
+
+
+def run_stage(*runs: tuple[Path, str]) -> list[tuple[int, str]]:
+    """Exit code and output of each run of the stage: in which folder, killed at which moment (`never`: not killed)."""
+    arguments = [f"{folder}={moment}" for folder, moment in runs]
+    command = [sys.executable, "-m", "tests.stages.killed_training", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    parts = re.split(r"^exit (-?\d+)\n", done.stdout, flags=re.MULTILINE)
+    return [(int(code), said) for said, code in zip(parts[::2], parts[1::2], strict=False)]
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    """Bytes of all that the stage wrote, but for the timing."""
+    paths = [path for top in ("artifacts", "reports") for path in (folder / top).rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.name != "train_timing.json"}
+
+
+@pytest.fixture
+def in_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_run_killed_at_any_moment_goes_on_and_ends_with_the_same_bytes(tmp_path):
+    whole = prepare(tmp_path / "whole")
+    folders = [prepare(tmp_path / str(number)) for number in range(len(MOMENTS))]
+    runs = [(folder, run) for folder, moment in zip(folders, MOMENTS, strict=True) for run in (moment, "never")]
+    results = run_stage((whole, "never"), *runs)
+    assert results[0][0] == 0, results[0][1]
+    expected = outputs(whole)
+    assert set(expected) == OUTPUTS and not list((whole / ".checkpoints/train").iterdir())
+    for folder, (moment, goes_on_at), killed, resumed in zip(
+        folders, MOMENTS.items(), results[1::2], results[2::2], strict=True
+    ):
+        assert killed[0] == -9, (moment, killed[1])
+        assert resumed[0] == 0, (moment, resumed[1])
+        said = re.findall(r"train: resuming at step (\d+) of at most 20\n", resumed[1])
+        assert said == ([] if goes_on_at is None else [str(goes_on_at)]), moment
+        assert outputs(folder) == expected, moment
+
+
+def test_a_run_that_stopped_early_and_was_killed_then_does_not_train_on(tmp_path):
+    settings = {"max_epochs": 12, "lr": 0.3, "patience_epochs": 1, "schedule": "constant"}
+    whole, killed = (prepare(tmp_path / name, **settings) for name in ("whole", "killed"))
+    results = run_stage((whole, "never"), (killed, "trained"), (killed, "never"))
+    assert [code for code, _ in results] == [0, -9, 0], results
+    metrics = json.loads((whole / "reports/train/metrics.json").read_text())
+    assert metrics["num_steps"] == 10 * (metrics["best_epoch"] + 1) < 120
+    assert outputs(killed) == outputs(whole)
+
+
+def test_outputs_of_a_killed_run_may_be_gone_before_it_goes_on(tmp_path):
+    """DVC removes a stage's outputs before it runs it again; the curves must come back whole."""
+    whole, killed = prepare(tmp_path / "whole"), prepare(tmp_path / "killed")
+    run_stage((whole, "never"), (killed, "step:14"))
+    shutil.rmtree(killed / "reports")
+    assert run_stage((killed, "never"))[0][0] == 0
+    assert outputs(killed) == outputs(whole)
+
+
+@pytest.mark.parametrize("name", NETWORK_NAMES)
+def test_each_network_trains_and_beats_the_constant(in_folder, name, capsys):
+    prepare(in_folder, name, max_epochs=6, lr=0.02)
+    train.main()
+    said = capsys.readouterr().out
+    metrics = json.loads((in_folder / "reports/train/metrics.json").read_text())
+    rate = np.load(in_folder / "data/encoded/train/label.npy").mean()
+    label = np.load(in_folder / "data/encoded/val/label.npy")
+    constant = -np.mean(np.where(label == 1, np.log(rate), np.log(1 - rate)))
+    assert metrics["val/log_loss"] < constant - 0.02 and metrics["val/auc"] > 0.65
+    assert said.startswith(f"train: {name} on 600 rows, ") and said.count("\n") == 1
+
+
+def test_reported_metrics_are_those_of_the_written_weights(in_folder):
+    prepare(in_folder, max_epochs=3)
+    train.main()
+    network = load_model(in_folder / "artifacts/model")
+    data = train.load_encoded(in_folder / "data/encoded")
+    emb = network.encode_creatives(torch.from_numpy(np.array(data.image_NCSS)))
+    arrays = (data.val.cat_idx_NF, data.val.num_feats_NM, data.val.creative_idx_N)
+    cat_idx, dense, creative_idx = (torch.from_numpy(np.array(array)) for array in arrays)
+    with torch.no_grad():
+        logit = network(cat_idx, dense, emb, creative_idx.long()).numpy()
+    metrics = json.loads((in_folder / "reports/train/metrics.json").read_text())
+    assert log_loss(logit, data.val.label_N) == pytest.approx(metrics["val/log_loss"], abs=1e-6)
+
+
+def test_curves_have_one_point_every_few_steps_and_one_an_epoch(in_folder):
+    prepare(in_folder)
+    train.main()
+    curves = in_folder / "reports/train/plots/metrics"
+    steps = {
+        path.stem: [int(line.split("\t")[0]) for line in path.read_text().splitlines()[1:]]
+        for path in curves.rglob("*.tsv")
+    }
+    assert steps == {"loss": [3, 6, 9, 10, 12, 15, 18, 20], "log_loss": [10, 20], "auc": [10, 20]}
+
+
+def test_seed_zero_gives_the_same_weights_twice_and_others_than_seed_one(tmp_path, monkeypatch):
+    weights = {}
+    for name, seed in (("one", 0), ("other", 0), ("seed 1", 1)):
+        prepare(tmp_path / name, seed=seed, max_epochs=1)
+        monkeypatch.chdir(tmp_path / name)
+        train.main()
+        weights[name] = Path("artifacts/model/weights.safetensors").read_bytes()
+    assert weights["one"] == weights["other"] != weights["seed 1"]
+
+
+@pytest.mark.parametrize("world", [World(num_dense=0), World(num_creatives=0), World(num_dense=0, num_creatives=0)])
+def test_a_data_set_without_dense_columns_or_creatives_trains(in_folder, world):
+    prepare(in_folder, world=world, max_epochs=1)
+    train.main()
+    assert (load_model(in_folder / "artifacts/model").creative_encoder is None) == (world.num_creatives == 0)
+
+
+def test_two_processes_train_together_on_cpus(tmp_path):
+    ddp = yaml.safe_load((ROOT / "conf/trainer/ddp.yaml").read_text())
+    ddp |= {"accelerator": "cpu", "precision": "32-true", "num_threads": 1}
+    prepare(tmp_path, trainer=ddp, max_epochs=1)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "stages.train"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr and done.stdout.count("train: deepfm on 600 rows, 10 steps") == 1
+    assert set(outputs(tmp_path)) == OUTPUTS
+
+
+def test_a_loss_that_is_no_number_stops_with_a_sentence(in_folder):
+    prepare(in_folder)
+    dense = np.full((600, 2), 1e30, dtype=np.float32)
+    np.save(in_folder / "data/encoded/train/num_feats.npy", dense)
+    with pytest.raises(ValueError, match=r"must be a finite number, got (nan|inf) by step \d+; lower train.lr"):
+        train.main()
+
+
+def test_a_full_disk_says_where_training_would_go_on_and_keeps_that_checkpoint(in_folder, monkeypatch):
+    prepare(in_folder)
+    write, calls = checkpoint_io.save_file, []
+
+    def fill(tensors, path):
+        calls.append(path)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(tensors, path)
+
+    monkeypatch.setattr(checkpoint_io, "save_file", fill)
+    with pytest.raises(ValueError, match="checkpoint of step 10 .*No space left.*free some space.*goes on at step 8"):
+        train.main()
+    (run,) = (in_folder / ".checkpoints/train").iterdir()
+    assert newest_checkpoint(run)[1] == 8 and not list(run.glob(".*partial"))
+
+
+def test_an_empty_train_split_is_refused(in_folder):
+    prepare(in_folder, world=World(num_rows={"train": 0, "val": 10}))
+    with pytest.raises(ValueError, match="split train in .* has no rows"):
+        train.main()
+
+
+def test_key_of_a_run_follows_config_inputs_and_code(tmp_path):
+    path = tmp_path / "input.npy"
+    path.write_bytes(b"one")
+    key = run_key({"train": {"lr": 0.1}}, [path])
+    assert key == run_key({"train": {"lr": 0.1}}, [path])
+    assert key != run_key({"train": {"lr": 0.2}}, [path])
+    path.write_bytes(b"other")
+    assert key != run_key({"train": {"lr": 0.1}}, [path])
+    assert {"train.py", "fit.py", "dcnv2.py"} <= {code.name for code in train.code_paths()}
+
+
+def test_runs_of_another_key_are_removed(tmp_path):
+    for name in ("this", "stale"):
+        (tmp_path / name / "step=1").mkdir(parents=True)
+    remove_stale_runs(tmp_path, "this")
+    assert [path.name for path in tmp_path.iterdir()] == ["this"]
