@@ -1,4 +1,6 @@
-"""Measures speed, memory and quality: `python -m bench [--only PART ...]` writes docs/benchmarks.json and docs/benchmarks.md.
+"""Measures speed, memory and quality: `python -m bench [--only PART ...]`
+
+writes docs/benchmarks.json and, from it, docs/benchmarks.md.
 
 Every measurement is a process in a temporary copy of the project; the checkout's own data is read by `noop` only.
 """

@@ -1,8 +1,8 @@
 """Trains a model of DeepCTR-Torch on the arrays of a folder; runs in .venv-peers and imports nothing of the project.
 
-`python peer_train.py FOLDER NAME EPOCHS VARIANT` reads FOLDER/{spec.json,peer.json} and FOLDER/{train,val}/*.npy; prints
-rows a second of `model.fit` and the log-loss on val. VARIANT `documented` compiles as the documentation shows; `same_optimizer`
-takes the project's optimiser and leaves out the regularisation loss, which makes it faster.
+`python peer_train.py FOLDER NAME EPOCHS VARIANT` reads spec.json, peer.json, train/*.npy, val/*.npy in FOLDER; prints
+rows a second of `model.fit` and the log-loss on val. VARIANT `documented` compiles as the documentation shows;
+`same_optimizer` takes the project's optimiser and leaves out the regularisation loss, which makes it faster.
 """
 
 import contextlib
@@ -27,7 +27,9 @@ def main() -> None:
         model = build(name, columns, settings, regularised=variant == "documented")
         optimizer = "adam"
         if variant == "same_optimizer":
-            optimizer = torch.optim.AdamW(model.parameters(), lr=settings["lr"], weight_decay=settings["weight_decay"], fused=True)
+            optimizer = torch.optim.AdamW(
+                model.parameters(), lr=settings["lr"], weight_decay=settings["weight_decay"], fused=True
+            )
         model.compile(optimizer, "binary_crossentropy", metrics=["binary_crossentropy"])
         inputs, label = load(folder / "train", spec)
         started = time.perf_counter()
@@ -45,7 +47,10 @@ def main() -> None:
 
 
 def feature_columns(spec: dict, embedding_dim: int) -> list:
-    sparse = [SparseFeat(field["name"], vocabulary_size=field["num_ids"], embedding_dim=embedding_dim) for field in spec["categorical"]]
+    sparse = [
+        SparseFeat(field["name"], vocabulary_size=field["num_ids"], embedding_dim=embedding_dim)
+        for field in spec["categorical"]
+    ]
     return [*sparse, *(DenseFeat(f"dense_{name}", 1) for name in spec["dense"])]
 
 

@@ -44,7 +44,10 @@ def against(space: Workspace, name: str, variant: str) -> list[Figure]:
     what = f"training rows/s against DeepCTR-Torch, {name}, {VARIANTS[variant]}"
     losses = f"val log-loss {median(ours_loss):.4f}, theirs {median(theirs_loss):.4f}"
     rates = f"{spread(compared.ours, 'rows/s')}, theirs {spread(compared.theirs, 'rows/s')}"
-    return [at_least(what, compared.ratio, BAR, compared.shown(), ">= 3x"), Figure(what=f"{name}: ours", figure=f"{rates}; {losses}")]
+    return [
+        at_least(what, compared.ratio, BAR, compared.shown(), ">= 3x"),
+        Figure(what=f"{name}: ours", figure=f"{rates}; {losses}"),
+    ]
 
 
 def describe(space: Workspace) -> None:

@@ -1,7 +1,8 @@
 """What stages validate and encode do, written plainly with pandas, pandera and scikit-learn for the simulated data.
 
-`python -m bench.plain_pandas OUT` reads data/raw/ and data/split/ of the current folder, writes clean rows, quarantine and
-arrays below OUT, and prints the seconds each took. Vocabularies and scales are fitted before the clock starts, as in `fit`.
+`python -m bench.plain_pandas OUT` reads data/raw/ and data/split/ of the current folder, writes clean rows,
+quarantine and arrays below OUT, and prints the seconds each took. Vocabularies and scales are fitted before the clock
+starts, as stage fit does.
 """
 
 import io
@@ -19,15 +20,28 @@ from bench.plain_encode import encode, fit
 
 INTS = ("impression_id", "hour", "weekday", "position", "frequency")
 FLOATS = ("user_age", "days_since_launch", "floor_price")
-SHORT = ("site_id", "site_category", "os", "region", "user_segment", "creative_id", "advertiser_id", "ad_category", "ad_format", "ad_server")
+SHORT = (
+    "site_id",
+    "site_category",
+    "os",
+    "region",
+    "user_segment",
+    "creative_id",
+    "advertiser_id",
+    "ad_category",
+    "ad_format",
+    "ad_server",
+)
 
 
 def schema() -> pa.DataFrameSchema:
-    """The checks of conf/data/simulated.yaml. Integers are floats here: an unreadable cell must be able to be missing."""
+    """The checks of conf/data/simulated.yaml. Integers are floats here: an unreadable cell can be missing."""
     short = pa.Check.str_length(max_value=40, error="max_length")
     return pa.DataFrameSchema(
         {
-            "impression_id": pa.Column(float, pa.Check.ge(0, error="min"), unique=True, report_duplicates="exclude_first"),
+            "impression_id": pa.Column(
+                float, pa.Check.ge(0, error="min"), unique=True, report_duplicates="exclude_first"
+            ),
             "timestamp": pa.Column("datetime64[us, UTC]"),
             "hour": pa.Column(float, [pa.Check.ge(0, error="min"), pa.Check.le(23, error="max")]),
             "weekday": pa.Column(float, [pa.Check.ge(1, error="min"), pa.Check.le(7, error="max")]),
@@ -47,7 +61,7 @@ def schema() -> pa.DataFrameSchema:
 
 
 def read_raw(path: Path) -> pd.DataFrame:
-    """All cells as strings, undecodable bytes as U+FFFD. pandas' pyarrow parser takes well under half the C parser's time."""
+    """All cells as strings, undecodable bytes as U+FFFD. The pyarrow parser takes under half the C parser's time."""
     text = path.read_bytes().decode("utf-8", errors="replace").encode()
     return pd.read_csv(io.BytesIO(text), dtype=str, keep_default_na=False, engine="pyarrow")
 

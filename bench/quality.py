@@ -22,8 +22,10 @@ def measure_sets() -> list[Figure]:
 
 
 def measure_large() -> list[Figure]:
-    """The default model with ten times the impressions of the same exchange; epochs are fewer, the log-loss flattens early."""
-    with workspace([f"exchange.impressions_per_month={LARGE_ROWS_PER_MONTH}", f"train.max_epochs={LARGE_EPOCHS}"]) as space:
+    """The default model with ten times the impressions; fewer epochs, since the log-loss flattens early."""
+    with workspace(
+        [f"exchange.impressions_per_month={LARGE_ROWS_PER_MONTH}", f"train.max_epochs={LARGE_EPOCHS}"]
+    ) as space:
         found = judged(space, STAGES)
     what = f"learnable signal learnt with 10x the impressions ({LARGE_ROWS_PER_MONTH * 3 / 1e6:g} M)"
     return [share_row(what, found), Figure(what="of it LightGBM", figure=shares(found, "lightgbm"))]
@@ -37,11 +39,26 @@ def bank_marketing() -> list[Figure]:
     for seed in BANK_SEEDS:
         with workspace(["data=bank_marketing", f"seed={seed}"]) as space:
             found.append(judged(space, STAGES))
-    values = {name: [one["models"][name]["auc"]["value"] for one in found] for name in ("model", "lightgbm", "logistic")}
+    values = {
+        name: [one["models"][name]["auc"]["value"] for one in found] for name in ("model", "lightgbm", "logistic")
+    }
     intervals = ", ".join(estimate(one["models"]["model"]["auc"]) for one in found)
-    rows = [at_least(f"{what}, median of seeds {BANK_SEEDS}", median(values["model"]), BANK_BAR, f"{median(values['model']):.3f}: {intervals}", ">= 0.76")]
+    rows = [
+        at_least(
+            f"{what}, median of seeds {BANK_SEEDS}",
+            median(values["model"]),
+            BANK_BAR,
+            f"{median(values['model']):.3f}: {intervals}",
+            ">= 0.76",
+        )
+    ]
     for name in ("lightgbm", "logistic"):
-        rows.append(Figure(what=f"the same rows, {name}", figure=f"{median(values[name]):.3f}: {', '.join(f'{value:.3f}' for value in values[name])}"))
+        rows.append(
+            Figure(
+                what=f"the same rows, {name}",
+                figure=f"{median(values[name]):.3f}: {', '.join(f'{value:.3f}' for value in values[name])}",
+            )
+        )
     return rows
 
 
@@ -51,13 +68,23 @@ def simulated() -> list[Figure]:
         seen = judged(space, STAGES)
         space.compose(["model.creative_dim=0"])
         blind = judged(space, ("train", "export", "evaluate"))
-    less = f"{seen['models']['model']['learnable_share']['value'] - blind['models']['model']['learnable_share']['value']:.3f}"
+    share, share_blind = (one["models"]["model"]["learnable_share"]["value"] for one in (seen, blind))
     above = seen["differences"]["lightgbm"]["log_loss"]
     return [
         share_row("learnable signal learnt, default simulated data, test month", seen),
         Figure(what="of it LightGBM (same columns, no pixels)", figure=shares(seen, "lightgbm")),
-        Figure(what="log-loss of the model less LightGBM's", figure=estimate(above, 5), bar="below 0 outside its interval", met=above["high"] < 0),
-        Figure(what="the same model without the creative tower", figure=f"{shares(blind, 'model')}, {less} less", bar="measurably worse", met=is_worse(seen, blind)),
+        Figure(
+            what="log-loss of the model less LightGBM's",
+            figure=estimate(above, 5),
+            bar="below 0 outside its interval",
+            met=above["high"] < 0,
+        ),
+        Figure(
+            what="the same model without the creative tower",
+            figure=f"{shares(blind, 'model')}, {share - share_blind:.3f} less",
+            bar="measurably worse",
+            met=is_worse(seen, blind),
+        ),
     ]
 
 
@@ -73,8 +100,15 @@ def open_bandit() -> list[Figure]:
     with workspace(["data=open_bandit"]) as space:
         found = judged(space, STAGES)
     shown = f"{estimate(found['models']['model']['auc'])} on {found['clicks']} clicks in {found['rows']:,} rows"
-    others = ", ".join(f"{name} {estimate(found['models'][name]['auc'])}" for name in ("creative_rate", "logistic", "lightgbm") if name in found["models"])
-    return [Figure(what=what, figure=shown, bar="runs", met=True), Figure(what="the same rows, baselines", figure=others)]
+    others = ", ".join(
+        f"{name} {estimate(found['models'][name]['auc'])}"
+        for name in ("creative_rate", "logistic", "lightgbm")
+        if name in found["models"]
+    )
+    return [
+        Figure(what=what, figure=shown, bar="runs", met=True),
+        Figure(what="the same rows, baselines", figure=others),
+    ]
 
 
 def judged(space: Workspace, names: tuple[str, ...]) -> dict[str, Any]:
@@ -84,7 +118,9 @@ def judged(space: Workspace, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def share_row(what: str, found: dict[str, Any]) -> Figure:
-    return at_least(what, found["models"]["model"]["learnable_share"]["value"], SHARE_BAR, shares(found, "model"), ">= 0.80")
+    return at_least(
+        what, found["models"]["model"]["learnable_share"]["value"], SHARE_BAR, shares(found, "model"), ">= 0.80"
+    )
 
 
 def shares(found: dict[str, Any], name: str) -> str:

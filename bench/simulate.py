@@ -31,6 +31,12 @@ def measure() -> list[Figure]:
             f"{whole:,.0f}; {marginal:,.0f} for each further one",
             ">= 200,000",
         ),
-        Figure(what=f"ad exchange, default size ({MONTHS * small / 1e6:g} M and 1,500 images)", figure=f"{cpu_s[small]:.1f} s of one core"),
-        Figure(what="bulk scoring from CSV, start-up included", figure=spread([MONTHS * small / s for s in scored_s], "rows/s")),
+        Figure(
+            what=f"ad exchange, default size ({MONTHS * small / 1e6:g} M and 1,500 images)",
+            figure=f"{cpu_s[small]:.1f} s of one core",
+        ),
+        Figure(
+            what="bulk scoring from CSV, start-up included",
+            figure=spread([MONTHS * small / s for s in scored_s], "rows/s"),
+        ),
     ]

@@ -11,7 +11,19 @@ from stages.files import atomic_path, read_json, write_json
 
 JSON_PATH = Path("docs/benchmarks.json")
 TABLE_PATH = Path("docs/benchmarks.md")
-PACKAGES = ("torch", "pytorch-lightning", "polars", "pyarrow", "pandera", "pandas", "scikit-learn", "numpy", "onnxruntime", "lightgbm", "dvc")
+PACKAGES = (
+    "torch",
+    "pytorch-lightning",
+    "polars",
+    "pyarrow",
+    "pandera",
+    "pandas",
+    "scikit-learn",
+    "numpy",
+    "onnxruntime",
+    "lightgbm",
+    "dvc",
+)
 MARKS = {True: "yes", False: "**no**", None: ""}
 START, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
 INTRODUCTION = """# Benchmarks
@@ -55,7 +67,14 @@ def merge(path: Path, part: str, entry: dict[str, Any]) -> None:
 def entry(rows: list[dict[str, Any]], command: str, seconds: float, error: str | None = None) -> dict[str, Any]:
     """What is kept about one part."""
     today = datetime.now(UTC).date().isoformat()
-    return {"rows": rows, "command": command, "seconds": round(seconds), "error": error, "machine": machine(), "date": today}
+    return {
+        "rows": rows,
+        "command": command,
+        "seconds": round(seconds),
+        "error": error,
+        "machine": machine(),
+        "date": today,
+    }
 
 
 def render(parts: dict[str, Any], order: list[str]) -> str:
@@ -72,10 +91,14 @@ def render(parts: dict[str, Any], order: list[str]) -> str:
             cells = (row["what"], row["figure"], row["bar"], MARKS[row["met"]], f"`{part['command']}`", where)
             lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
         if part["error"]:
-            lines.append(f"| {name} | failed: {part['error'].replace('|', '/')} | | **no** | `{part['command']}` | {where} |")
+            lines.append(
+                f"| {name} | failed: {part['error'].replace('|', '/')} | | **no** | `{part['command']}` | {where} |"
+            )
     lines += ["", "Measured on:", ""]
     for number, facts in enumerate(machines, start=1):
-        lines.append(f"{number}. {facts['processor']}, {facts['memory']} memory; {facts['system']}; {facts['versions']}")
+        lines.append(
+            f"{number}. {facts['processor']}, {facts['memory']} memory; {facts['system']}; {facts['versions']}"
+        )
     return "\n".join(lines)
 
 

@@ -1,4 +1,6 @@
-"""Runs `main` of one stage in this process and prints what importing it and what its work took: `python -m bench.timed_stage NAME`."""
+"""Runs `main` of one stage in this process and prints what its imports and what its work took.
+
+`python -m bench.timed_stage NAME`, in the folder that holds params.yaml."""
 
 import contextlib
 import json

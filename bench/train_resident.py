@@ -18,14 +18,20 @@ def measure() -> list[Figure]:
         num_steps: list[int] = []
         compared = in_turn(lambda: trained(space, num_steps), lambda: resident(space, num_steps[-1]), PAIRS)
     return [
-        at_least("training rows/s against forward + backward + step on tensors in memory", compared.ratio, BAR, compared.shown(3), ">= 0.9"),
+        at_least(
+            "training rows/s against forward + backward + step on tensors in memory",
+            compared.ratio,
+            BAR,
+            compared.shown(3),
+            ">= 0.9",
+        ),
         Figure(what="stage train, dcnv2 with creatives", figure=spread(compared.ours, "rows/s")),
         Figure(what="the loop on tensors in memory", figure=spread(compared.theirs, "rows/s")),
     ]
 
 
 def trained(space: Workspace, num_steps: list[int]) -> float:
-    """Rows a second of an epoch of stage train, first batch to last: slicing, shuffling, clipping, logs, checkpoints."""
+    """Rows a second of an epoch of stage train, first batch to last: slicing, clipping, logs, checkpoints."""
     space.remove(".checkpoints", "artifacts/model")
     space.stage("train")
     num_steps.append(read_json(space.root / "reports/train/metrics.json")["num_steps"])

@@ -1,4 +1,6 @@
-"""Writes artifacts/model/ of the current folder with fresh weights: what scoring costs does not depend on what they learnt."""
+"""Writes artifacts/model/ of the current folder with fresh weights.
+
+What scoring costs does not depend on what they learnt."""
 
 from pathlib import Path
 

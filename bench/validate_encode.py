@@ -1,4 +1,4 @@
-"""Rows a second of stages validate and encode against the same work written plainly with pandas (bench/plain_pandas.py)."""
+"""Rows a second of stages validate and encode against the same work in plain pandas (plain_pandas.py)."""
 
 import json
 from statistics import median
@@ -20,14 +20,24 @@ def measure() -> list[Figure]:
         ours: list[tuple[float, float]] = []
         theirs: list[tuple[float, float]] = []
         compared = in_turn(lambda: _stages(space, ours, start_s), lambda: _plain(space, theirs), PAIRS)
-    rows = [at_least("validate + encode, rows/s against pandas + pandera + scikit-learn", compared.ratio, BAR, compared.shown(), ">= 5x")]
+    rows = [
+        at_least(
+            "validate + encode, rows/s against pandas + pandera + scikit-learn",
+            compared.ratio,
+            BAR,
+            compared.shown(),
+            ">= 5x",
+        )
+    ]
     rows.append(Figure(what="validate + encode, together", figure=spread(compared.ours, "rows/s")))
     rows.append(Figure(what="the same with pandas, pandera, scikit-learn", figure=spread(compared.theirs, "rows/s")))
     for i, name in enumerate(("validate", "encode")):
         alone = Compared(ours=tuple(1 / pair[i] for pair in ours), theirs=tuple(1 / pair[i] for pair in theirs))
         figure = f"{median(pair[i] for pair in ours):.2f} s, {alone.shown()} as fast"
         rows.append(Figure(what=f"of it {name}, {ROWS_PER_MONTH * MONTHS:,} rows", figure=figure))
-    rows.append(Figure(what="start-up of one of these stages (imports, not counted above)", figure=spread(start_s, "s", 2)))
+    rows.append(
+        Figure(what="start-up of one of these stages (imports, not counted above)", figure=spread(start_s, "s", 2))
+    )
     return rows
 
 

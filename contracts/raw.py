@@ -30,8 +30,9 @@ def natural(path: Path) -> list[str]:
 
 
 def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """Files below `folder` that match one of the globs, in order of their names."""
-    return sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}, key=natural)
+    """Files below `folder` that match one of the globs, in natural order of their paths."""
+    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    return sorted(found, key=lambda path: [natural(Path(part)) for part in path.parts])
 
 
 def read_side_table(raw_dir: Path, join: Join) -> pl.DataFrame:

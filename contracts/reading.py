@@ -166,7 +166,7 @@ def _refuse_swallowed(path: Path, rows: pl.DataFrame, columns: list[str]) -> Non
         worst = lines.arg_max()
         if lines[worst] > MAX_CELL_LINES or cells[-1].endswith("\n"):
             place = worst if lines[worst] > MAX_CELL_LINES else len(rows) - 1
-            raise _swallowed(path, rows[ROW][place], lines[place])
+            raise _swallowed(path, rows[ROW][place], cells[place].rstrip("\n").count("\n"))
 
 
 def _swallowed(path: Path, row: int, lines: int) -> SourceError:

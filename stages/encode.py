@@ -1,10 +1,12 @@
 """Stage encode: reads the splits and `artifacts/encoder.onnx`, writes contiguous arrays to `data/encoded/`.
 
-Arrays are plain .npy, written through memory maps chunk by chunk: training maps them and slices.
+Arrays are plain .npy, written chunk by chunk: training maps them and slices.
 """
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
@@ -46,47 +48,43 @@ def main() -> None:
 def encode_split(path: Path, encoder: Encoder, label: str, out_dir: Path) -> int:
     """Encode one split into `out_dir`; return its rows."""
     out_dir.mkdir(parents=True)
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path) as file, ExitStack() as open_files:
         num_rows = file.metadata.num_rows
-        arrays = open_arrays(out_dir, num_rows, encoder)
+        streams = {
+            name: open_files.enter_context(npy_stream(out_dir / f"{name}.npy", dtype, (num_rows, *width)))
+            for name, (dtype, width) in layouts(encoder).items()
+        }
         columns = [*encoder.inputs, label]
-        start = 0
         with tqdm(total=num_rows, desc=f"encode {path.stem}", unit="row", unit_scale=True, disable=None) as bar:
             for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
                 rows = pl.from_arrow(batch)
                 encoded = encoder.encode(rows)
-                part = slice(start, start + len(rows))
-                arrays["cat_idx"][part] = encoded.cat_idx
-                arrays["num_feats"][part] = encoded.num_feats
-                arrays["label"][part] = rows[label].to_numpy()
+                arrays = {"cat_idx": encoded.cat_idx, "num_feats": encoded.num_feats, "label": rows[label].to_numpy()}
                 if encoded.creative_idx is not None:
-                    arrays["creative_idx"][part] = encoded.creative_idx
-                start += len(rows)
+                    arrays["creative_idx"] = encoded.creative_idx
+                for name, array in arrays.items():
+                    streams[name].write(array.astype(layouts(encoder)[name][0]).tobytes())
                 bar.update(len(rows))
-    for array in arrays.values():
-        if isinstance(array, np.memmap):
-            array.flush()
     return num_rows
 
 
-def open_arrays(out_dir: Path, num_rows: int, encoder: Encoder) -> dict[str, Any]:
-    """Memory-mapped .npy files of the right shape; an array without columns is written at once, it cannot be mapped."""
-    shapes = {
-        "cat_idx": (np.int32, (num_rows, encoder.num_fields)),
-        "num_feats": (np.float32, (num_rows, encoder.num_dense)),
-        "label": (np.uint8, (num_rows,)),
+def layouts(encoder: Encoder) -> dict[str, tuple[type, tuple[int, ...]]]:
+    """Type and width of a row of every array."""
+    found = {
+        "cat_idx": (np.int32, (encoder.num_fields,)),
+        "num_feats": (np.float32, (encoder.num_dense,)),
+        "label": (np.uint8, ()),
     }
-    if encoder.has_creatives:
-        shapes["creative_idx"] = (np.int32, (num_rows,))
-    arrays = {}
-    for name, (dtype, shape) in shapes.items():
-        path = out_dir / f"{name}.npy"
-        if 0 in shape:
-            np.save(path, np.empty(shape, dtype=dtype))
-            arrays[name] = np.empty(shape, dtype=dtype)
-        else:
-            arrays[name] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    return arrays
+    return {**found, "creative_idx": (np.int32, ())} if encoder.has_creatives else found
+
+
+@contextmanager
+def npy_stream(path: Path, dtype: type, shape: tuple[int, ...]) -> Iterator[BinaryIO]:
+    """A .npy file whose header is written, to take the rows in order. A memory map would hold all of it in memory."""
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        yield stream
 
 
 def creative_pixels(clean_dir: Path, encoder: Encoder, features: dict[str, Any]) -> np.ndarray:

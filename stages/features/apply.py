@@ -17,6 +17,8 @@ from onnx.utils import Extractor
 from stages.features.graph import CREATIVE_IDX, of_inner
 from stages.features.vocabulary import numbers, strings
 
+VECTOR_ROWS = 64  # more than any processor's vector of float32 holds, and a multiple of each
+
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
@@ -58,8 +60,9 @@ class Encoder:
             encoded[output] = _by_distinct(session, column, output, strings(rows[column]))
         if self._numbers is not None:
             names = [output.name for output in self._numbers.get_outputs()]
-            feed = {name: numbers(rows[name]).to_numpy() for name in self._numeric}
-            encoded.update(zip(names, self._numbers.run(None, feed), strict=True))
+            feed = {name: _padded(numbers(rows[name]).to_numpy()) for name in self._numeric}
+            found = [values[: len(rows)] for values in self._numbers.run(None, feed)]
+            encoded.update(zip(names, found, strict=True))
         cat_idx = np.empty((len(rows), self.num_fields), dtype=np.int64)
         for i, (_, output) in enumerate(self._ids):
             cat_idx[:, i] = encoded[output]
@@ -76,6 +79,11 @@ class Encoder:
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _padded(values: np.ndarray) -> np.ndarray:
+    """The values and as many NaN as fill the last vector: Log rounds what is left over at the end another way."""
+    return np.concatenate([values, np.full(-len(values) % VECTOR_ROWS, np.nan, dtype=np.float32)])
 
 
 def _field_outputs(model: onnx.ModelProto) -> list[tuple[str, str]]:

@@ -15,17 +15,22 @@ from torch.nn import functional
 
 from stages.models.batches import Batch
 from stages.models.config import TrainConfig
+from stages.models.id_hiding import hide_ids
 from stages.models.layers import FieldEmbedding, FieldWeight
 from stages.models.network import CtrNetwork
 from stages.models.val_metrics import auc, log_loss
 
-FIRST_VALUE_ID = 2  # ids 0 and 1 mean unknown and missing; only known values are shown as unknown
-
 
 class CtrModule(LightningModule):
-    def __init__(self, network: CtrNetwork, config: TrainConfig, image_NCSS: Tensor | None, num_steps: int) -> None:
-        """`image_NCSS` are all creatives, uint8, row 0 no image; `num_steps` is what the schedule spans."""
+    def __init__(
+        self, network: CtrNetwork, config: TrainConfig, image_NCSS: Tensor | None, num_steps: int, hiding_V: Tensor
+    ) -> None:
+        """`image_NCSS` are all creatives, uint8, row 0 no image; `num_steps` is what the schedule spans; `hiding_V` says
+        how often each id is shown as unknown.
+        """
         super().__init__()
+        self.hiding_V = hiding_V
+        self.offset_F = network.field_offsets()
         self.network, self.config, self.num_steps = network, config, num_steps
         self.image_NCSS = image_NCSS if network.creative_encoder is not None else None
         self.val_metrics: dict[str, float] = {}
@@ -34,6 +39,7 @@ class CtrModule(LightningModule):
         self._val_emb_NE: Tensor | None = None
 
     def on_fit_start(self) -> None:
+        self.hiding_V, self.offset_F = self.hiding_V.to(self.device), self.offset_F.to(self.device)
         if self.image_NCSS is not None:
             self.image_NCSS = self.image_NCSS.to(self.device)
 
@@ -41,7 +47,7 @@ class CtrModule(LightningModule):
         seed_device(self.device, step_seed(self.config.seed, self.global_step, self.global_rank))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        cat_idx_BF = hide_ids(batch.cat_idx_BF, self.config.unknown_frac)
+        cat_idx_BF = hide_ids(batch.cat_idx_BF, self.hiding_V, self.offset_F)
         emb_UE = creative_pos_B = None
         if self.image_NCSS is not None:
             emb_UE = self.network.creative_encoder(take_images(self.image_NCSS, batch.distinct_U))
@@ -103,14 +109,6 @@ def seed_device(device: torch.device, seed: int) -> None:
 def take_images(image_NCSS: Tensor, distinct_U: Tensor) -> Tensor:
     """The images of `distinct_U`, in the memory order of `image_NCSS`; indexing a channels-last tensor would lose it."""
     return image_NCSS.permute(0, 2, 3, 1)[distinct_U].permute(0, 3, 1, 2)
-
-
-def hide_ids(cat_idx_BF: Tensor, frac: float) -> Tensor:
-    """`cat_idx_BF` with a random share `frac` of the known values replaced by the unknown id 0."""
-    if frac == 0:
-        return cat_idx_BF
-    is_hidden_BF = (torch.rand(cat_idx_BF.shape, device=cat_idx_BF.device) < frac) & (cat_idx_BF >= FIRST_VALUE_ID)
-    return cat_idx_BF.masked_fill(is_hidden_BF, 0)
 
 
 def hide_images(creative_pos_B: Tensor, frac: float) -> Tensor:

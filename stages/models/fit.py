@@ -19,6 +19,7 @@ from stages.models.ctr_datamodule import CtrDataModule
 from stages.models.ctr_module import CtrModule
 from stages.models.curves import CurveWriter, curve_logger
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
+from stages.models.id_hiding import hiding_shares
 from stages.models.network import CtrNetwork, build_network
 from stages.models.progress import EpochLines, Stopwatch, TrainBar
 from stages.models.resume import Best, BestWeights, CheckpointWriter, newest_checkpoint
@@ -75,7 +76,8 @@ def fit_network(
         pin_memory=trainer.accelerator == "gpu",
     )
     num_steps = train.max_epochs * math.ceil(len(data.train) / train.batch_size)
-    module = CtrModule(network, train, channels_last(data.image_NCSS), num_steps)
+    hiding_V = hiding_shares(data.train.cat_idx_NF, data.spec.num_ids, train.unknown_prior)
+    module = CtrModule(network, train, channels_last(data.image_NCSS), num_steps, hiding_V)
 
     curves, best, stopwatch = CurveWriter(train.log_every_steps), BestWeights(work_folder), Stopwatch()
     early_stopping = EarlyStopping(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from stages.models.relu_dropout import ReluDropout
 
-EMBEDDING_STD = 0.01  # small, so that an id seen twice does not start with an opinion
+EMBEDDING_STD = 0.05  # small, so that an id seen twice does not start with an opinion; smaller ones learn too slowly
 
 
 class FieldEmbedding(nn.Module):

@@ -45,6 +45,10 @@ class CtrNetwork(nn.Module):
             )  # its backward is a fast sum, unlike emb[pos]
         return self.ranker(cat_idx_BF, num_feats_BM, creative_emb_BE)
 
+    def field_offsets(self) -> Tensor:
+        """Row of the fused embedding table at which each field's ids begin, int64 [F]."""
+        return torch.tensor([0, *self.spec.num_ids[:-1]], dtype=torch.int64).cumsum(0)
+
     def encode_creatives(self, image_NCSS: Tensor) -> Tensor:
         """Embeddings of all creatives in `image_NCSS` (uint8), float32 [N, E], in bounded memory and without gradients."""
         with torch.no_grad():

@@ -16,7 +16,10 @@ def paths(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def good() -> list[Figure]:
-    return [at_least("rows | second", 12.0, 10.0, "12 rows/s", ">= 10"), at_most("memory", 4.0, 3.0, "4 GiB", "<= 3 GiB")]
+    return [
+        at_least("rows | second", 12.0, 10.0, "12 rows/s", ">= 10"),
+        at_most("memory", 4.0, 3.0, "4 GiB", "<= 3 GiB"),
+    ]
 
 
 def broken() -> list[Figure]:

@@ -1,4 +1,4 @@
-"""The plain comparison of bench/ does the work of stages validate and encode: same clean rows, same quarantine, same ids."""
+"""The plain comparison of bench/ does the work of validate and encode: same clean rows, same quarantine, same ids."""
 
 import json
 from pathlib import Path

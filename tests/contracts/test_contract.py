@@ -1,5 +1,6 @@
 """Every kind of check has a row that breaks it: row number, column, rule and value are named."""
 
+import numpy as np
 import pandera.polars as pa
 import polars as pl
 import pytest
@@ -40,7 +41,7 @@ def test_contract_rejects_a_broken_cell_and_says_where_and_why(tmp_path, kind):
     column, good, bad, rule = BROKEN[kind]
     column = {"name": "x", "role": "numeric", **column}
     clean, rejected = check_text(tmp_path, f"c,x,y\na,{good},0\nb,{bad},1\nc,{good},1\n", FEATURE, column, LABEL)
-    assert rejected == [(2, "x", rule, bad or None, 1)] or rejected == [(2, "x", rule, bad, 1)]
+    assert rejected == [(2, "x", rule, bad, 1)]
     assert clean[ROW].to_list() == [1, 3]
     assert clean["c"].to_list() == ["a", "c"]
 
@@ -110,7 +111,7 @@ def test_a_rejected_row_does_not_use_up_its_key():
 
 def test_seen_values_remembers_across_many_calls():
     seen, expected, found = SeenValues(), set(), []
-    rng = __import__("numpy").random.default_rng(3)
+    rng = np.random.default_rng(3)
     for _ in range(40):
         values = rng.integers(0, 3000, 100).astype("uint64")
         repeated = []
@@ -156,7 +157,7 @@ def test_a_missing_value_in_a_nullable_column_breaks_no_check(tmp_path):
     assert clean.drop(ROW).rows() == [(None, None, 1), ("a", 1.0, 0)]
 
 
-CELL = st.text(st.sampled_from("ab1.,\"\n;-x é\\"), max_size=4)
+CELL = st.text(st.sampled_from('ab1.,"\n;-x é\\'), max_size=4)
 GOOD = st.tuples(st.sampled_from("abc"), st.integers(-5, 99).map(str), st.sampled_from("01")).map(",".join)
 LINE = st.one_of(
     GOOD.map(str.encode),
@@ -172,16 +173,15 @@ def test_clean_plus_quarantined_is_raw_whatever_the_file_holds(tmp_path, lines, 
     number = {"name": "x", "role": "numeric", "dtype": "int", "min": 0}
     content = b"c,x,y\na,1,1\n" + b"\n".join(lines) + b"\nlast,2,0\n"
     try:
-        clean, rejected = check_text(
-            tmp_path, content, FEATURE, number, LABEL, source={"format": {"quote": quote}}
-        )
+        clean, rejected = check_text(tmp_path, content, FEATURE, number, LABEL, source={"format": {"quote": quote}})
     except SourceError as error:
         assert "quote" in str(error)
         return
     rows = sorted([*clean[ROW].to_list(), *(row for row, *_ in rejected)])
     assert rows == list(range(1, len(rows) + 1))
-    if quote is None:  # without quotes a row is a line that is not empty
-        assert len(rows) == sum(1 for line in content.splitlines()[1:] if line) or b"\x85" in content or b"\x0b" in content or b"\x0c" in content or b"\x1c" in content
+    if quote is None:  # a row then is a line that is not empty
+        lines_in_file = [line for line in content.split(b"\n")[1:] if line]
+        assert len(rows) == len(lines_in_file)
 
 
 def test_row_numbers_stay_right_when_a_file_is_read_in_many_blocks(tmp_path, monkeypatch):

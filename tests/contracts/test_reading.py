@@ -4,6 +4,7 @@ import gzip
 import math
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -40,7 +41,7 @@ FILES = {  # content and format that give the same two rows
     "no header": ("a,0\nb,1\n", {"header": False}),
     "no header, names": ("0,a\n1,b\n", {"header": False, "names": ["y", "c"]}),
     "preface": ("# export\nof today, 2 rows\nc,y\na,0\nb,1\n", {"skip_lines": 2}),
-    "spaces": ("c , y\na , 0\nb,1 \n".replace("c , y", "c,y"), {"strip": True}),
+    "spaces": ("c,y\na , 0\nb,1 \n", {"strip": True}),
     "latin-1": (PLAIN.encode("latin-1"), {"encoding": "latin-1"}),
     "utf-16": (PLAIN.encode("utf-16"), {"encoding": "utf-16"}),
 }
@@ -55,6 +56,13 @@ def test_file_is_read(tmp_path, kind):
 def test_gzip_is_read_also_in_several_members(tmp_path):
     content = gzip.compress(b"c,y\na,0\n") + gzip.compress(b"b,1\n")
     assert read(write(tmp_path, "rows.csv.gz", content)) == TWO_ROWS
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("bz2", "bz2"), ("zst", "zstd")])
+def test_other_compressions_are_told_by_the_suffix(tmp_path, suffix, codec):
+    with pa.output_stream(tmp_path / f"rows.csv.{suffix}", compression=codec) as stream:
+        stream.write(PLAIN.encode())
+    assert read(tmp_path / f"rows.csv.{suffix}") == TWO_ROWS
 
 
 def test_text_of_another_encoding_is_read_as_it_was_meant(tmp_path):
@@ -97,8 +105,8 @@ BROKEN = {  # file name, content, words of the sentence
     "no parquet": ("a.parquet", b"garbage", r"not a readable Parquet file"),
     "utf-16 header": ("a.csv", PLAIN.encode("utf-16"), r"the header is not utf-8 .*set source.format.encoding"),
     "latin-1 header": ("a.csv", "é,y\na,1\n".encode("latin-1"), r"the header is not utf-8 \(\\xe9, y\)"),
-    "quote never closed": ("a.csv", 'c,y\na,0\n"b,1\nc,1\n', r"row 2 runs over 3 lines, so a quote is probably never"),
-    "last quote never closed": ("a.csv", 'y,c\n0,a\n1,"b\n1,c\n', r"row 2 runs over 3 lines"),
+    "quote never closed": ("a.csv", 'c,y\na,0\n"b,1\nc,1\n', r"row 2 runs over 2 lines, so a quote is probably never"),
+    "last quote never closed": ("a.csv", 'y,c\n0,a\n1,"b\n1,c\n', r"row 2 runs over 2 lines"),
     "quote closed much later": ("a.csv", 'y,c\n0,"a\n' + "1,b\n" * 60 + '1,c"\n', r"row 1 runs over 62 lines"),
     "no row fits": ("a.csv", "c,y\na,0,1\nb,1,1\n", r"no row has the 2 columns of the header; the first has 3"),
 }

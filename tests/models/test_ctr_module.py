@@ -7,20 +7,28 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 from sklearn.metrics import roc_auc_score
 
 from stages.models.batches import Batch
-from stages.models.ctr_module import CtrModule, decay_groups, hide_ids, hide_images, lr_share, step_seed
+from stages.models.ctr_module import CtrModule, decay_groups, hide_images, lr_share, step_seed
+from stages.models.id_hiding import hide_ids, hiding_shares
 from stages.models.network import build_network
 from stages.models.relu_dropout import ReluDropout
 from stages.models.val_metrics import auc, log_loss
 from tests.models.encoded_world import World, model_config, spec_of, train_config
 
 
+def test_ids_are_hidden_with_prior_over_prior_plus_count():
+    cat_idx = np.repeat(np.array([[0, 2], [1, 3], [2, 3], [2, 3]], dtype=np.int32), 100, axis=0)
+    shares = hiding_shares(cat_idx, (4, 5), prior=100.0).tolist()
+    assert shares == pytest.approx([0, 0, 1 / 3, 1.0, 0, 0, 0.5, 0.25, 1.0])  # counts 200 and 0; 100, 300 and 0
+
+
 def test_only_known_values_are_shown_as_unknown():
     torch.manual_seed(0)
-    cat_idx = torch.tensor([[0, 1, 2, 9]], dtype=torch.int32).repeat(4000, 1)
-    hidden = hide_ids(cat_idx, 0.25)
+    cat_idx = torch.tensor([[0, 1, 2, 3]], dtype=torch.int32).repeat(4000, 1)
+    offsets, shares = torch.tensor([0, 4, 8, 12]), torch.tensor([0.0, 0.0, 0.25, 0.75]).repeat(4)
+    hidden = hide_ids(cat_idx, shares, offsets)
     assert hidden[:, 0].eq(0).all() and hidden[:, 1].eq(1).all()
-    for field in (2, 3):
-        assert (hidden[:, field] == 0).float().mean().item() == pytest.approx(0.25, abs=0.03)
+    for field, share in ((2, 0.25), (3, 0.75)):
+        assert (hidden[:, field] == 0).float().mean().item() == pytest.approx(share, abs=0.03)
         assert set(hidden[:, field].tolist()) == {0, cat_idx[0, field].item()}
 
 
@@ -28,15 +36,16 @@ def test_a_share_of_rows_is_shown_without_image():
     torch.manual_seed(0)
     hidden = hide_images(torch.full((4000,), 7), 0.25)
     assert (hidden == 0).float().mean().item() == pytest.approx(0.25, abs=0.03)
-    assert hide_images(hidden, 0.0) is hidden and hide_ids(hidden, 0.0) is hidden
+    assert hide_images(hidden, 0.0) is hidden
 
 
-def one_step(config):
+def one_step(config, hidden_share):
     world = World()
     torch.manual_seed(0)
     network = build_network(model_config("deepfm"), spec_of(world))
     images = torch.randint(0, 256, (world.num_creatives + 1, 3, 8, 8), dtype=torch.uint8)
-    module = CtrModule(network, config, images, num_steps=10)
+    hiding_V = torch.full((sum(network.spec.num_ids),), hidden_share)
+    module = CtrModule(network, config, images, num_steps=10, hiding_V=hiding_V)
     batch = Batch(
         cat_idx_BF=torch.full((64, 3), 5, dtype=torch.int32),
         num_feats_BM=torch.randn(64, 2),
@@ -49,13 +58,13 @@ def one_step(config):
 
 
 def test_unknown_id_is_trained_though_no_row_has_it():
-    embedding = one_step(train_config(unknown_frac=0.3))
+    embedding = one_step(train_config(), 0.3)
     unknown_rows = embedding.table.weight.grad[embedding.offset_F]
     assert unknown_rows.abs().sum(dim=1).gt(0).all()
 
 
 def test_unknown_id_is_not_trained_when_nothing_is_hidden():
-    embedding = one_step(train_config(unknown_frac=0.0))
+    embedding = one_step(train_config(), 0.0)
     assert embedding.table.weight.grad[embedding.offset_F].eq(0).all()
 
 

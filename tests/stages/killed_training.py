@@ -4,9 +4,11 @@ One process imports torch and forks for each run, in the order given. Prints the
 """
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from stages import train
@@ -55,7 +57,13 @@ def arrange(moment: str) -> None:
 
 
 def run_once(folder: str, moment: str) -> int:
-    """Exit status of one run of the stage in `folder`, killed at `moment` unless that is `never`."""
+    """Exit status of one run of the stage in `folder`, killed at `moment` unless that is `never`.
+
+    Moment `reports removed` is no run: it does what DVC does to a stage's outputs before the stage runs again.
+    """
+    if moment == "reports removed":
+        shutil.rmtree(Path(folder) / "reports")
+        return 0
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:

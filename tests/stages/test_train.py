@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import re
-import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import asdict
@@ -32,6 +32,7 @@ from tests.models.encoded_world import (
 )
 
 ROOT = Path(__file__).parents[2]
+DEADLINE_S = 300  # for a machine that is busy with other things
 MOMENTS = {  # when to kill, and the step that the next run goes on at; 10 steps an epoch, checkpoints every 4
     "step:2": None,
     "step:7": 4,
@@ -70,12 +71,30 @@ def prepare(
 def run_stage(*runs: tuple[Path, str]) -> list[tuple[int, str]]:
     """Exit code and output of each run of the stage: in which folder, killed at which moment (`never`: not killed)."""
     arguments = [f"{folder}={moment}" for folder, moment in runs]
-    command = [sys.executable, "-m", "tests.stages.killed_training", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    done = run_module("tests.stages.killed_training", *arguments, folder=ROOT)
     assert done.returncode == 0, done.stderr
     parts = re.split(r"^exit (-?\d+)\n", done.stdout, flags=re.MULTILINE)
     return [(int(code), said) for said, code in zip(parts[::2], parts[1::2], strict=False)]
+
+
+def run_module(name: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess:
+    """The finished `python -m name`; past the deadline all processes that it started are killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", name, *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        pytest.fail(f"python -m {name} took more than {DEADLINE_S} s:\n{out}\n{err}")
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
@@ -90,40 +109,51 @@ def in_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_run_killed_at_any_moment_goes_on_and_ends_with_the_same_bytes(tmp_path):
-    whole = prepare(tmp_path / "whole")
-    folders = [prepare(tmp_path / str(number)) for number in range(len(MOMENTS))]
-    runs = [(folder, run) for folder, moment in zip(folders, MOMENTS, strict=True) for run in (moment, "never")]
-    results = run_stage((whole, "never"), *runs)
-    assert results[0][0] == 0, results[0][1]
-    expected = outputs(whole)
-    assert set(expected) == OUTPUTS and not list((whole / ".checkpoints/train").iterdir())
-    for folder, (moment, goes_on_at), killed, resumed in zip(
-        folders, MOMENTS.items(), results[1::2], results[2::2], strict=True
-    ):
-        assert killed[0] == -9, (moment, killed[1])
-        assert resumed[0] == 0, (moment, resumed[1])
-        said = re.findall(r"train: resuming at step (\d+) of at most 20\n", resumed[1])
-        assert said == ([] if goes_on_at is None else [str(goes_on_at)]), moment
-        assert outputs(folder) == expected, moment
+EARLY = {"max_epochs": 12, "lr": 0.3, "patience_epochs": 1, "schedule": "constant"}
 
 
-def test_a_run_that_stopped_early_and_was_killed_then_does_not_train_on(tmp_path):
-    settings = {"max_epochs": 12, "lr": 0.3, "patience_epochs": 1, "schedule": "constant"}
-    whole, killed = (prepare(tmp_path / name, **settings) for name in ("whole", "killed"))
-    results = run_stage((whole, "never"), (killed, "trained"), (killed, "never"))
-    assert [code for code, _ in results] == [0, -9, 0], results
+@pytest.fixture(scope="module")
+def killed_runs(tmp_path_factory) -> dict[str, tuple[str, Path]]:
+    """What the last run said and its folder, by the name of what was done; all in one process, since imports take long."""
+    root = tmp_path_factory.mktemp("killed")
+    plans = {"whole": ("never",), "stopped early": ("never",), "stopped early and killed": ("trained", "never")}
+    plans |= {moment: (moment, "never") for moment in MOMENTS}
+    plans |= {"reports removed": ("step:14", "reports removed", "never")}
+    runs = []
+    for number, (name, moments) in enumerate(plans.items()):
+        folder = prepare(root / str(number), **(EARLY if name.startswith("stopped early") else {}))
+        runs += [(name, folder, moment) for moment in moments]
+    results = run_stage(*((folder, moment) for _, folder, moment in runs))
+    for (name, _, moment), (code, said) in zip(runs, results, strict=True):
+        assert code == (0 if moment in ("never", "reports removed") else -9), (name, moment, said)
+    return {name: (said, folder) for (name, folder, _), (_, said) in zip(runs, results, strict=True)}
+
+
+def test_a_whole_run_leaves_its_outputs_and_nothing_else(killed_runs):
+    said, folder = killed_runs["whole"]
+    assert set(outputs(folder)) == OUTPUTS and not list((folder / ".checkpoints/train").iterdir())
+    assert "Warning" not in said and "resuming" not in said
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_run_killed_at_any_moment_goes_on_and_ends_with_the_same_bytes(killed_runs, moment):
+    said, folder = killed_runs[moment]
+    goes_on_at = MOMENTS[moment]
+    expected = [] if goes_on_at is None else [str(goes_on_at)]
+    assert re.findall(r"train: resuming at step (\d+) of at most 20\n", said) == expected
+    assert outputs(folder) == outputs(killed_runs["whole"][1])
+
+
+def test_curves_come_back_whole_when_reports_are_removed_before_a_run_goes_on(killed_runs):
+    said, folder = killed_runs["reports removed"]
+    assert "resuming at step 12" in said
+    assert outputs(folder) == outputs(killed_runs["whole"][1])
+
+
+def test_a_run_that_stopped_early_and_was_killed_then_does_not_train_on(killed_runs):
+    whole, killed = killed_runs["stopped early"][1], killed_runs["stopped early and killed"][1]
     metrics = json.loads((whole / "reports/train/metrics.json").read_text())
     assert metrics["num_steps"] == 10 * (metrics["best_epoch"] + 1) < 120
-    assert outputs(killed) == outputs(whole)
-
-
-def test_outputs_of_a_killed_run_may_be_gone_before_it_goes_on(tmp_path):
-    """DVC removes a stage's outputs before it runs it again; the curves must come back whole."""
-    whole, killed = prepare(tmp_path / "whole"), prepare(tmp_path / "killed")
-    run_stage((whole, "never"), (killed, "step:14"))
-    shutil.rmtree(killed / "reports")
-    assert run_stage((killed, "never"))[0][0] == 0
     assert outputs(killed) == outputs(whole)
 
 
@@ -186,11 +216,7 @@ def test_two_processes_train_together_on_cpus(tmp_path):
     ddp = yaml.safe_load((ROOT / "conf/trainer/ddp.yaml").read_text())
     ddp |= {"accelerator": "cpu", "precision": "32-true", "num_threads": 1}
     prepare(tmp_path, trainer=ddp, max_epochs=1)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "stages.train"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    done = run_module("stages.train", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr and done.stdout.count("train: deepfm on 600 rows, 10 steps") == 1
     assert set(outputs(tmp_path)) == OUTPUTS

@@ -1,0 +1,42 @@
+"""The example and the tables of docs/add-a-data-set.md are true."""
+
+import re
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from contracts.columns import Column, Dtype, Role
+from contracts.declaration import Declaration, Split
+from contracts.reading import ROW
+from contracts.source import Format, Images, Join, Source
+from tests.contracts.declared import check_file
+
+PAGE = (Path(__file__).parents[2] / "docs/add-a-data-set.md").read_text(encoding="utf-8")
+
+
+def block(kind: str) -> str:
+    return re.search(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[1]
+
+
+def test_the_example_says_what_the_page_says(tmp_path):
+    declaration = TypeAdapter(Declaration).validate_python(yaml.safe_load(block("yaml")))
+    (tmp_path / "2024-01.csv").write_text(block("csv"))
+    clean, rejected = check_file(tmp_path / "2024-01.csv", declaration)
+    assert rejected == []
+    assert clean.drop(ROW).rows()[:2] == [
+        (1001, datetime(2024, 1, 3, 8, 15, tzinfo=UTC), 9, "phone", 1234.5, 4, 1),
+        (1002, datetime(2024, 1, 3, 8, 20, tzinfo=UTC), 9, None, 19.9, None, 0),
+    ]
+
+
+@pytest.mark.parametrize("part", [Declaration, Source, Format, Join, Images, Split, Column])
+def test_the_page_names_every_key(part):
+    assert [field.name for field in fields(part) if not re.search(rf"\b{field.name}\b", PAGE)] == []
+
+
+def test_the_page_names_every_role_and_dtype():
+    assert [word for word in (*Role.__args__, *Dtype.__args__) if f"`{word}`" not in PAGE] == []

@@ -1,0 +1,122 @@
+"""Stage acquire: which file goes to which partition, and what is left alone."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from contracts.config_errors import ConfigError
+from stages.acquire import copy_files, partition_of, place_files
+from tests.contracts.declared import FEATURE, LABEL, declared
+from tests.stages.pipeline_world import declaration, run, write_month, write_params
+
+CREATIVE = {"name": "ad", "role": "creative", "dtype": "string"}
+ITEM = {"name": "item", "role": "info", "dtype": "string"}
+
+
+def placed(names, columns=(FEATURE, LABEL), **more):
+    return place_files(declared(*columns, **more), names)
+
+
+def test_files_go_to_the_month_in_their_name():
+    names = ["2024-01/a.csv", "2024-01/b.csv", "x-2024-02-15.csv", "note.txt", "deep/er/2024-03.csv"]
+    assert placed(names, source={"files": ["*/*.csv", "*.csv"]}) == {
+        "2024-01": ["2024-01/a.csv", "2024-01/b.csv"],
+        "2024-02": ["x-2024-02-15.csv"],
+    }
+
+
+def test_two_stars_cross_folders_also_none():
+    names = ["a.csv", "b/a.csv", "b/c/a.csv"]
+    assert placed(names, source={"files": ["**/*.csv"]}) == {"all": names}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [
+        (r"(\d{4}-\d{2})", "no date.csv", "all"),
+        (r"day_\d+", "day_3.gz", "day_3"),
+        (r"year=(\d+)/month=(\d+)", "year=2024/month=07/part-0.parquet", "2024-07"),
+        (r"(\d+)/(\w+)?", "12/", "12"),
+    ],
+)
+def test_partition_is_what_the_expression_finds(pattern, name, expected):
+    assert partition_of(name, re.compile(pattern)) == expected
+
+
+def test_side_tables_are_shared_and_no_impressions():
+    source = {"files": ["*.csv"], "joins": [{"files": "items.csv", "key": "item"}]}
+    assert placed(["items.csv", "2024-01.csv"], (ITEM, FEATURE, LABEL), source=source) == {
+        "shared": ["items.csv"],
+        "2024-01": ["2024-01.csv"],
+    }
+
+
+def test_images_without_a_month_of_their_own_go_to_the_first_month():
+    names = ["2024-02.csv", "2024-01.csv", "ads/a.png", "ads/2024-02-b.png", "ads/2023-12-c.png"]
+    found = placed(names, (CREATIVE, FEATURE, LABEL), images={"files": "ads/*.png"})
+    assert found == {
+        "2024-02": ["2024-02.csv", "ads/2024-02-b.png"],
+        "2024-01": ["2024-01.csv", "ads/a.png", "ads/2023-12-c.png"],
+    }
+
+
+def test_a_glob_that_matches_nothing_is_an_error():
+    with pytest.raises(ConfigError, match=r"no file below '.' matches \*.csv or \*.tsv; correct it"):
+        placed(["a.parquet"], source={"files": ["*.csv", "*.tsv"]})
+
+
+def test_a_source_that_is_not_there_is_an_error(tmp_path):
+    made = declared(FEATURE, LABEL, source={"path": str(tmp_path / "nowhere")})
+    with pytest.raises(ConfigError, match="nowhere' cannot be listed"):
+        copy_files(made, tmp_path / "raw")
+
+
+def test_one_file_may_be_the_source(tmp_path):
+    (tmp_path / "a table.csv").write_text("c,y\n")
+    made = declared(FEATURE, LABEL, source={"path": str(tmp_path / "a table.csv"), "files": ["a table.csv"]})
+    assert copy_files(made, tmp_path / "raw") == ({"all"}, 1)
+    assert (tmp_path / "raw/all/a table.csv").read_text() == "c,y\n"
+
+
+def test_unchanged_partitions_are_left_alone_and_changed_ones_replaced(project, capsys):
+    for month in (1, 2):
+        write_month(project / "source", month, 10)
+    write_params(declaration())
+    run("acquire")
+    before = {path: path.stat().st_mtime_ns for path in Path("data/raw").rglob("*.csv")}
+    (project / "source/2024-02/rows.csv").write_text("changed\n")
+    run("acquire")
+    assert capsys.readouterr().out.splitlines()[-1] == "acquire: 2 partitions of small, 1 new or changed"
+    assert Path("data/raw/2024-02/2024-02/rows.csv").read_text() == "changed\n"
+    first = Path("data/raw/2024-01/2024-01/rows.csv")
+    assert first.stat().st_mtime_ns == before[first]
+    assert not list(Path("data/raw").glob(".new-*"))
+
+
+def test_simulated_months_are_made_once(project, capsys):
+    small = (
+        "impressions_per_month=400",
+        "creatives_per_month=20",
+        "num_users=50",
+        "num_sites=30",
+        "num_advertisers=20",
+    )
+    overrides = (*(f"exchange.{knob}" for knob in small), "exchange.months=[2026-05]")
+    params = write_params({}, overrides)
+    simulated = params["data"] = {
+        "name": "simulated",
+        "source": {"kind": "exchange", "files": ["impressions.csv"]},
+        "split": {"by": "random", "val_frac": 0.1, "test_frac": 0.1},
+        "columns": [FEATURE, LABEL],
+    }
+    write_params(simulated, overrides)
+    run("acquire")
+    content = Path("data/raw/2026-05/impressions.csv").read_bytes()
+    assert content.count(b"\n") >= 401
+    run("acquire")
+    assert capsys.readouterr().out.splitlines()[-1] == "acquire: 1 partitions of simulated, 0 new or changed"
+    write_params(simulated, (*overrides, "exchange.seed=0"))
+    run("acquire")
+    assert capsys.readouterr().out.splitlines()[-1] == "acquire: 1 partitions of simulated, 1 new or changed"
+    assert Path("data/raw/2026-05/impressions.csv").read_bytes() != content

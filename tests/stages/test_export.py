@@ -1,0 +1,129 @@
+"""Stage export: graphs that say what torch says, named for people, and a manifest that fits its files."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import polars as pl
+import pytest
+import torch
+
+from stages import export
+from stages.exporting.manifest import SECTIONS
+from stages.exporting.parity import largest_difference, raw_feed, torch_probabilities
+from stages.features.apply import Encoder
+from stages.files import read_json, sha256_file
+from stages.models.encoded_arrays import load_creatives, load_spec, load_split
+from stages.models.model_folder import load_model
+from tests.stages.pipeline_world import declaration
+
+BATCH_SIZES = (1, 2, 7, 1024)
+
+
+@pytest.fixture
+def here(exported, monkeypatch):
+    monkeypatch.chdir(exported)
+    return exported
+
+
+def session(name: str) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    return ort.InferenceSession(f"artifacts/export/{name}.onnx", options, providers=["CPUExecutionProvider"])
+
+
+def shapes(values) -> dict[str, list]:
+    return {value.name: value.shape for value in values}
+
+
+def test_tensors_have_meaningful_names_and_only_the_batch_is_dynamic(here):
+    ranker, ctr, looks = session("ranker"), session("ctr"), session("creative_encoder")
+    assert shapes(ranker.get_inputs()) == {
+        "cat_idx": ["batch", 4], "num_feats": ["batch", 2], "creative_idx": ["batch"],
+    }  # fmt: skip
+    assert shapes(ranker.get_outputs()) == {"p_click": ["batch"]}
+    assert shapes(ctr.get_inputs()) == {name: ["batch"] for name in ("site", "ad", "age", "view")}
+    assert shapes(ctr.get_outputs()) == {"p_click": ["batch"]}
+    assert shapes(looks.get_inputs()) == {"creative_pixels": ["batch", 3, 8, 8]}
+    assert shapes(looks.get_outputs()) == {"creative_emb": ["batch", 4]}
+
+
+def test_graphs_give_torch_probabilities_at_every_batch_size(here):
+    network, spec = load_model(Path("artifacts/model")), load_spec(Path("data/encoded"))
+    table = export.creative_table(network, load_creatives(Path("data/encoded"), spec))
+    split = load_split(Path("data/encoded"), "test", spec)
+    expected = torch_probabilities(network, split, table)
+    assert expected.std() > 0.05
+    feed = raw_feed(pl.read_parquet("data/split/test.parquet"), session("ctr"))
+    for size in BATCH_SIZES:
+        assert largest_difference(Path("artifacts/export/ctr.onnx"), feed, expected, size) <= 1e-6
+    found = read_json(Path("reports/parity.json"))
+    assert found["rows"] == 300
+    assert set(found["max_abs_difference"]) == {"ranker_batch_1", "ranker_batch_64", "ctr_batch_1", "ctr_batch_64"}
+    assert max(found["max_abs_difference"].values()) <= 1e-6
+
+
+def test_the_creative_encoder_gives_torch_embeddings(here):
+    network = load_model(Path("artifacts/model"))
+    pixels = np.random.default_rng(2).integers(0, 256, (5, 3, 8, 8), dtype=np.uint8)
+    with torch.no_grad():
+        expected = network.creative_encoder(torch.from_numpy(pixels)).numpy()
+    found = session("creative_encoder").run(None, {"creative_pixels": pixels})[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_an_embedding_is_taken_where_the_creative_is_unknown_and_only_there(here):
+    ranker = session("ranker")
+    rows = {
+        "cat_idx": np.full((3, 4), 2), "num_feats": np.zeros((3, 2), np.float32), "creative_idx": np.array([0, 1, 0]),
+    }  # fmt: skip
+    without = ranker.run(None, rows)[0]
+    emb = np.array([[9, 9, 9, 9]] * 3, dtype=np.float32)
+    shown = ranker.run(None, rows | {"creative_emb": emb})[0]
+    assert without[0] == without[2] and shown[0] == shown[2]
+    assert shown[1] == without[1]
+    assert shown[0] != without[0]
+
+
+def test_encoder_and_ranker_one_after_the_other_are_the_fused_graph(here):
+    rows = pl.read_parquet("data/split/test.parquet")[:50]
+    encoded = Encoder(Path("artifacts/export/encoder.onnx")).encode(rows)
+    feed = {"cat_idx": encoded.cat_idx, "num_feats": encoded.num_feats, "creative_idx": encoded.creative_idx}
+    two = session("ranker").run(None, feed)[0]
+    fused = session("ctr")
+    np.testing.assert_allclose(fused.run(None, raw_feed(rows, fused))[0], two, rtol=0, atol=2e-7)
+
+
+def test_no_column_shares_its_name_with_a_value_inside_the_fused_graph(here):
+    graph = onnx.load("artifacts/export/ctr.onnx").graph
+    columns = {value.name for value in graph.input}
+    made = {name for node in graph.node for name in node.output} | {value.name for value in graph.initializer}
+    assert "view" in columns  # as torch calls a reshaped tensor
+    assert not columns & (made - {"creative_emb"})
+
+
+def test_the_manifest_fits_the_files_the_data_and_the_parameters(here):
+    folder = Path("artifacts/export")
+    manifest = read_json(folder / "manifest.json")
+    others = sorted(path for path in folder.iterdir() if path.name != "manifest.json")
+    assert manifest["files"] == {path.name: sha256_file(path) for path in others}
+    assert manifest["data"]["test.parquet"] == sha256_file(Path("data/split/test.parquet"))
+    assert set(manifest["params"]) == set(SECTIONS)
+    assert str(here) not in (folder / "manifest.json").read_text()
+    for path in folder.glob("*.onnx"):
+        assert str(here).encode() not in path.read_bytes()
+
+
+def test_a_difference_above_the_allowed_one_stops_the_export():
+    with pytest.raises(
+        ValueError, match="ctr_batch_7 differs from torch by 2.00e-05 in a probability, allowed is 1e-06"
+    ):
+        export.refuse_difference({"ranker_batch_1": 0.0, "ctr_batch_7": 2e-5}, 1e-6)
+    with pytest.raises(ValueError, match="differs from torch by nan"):
+        export.refuse_difference({"ranker_batch_1": float("nan")}, 1e-6)
+    export.refuse_difference({"ranker_batch_1": 1e-6}, 1e-6)
+
+
+def test_declaration_of_the_export_is_the_data_section(here):
+    assert read_json(Path("artifacts/export/declaration.json"))["columns"] == declaration()["columns"]

@@ -1,0 +1,118 @@
+"""Files appear whole or not at all; every stage fails with one sentence."""
+
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from stages.entry import run_stage
+from stages.files import (
+    atomic_folder,
+    atomic_path,
+    keep_only,
+    read_json,
+    sha256_file,
+    sha256_tree,
+    write_json,
+    write_parquet,
+)
+
+
+def test_atomic_path_renames_at_the_end_and_removes_the_partial_on_failure(tmp_path):
+    target = tmp_path / "new" / "file.txt"
+    with atomic_path(target) as partial:
+        partial.write_text("whole")
+        assert not target.exists()
+    assert target.read_text() == "whole"
+    with pytest.raises(RuntimeError), atomic_path(target) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "whole"
+    assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
+
+
+def test_atomic_folder_keeps_the_old_folder_until_the_new_one_is_complete(tmp_path):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "old").touch()
+    with pytest.raises(RuntimeError), atomic_folder(target) as fresh:
+        (fresh / "half").touch()
+        raise RuntimeError
+    assert [path.name for path in target.iterdir()] == ["old"]
+    with atomic_folder(target) as fresh:
+        (fresh / "new").touch()
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_write_json_is_sorted_keeps_letters_and_refuses_nan(tmp_path):
+    write_json(tmp_path / "a.json", {"b": 1, "a": "é"})
+    assert (tmp_path / "a.json").read_bytes() == '{\n  "a": "é",\n  "b": 1\n}\n'.encode()
+    assert read_json(tmp_path / "a.json") == {"a": "é", "b": 1}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"b": float("nan")})
+    assert read_json(tmp_path / "a.json") == {"a": "é", "b": 1}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_equal_frames_give_equal_bytes(tmp_path):
+    frame = pl.DataFrame({"a": [1, None], "b": ["x", "é"]})
+    write_parquet(tmp_path / "a.parquet", frame)
+    write_parquet(tmp_path / "b.parquet", frame.clone())
+    assert sha256_file(tmp_path / "a.parquet") == sha256_file(tmp_path / "b.parquet")
+    assert pl.read_parquet(tmp_path / "a.parquet").equals(frame)
+
+
+def test_keep_only_removes_files_folders_and_links(tmp_path):
+    (tmp_path / "keep").mkdir()
+    (tmp_path / "keep/file").touch()
+    (tmp_path / "go").mkdir()
+    (tmp_path / "go/file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "keep")
+    keep_only(tmp_path, {"keep"})
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == ["keep", "keep/file"]
+
+
+def test_the_digest_of_a_folder_follows_names_and_contents_only(tmp_path):
+    for name, content in (("one", "1"), ("two", "1")):
+        (tmp_path / name / "sub").mkdir(parents=True)
+        (tmp_path / name / "sub/a").write_text(content)
+        (tmp_path / name / "stamp").write_text(name)
+    first, second = tmp_path / "one", tmp_path / "two"
+    assert sha256_tree(first, skip="stamp") == sha256_tree(second, skip="stamp")
+    assert sha256_tree(first) != sha256_tree(second)
+    (second / "sub/a").rename(second / "sub/b")
+    assert sha256_tree(first, skip="stamp") != sha256_tree(second, skip="stamp")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("a\n  b"), "a b"),
+        (FileNotFoundError(2, "No such file or directory", "gone"), "No such file or directory (gone)"),
+        (OSError(28, "No space left on device"), "No space left on device; free some space and run again"),
+    ],
+)  # fmt: skip
+def test_a_stage_fails_with_one_sentence(monkeypatch, capsys, error, sentence):
+    monkeypatch.delenv("ADCLICK_DEBUG", raising=False)
+    monkeypatch.setattr(sys, "argv", [str(Path("stages/stage_x.py"))])
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as stop:
+        run_stage(fail)
+    assert stop.value.code == 1
+    assert capsys.readouterr().err == f"stage_x: error: {sentence}\n"
+    monkeypatch.setenv("ADCLICK_DEBUG", "1")
+    with pytest.raises(type(error)):
+        run_stage(fail)
+
+
+def test_our_own_bugs_keep_their_traceback(monkeypatch):
+    def fail() -> None:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        run_stage(fail)

@@ -1,0 +1,123 @@
+"""Stage split: no instant in two splits, the asked shares, and nothing lost in silence."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from contracts.declaration import Split
+from stages.files import read_json
+from stages.split import cut, exclude_entities
+from tests.stages.pipeline_world import declaration, run, write_month, write_params
+
+
+@pytest.fixture
+def clean_months(project):
+    """Three months in data/clean, of 200, 200 and 100 rows."""
+    for month, num_rows in ((1, 200), (2, 200), (3, 100)):
+        write_month(project / "source", month, num_rows)
+    write_params(declaration(images=None))
+    run("acquire", "validate")
+
+
+def splits() -> dict[str, pl.DataFrame]:
+    return {name: pl.read_parquet(f"data/split/{name}.parquet") for name in ("train", "val", "test")}
+
+
+def by(**values) -> Split:
+    return Split(**values)
+
+
+def test_cut_by_time_keeps_equal_times_together():
+    times = np.array([5, 1, 9, 5, 5, 2, 3, 9, 8, 5])
+    codes = cut(times, np.zeros(10, dtype=int), by(by="time", val_frac=0.2, test_frac=0.3))
+    # Sorted: 1 2 3 5 5 5 5 8 9 9. The last three are test; of the seven before, the last two begin within the 5s.
+    assert codes.tolist() == [1, 0, 2, 1, 1, 0, 0, 2, 2, 1]
+
+
+def test_cut_by_row_gives_the_exact_shares_in_order():
+    codes = cut(np.arange(100), np.zeros(100, dtype=int), by(by="row", val_frac=0.1, test_frac=0.2))
+    assert codes.tolist() == [0] * 70 + [1] * 10 + [2] * 20
+
+
+def test_the_last_months_are_the_test_split_and_no_instant_is_in_two(clean_months):
+    run("split")
+    parts = splits()
+    assert {name: len(rows) for name, rows in parts.items()} == {"train": 320, "val": 80, "test": 100}
+    assert parts["train"]["t"].max() < parts["val"]["t"].min()
+    assert parts["val"]["t"].max() < parts["test"]["t"].min()
+    assert parts["test"]["t"].dt.month().unique().to_list() == [3]
+    report = read_json(Path("reports/split.json"))
+    assert report["excluded"] == 0
+    for name, rows in parts.items():
+        assert report[name] == {
+            "rows": len(rows),
+            "clicks": int(rows["y"].sum()),
+            "from": rows["t"].min().isoformat(),
+            "to": rows["t"].max().isoformat(),
+        }
+
+
+def test_every_clean_row_is_in_exactly_one_split(clean_months):
+    write_params(declaration(images=None, split={"by": "random", "val_frac": 0.1, "test_frac": 0.2}))
+    run("split")
+    parts = splits()
+    assert {name: len(rows) for name, rows in parts.items()} == {"train": 350, "val": 50, "test": 100}
+    clean = pl.concat([pl.read_parquet(p) for p in sorted(Path("data/clean").glob("*/impressions.parquet"))])
+    assert sorted(pl.concat(parts.values())["id"].to_list()) == sorted(clean["id"].to_list())
+    for rows in parts.values():  # rows keep their order
+        assert rows["id"].is_sorted()
+
+
+def test_a_random_split_follows_the_seed_and_0_is_a_seed(clean_months):
+    data = declaration(images=None, split={"by": "random", "val_frac": 0.1, "test_frac": 0.2})
+    found = []
+    for seed in (0, 0, 1):
+        write_params(data, (f"seed={seed}",))
+        run("split")
+        found.append(splits()["test"]["id"].to_list())
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+
+
+def test_entities_of_train_are_excluded_from_val_and_test_and_counted(clean_months):
+    write_params(
+        declaration(images=None, split={"by": "row", "val_frac": 0.49, "test_frac": 0.49, "exclude_entities": True})
+    )
+    run("split")
+    parts = splits()
+    known = set(parts["train"]["user"])
+    assert len(known) > 5
+    assert not known & set(parts["val"]["user"]) and not known & set(parts["test"]["user"])
+    excluded = read_json(Path("reports/split.json"))["excluded"]
+    assert excluded == 500 - sum(len(rows) for rows in parts.values())
+    assert excluded > 0
+
+
+def test_exclusion_keeps_rows_without_an_entity():
+    codes = exclude_entities(np.array([0, 0, 1, 2, 2, 1], dtype=np.int8), pl.Series(["a", None, "a", "b", None, "c"]))
+    assert codes.tolist() == [0, 0, 3, 2, 2, 1]
+
+
+def test_an_empty_split_is_an_error_that_names_it(clean_months):
+    write_params(
+        declaration(images=None, split={"by": "random", "val_frac": 0.1, "test_frac": 0.899, "exclude_entities": True})
+    )
+    with pytest.raises(ValueError, match=r"split '\w+' is empty .*change data.split in conf/data/small.yaml"):
+        run("split")
+
+
+def test_too_few_months_are_an_error(clean_months):
+    write_params(declaration(images=None, split={"by": "time", "val_frac": 0.1, "test_months": 3}))
+    with pytest.raises(ValueError, match="test_months is 3 but there are 3 partitions"):
+        run("split")
+
+
+def test_a_train_split_of_one_outcome_is_an_error_and_leaves_nothing(clean_months):
+    for path in sorted(Path("data/clean").glob("*/impressions.parquet")):
+        frame = pl.read_parquet(path).with_columns(pl.lit(0, dtype=pl.Int8).alias("y"))
+        frame.write_parquet(path)
+    with pytest.raises(ValueError, match="split 'train' has 0 clicks in 320 rows; both outcomes are needed"):
+        run("split")
+    assert not Path("data/split").exists()
