@@ -14,7 +14,6 @@ TimePart = Literal["hour", "weekday", "day", "month"]
 
 EPOCHS = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
 TAKEN = ("cat_idx", "num_feats", "creative_idx", "creative_emb", "creative_pixels", "p_click")  # tensors of the graphs
-RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -134,20 +133,3 @@ class Column:
     @property
     def is_feature(self) -> bool:
         return self.is_categorical or self.role == "numeric"
-
-
-def expand_ranges(entries: list[Any]) -> list[Any]:
-    """The entries with `{names: [a, b]}` and `{name: "I{1..3}"}` written out, one a column."""
-    expanded: list[Any] = []
-    for entry in entries:
-        if not isinstance(entry, dict):
-            expanded.append(entry)
-        elif isinstance(entry.get("names"), list | tuple) and "name" not in entry:
-            rest = {key: value for key, value in entry.items() if key != "names"}
-            expanded += expand_ranges([{"name": name, **rest} for name in entry["names"]])
-        elif (match := RANGE.search(str(entry.get("name", "")))) is not None:
-            names = [entry["name"].replace(match[0], str(n)) for n in range(int(match[1]), int(match[2]) + 1)]
-            expanded += [{**entry, "name": name} for name in names]
-        else:
-            expanded.append(entry)
-    return expanded

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from contracts.columns import expand_ranges
+from contracts.ranges import expand_ranges
 
 
 class ConfigError(ValueError):

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from contracts.columns import Column, Role, expand_ranges
+from contracts.columns import Column, Role
+from contracts.ranges import expand_ranges
 from contracts.source import STRICT, Images, LeftOut, Source
 
 

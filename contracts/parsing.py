@@ -93,9 +93,21 @@ def _whole(cell: pl.Expr, source: pl.DataType) -> pl.Expr:
     """Int64; "3.0" is read as 3, "3.5" as nothing."""
     if source.is_integer():
         return cell.cast(pl.Int64, strict=False)
+    if source.is_float():
+        return _from_float(cell)
+
+    def plain_first(cells: pl.Series) -> pl.Series:
+        whole = cells.cast(pl.Int64, strict=False)
+        if whole.null_count() == cells.null_count():
+            return whole
+        return whole.to_frame("whole").select(pl.coalesce("whole", _from_float(pl.lit(cells)))).to_series()
+
+    return cell.map_batches(plain_first, return_dtype=pl.Int64)
+
+
+def _from_float(cell: pl.Expr) -> pl.Expr:
     value = cell.cast(pl.Float64, strict=False)
-    from_float = pl.when(value.is_finite() & (value == value.floor())).then(value).cast(pl.Int64, strict=False)
-    return from_float if source.is_float() else pl.coalesce(cell.cast(pl.Int64, strict=False), from_float)
+    return pl.when(value.is_finite() & (value == value.floor())).then(value).cast(pl.Int64, strict=False)
 
 
 def _truth(cell: pl.Expr, source: pl.DataType) -> pl.Expr:

@@ -16,7 +16,8 @@ from contracts.decoding import MARK, Utf8Stream, escaped_bytes
 from contracts.header import SourceError, check_header, check_magic, no_row_fits
 from contracts.source import Format
 
-BLOCK_BYTES = 16 << 20  # text parsed at a time; the memory of every reader follows from it
+BLOCK_BYTES = 2 << 20  # text parsed at a time; pyarrow reads about 32 blocks ahead, so the memory follows from it
+TEXT_ROWS = 1 << 16  # rows of text in a chunk, at least: work done once a chunk is spread over these
 PARQUET_ROWS = 1 << 17  # rows of Parquet read at a time
 ROW = "__row"  # number of the row in its file, the first is 1
 MAX_CELL_LINES = 50  # a cell with more line breaks has swallowed rows: its quote was never closed
@@ -81,7 +82,7 @@ def _read_text(
     bad_lines: list[tuple[int, str]] = []
     passed, next_row, seen = int(fmt.header) + fmt.skip_lines, 1, 0  # pyarrow numbers all of them, from 1
     reader, stream = _open(path, fmt, names, bad_lines, BLOCK_BYTES)
-    for batch in reader:
+    for batch in _gathered(reader):
         ragged = _ragged(path, bad_lines[seen:], passed, fmt)
         numbers, used = _row_numbers(next_row, batch.num_rows, np.array([number for number, _ in ragged], dtype=int))
         seen += used
@@ -99,6 +100,18 @@ def _read_text(
         raise SourceError(f"{path} {'has a header but' if fmt.header else 'has'} no rows; remove it or send it again")
     if rest:
         yield Chunk(rows=pl.DataFrame(schema={**dict.fromkeys(names, pl.String), ROW: pl.UInt32}), ragged=rest)
+
+
+def _gathered(reader: pacsv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
+    """The reader's batches put together to TEXT_ROWS rows or more, the last to what is left."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in reader:
+        waiting.append(batch)
+        if sum(len(part) for part in waiting) >= TEXT_ROWS:
+            yield pa.concat_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_batches(waiting)
 
 
 def _open(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from contracts.columns import expand_ranges
+from contracts.ranges import expand_ranges
 
 STRICT = ConfigDict(extra="forbid")
 
