@@ -73,6 +73,7 @@ ModelConfig = Annotated[
 class TrainConfig:
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     batch_size: Annotated[int, Field(ge=1)]  # rows a step, over all devices together
+    min_steps_per_epoch: Annotated[int, Field(ge=1)]  # smaller data sets get smaller batches, so that they learn as much
     max_epochs: Annotated[int, Field(ge=1)]
     lr: Annotated[float, Field(gt=0, le=1)]  # peak learning rate
     warmup_frac: Annotated[float, Field(ge=0, lt=1)]  # share of all steps in which the rate climbs to its peak
@@ -81,7 +82,7 @@ class TrainConfig:
     weight_decay: Annotated[float, Field(ge=0, lt=100)]  # of all weights but embeddings, biases and norms
     embedding_weight_decay: Annotated[float, Field(ge=0, lt=100)]  # of the embedding tables
     clip_norm: Annotated[float, Field(ge=0)]  # largest gradient norm; 0 clips nothing
-    unknown_prior: Annotated[float, Field(ge=0)]  # impressions k; an id seen n times is shown as unknown in k / (k + n) of them
+    unknown_prior_clicks: Annotated[float, Field(ge=0)]  # clicks k; an id with m clicks to expect is hidden in k / (k + m) of its rows
     no_image_frac: Annotated[float, Field(ge=0, lt=1)]  # share of rows shown without their image
     patience_epochs: Annotated[int, Field(ge=1)]  # epochs without a better val/log_loss before training stops
     min_delta: Annotated[float, Field(ge=0)]  # smallest fall of val/log_loss that counts as better

@@ -66,17 +66,19 @@ def fit_network(
     _prepare_torch(train, trainer)
     _silence_lightning()
     network = build_network(model, data.spec)
+    batch_size = fitting_batch_size(train, len(data.train), trainer.devices)
     datamodule = CtrDataModule(
         data.train,
         data.val,
         num_creatives=data.spec.num_creatives,
-        batch_size=train.batch_size,
+        batch_size=batch_size,
         seed=train.seed,
         prefetch_batches=trainer.prefetch_batches,
         pin_memory=trainer.accelerator == "gpu",
     )
-    num_steps = train.max_epochs * math.ceil(len(data.train) / train.batch_size)
-    hiding_V = hiding_shares(data.train.cat_idx_NF, data.spec.num_ids, train.unknown_prior)
+    num_steps = train.max_epochs * math.ceil(len(data.train) / batch_size)
+    prior_rows = train.unknown_prior_clicks / max(float(data.train.label_N.mean()), 1e-9)
+    hiding_V = hiding_shares(data.train.cat_idx_NF, data.spec.num_ids, prior_rows)
     module = CtrModule(network, train, channels_last(data.image_NCSS), num_steps, hiding_V)
 
     curves, best, stopwatch = CurveWriter(train.log_every_steps), BestWeights(work_folder), Stopwatch()
@@ -121,6 +123,14 @@ def fit_network(
         num_rows=stopwatch.num_rows,
         is_main_process=lightning_trainer.is_global_zero,
     )
+
+
+def fitting_batch_size(train: TrainConfig, num_rows: int, num_devices: int) -> int:
+    """`train.batch_size`, or the power of two below it with which an epoch has `min_steps_per_epoch` steps."""
+    largest = num_rows // train.min_steps_per_epoch
+    if train.batch_size <= largest:
+        return train.batch_size
+    return min(train.batch_size, max(1 << max(largest.bit_length() - 1, 0), num_devices))
 
 
 def channels_last(image_NCSS: np.ndarray | None) -> Tensor | None:

@@ -1,6 +1,7 @@
 """Shows known ids as unknown now and then while training: the rarer an id, the more often.
 
-An id seen n times is hidden with probability prior / (prior + n). That trains the unknown id on every kind of row, and it
+An id seen n times is hidden with probability prior / (prior + n); the prior is the rows in which so many clicks are
+expected as `train.unknown_prior_clicks` says: evidence comes in clicks. That trains the unknown id on every kind of row, and it
 keeps ids with little evidence of their own (a user with three clicks) from being learnt by heart: the weight given to
 what an id says grows with its count as in a smoothed rate, n / (prior + n). Dropping features by frequency to train
 unseen ones: Volkovs, Yu, Poutanen, DropoutNet, NIPS 2017.

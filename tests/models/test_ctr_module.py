@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from stages.models.batches import Batch
 from stages.models.ctr_module import CtrModule, decay_groups, hide_images, lr_share, step_seed
+from stages.models.fit import fitting_batch_size
 from stages.models.id_hiding import hide_ids, hiding_shares
 from stages.models.network import build_network
 from stages.models.relu_dropout import ReluDropout
@@ -66,6 +67,17 @@ def test_unknown_id_is_trained_though_no_row_has_it():
 def test_unknown_id_is_not_trained_when_nothing_is_hidden():
     embedding = one_step(train_config(), 0.0)
     assert embedding.table.weight.grad[embedding.offset_F].eq(0).all()
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "expected"), [(400_000, 1024), (102_400, 1024), (102_399, 512), (28_831, 256), (150, 1), (20, 1)]
+)
+def test_small_data_sets_get_smaller_batches(num_rows, expected):
+    assert fitting_batch_size(train_config(batch_size=1024, min_steps_per_epoch=100), num_rows, 1) == expected
+
+
+def test_every_device_gets_a_row():
+    assert fitting_batch_size(train_config(batch_size=1024, min_steps_per_epoch=100), 20, 2) == 2
 
 
 def test_step_seeds_differ_by_seed_step_and_rank():
