@@ -18,11 +18,7 @@ def measure() -> list[Figure]:
     dvc = str(Path(sys.executable).with_name("dvc"))
     status = subprocess.run([dvc, "status", "--json"], capture_output=True, text=True, check=False)
     if status.returncode or json.loads(status.stdout or "{}"):
-        return [
-            Figure(
-                what=WHAT, figure="not measured: the checkout is not reproduced; run `make repro` first", bar="<= 3 s"
-            )
-        ]
+        return [Figure(what=WHAT, figure="not measured: the checkout is not reproduced; run `make repro` first", bar="<= 3 s")]
     walls_s = []
     for _ in range(RUNS):
         started = time.perf_counter()

@@ -48,8 +48,7 @@ def main() -> None:
 
 def feature_columns(spec: dict, embedding_dim: int) -> list:
     sparse = [
-        SparseFeat(field["name"], vocabulary_size=field["num_ids"], embedding_dim=embedding_dim)
-        for field in spec["categorical"]
+        SparseFeat(field["name"], vocabulary_size=field["num_ids"], embedding_dim=embedding_dim) for field in spec["categorical"]
     ]
     return [*sparse, *(DenseFeat(f"dense_{name}", 1) for name in spec["dense"])]
 

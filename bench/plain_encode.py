@@ -35,9 +35,7 @@ def fit(train_path: Path, features_path: Path) -> Fitted:
     categorical = [name for name in kept if name not in NUMERIC]
     numeric = [name for name in kept if name in NUMERIC]
     values = [frequent(train[name]) for name in categorical]
-    encoder = OrdinalEncoder(
-        categories=values, handle_unknown="use_encoded_value", unknown_value=UNKNOWN, dtype=np.int32
-    )
+    encoder = OrdinalEncoder(categories=values, handle_unknown="use_encoded_value", unknown_value=UNKNOWN, dtype=np.int32)
     encoder.fit(text(train.head(1), categorical))
     scaler = StandardScaler().fit(logged(train[numeric]))
     return Fitted(
@@ -66,9 +64,7 @@ def text(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 
 def logged(rows: pd.DataFrame) -> np.ndarray:
-    return np.column_stack([np.log1p(rows[name]) if name in LOGGED else rows[name] for name in rows.columns]).astype(
-        float
-    )
+    return np.column_stack([np.log1p(rows[name]) if name in LOGGED else rows[name] for name in rows.columns]).astype(float)
 
 
 def encode(fitted: Fitted, split_dir: Path, clean_dir: Path, out_dir: Path) -> None:

@@ -39,9 +39,7 @@ def schema() -> pa.DataFrameSchema:
     short = pa.Check.str_length(max_value=40, error="max_length")
     return pa.DataFrameSchema(
         {
-            "impression_id": pa.Column(
-                float, pa.Check.ge(0, error="min"), unique=True, report_duplicates="exclude_first"
-            ),
+            "impression_id": pa.Column(float, pa.Check.ge(0, error="min"), unique=True, report_duplicates="exclude_first"),
             "timestamp": pa.Column("datetime64[us, UTC]"),
             "hour": pa.Column(float, [pa.Check.ge(0, error="min"), pa.Check.le(23, error="max")]),
             "weekday": pa.Column(float, [pa.Check.ge(1, error="min"), pa.Check.le(7, error="max")]),

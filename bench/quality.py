@@ -23,9 +23,7 @@ def measure_sets() -> list[Figure]:
 
 def measure_large() -> list[Figure]:
     """The default model with ten times the impressions; fewer epochs, since the log-loss flattens early."""
-    with workspace(
-        [f"exchange.impressions_per_month={LARGE_ROWS_PER_MONTH}", f"train.max_epochs={LARGE_EPOCHS}"]
-    ) as space:
+    with workspace([f"exchange.impressions_per_month={LARGE_ROWS_PER_MONTH}", f"train.max_epochs={LARGE_EPOCHS}"]) as space:
         found = judged(space, STAGES)
     what = f"learnable signal learnt with 10x the impressions ({LARGE_ROWS_PER_MONTH * 3 / 1e6:g} M)"
     return [share_row(what, found), Figure(what="of it LightGBM", figure=shares(found, "lightgbm"))]
@@ -39,9 +37,7 @@ def bank_marketing() -> list[Figure]:
     for seed in BANK_SEEDS:
         with workspace(["data=bank_marketing", f"seed={seed}"]) as space:
             found.append(judged(space, STAGES))
-    values = {
-        name: [one["models"][name]["auc"]["value"] for one in found] for name in ("model", "lightgbm", "logistic")
-    }
+    values = {name: [one["models"][name]["auc"]["value"] for one in found] for name in ("model", "lightgbm", "logistic")}
     intervals = ", ".join(estimate(one["models"]["model"]["auc"]) for one in found)
     rows = [
         at_least(
@@ -118,9 +114,7 @@ def judged(space: Workspace, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def share_row(what: str, found: dict[str, Any]) -> Figure:
-    return at_least(
-        what, found["models"]["model"]["learnable_share"]["value"], SHARE_BAR, shares(found, "model"), ">= 0.80"
-    )
+    return at_least(what, found["models"]["model"]["learnable_share"]["value"], SHARE_BAR, shares(found, "model"), ">= 0.80")
 
 
 def shares(found: dict[str, Any], name: str) -> str:

@@ -91,14 +91,10 @@ def render(parts: dict[str, Any], order: list[str]) -> str:
             cells = (row["what"], row["figure"], row["bar"], MARKS[row["met"]], f"`{part['command']}`", where)
             lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
         if part["error"]:
-            lines.append(
-                f"| {name} | failed: {part['error'].replace('|', '/')} | | **no** | `{part['command']}` | {where} |"
-            )
+            lines.append(f"| {name} | failed: {part['error'].replace('|', '/')} | | **no** | `{part['command']}` | {where} |")
     lines += ["", "Measured on:", ""]
     for number, facts in enumerate(machines, start=1):
-        lines.append(
-            f"{number}. {facts['processor']}, {facts['memory']} memory; {facts['system']}; {facts['versions']}"
-        )
+        lines.append(f"{number}. {facts['processor']}, {facts['memory']} memory; {facts['system']}; {facts['versions']}")
     return "\n".join(lines)
 
 

@@ -35,9 +35,7 @@ def measure() -> list[Figure]:
         alone = Compared(ours=tuple(1 / pair[i] for pair in ours), theirs=tuple(1 / pair[i] for pair in theirs))
         figure = f"{median(pair[i] for pair in ours):.2f} s, {alone.shown()} as fast"
         rows.append(Figure(what=f"of it {name}, {ROWS_PER_MONTH * MONTHS:,} rows", figure=figure))
-    rows.append(
-        Figure(what="start-up of one of these stages (imports, not counted above)", figure=spread(start_s, "s", 2))
-    )
+    rows.append(Figure(what="start-up of one of these stages (imports, not counted above)", figure=spread(start_s, "s", 2)))
     return rows
 
 

@@ -100,9 +100,7 @@ class Contract:
             pl.when(given_rows[c.name]).then(pl.col(c.name)).cast(dtype_of(c)).alias(c.name) for c in sources
         )
         instants = {c.name: c for c in sources}
-        typed = typed.with_columns(
-            derived(c, instants[c.derive_from]) for c in self.columns if c.derive_from is not None
-        )
+        typed = typed.with_columns(derived(c, instants[c.derive_from]) for c in self.columns if c.derive_from is not None)
         unparsed = [
             _rows(rows[ROW].filter(wrong[c.name]), c.name, "label" if c.role == "label" else "dtype")
             for c in sources
@@ -172,9 +170,7 @@ def _rejected(found: pl.DataFrame, chunk: Chunk, rows: pl.DataFrame) -> pl.DataF
             pl.DataFrame(chunk.ragged, schema={"row": pl.UInt32, "value": pl.String}, orient="row").with_columns(
                 column=pl.lit("")
             ),
-            pl.DataFrame(
-                chunk.undecoded, schema={"row": pl.UInt32, "column": pl.String, "value": pl.String}, orient="row"
-            ),
+            pl.DataFrame(chunk.undecoded, schema={"row": pl.UInt32, "column": pl.String, "value": pl.String}, orient="row"),
             *(_cells(firsts, name, rows) for name in firsts["column"].unique().sort() if name in rows.columns),
         ],
         how="diagonal",

@@ -29,9 +29,7 @@ class Split:
         if (self.test_frac is None) == (self.test_months is None):
             raise ValueError("split needs exactly one of test_frac and test_months")
         if self.test_frac is not None and self.val_frac + self.test_frac >= 1:
-            raise ValueError(
-                f"split.val_frac + split.test_frac must be below 1, got {self.val_frac} + {self.test_frac}"
-            )
+            raise ValueError(f"split.val_frac + split.test_frac must be below 1, got {self.val_frac} + {self.test_frac}")
         if self.test_months is not None and self.by == "random":
             raise ValueError("split.test_months needs split.by time or row, got random")
         return self
@@ -63,9 +61,7 @@ class Declaration:
             raise ValueError(f"column '{twice[0]}' is declared twice")
         for role in ("label", "time", "creative", "key", "entity"):
             if len(self.by_role(role)) > 1:
-                raise ValueError(
-                    f"role {role} is given to {[c.name for c in self.by_role(role)]}; one column can have it"
-                )
+                raise ValueError(f"role {role} is given to {[c.name for c in self.by_role(role)]}; one column can have it")
         if not self.by_role("label"):
             raise ValueError("no column has role label")
         if not self.features:
@@ -78,9 +74,7 @@ class Declaration:
             if needed and not self.by_role(role):
                 raise ValueError(f"{why} needs a column with role {role}")
         if self.split.by == "time" and self.time.nullable:
-            raise ValueError(
-                f"column '{self.time.name}': split.by time needs every row's time, so it cannot be nullable"
-            )
+            raise ValueError(f"column '{self.time.name}': split.by time needs every row's time, so it cannot be nullable")
         self._references_exist()
         return self
 
@@ -88,20 +82,14 @@ class Declaration:
         declared = {c.name for c in self.columns if c.derive_from is None}
         for join in self.source.joins:
             if join.key not in declared:
-                raise ValueError(
-                    f"the join's key '{join.key}' is not among columns; declare it (role info if it is no feature)"
-                )
-        stray = next(
-            (name for name in self.slices or () if name not in (*(c.name for c in self.columns), "cold_start")), None
-        )
+                raise ValueError(f"the join's key '{join.key}' is not among columns; declare it (role info if it is no feature)")
+        stray = next((name for name in self.slices or () if name not in (*(c.name for c in self.columns), "cold_start")), None)
         if stray is not None:
             raise ValueError(f"slices names '{stray}', which is no declared column and not cold_start")
         for column in self.columns:
             instant = self.column(column.derive_from)
             if column.derive_from is not None and (instant is None or instant.dtype != "datetime"):
-                raise ValueError(
-                    f"column '{column.name}': derive_from '{column.derive_from}' is no declared datetime column"
-                )
+                raise ValueError(f"column '{column.name}': derive_from '{column.derive_from}' is no declared datetime column")
 
     def column(self, name: str | None) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)

@@ -30,9 +30,7 @@ def check_magic(path: Path) -> None:
             raise SourceError(f"{path} {advice}")
 
 
-def check_header(
-    path: Path, names: list[str], expected: tuple[str, ...], optional: frozenset[str], fmt: Format | None
-) -> None:
+def check_header(path: Path, names: list[str], expected: tuple[str, ...], optional: frozenset[str], fmt: Format | None) -> None:
     """Raise SourceError unless `names` are the expected columns, in any order; optional ones may be absent."""
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -57,9 +55,7 @@ def no_row_fits(path: Path, line: str, num_columns: int, fmt: Format) -> SourceE
     """The error for a file none of whose rows has as many cells as there are columns; `line` is the first."""
     cells = line.count(fmt.delimiter) + 1
     if cells == 1 and num_columns > 1:
-        return SourceError(
-            f"{path} has one column when split at {fmt.delimiter!r}, expected {num_columns}; {_hint(line, fmt)}"
-        )
+        return SourceError(f"{path} has one column when split at {fmt.delimiter!r}, expected {num_columns}; {_hint(line, fmt)}")
     where = "the header" if fmt.header else "the declaration (columns and leave_out, or source.format.names)"
     return SourceError(f"{path}: no row has the {num_columns} columns of {where}; the first has {cells}")
 

@@ -48,9 +48,7 @@ def read_side_table(raw_dir: Path, join: Join) -> pl.DataFrame:
     left_out = [column.name for column in join.leave_out]
     unknown = next((name for name in (*left_out, join.key) if name not in table.columns), None)
     if unknown is not None:
-        raise SourceError(
-            f"{files[0]} lacks the column '{unknown}' that source.joins names; it has {', '.join(table.columns)}"
-        )
+        raise SourceError(f"{files[0]} lacks the column '{unknown}' that source.joins names; it has {', '.join(table.columns)}")
     repeated = table.filter(pl.col(join.key).is_duplicated())
     if repeated.height:
         raise SourceError(
@@ -84,9 +82,7 @@ def read_partition(
             yield path, chunk
 
 
-def names_in(
-    path: Path, declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]
-) -> tuple[str, ...]:
+def names_in(path: Path, declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]) -> tuple[str, ...]:
     """The expected columns; in file order where files have no header. An optional label may then be left away."""
     fmt, label = declaration.source.format, declaration.label.name
     if fmt.header or path.suffix == ".parquet":
@@ -97,9 +93,7 @@ def names_in(
     if lacking is not None:
         raise SourceError(f"source.format.names lacks the declared column '{lacking}'; name every column of the files")
     if stray is not None:
-        raise SourceError(
-            f"source.format.names has '{stray}', which is not declared; add it to columns or to leave_out"
-        )
+        raise SourceError(f"source.format.names has '{stray}', which is not declared; add it to columns or to leave_out")
     without_label = tuple(name for name in names if name != label)
     if label in optional and path.stat().st_size and len(read_header(path, fmt)) == len(without_label):
         return without_label

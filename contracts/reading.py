@@ -69,9 +69,7 @@ def _read_parquet(path: Path, expected: tuple[str, ...], optional: frozenset[str
             first += len(rows)
 
 
-def _read_text(
-    path: Path, fmt: Format, expected: tuple[str, ...], optional: frozenset[str], any_header: bool
-) -> Iterator[Chunk]:
+def _read_text(path: Path, fmt: Format, expected: tuple[str, ...], optional: frozenset[str], any_header: bool) -> Iterator[Chunk]:
     names = list(expected)
     if fmt.header:
         names = read_header(path, fmt)
@@ -137,9 +135,7 @@ def _open(
             newlines_in_values=fmt.quote is not None,
             invalid_row_handler=keep_aside,
         ),
-        convert_options=pacsv.ConvertOptions(
-            column_types=dict.fromkeys(names or (), pa.string()), strings_can_be_null=False
-        ),
+        convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(names or (), pa.string()), strings_can_be_null=False),
     )
     return reader, stream
 

@@ -28,9 +28,7 @@ def violations(schema: pa.DataFrameSchema, typed: pl.DataFrame) -> pl.DataFrame:
         cases = errors.failure_cases
         whole_frame = cases.filter(pl.col("index").is_null())
         if whole_frame.height:  # a wrong dtype or a missing column is our own bug here: parsing has fixed both
-            raise AssertionError(
-                f"typed columns do not fit their own schema: {whole_frame.head(3).to_dicts()}"
-            ) from errors
+            raise AssertionError(f"typed columns do not fit their own schema: {whole_frame.head(3).to_dicts()}") from errors
         return cases.select(
             pl.col("index").cast(pl.UInt32).alias("row"),
             pl.col("column"),

@@ -16,16 +16,12 @@ class Format:
     """How the files are written. Gzip is told by the suffix .gz, Parquet by .parquet."""
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
-    skip_lines: int = Field(
-        default=0, ge=0
-    )  # lines before the header (or the first row) that are not part of the table
+    skip_lines: int = Field(default=0, ge=0)  # lines before the header (or the first row) that are not part of the table
     header: bool = True  # false: the files have no line of names
     names: tuple[str, ...] | None = None  # header false only: names in file order; columns as declared if left out
     encoding: str = "utf-8"
     quote: str | None = Field(default='"', min_length=1, max_length=1)  # null: quotes have no meaning
-    escape: str | None = Field(
-        default=None, min_length=1, max_length=1
-    )  # the character that makes a quote part of a cell
+    escape: str | None = Field(default=None, min_length=1, max_length=1)  # the character that makes a quote part of a cell
     strip: bool = False  # true: spaces around a cell are not part of it
     decimal: Literal[".", ","] = "."  # the decimal mark of numbers
     thousands: Literal[".", ",", " ", "'"] | None = None  # what groups the digits of numbers
@@ -49,9 +45,7 @@ class Format:
         try:
             "".encode(encoding)
         except LookupError as error:
-            raise ValueError(
-                f"encoding '{encoding}' is not known; write utf-8, latin-1, cp1252, utf-16, ..."
-            ) from error
+            raise ValueError(f"encoding '{encoding}' is not known; write utf-8, latin-1, cp1252, utf-16, ...") from error
         return encoding
 
 

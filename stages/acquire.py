@@ -97,9 +97,7 @@ def list_source(source: Source) -> tuple[pafs.FileSystem, str, list[str]]:
             return filesystem, str(PurePosixPath(root).parent), [PurePosixPath(root).name]
         found = filesystem.get_file_info(pafs.FileSelector(root, recursive=True))
     except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"data.source.path '{source.path}' cannot be listed: {' '.join(str(error).split())}"
-        ) from error
+        raise ConfigError(f"data.source.path '{source.path}' cannot be listed: {' '.join(str(error).split())}") from error
     names = sorted(str(PurePosixPath(i.path).relative_to(root)) for i in found if i.type == pafs.FileType.File)
     return filesystem, root, names
 

@@ -111,7 +111,11 @@ def most_telling_field(splits: dict[str, EncodedSplit], spec: EncodedSpec, cfg: 
     train, val = splits["train"], splits["val"]
     losses = [
         fit_rates(
-            ids_of(train.cat_idx_NF, field), train.label_N, ids_of(val.cat_idx_NF, field), val.label_N, cfg.prior_impressions
+            ids_of(train.cat_idx_NF, field),
+            train.label_N,
+            ids_of(val.cat_idx_NF, field),
+            val.label_N,
+            cfg.prior_impressions,
         )[1]
         for field in fields
     ]

@@ -54,13 +54,9 @@ def link_source(source: Source) -> str:
     DVC hashes what the link leads to, so that a new file in the source folder re-runs acquire. A bucket cannot be
     linked: there the link leads to conf/data, and `dvc repro -f acquire` looks for new files.
     """
-    target = (
-        EXCHANGE_CODE if source.kind == "exchange" else Path("conf/data") if "://" in source.path else Path(source.path)
-    )
+    target = EXCHANGE_CODE if source.kind == "exchange" else Path("conf/data") if "://" in source.path else Path(source.path)
     if not target.exists():
-        raise ConfigError(
-            f"data.source.path '{source.path}' does not exist; set it in conf/data/ to the folder of the files"
-        )
+        raise ConfigError(f"data.source.path '{source.path}' does not exist; set it in conf/data/ to the folder of the files")
     link = os.path.relpath(target, SOURCE_LINK.parent) if not target.is_absolute() else str(target)
     if not SOURCE_LINK.is_symlink() or os.readlink(SOURCE_LINK) != link:
         SOURCE_LINK.parent.mkdir(parents=True, exist_ok=True)

@@ -80,9 +80,7 @@ def judge(
     resampler = build_resampler(cfg, declaration, test_df)
     num_passes = len(predictions) + (p_true is not None) + len(slices)
     with tqdm(total=num_passes * cfg.num_resamples, desc="bootstrap", file=sys.stderr, unit="draw", mininterval=1) as bar:
-        evaluation = summarise(
-            label, predictions, p_true, slices, resampler, cfg.num_bins, cfg.confidence, lambda: bar.update()
-        )
+        evaluation = summarise(label, predictions, p_true, slices, resampler, cfg.num_bins, cfg.confidence, lambda: bar.update())
     evaluation["settings"] = {
         "confidence": cfg.confidence,
         "num_resamples": cfg.num_resamples,
@@ -144,9 +142,7 @@ def headline_metrics(evaluation: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def write_plots(
-    folder: Path, label: np.ndarray, predictions: dict[str, np.ndarray], evaluation: dict[str, Any]
-) -> None:
+def write_plots(folder: Path, label: np.ndarray, predictions: dict[str, np.ndarray], evaluation: dict[str, Any]) -> None:
     """Tables for DVC and figures for people, all in `folder`, which is replaced as a whole."""
     ranked = {name: p_click for name, p_click in predictions.items() if name != "constant"}
     aucs = {name: evaluation["models"][name]["auc"]["value"] for name in ranked}

@@ -35,15 +35,10 @@ def main() -> None:
     seed = int(load_params()["seed"])
     creatives = image_ids(CLEAN_DIR) if declaration.images else None
     train = pl.read_parquet(TRAIN_PATH, columns=[*(c.name for c in declaration.features), declaration.label.name])
-    parts = [
-        fit_column(column, train[column.name], config)
-        for column in tqdm(declaration.features, desc="fit", disable=None)
-    ]
+    parts = [fit_column(column, train[column.name], config) for column in tqdm(declaration.features, desc="fit", disable=None)]
     ids = {part.name: ids_of(part, train[part.name]) for part in parts}
     missing = {part.name: train[part.name].null_count() / len(train) for part in parts}
-    scores = select(
-        declaration.features, ids, missing, train[declaration.label.name].to_numpy(), config.selection, seed
-    )
+    scores = select(declaration.features, ids, missing, train[declaration.label.name].to_numpy(), config.selection, seed)
     kept = [part for part, score in zip(parts, scores, strict=True) if score.kept]
     encoder = build_encoder(kept, (declaration.creative.name, creatives) if creatives is not None else None)
     with atomic_path(ENCODER_PATH) as partial:
@@ -64,18 +59,14 @@ def fit_column(column: Any, values: pl.Series, config: FeaturesConfig) -> Vocabu
 def image_ids(clean_dir: Path) -> tuple[str, ...]:
     """Creatives that have an image, sorted. An image is known before its first impression, so this leaks no click."""
     files = sorted(clean_dir.glob("*/creatives.parquet"))
-    return tuple(
-        pl.concat([pl.read_parquet(path, columns=["creative_id"]) for path in files])["creative_id"].unique().sort()
-    )
+    return tuple(pl.concat([pl.read_parquet(path, columns=["creative_id"]) for path in files])["creative_id"].unique().sort())
 
 
 def describe(
     declaration: Declaration, parts: list[Vocabulary | Scale], creatives: tuple[str, ...] | None, image_size: int
 ) -> dict[str, Any]:
     """What stands in which column of the encoder's outputs. The digest says which declaration it belongs to."""
-    fields = [
-        {"name": p.name if isinstance(p, Vocabulary) else f"{p.name}__bucket", "num_ids": p.num_ids} for p in parts
-    ]
+    fields = [{"name": p.name if isinstance(p, Vocabulary) else f"{p.name}__bucket", "num_ids": p.num_ids} for p in parts]
     inputs = [{"name": p.name, "kind": "categorical" if isinstance(p, Vocabulary) else "numeric"} for p in parts]
     if creatives is not None and all(p.name != declaration.creative.name for p in parts):
         inputs.append({"name": declaration.creative.name, "kind": "categorical"})

@@ -35,9 +35,7 @@ WRITERS = {
 def main() -> None:
     declaration = load_section("data", Declaration)
     curves = read_curves(CURVES_DIR)
-    reports: dict[str, Any] = {
-        name: read_required(REPORTS_DIR / f"{name}.json", stage) for name, stage in WRITERS.items()
-    }
+    reports: dict[str, Any] = {name: read_required(REPORTS_DIR / f"{name}.json", stage) for name, stage in WRITERS.items()}
     reports |= {"model": read_required(MODEL_PATH, "train"), "best_step": best_step(curves)}
     manifest = read_required(MANIFEST_PATH, "export")
     figures = {name: data_uri(require(PLOTS_DIR / f"{name}.png", "evaluate")) for name in ("calibration", "ranking", "slices")}

@@ -36,22 +36,16 @@ def main() -> None:
     rejected = args.output.with_name(f"{args.output.name}.quarantine.csv")
     check_output(args.output, rejected, files)
     with atomic_path(rejected) as partial_rejected, atomic_path(args.output) as partial:
-        counts = score_files(
-            files, images, declaration, Scorer(args.model), partial, args.output.suffix, partial_rejected
-        )
+        counts = score_files(files, images, declaration, Scorer(args.model), partial, args.output.suffix, partial_rejected)
     read = f"{counts['raw']} rows of {len(files)} files"
     print(f"score: {read} = {counts['clean']} scored to {args.output} + {counts['quarantined']} in {rejected}")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m stages.score", description="Score a file or folder of impressions."
-    )
+    parser = argparse.ArgumentParser(prog="python -m stages.score", description="Score a file or folder of impressions.")
     parser.add_argument("input", type=Path, help="CSV or Parquet file (.gz is read too), or a folder of them")
     parser.add_argument("output", type=Path, help="file to write, .csv or .parquet")
-    parser.add_argument(
-        "--model", type=Path, default=EXPORT_DIR, help="folder of the exported model (default: %(default)s)"
-    )
+    parser.add_argument("--model", type=Path, default=EXPORT_DIR, help="folder of the exported model (default: %(default)s)")
     return parser.parse_args(argv)
 
 

@@ -34,9 +34,7 @@ def load_params(path: Path = PARAMS_PATH) -> dict[str, Any]:
     try:
         params = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ConfigError(
-            f"{path} is not YAML ({' '.join(str(error).split())}); run `python -m stages.compose`"
-        ) from error
+        raise ConfigError(f"{path} is not YAML ({' '.join(str(error).split())}); run `python -m stages.compose`") from error
     if not isinstance(params, dict):
         raise ConfigError(f"{path} holds no mapping of sections; run `python -m stages.compose` to compose it anew")
     return params

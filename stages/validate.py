@@ -121,9 +121,7 @@ def write_rows(
 
 def fingerprint(folder: Path, declaration: Declaration, earlier: frozenset[str]) -> str:
     """Digest of everything a partition's clean rows follow from."""
-    declared = {
-        key: value for key, value in asdict(declaration).items() if key not in ("split", "slices", "description")
-    }
+    declared = {key: value for key, value in asdict(declaration).items() if key not in ("split", "slices", "description")}
     declared["source"].pop("path")
     parts = [sha256_tree(folder), declared, sha256_tree(CODE), sorted(earlier)]
     parts += [sha256_tree(RAW_DIR / SHARED)] if declaration.source.joins else []

@@ -34,7 +34,11 @@ class RateTable:
 
 
 def fit_rates(
-    train_ids: np.ndarray, train_label: np.ndarray, val_ids: np.ndarray, val_label: np.ndarray, strengths: Sequence[float]
+    train_ids: np.ndarray,
+    train_label: np.ndarray,
+    val_ids: np.ndarray,
+    val_label: np.ndarray,
+    strengths: Sequence[float],
 ) -> tuple[RateTable, float]:
     """The table with the strength that predicts val best, and its log-loss there."""
     num_ids = int(max(train_ids.max(), val_ids.max())) + 1

@@ -8,9 +8,7 @@ from stages.evaluation.intervals import wilson
 from stages.evaluation.ranking import equal_mass_starts
 
 
-def calibration_curve(
-    label: np.ndarray, p_click: np.ndarray, num_bins: int, confidence: float
-) -> list[dict[str, float | int]]:
+def calibration_curve(label: np.ndarray, p_click: np.ndarray, num_bins: int, confidence: float) -> list[dict[str, float | int]]:
     """One entry a bin, ascending: rows, clicks, predicted (mean), observed (click rate) with its Wilson interval."""
     order = np.argsort(p_click, kind="stable")
     p_sorted, label_sorted = p_click[order].astype(np.float64), label[order].astype(np.float64)

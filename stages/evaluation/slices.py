@@ -40,17 +40,14 @@ def check_slice_names(names: tuple[str, ...], columns: tuple[Column, ...]) -> No
     for name in names:
         if name not in allowed:
             raise ValueError(
-                f"evaluate.slices must name columns of the data set or be auto, got '{name}'; "
-                f"allowed: {', '.join(allowed)}"
+                f"evaluate.slices must name columns of the data set or be auto, got '{name}'; allowed: {', '.join(allowed)}"
             )
 
 
 def auto_slices(test_df: pl.DataFrame, columns: tuple[Column, ...], max_values: int) -> tuple[str, ...]:
     """The first categorical columns with 2 to `max_values` values in the test rows, and cold_start if it exists."""
     few = [
-        column.name
-        for column in columns
-        if column.role == "categorical" and 2 <= test_df[column.name].n_unique() <= max_values
+        column.name for column in columns if column.role == "categorical" and 2 <= test_df[column.name].n_unique() <= max_values
     ]
     has_creative = COLD_START in allowed_slices(columns)
     return (*few[:MAX_AUTO_SLICES], *([COLD_START] if has_creative else []))

@@ -66,9 +66,7 @@ def summarise(
             for name, one in judged.items()
         },
         "differences": {
-            name: _difference(judged[MODEL], one, num_clicks, confidence)
-            for name, one in judged.items()
-            if name != MODEL
+            name: _difference(judged[MODEL], one, num_clicks, confidence) for name, one in judged.items() if name != MODEL
         },
         "slices": {one.name: _slice(label, predictions, one, resampler, confidence, on_done) for one in slices},
     }
@@ -78,15 +76,11 @@ def _expected(p_true: np.ndarray | None, p_click: np.ndarray) -> dict[str, np.nd
     return {} if p_true is None else {"expected_loss": row_log_loss(p_true, p_click)}
 
 
-def _judge(
-    ranking: Ranking, resampler: Resampler, num_bins: int, on_done: Callable[[], object] | None
-) -> Judged:
+def _judge(ranking: Ranking, resampler: Resampler, num_bins: int, on_done: Callable[[], object] | None) -> Judged:
     ranking.use_bins(num_bins)
     point = ranking.weighted(np.ones(resampler.num_rows))
     drawn = resampler.replicate(ranking, on_done)
-    return Judged(
-        point=_rates(point), drawn={key: values[:, 0] for key, values in _rates(drawn).items()}
-    )
+    return Judged(point=_rates(point), drawn={key: values[:, 0] for key, values in _rates(drawn).items()})
 
 
 def _rates(sums: Numbers) -> Numbers:
@@ -161,7 +155,10 @@ def _difference(model: Judged, other: Judged, num_clicks: int, confidence: float
     """The model minus another: above 0 is better for auc, below 0 for the losses."""
     return {
         key: from_replicates(
-            float(model.point[key][0] - other.point[key][0]), model.drawn[key] - other.drawn[key], num_clicks, confidence
+            float(model.point[key][0] - other.point[key][0]),
+            model.drawn[key] - other.drawn[key],
+            num_clicks,
+            confidence,
         ).as_dict()
         for key in ("auc", "log_loss", "normalised_entropy", "expected_log_loss")
         if key in model.point

@@ -29,7 +29,10 @@ def match_truth(test_df: pl.DataFrame, key: Column | None, folder: Path) -> tupl
     p_true = keys.join(truth_df, on=key.name, how="left", maintain_order="left")["p_true"]
     if p_true.null_count():
         known = p_true.len() - p_true.null_count()
-        return None, f"True probabilities are known for {known:,} of {p_true.len():,} test rows only; they are not used."
+        return (
+            None,
+            f"True probabilities are known for {known:,} of {p_true.len():,} test rows only; they are not used.",
+        )
     return p_true.to_numpy(), "The true click probability of every test row is known."
 
 

@@ -27,9 +27,7 @@ class Probability(nn.Module):
         self.ranker = network.ranker
         self.num_dense, self.creative_dim = len(network.spec.dense_names), network.creative_dim
 
-    def forward(
-        self, cat_idx: Tensor, num_feats: Tensor | None = None, creative_vector: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, cat_idx: Tensor, num_feats: Tensor | None = None, creative_vector: Tensor | None = None) -> Tensor:
         empty = cat_idx.new_zeros(cat_idx.shape[0], 0, dtype=torch.float32)
         dense = empty if num_feats is None else num_feats
         return torch.sigmoid(self.ranker(cat_idx, dense, empty if creative_vector is None else creative_vector))
@@ -116,9 +114,7 @@ def _creative_lookup(table_CE: np.ndarray) -> onnx.ModelProto:
         helper.make_node("Gather", ["creative_table", "creative_idx"], ["/known"], name="known_creative", axis=0),
         helper.make_node("Greater", ["creative_idx", "/zero_row"], ["/is_known"], name="is_known"),
         helper.make_node("Unsqueeze", ["/is_known", "/axis"], ["/is_known_wide"], name="is_known_wide"),
-        helper.make_node(
-            "Where", ["/is_known_wide", "/known", "creative_emb"], ["creative_vector_out"], name="creative_vector"
-        ),
+        helper.make_node("Where", ["/is_known_wide", "/known", "creative_emb"], ["creative_vector_out"], name="creative_vector"),
     ]
     inputs = [
         helper.make_tensor_value_info("creative_idx", TensorProto.INT64, [BATCH]),
@@ -136,9 +132,7 @@ def _export(module: nn.Module, example: dict[str, Tensor], output: str, name: st
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", category=DeprecationWarning)  # raised inside torch.export, nothing of ours
         warnings.simplefilter("ignore", category=FutureWarning)
-        warnings.filterwarnings(
-            "ignore", message=".*axis name: batch will not be used.*"
-        )  # one name for all inputs is meant
+        warnings.filterwarnings("ignore", message=".*axis name: batch will not be used.*")  # one name for all inputs is meant
         program = torch.onnx.export(
             module.eval(),
             kwargs=example,

@@ -43,9 +43,7 @@ def raw_feed(rows: pl.DataFrame, session: ort.InferenceSession) -> dict[str, np.
     """The columns that the fused graph takes, as it takes them."""
     kinds = {value.name: value.type for value in session.get_inputs()}
     return {
-        name: strings(rows[name]).to_numpy().astype(object)
-        if kind == "tensor(string)"
-        else numbers(rows[name]).to_numpy()
+        name: strings(rows[name]).to_numpy().astype(object) if kind == "tensor(string)" else numbers(rows[name]).to_numpy()
         for name, kind in kinds.items()
     }
 
@@ -86,7 +84,5 @@ def check_parity(
     for size in tqdm(batch_sizes, desc="parity", unit="batch size", disable=None):
         found[f"ranker_batch_{size}"] = largest_difference(ranker, encoded, expected_N, size)
         part = slice(None) if size == max(batch_sizes) else slice(fused_rows)
-        found[f"ctr_batch_{size}"] = largest_difference(
-            fused, {name: a[part] for name, a in raw.items()}, expected_N[part], size
-        )
+        found[f"ctr_batch_{size}"] = largest_difference(fused, {name: a[part] for name, a in raw.items()}, expected_N[part], size)
     return found

@@ -35,9 +35,7 @@ class Encoder:
     def __init__(self, path: Path, num_threads: int = 1) -> None:
         model = onnx.load(path)
         self._threads = num_threads
-        self.num_fields, self.num_dense = (
-            output.type.tensor_type.shape.dim[1].dim_value for output in model.graph.output[:2]
-        )
+        self.num_fields, self.num_dense = (output.type.tensor_type.shape.dim[1].dim_value for output in model.graph.output[:2])
         self.has_creatives = any(output.name == CREATIVE_IDX for output in model.graph.output)
         kinds = {i.name: i.type.tensor_type.elem_type for i in model.graph.input}
         self.inputs = list(kinds)

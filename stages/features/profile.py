@@ -10,9 +10,7 @@ from stages.features.vocabulary import FIRST_ID, MISSING_ID, UNKNOWN_ID, Scale, 
 TOP_VALUES = 50  # values whose share is kept by name; the others are summed up
 
 
-def profile(
-    parts: list[Vocabulary | Scale], ids: dict[str, np.ndarray], train: pl.DataFrame, label: str
-) -> dict[str, Any]:
+def profile(parts: list[Vocabulary | Scale], ids: dict[str, np.ndarray], train: pl.DataFrame, label: str) -> dict[str, Any]:
     """Shares of values or buckets, of unknown and missing, for every column; the click rate; the number of rows."""
     columns = {part.name: _column(part, ids[part.name]) for part in parts}
     return {"rows": len(train), "click_rate": float(train[label].mean()), "columns": columns}

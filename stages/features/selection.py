@@ -74,9 +74,7 @@ def _uselessness(
     return f"says the same as '{twins[0]}', row by row" if twins else None
 
 
-def _verdict(
-    column: Column, z: float, useless: str | None, among_best: bool, config: SelectionConfig
-) -> tuple[bool, str]:
+def _verdict(column: Column, z: float, useless: str | None, among_best: bool, config: SelectionConfig) -> tuple[bool, str]:
     if column.keep:
         return True, "the declaration says keep"
     if useless is not None:
@@ -88,9 +86,7 @@ def _verdict(
     return False, f"not beyond chance (z {z:.1f}, needed {config.min_z:g})"
 
 
-def information(
-    ids_N: np.ndarray, label_N: np.ndarray, num_shuffles: int, rng: np.random.Generator
-) -> tuple[float, float]:
+def information(ids_N: np.ndarray, label_N: np.ndarray, num_shuffles: int, rng: np.random.Generator) -> tuple[float, float]:
     """Mutual information of ids and label as a share of the label's entropy, less its mean under shuffled labels;
     and the same in standard deviations of the shuffled ones.
 

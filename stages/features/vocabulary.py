@@ -90,11 +90,7 @@ def ids_of(part: Vocabulary | Scale, values: pl.Series) -> np.ndarray:
     """Ids int32 [N] of the raw values, computed with Polars and NumPy: the second method beside the ONNX graph."""
     if isinstance(part, Vocabulary):
         known = {value: FIRST_ID + i for i, value in enumerate(part.values)}
-        return (
-            strings(values)
-            .replace_strict({"": MISSING_ID, **known}, default=UNKNOWN_ID, return_dtype=pl.Int32)
-            .to_numpy()
-        )
+        return strings(values).replace_strict({"": MISSING_ID, **known}, default=UNKNOWN_ID, return_dtype=pl.Int32).to_numpy()
     x = numbers(values).to_numpy()
     buckets = np.searchsorted(np.asarray(part.edges, dtype=np.float32), x, side="right")
     return np.where(np.isnan(x), MISSING_ID, FIRST_ID + buckets).astype(np.int32)

@@ -59,9 +59,7 @@ class TrainBatches:
         if batch_size < num_ranks:
             raise ValueError(f"train.batch_size must be at least the number of devices, {num_ranks}, got {batch_size}")
         if len(split) < num_ranks:
-            raise ValueError(
-                f"split train must have a row for each of {num_ranks} devices, got {len(split)}; use fewer"
-            )
+            raise ValueError(f"split train must have a row for each of {num_ranks} devices, got {len(split)}; use fewer")
         self.split, self.num_creatives = split, num_creatives
         self.batch_size, self.seed = batch_size, seed
         self.rank, self.num_ranks, self.num_steps_done = rank, num_ranks, num_steps_done

@@ -34,9 +34,7 @@ class SafetensorsCheckpointIO(CheckpointIO):
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
-    def load_checkpoint(
-        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
-    ) -> dict[str, Any]:
+    def load_checkpoint(self, path: str | Path, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """The checkpoint in folder `path`, tensors on the CPU. Raises ValueError if it cannot be read."""
         path = Path(path)
         try:

@@ -82,7 +82,9 @@ class TrainConfig:
     weight_decay: Annotated[float, Field(ge=0, lt=100)]  # of all weights but embeddings, biases and norms
     embedding_weight_decay: Annotated[float, Field(ge=0, lt=100)]  # of the embedding tables
     clip_norm: Annotated[float, Field(ge=0)]  # largest gradient norm; 0 clips nothing
-    unknown_prior_clicks: Annotated[float, Field(ge=0)]  # clicks k; an id with m clicks to expect is hidden in k / (k + m) of its rows
+    unknown_prior_clicks: Annotated[
+        float, Field(ge=0)
+    ]  # clicks k; an id with m clicks to expect is hidden in k / (k + m) of its rows
     no_image_frac: Annotated[float, Field(ge=0, lt=1)]  # share of rows shown without their image
     patience_epochs: Annotated[int, Field(ge=1)]  # epochs without a better val/log_loss before training stops
     min_delta: Annotated[float, Field(ge=0)]  # smallest fall of val/log_loss that counts as better

@@ -24,10 +24,7 @@ class CreativeEncoder(nn.Module):
         self.convs = nn.ModuleList(
             [
                 nn.Conv2d(3, channels[0], kernel_size=STEM_PX, stride=STEM_PX),
-                *(
-                    nn.Conv2d(fan_in, fan_out, kernel_size=3, stride=2, padding=1)
-                    for fan_in, fan_out in pairwise(channels)
-                ),
+                *(nn.Conv2d(fan_in, fan_out, kernel_size=3, stride=2, padding=1) for fan_in, fan_out in pairwise(channels)),
             ]
         )
         self.out = nn.Linear(3 + 2 * channels[-1], creative_dim)

@@ -38,9 +38,7 @@ class CtrDataModule(LightningDataModule):
 
     def val_dataloader(self) -> Batches:
         trainer = self.trainer
-        batches = ValBatches(
-            self.val, batch_size=self.batch_size, rank=trainer.global_rank, num_ranks=trainer.world_size
-        )
+        batches = ValBatches(self.val, batch_size=self.batch_size, rank=trainer.global_rank, num_ranks=trainer.world_size)
         return self._prefetched(batches)
 
     def _prefetched(self, batches: Batches) -> Batches:

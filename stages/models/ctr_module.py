@@ -83,9 +83,7 @@ class CtrModule(LightningModule):
 
     def configure_optimizers(self) -> dict:
         optimizer = torch.optim.AdamW(decay_groups(self.network, self.config), lr=self.config.lr, fused=True)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: lr_share(step, self.num_steps, self.config)
-        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_share(step, self.num_steps, self.config))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None) -> None:
@@ -142,6 +140,4 @@ def lr_share(step: int, num_steps: int, config: TrainConfig) -> float:
 
 def diverged(name: str, value: float, step: int) -> str:
     """What to tell the user when a loss is no number any more."""
-    return (
-        f"{name} must be a finite number, got {value} by step {step}; lower train.lr or train.clip_norm and run again"
-    )
+    return f"{name} must be a finite number, got {value} by step {step}; lower train.lr or train.clip_norm and run again"

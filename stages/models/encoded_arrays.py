@@ -70,9 +70,7 @@ def load_spec(folder: Path) -> EncodedSpec:
     try:
         return EncodedSpec.from_json(read_json(path))
     except (KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is not a spec of encoded columns ({error!r}); run the stage `encode` again"
-        ) from error
+        raise ValueError(f"{path} is not a spec of encoded columns ({error!r}); run the stage `encode` again") from error
 
 
 def load_split(folder: Path, split: str, spec: EncodedSpec) -> EncodedSplit:
@@ -148,9 +146,7 @@ def _check_ranges(arrays: EncodedSplit, spec: EncodedSpec, folder: Path) -> None
         label_N = arrays.label_N[rows]
         _check_range(folder / "label.npy", "labels", int(label_N.min()), int(label_N.max()), 1)
         if not np.isfinite(arrays.num_feats_NM[rows]).all():
-            raise ValueError(
-                f"{folder / 'num_feats.npy'} must hold finite numbers only, got NaN or infinity; {ENCODE_AGAIN}"
-            )
+            raise ValueError(f"{folder / 'num_feats.npy'} must hold finite numbers only, got NaN or infinity; {ENCODE_AGAIN}")
 
 
 def _check_range(path: Path, what: str, low: int, high: int, allowed: int) -> None:

@@ -70,7 +70,5 @@ def _positions(names: list[str], spec: EncodedSpec, key: str) -> list[int]:
     """Where the fields called `names` stand. Raises ValueError for a field the data set does not have."""
     for name in names:
         if name not in spec.field_names:
-            raise ValueError(
-                f"model.{key} names '{name}', which is no encoded field; allowed: {', '.join(spec.field_names)}"
-            )
+            raise ValueError(f"model.{key} names '{name}', which is no encoded field; allowed: {', '.join(spec.field_names)}")
     return [spec.field_names.index(name) for name in names]

@@ -37,9 +37,7 @@ def load_model(folder: Path) -> CtrNetwork:
         raise ValueError(f"{folder / 'model.json'} is missing; run the stage `train` first")
     described = read_json(folder / "model.json")
     if described.get("format") != FORMAT:
-        raise ValueError(
-            f"{folder / 'model.json'} must have format {FORMAT}, got {described.get('format')}; train again"
-        )
+        raise ValueError(f"{folder / 'model.json'} must have format {FORMAT}, got {described.get('format')}; train again")
     try:
         config = TypeAdapter(ModelConfig).validate_python(described["model"])
     except ValidationError as error:
@@ -50,7 +48,5 @@ def load_model(folder: Path) -> CtrNetwork:
         network.load_state_dict(load_file(folder / "weights.safetensors"))
     except RuntimeError as error:
         reason = " ".join(str(error).split())
-        raise ValueError(
-            f"{folder} holds weights of another network than model.json ({reason}); train again"
-        ) from error
+        raise ValueError(f"{folder} holds weights of another network than model.json ({reason}); train again") from error
     return network.eval()

@@ -33,16 +33,12 @@ class CtrNetwork(nn.Module):
         uses_pixels = self.creative_dim > 0
         self.creative_encoder = CreativeEncoder(config.creative_channels, self.creative_dim) if uses_pixels else None
 
-    def forward(
-        self, cat_idx_BF: Tensor, num_feats_BM: Tensor, emb_UE: Tensor | None, creative_pos_B: Tensor | None
-    ) -> Tensor:
+    def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor, emb_UE: Tensor | None, creative_pos_B: Tensor | None) -> Tensor:
         """Logits, float32 [B]; row b looks at the creative whose embedding is row `creative_pos_B[b]` of `emb_UE`."""
         if emb_UE is None:
             creative_emb_BE = num_feats_BM.new_zeros(len(cat_idx_BF), 0)
         else:
-            creative_emb_BE = functional.embedding(
-                creative_pos_B, emb_UE
-            )  # its backward is a fast sum, unlike emb[pos]
+            creative_emb_BE = functional.embedding(creative_pos_B, emb_UE)  # its backward is a fast sum, unlike emb[pos]
         return self.ranker(cat_idx_BF, num_feats_BM, creative_emb_BE)
 
     def field_offsets(self) -> Tensor:

@@ -46,7 +46,7 @@ class PrefetchedBatches:
                 if not _put(ready, self._pinned(batch), stopped):
                     return
             _put(ready, END, stopped)
-        except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits, which raises it
+        except BaseException as error:
             _put(ready, error, stopped)
 
     def _pinned(self, batch: Batch) -> Batch:

@@ -71,9 +71,7 @@ class Stopwatch(Callback):
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         self._since_s = time.perf_counter()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Batch, batch_idx: int) -> None:
         self.num_rows += len(batch.label_B) * trainer.world_size
         if batch_idx + 1 == trainer.num_training_batches:
             self.train_s += time.perf_counter() - self._since_s

@@ -95,9 +95,7 @@ class CheckpointWriter(Callback):
         if self.early_stopping.wait_count >= self.early_stopping.patience:
             trainer.should_stop = True
 
-    def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         is_last_of_epoch = batch_idx + 1 == trainer.num_training_batches  # saved after validation instead
         if trainer.global_step % self.every_steps == 0 and not is_last_of_epoch:
             self._save(trainer)

@@ -52,7 +52,11 @@ def card_context(
     params = manifest["params"]
     return {
         "chapters": CHAPTERS,
-        "data": {"name": declaration.name, "description": declaration.description.rstrip("."), "label": declaration.label.name},
+        "data": {
+            "name": declaration.name,
+            "description": declaration.description.rstrip("."),
+            "label": declaration.label.name,
+        },
         "subject": "an impression" if declaration.creative is not None else "a row",
         "features": [column for column in reports["selection"]["columns"] if column["kept"]],
         "images": declaration.images is not None,
@@ -111,7 +115,12 @@ def data_context(validation: Mapping[str, Any], split: Mapping[str, Any]) -> dic
         months.append({"name": name, **month, "worst": "–" if worst is None else f"{worst[0]} ({worst[1]:,})"})
     rules = sorted(validation["total"].get("rules", {}).items(), key=lambda pair: (-pair[1], pair[0]))
     splits = [
-        {**split[name], "name": name, "from": wording.minute(split[name].get("from")), "to": wording.minute(split[name].get("to"))}
+        {
+            **split[name],
+            "name": name,
+            "from": wording.minute(split[name].get("from")),
+            "to": wording.minute(split[name].get("to")),
+        }
         for name in ("train", "val", "test")
     ]
     excluded = split.get("excluded", 0)

@@ -94,9 +94,7 @@ def drift_at(config: ExchangeConfig, month_idx: int) -> Drift:
 def _walk(seed: int, month_idx: int) -> Drift:
     """The faded sum of the pushes up to this month."""
     pushes = [_push(seed, month_idx - age) for age in range(_MEMORY_MONTHS)]
-    return Drift(
-        **{f.name: sum(_FADE**age * getattr(push, f.name) for age, push in enumerate(pushes)) for f in fields(Drift)}
-    )
+    return Drift(**{f.name: sum(_FADE**age * getattr(push, f.name) for age, push in enumerate(pushes)) for f in fields(Drift)})
 
 
 def _push(seed: int, month_idx: int) -> Drift:

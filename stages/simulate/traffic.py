@@ -141,9 +141,7 @@ def _draw_creatives(
     return draw_by_weight(weight_GC, slot_N * NUM_SITE_CATEGORIES + site_category_N, rng.random(len(slot_N)))
 
 
-def _repeat_previous(
-    user_N: np.ndarray, creative_N: np.ndarray, order_N: np.ndarray, repeat_N: np.ndarray
-) -> np.ndarray:
+def _repeat_previous(user_N: np.ndarray, creative_N: np.ndarray, order_N: np.ndarray, repeat_N: np.ndarray) -> np.ndarray:
     """Creatives in which a repeating impression shows what its user saw the time before (`order_N` sorts by user, time)."""
     sorted_user_N = user_N[order_N]
     fresh_N = ~repeat_N[order_N]

@@ -71,9 +71,7 @@ def _draw_users(config: ExchangeConfig) -> Users:
         activity_U=power_law(rng, size, exponent=0.9, offset=0.01 * size),
         segment_U=segment_U,
         age_U=age_U,
-        region_U=draw_by_weight(
-            np.linspace(2.0, 0.5, len(names.REGIONS))[None], np.zeros(size, np.int64), rng.random(size)
-        ),
+        region_U=draw_by_weight(np.linspace(2.0, 0.5, len(names.REGIONS))[None], np.zeros(size, np.int64), rng.random(size)),
         device_U2=device_U2.reshape(size, 2),
         os_U2=os_U2.reshape(size, 2),
         effect_U=rng.normal(0.0, 1.0, size) * share,

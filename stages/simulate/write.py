@@ -48,9 +48,7 @@ def write_month(config: ExchangeConfig, month: str, raw_dir: Path, truth_dir: Pa
     model = month_click_model(config, world, tastes, intercept, month)
     dirt = plan_dirt(config.seed, month_idx, len(traffic), config.dirty_frac)
     with atomic_folder(raw_dir / month) as folder:
-        truth = _write_impressions(
-            folder / "impressions.csv", config.seed, month_idx, model, creatives, scale, traffic, dirt
-        )
+        truth = _write_impressions(folder / "impressions.csv", config.seed, month_idx, model, creatives, scale, traffic, dirt)
         (folder / "creatives").mkdir()
         shown_C = np.bincount(traffic.creative_N, minlength=len(creatives)) > 0
         write_images(creatives, shown_C, config.image_size_px, folder / "creatives")

@@ -71,9 +71,7 @@ def test_main_files_hold_all_but_derived_and_joined_columns(tmp_path):
     (tmp_path / "shared/items.csv").write_text("item,price\n1,2\n")
     time = {"name": "t", "role": "time", "dtype": "datetime"}
     hour = {"name": "hour", "role": "categorical", "dtype": "int", "derive_from": "t", "part": "hour"}
-    declaration = declared(
-        ITEM, PRICE, time, hour, LABEL, source={"joins": [JOIN]}, leave_out=[{"name": "late", "why": "leak"}]
-    )
+    declaration = declared(ITEM, PRICE, time, hour, LABEL, source={"joins": [JOIN]}, leave_out=[{"name": "late", "why": "leak"}])
     table = read_side_table(tmp_path, declaration.source.joins[0])
     assert main_columns(declaration, [table]) == ("item", "t", "y", "late")
 

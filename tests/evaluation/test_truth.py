@@ -22,7 +22,10 @@ def test_truth_of_several_files_comes_in_the_order_of_the_test_rows(tmp_path: Pa
 
 def test_no_files_no_key_and_missing_rows_are_each_told_apart(tmp_path: Path) -> None:
     test_df = pl.DataFrame({"row": [1, 9]})
-    assert match_truth(test_df, KEY, tmp_path / "absent") == (None, "The true click probabilities of this data set are not known.")
+    assert match_truth(test_df, KEY, tmp_path / "absent") == (
+        None,
+        "The true click probabilities of this data set are not known.",
+    )
     pl.DataFrame({"row": [1], "p_true": [0.1]}).write_parquet(tmp_path / "a.parquet")
     assert "no column has role key" in match_truth(test_df, None, tmp_path)[1]
     p_true, note = match_truth(test_df, KEY, tmp_path)

@@ -43,10 +43,7 @@ def test_selection_drops_what_says_nothing_and_gives_the_reason():
     assert found["site_name"] == (False, "says the same as 'site', row by row")
     assert found["constant"] == (False, "one value on the training split, or every value too rare to have an id")
     assert not found["noise"][0] and found["noise"][1].startswith("not beyond chance (z ")
-    assert (
-        not found["leak"][0]
-        and "known only after the click? if it is known before, declare keep: true" in found["leak"][1]
-    )
+    assert not found["leak"][0] and "known only after the click? if it is known before, declare keep: true" in found["leak"][1]
     assert found["absent"] == (False, "missing in 95.0% of the rows, more than 90.0%")
 
 

@@ -75,7 +75,14 @@ def model_config(name: str = "deepfm", **changes: Any) -> ModelConfig:
 def train_values(**changes: Any) -> dict[str, Any]:
     """The shipped section `train`, shrunk to batches of 64 rows and 2 epochs, with `changes`."""
     values = yaml.safe_load((CONF / "train/default.yaml").read_text())
-    small = {"seed": 3, "batch_size": 64, "min_steps_per_epoch": 1, "max_epochs": 2, "checkpoint_every_steps": 4, "log_every_steps": 3}
+    small = {
+        "seed": 3,
+        "batch_size": 64,
+        "min_steps_per_epoch": 1,
+        "max_epochs": 2,
+        "checkpoint_every_steps": 4,
+        "log_every_steps": 3,
+    }
     return values | small | changes
 
 

@@ -61,9 +61,7 @@ def test_resuming_at_a_step_gives_the_batches_that_were_left():
 
 def test_place_is_asked_for_when_the_first_batch_is_taken():
     done = 0
-    source = TrainBatches(
-        split(23), num_creatives=4, batch_size=5, seed=3, rank=0, num_ranks=1, num_steps_done=lambda: done
-    )
+    source = TrainBatches(split(23), num_creatives=4, batch_size=5, seed=3, rank=0, num_ranks=1, num_steps_done=lambda: done)
     iterator = iter(source)
     done = 2
     assert rows(next(iterator)) == rows(list(batches())[2])

@@ -21,9 +21,7 @@ def checkpoint() -> dict:
                 "param_groups": [{"lr": 0.1 + 0.2, "betas": (0.9, 0.999), "params": [0, 11], "fused": True}],
             }
         ],
-        "loops": {
-            "fit_loop": {"nan": float("inf"), "text": "a\u00e9", "none": None, "empty": [], "ints": [1, -(2**60)]}
-        },
+        "loops": {"fit_loop": {"nan": float("inf"), "text": "a\u00e9", "none": None, "empty": [], "ints": [1, -(2**60)]}},
         "callbacks": {"EarlyStopping{'monitor': 'val/log_loss'}": {"best": torch.tensor(float("inf"))}},
         "scalar": torch.zeros(()),
         "no_values": torch.zeros(0, 4),

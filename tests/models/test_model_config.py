@@ -25,7 +25,8 @@ def test_shipped_trainer_files_are_valid(name):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("lr", 0), ("lr", -0.1), ("batch_size", 0), ("seed", -1), ("schedule", "step"), ("unknown_prior_clicks", -1.0), ("min_steps_per_epoch", 0),
+        ("lr", 0), ("lr", -0.1), ("batch_size", 0), ("seed", -1), ("schedule", "step"), ("unknown_prior_clicks", -1.0),
+        ("min_steps_per_epoch", 0),
         ("max_epochs", 0), ("patience_epochs", 0), ("clip_norm", -1), ("misspelt", 1), ("warmup_frac", 1.5),
     ],
 )  # fmt: skip

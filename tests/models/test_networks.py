@@ -98,9 +98,7 @@ def test_finalmlp_names_the_field_it_does_not_know():
 
 
 @pytest.mark.parametrize("name", NETWORK_NAMES)
-@pytest.mark.parametrize(
-    "world", [World(), World(num_dense=0), World(num_creatives=0), World(num_dense=0, num_creatives=0)]
-)
+@pytest.mark.parametrize("world", [World(), World(num_dense=0), World(num_creatives=0), World(num_dense=0, num_creatives=0)])
 def test_each_row_is_scored_alone_whatever_the_data_set_has(name, world):
     torch.manual_seed(0)
     network = build_network(model_config(name), spec_of(world)).eval()
@@ -115,9 +113,7 @@ def test_each_row_is_scored_alone_whatever_the_data_set_has(name, world):
 @pytest.mark.parametrize("name", NETWORK_NAMES)
 def test_every_weight_of_every_network_learns(name):
     torch.manual_seed(0)
-    network = build_network(
-        model_config(name, **({"gate1_fields": ["field0"]} if name == "finalmlp" else {})), spec_of(WORLD)
-    )
+    network = build_network(model_config(name, **({"gate1_fields": ["field0"]} if name == "finalmlp" else {})), spec_of(WORLD))
     cat_idx, dense, creative = row(WORLD, num_rows=64)
     network.ranker(cat_idx, dense, creative).square().sum().backward()
     still = [key for key, weight in network.ranker.named_parameters() if weight.grad is None or not weight.grad.any()]

@@ -10,7 +10,13 @@ import yaml
 from tests.project.imports import ROOT, all_imports, external_imports
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-TRACKED = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+TRACKED = subprocess.run(
+    ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+).stdout.split("\n")
 PYTHON_FILES = [ROOT / name for name in TRACKED if name.endswith(".py") and (ROOT / name).is_file()]
 ALLOWED = {  # folder -> project packages it may import
     "contracts": {"contracts"},
@@ -58,7 +64,10 @@ def test_every_module_a_stage_imports_is_in_its_deps(stage):
 def test_deps_name_no_module_that_the_stage_does_not_need(stage):
     script = ROOT / "stages" / f"{stage}.py"
     used = {script, *all_imports(script)}
-    by_digest_or_name = {"compose": {"config.py"}, "export": {"validate.py", "split.py", "fit.py", "encode.py", "train.py", "simulate"}}
+    by_digest_or_name = {
+        "compose": {"config.py"},
+        "export": {"validate.py", "split.py", "fit.py", "encode.py", "train.py", "simulate"},
+    }
     for dep in STAGES[stage]["deps"]:
         path = ROOT / dep
         is_code = path.suffix == ".py" or dep.split("/")[0] in ("contracts", "stages")
@@ -77,7 +86,12 @@ def test_every_params_key_of_a_stage_is_in_params_yaml():
 
 
 def test_no_output_is_written_by_two_stages():
-    outs = [next(iter(out)) if isinstance(out, dict) else out for s in STAGES.values() for kind in ("outs", "metrics") for out in s.get(kind, [])]
+    outs = [
+        next(iter(out)) if isinstance(out, dict) else out
+        for s in STAGES.values()
+        for kind in ("outs", "metrics")
+        for out in s.get(kind, [])
+    ]
     assert len(outs) == len(set(outs))
 
 
@@ -101,7 +115,9 @@ def test_make_targets_that_readme_names_exist():
 
 
 def test_nothing_is_unpickled_or_evaluated():
-    pattern = re.compile(r"\b(torch\.load|pickle\.loads?|joblib\.load|yaml\.load|shell=True|allow_pickle=True)\b|(?<![\w.])eval\(")
+    pattern = re.compile(
+        r"\b(torch\.load|pickle\.loads?|joblib\.load|yaml\.load|shell=True|allow_pickle=True)\b|(?<![\w.])eval\("
+    )
     for path in PYTHON_FILES:
         if path.name != "test_rules.py":
             assert not pattern.search(path.read_text()), path
@@ -116,7 +132,11 @@ def test_no_path_of_a_machine_and_no_registry_is_committed():
     pattern = re.compile(r"/(?:home|root|Users)/\w|index-url|/opt/(?:wheels|pypi)")
     for name in TRACKED:
         path = ROOT / name
-        if path.suffix in (".py", ".yaml", ".md", ".lock", ".in", ".sh", ".toml") and path.is_file() and path.name != "test_rules.py":
+        if (
+            path.suffix in (".py", ".yaml", ".md", ".lock", ".in", ".sh", ".toml")
+            and path.is_file()
+            and path.name != "test_rules.py"
+        ):
             assert not pattern.search(path.read_text()), name
 
 

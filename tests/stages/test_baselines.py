@@ -47,7 +47,11 @@ def test_neither_way_lets_a_row_see_its_own_label() -> None:
             flipped = label.copy()
             flipped[row] = 1 - flipped[row]
             rates = [
-                way(ids, one, RateTable(rows=np.bincount(ids) * 1.0, clicks=np.bincount(ids, one), prior=0.5, strength=3.0))[0]
+                way(
+                    ids,
+                    one,
+                    RateTable(rows=np.bincount(ids) * 1.0, clicks=np.bincount(ids, one), prior=0.5, strength=3.0),
+                )[0]
                 for one in (label, flipped)
             ]
             assert rates[0][row] == rates[1][row]

@@ -56,7 +56,12 @@ def test_evaluation_has_slices_that_add_up_and_the_baselines_that_exist(run) -> 
 
 def test_two_runs_write_the_same_bytes(run) -> None:
     def written() -> dict[str, bytes]:
-        paths = [evaluate.METRICS_PATH, evaluate.EVALUATION_PATH, evaluate.PREDICTIONS_PATH, *evaluate.PLOTS_DIR.iterdir()]
+        paths = [
+            evaluate.METRICS_PATH,
+            evaluate.EVALUATION_PATH,
+            evaluate.PREDICTIONS_PATH,
+            *evaluate.PLOTS_DIR.iterdir(),
+        ]
         return {str(path): path.read_bytes() for path in paths}
 
     run()
@@ -64,13 +69,24 @@ def test_two_runs_write_the_same_bytes(run) -> None:
     evaluate.main()
     assert written() == first
     names = {path.name for path in evaluate.PLOTS_DIR.iterdir()}
-    assert {"roc.csv", "gain.csv", "slices.csv", "calibration_model.csv", "calibration.png", "ranking.png", "slices.png"} <= names
+    assert {
+        "roc.csv",
+        "gain.csv",
+        "slices.csv",
+        "calibration_model.csv",
+        "calibration.png",
+        "ranking.png",
+        "slices.png",
+    } <= names
 
 
 def test_without_truth_and_without_creatives_it_runs_and_says_so(run) -> None:
     run(creative=False, truth=False)
     evaluation = json.loads(evaluate.EVALUATION_PATH.read_text())
-    assert evaluation["truth"] == {"known": False, "note": "The true click probabilities of this data set are not known."}
+    assert evaluation["truth"] == {
+        "known": False,
+        "note": "The true click probabilities of this data set are not known.",
+    }
     assert evaluation["slices"].keys() == {"device"}
     assert "learnable_share" not in json.loads(evaluate.METRICS_PATH.read_text())
 

@@ -116,9 +116,7 @@ def test_the_manifest_fits_the_files_the_data_and_the_parameters(here):
 
 
 def test_a_difference_above_the_allowed_one_stops_the_export():
-    with pytest.raises(
-        ValueError, match="ctr_batch_7 differs from torch by 2.00e-05 in a probability, allowed is 1e-06"
-    ):
+    with pytest.raises(ValueError, match="ctr_batch_7 differs from torch by 2.00e-05 in a probability, allowed is 1e-06"):
         export.refuse_difference({"ranker_batch_1": 0.0, "ctr_batch_7": 2e-5}, 1e-6)
     with pytest.raises(ValueError, match="differs from torch by nan"):
         export.refuse_difference({"ranker_batch_1": float("nan")}, 1e-6)

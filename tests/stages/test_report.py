@@ -32,8 +32,28 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         split = {"rows": 10, "clicks": 1, "from": "2026-01-01T00:00:09+00:00", "to": None}
         write_json("reports/split.json", {"train": split, "val": split, "test": split, "excluded": 2})
         write_json("reports/validation.json", {"months": {"2026-01": MONTH}, "total": MONTH})
-        columns = [{"name": "age", "role": "numeric", "score": 0.1, "kept": True, "reason": "tells", "num_values": 9, "missing_frac": 0.5}]
-        columns.append({"name": "noise", "role": "categorical", "score": 0, "kept": False, "reason": "chance", "num_values": 2, "missing_frac": 0})
+        columns = [
+            {
+                "name": "age",
+                "role": "numeric",
+                "score": 0.1,
+                "kept": True,
+                "reason": "tells",
+                "num_values": 9,
+                "missing_frac": 0.5,
+            }
+        ]
+        columns.append(
+            {
+                "name": "noise",
+                "role": "categorical",
+                "score": 0,
+                "kept": False,
+                "reason": "chance",
+                "num_values": 2,
+                "missing_frac": 0,
+            }
+        )
         write_json("reports/selection.json", {"columns": columns})
         write_json("reports/parity.json", {"max_abs_difference": {"ctr": 2e-7}, "rows": 1200})
         rates = {"column": "banner", "reason": "the creative shown", "prior_impressions": 30.0}
@@ -41,7 +61,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         write_json("reports/baselines.json", {"creative_rate": rates, "lightgbm": trees})
         write_json("artifacts/model/model.json", {"num_parameters": 1234})
         manifest = {"files": {"ctr.onnx": "ab" * 32}, "data": {"test.parquet": "cd" * 32}, "code": "ef" * 32}
-        write_json("artifacts/export/manifest.json", manifest | {"params": params() | {"model": {"name": "dcnv2", "dims": [8, 4]}}})
+        write_json(
+            "artifacts/export/manifest.json",
+            manifest | {"params": params() | {"model": {"name": "dcnv2", "dims": [8, 4]}}},
+        )
         (report.CURVES_DIR / "val").mkdir(parents=True)
         (report.CURVES_DIR / "val/log_loss.tsv").write_text("step\tlog_loss\n10\t0.5\n20\t0.4\n30\t0.45\n")
 
@@ -59,7 +82,15 @@ def test_card_has_every_chapter_and_the_numbers(project, capsys: pytest.CaptureF
     page = report.CARD_PATH.read_text()
     for chapter, title in CHAPTERS:
         assert f'<h2 id="{chapter}">{title}</h2>' in page
-    for text in ("dcnv2", "1,234 weights", "4,806 raw rows", "range age (3)", "known only after the click", "ab" * 32, "ef" * 32):
+    for text in (
+        "dcnv2",
+        "1,234 weights",
+        "4,806 raw rows",
+        "range age (3)",
+        "known only after the click",
+        "ab" * 32,
+        "ef" * 32,
+    ):
         assert text in page
     auc = json.loads(evaluate.METRICS_PATH.read_text())["auc"]
     assert f"{auc:.4f}" in page
@@ -123,7 +154,12 @@ def evaluation(gap: tuple[float | None, float | None], ratio: tuple[float, float
 
 @pytest.mark.parametrize(
     ("gap", "words"),
-    [((-0.2, -0.1), "is better than"), ((0.1, 0.2), "is worse than"), ((-0.1, 0.1), "not measurably"), ((None, None), "cannot be told")],
+    [
+        ((-0.2, -0.1), "is better than"),
+        ((0.1, 0.2), "is worse than"),
+        ((-0.1, 0.1), "not measurably"),
+        ((None, None), "cannot be told"),
+    ],
 )
 def test_verdict_follows_the_interval(gap: tuple, words: str) -> None:
     assert words in verdicts(evaluation(gap, (0.9, 1.1)))[0]
@@ -142,7 +178,9 @@ def test_numbers_are_worded_with_interval_or_with_the_reason() -> None:
     assert estimate({"value": 0.71234, "low": 0.7, "high": 0.72}, "auc") == (
         '0.7123 <span class="interval">[0.7000, 0.7200]</span>'
     )
-    assert 'title="undefined: 0 clicks"' in estimate({"value": None, "low": None, "high": None, "reason": "undefined: 0 clicks"}, "auc")
+    assert 'title="undefined: 0 clicks"' in estimate(
+        {"value": None, "low": None, "high": None, "reason": "undefined: 0 clicks"}, "auc"
+    )
     assert flat({"b": {"y": [1, 2], "x": None}, "a": 0.1}) == [("a", "0.1"), ("b.x", "None"), ("b.y", "1, 2")]
     assert minute("2026-05-01T00:00:06+00:00") == "2026-05-01 00:00"
     assert (minute(None), minute(17)) == ("–", "17")

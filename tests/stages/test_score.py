@@ -40,7 +40,7 @@ def expected(exported) -> dict[int, float]:
     """What evaluation says about the test month, by id."""
     p = score_split(exported / "artifacts/export", exported / "data/split/test.parquet")
     ids = pl.read_parquet(exported / "data/split/test.parquet")["id"]
-    assert 0.05 < p.std() and p.dtype == np.float32
+    assert p.std() > 0.05 and p.dtype == np.float32
     return dict(zip(ids.to_list(), p.tolist(), strict=True))
 
 
@@ -167,9 +167,7 @@ def test_a_killed_run_leaves_nothing_under_the_final_name(project, model):
     rows_of(2, 60_000).write_csv(project / "in.csv")
     command = [sys.executable, "-m", "stages.score", str(project / "in.csv"), str(project / "out.csv")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    running = subprocess.Popen(
-        [*command, "--model", str(model)], cwd=project, env=environment, stderr=subprocess.DEVNULL
-    )
+    running = subprocess.Popen([*command, "--model", str(model)], cwd=project, env=environment, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
         while not list(project.glob(".out.csv.*.partial")) and time.monotonic() < deadline:

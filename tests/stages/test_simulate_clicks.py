@@ -102,9 +102,7 @@ def test_drift_starts_at_zero_and_moves_by_the_configured_step():
     config = small_exchange(drift_std=0.08)
     assert not drift_at(config, month_index(config.first_month)).segment_ad_GC.any()
     first = month_index(config.first_month)
-    steps = [
-        drift_at(config, idx + 1).segment_ad_GC - drift_at(config, idx).segment_ad_GC for idx in range(first, first + 6)
-    ]
+    steps = [drift_at(config, idx + 1).segment_ad_GC - drift_at(config, idx).segment_ad_GC for idx in range(first, first + 6)]
     assert np.std(steps) == pytest.approx(0.08, rel=0.15)
     assert not drift_at(small_exchange(drift_std=0.0), JUNE).segment_ad_GC.any()
 

@@ -96,9 +96,7 @@ def test_png_holds_exactly_the_rendered_pixels_and_missing_images_are_not_writte
     has_image_C = np.arange(10) != 3
     num_written = write_images(replace(creatives, has_image_C=has_image_C), np.arange(10) != 5, SIZE_PX, tmp_path)
     assert num_written == 8
-    assert {path.stem for path in tmp_path.iterdir()} == set(creatives.creative_id_C) - set(
-        creatives.creative_id_C[[3, 5]]
-    )
+    assert {path.stem for path in tmp_path.iterdir()} == set(creatives.creative_id_C) - set(creatives.creative_id_C[[3, 5]])
     with Image.open(tmp_path / f"{creatives.creative_id_C[0]}.png") as image:
         assert np.array_equal(np.asarray(image) / 255.0, pixels(creatives)[0])
 

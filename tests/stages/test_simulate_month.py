@@ -194,10 +194,7 @@ def test_collapse_lowers_only_its_rows_in_only_its_month(tmp_path):
     written(tmp_path / "calm", calm, "2026-06")
     written(tmp_path / "struck", struck, "2026-06")
     table = read_clean(tmp_path / "calm", "2026-06")
-    odds = [
-        table["p_true"] / (1.0 - table["p_true"])
-        for table in map(_june_truth, (tmp_path / "calm", tmp_path / "struck"))
-    ]
+    odds = [table["p_true"] / (1.0 - table["p_true"]) for table in map(_june_truth, (tmp_path / "calm", tmp_path / "struck"))]
     in_shock = (table["site_category"] == "news") & (table["device"] == "phone")
     assert 20 < in_shock.sum() < 4000
     change = (odds[1] / odds[0]).log()

@@ -82,9 +82,7 @@ def test_a_random_split_follows_the_seed_and_0_is_a_seed(clean_months):
 
 
 def test_entities_of_train_are_excluded_from_val_and_test_and_counted(clean_months):
-    write_params(
-        declaration(images=None, split={"by": "row", "val_frac": 0.49, "test_frac": 0.49, "exclude_entities": True})
-    )
+    write_params(declaration(images=None, split={"by": "row", "val_frac": 0.49, "test_frac": 0.49, "exclude_entities": True}))
     run("split")
     parts = splits()
     known = set(parts["train"]["user"])
@@ -101,9 +99,7 @@ def test_exclusion_keeps_rows_without_an_entity():
 
 
 def test_an_empty_split_is_an_error_that_names_it(clean_months):
-    write_params(
-        declaration(images=None, split={"by": "random", "val_frac": 0.1, "test_frac": 0.899, "exclude_entities": True})
-    )
+    write_params(declaration(images=None, split={"by": "random", "val_frac": 0.1, "test_frac": 0.899, "exclude_entities": True}))
     with pytest.raises(ValueError, match=r"split '\w+' is empty .*change data.split in conf/data/small.yaml"):
         run("split")
 

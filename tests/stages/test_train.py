@@ -58,9 +58,7 @@ OUTPUTS = {
 }
 
 
-def prepare(
-    folder: Path, model: str = "deepfm", world: World | None = None, trainer: dict | None = None, **changes: Any
-) -> Path:
+def prepare(folder: Path, model: str = "deepfm", world: World | None = None, trainer: dict | None = None, **changes: Any) -> Path:
     """A folder to train in: encoded arrays and params.yaml, with `changes` of section `train`."""
     write_encoded(folder / "data/encoded", world or World())
     sections = (asdict(model_config(model)), train_values(**changes), trainer_values(**(trainer or {})))
@@ -189,8 +187,7 @@ def test_curves_have_one_point_every_few_steps_and_one_an_epoch(in_folder):
     train.main()
     curves = in_folder / "reports/train/plots/metrics"
     steps = {
-        path.stem: [int(line.split("\t")[0]) for line in path.read_text().splitlines()[1:]]
-        for path in curves.rglob("*.tsv")
+        path.stem: [int(line.split("\t")[0]) for line in path.read_text().splitlines()[1:]] for path in curves.rglob("*.tsv")
     }
     assert steps == {"loss": [3, 6, 9, 10, 12, 15, 18, 20], "log_loss": [10, 20], "auc": [10, 20]}
 

@@ -129,9 +129,7 @@ def test_images_of_earlier_months_serve_later_ones(two_months):
     for month in ("2024-01", "2024-02"):  # only ad5 never had an image
         assert list(report[month]["rules"]) == ["image ad"]
         assert "ad5" not in pl.read_parquet(f"data/clean/{month}/impressions.parquet")["ad"].to_list()
-    assert pl.read_parquet("data/clean/2024-01/creatives.parquet")["creative_id"].to_list() == [
-        f"ad{i}" for i in range(5)
-    ]
+    assert pl.read_parquet("data/clean/2024-01/creatives.parquet")["creative_id"].to_list() == [f"ad{i}" for i in range(5)]
 
 
 def test_equal_input_gives_equal_bytes(two_months):
