@@ -28,8 +28,7 @@ def test_every_data_set_composes_with_every_model_and_trainer(data):
 @pytest.mark.parametrize("file", [(group, name) for group, names in GROUPS.items() for name in names])
 def test_every_file_in_conf_composes(file):
     group, name = file
-    override = f"+{group}={name}" if group == "experiment" else f"{group}={name}"
-    check_all(compose_params(CONF, [override]))
+    check_all(compose_params(CONF, [f"{group}={name}"]))
 
 
 @pytest.mark.parametrize("data", GROUPS["data"])

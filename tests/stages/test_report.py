@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 from stages import evaluate, report
 from stages.reporting.card import CHAPTERS
 from stages.reporting.findings import cautions, verdicts
+from stages.reporting.revision import git_revision
 from stages.reporting.training_curves import best_step, read_curves
 from stages.reporting.wording import estimate, flat, minute
 from tests.stages.evaluated_world import params, write_world
@@ -184,3 +186,17 @@ def test_numbers_are_worded_with_interval_or_with_the_reason() -> None:
     assert flat({"b": {"y": [1, 2], "x": None}, "a": 0.1}) == [("a", "0.1"), ("b.x", "None"), ("b.y", "1, 2")]
     assert minute("2026-05-01T00:00:06+00:00") == "2026-05-01 00:00"
     assert (minute(None), minute(17)) == ("–", "17")
+
+
+def test_revision_says_the_commit_and_whether_files_differ(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert git_revision() == {"commit": None, "uncommitted_changes": None}
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    (tmp_path / "file").write_text("one")
+    for arguments in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "one"]):
+        subprocess.run([*git, *arguments], check=True)
+    clean = git_revision()
+    assert len(clean["commit"]) == 40
+    assert clean["uncommitted_changes"] is False
+    (tmp_path / "file").write_text("two")
+    assert git_revision() == {**clean, "uncommitted_changes": True}
