@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from contracts.declaration import Declaration
 from contracts.images import to_pixels
+from contracts.raw import natural
 from stages.entry import run_stage
 from stages.features.apply import Encoder
 from stages.files import atomic_folder, read_json, write_json
@@ -91,18 +92,12 @@ def creative_pixels(clean_dir: Path, encoder: Encoder, features: dict[str, Any])
     """Pixels uint8 [C+1, 3, S, S]; the encoder says which row is whose, row 0 is no image."""
     size = features["image_size"]
     pixels = np.zeros((features["num_creatives"] + 1, 3, size, size), dtype=np.uint8)
-    for path in sorted(clean_dir.glob("*/creatives.parquet")):
+    content_by_row: dict[int, bytes] = {}  # a creative comes again with every month it is shown in; it is decoded once
+    for path in sorted(clean_dir.glob("*/creatives.parquet"), key=lambda path: natural(path.parent)):
         creatives = pl.read_parquet(path)
-        rows = encoder.creative_rows(creatives["creative_id"])
-        for row, content in tqdm(
-            zip(rows, creatives["image"], strict=True),
-            total=len(rows),
-            desc="images",
-            unit="image",
-            disable=None,
-            leave=False,
-        ):
-            pixels[row] = to_pixels(content, size)
+        content_by_row |= zip(encoder.creative_rows(creatives["creative_id"]).tolist(), creatives["image"], strict=True)
+    for row, content in tqdm(content_by_row.items(), desc="images", unit="image", disable=None, leave=False):
+        pixels[row] = to_pixels(content, size)
     return pixels
 
 

@@ -19,8 +19,7 @@ PARQUET_SETTINGS = {"compression": "zstd", "compression_level": 1, "write_statis
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`: renamed to `path` when the block ends well, removed when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.parent / f".{path.name}.{os.getpid()}.partial"
+    partial = _partial(path)
     try:
         yield partial
         os.replace(partial, path)
@@ -31,9 +30,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """As `atomic_path`, for a folder: an older folder at `path` is replaced only after the new one is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.parent / f".{path.name}.{os.getpid()}.partial"
-    _remove(partial)
+    partial = _partial(path)
     partial.mkdir()
     try:
         yield partial
@@ -41,6 +38,26 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         _remove(partial)
+
+
+def _partial(path: Path) -> Path:
+    """The temporary path of this process beside `path`; what killed processes left under such names is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*.partial"):
+        pid = left.name.removesuffix(".partial").rpartition(".")[2]
+        if pid.isdigit() and (int(pid) == os.getpid() or not _is_running(int(pid))):
+            _remove(left)
+    return path.parent / f".{path.name}.{os.getpid()}.partial"
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _remove(path: Path) -> None:

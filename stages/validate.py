@@ -27,6 +27,7 @@ from stages.files import (
     keep_only,
     parquet_writer,
     read_json,
+    sha256_file,
     sha256_tree,
     write_json,
     write_parquet,
@@ -64,9 +65,12 @@ def validate_partition(
     """Counts of one partition; `earlier` are creatives whose images came with earlier partitions."""
     made_from = fingerprint(folder, declaration, earlier)
     clean, quarantine = CLEAN_DIR / folder.name, QUARANTINE_DIR / f"{folder.name}.csv"
+    made = [clean / "impressions.parquet", quarantine]
     stamp = clean / "report.json"
-    if stamp.is_file() and quarantine.is_file() and (found := read_json(stamp))["made_from"] == made_from:
-        return found["counts"]
+    if stamp.is_file() and all(path.is_file() for path in made):
+        found = read_json(stamp)
+        if found["made_from"] == made_from and found["made"] == [sha256_file(path) for path in made]:
+            return found["counts"]
     expected = main_columns(declaration, tables)
     if not matching(folder, declaration.source.files):
         globs = ", ".join(declaration.source.files)
@@ -80,7 +84,8 @@ def validate_partition(
         contract = contract_of(declaration, tables, images)
         counts = write_rows(folder, declaration, expected, contract, fresh / "impressions.parquet", partial)
         counts["unreadable_images"] = [f"{name}: {reason}" for name, reason in unreadable]
-        write_json(fresh / "report.json", {"made_from": made_from, "counts": counts})
+        digests = [sha256_file(path) for path in (fresh / "impressions.parquet", partial)]
+        write_json(fresh / "report.json", {"made_from": made_from, "made": digests, "counts": counts})
     return counts
 
 

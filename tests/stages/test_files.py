@@ -1,5 +1,7 @@
 """Files appear whole or not at all; every stage fails with one sentence."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -116,3 +118,15 @@ def test_our_own_bugs_keep_their_traceback(monkeypatch):
 
     with pytest.raises(KeyError):
         run_stage(fail)
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_kept(tmp_path):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left, living = tmp_path / f".out.{dead.pid}.partial", tmp_path / f".out.{os.getppid()}.partial"
+    left.mkdir()
+    (left / "half").write_text("half")
+    living.write_text("half")
+    with atomic_path(tmp_path / "out") as partial:
+        partial.write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [living.name, "out"]

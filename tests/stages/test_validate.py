@@ -71,6 +71,18 @@ def test_a_new_month_leaves_the_others_untouched_and_unread(two_months, monkeypa
     assert read_json(Path("reports/validation.json"))["total"]["raw"] == 180
 
 
+@pytest.mark.parametrize("path", ["data/clean/2024-01/impressions.parquet", "data/quarantine/2024-01.csv"])
+def test_a_month_whose_output_was_changed_or_removed_is_made_again(two_months, path):
+    run("acquire", "validate")
+    whole = Path(path).read_bytes()
+    Path(path).write_bytes(whole[:-3])
+    run("validate")
+    assert Path(path).read_bytes() == whole
+    Path(path).unlink()
+    run("validate")
+    assert Path(path).read_bytes() == whole
+
+
 def test_a_removed_month_leaves_nothing_behind(two_months):
     run("acquire", "validate")
     for path in sorted((two_months / "2024-02").rglob("*"), reverse=True):
