@@ -22,6 +22,7 @@ from contracts.raw import main_columns, matching, read_images, read_partition, r
 from contracts.reading import ROW, SourceError
 from stages.entry import run_stage
 from stages.files import atomic_path, parquet_writer, read_json
+from stages.overlap import read_ahead
 from stages.scoring import Scorer
 
 EXPORT_DIR = Path("artifacts/export")
@@ -100,7 +101,7 @@ def score_files(
         tqdm(desc="score", unit="row", unit_scale=True, disable=None) as bar,
     ):
         bad_out.write(pl.DataFrame(schema={"file": pl.String, **REJECTED}).write_csv().encode())
-        for path, chunk in read_partition(files, declaration, expected, optional):
+        for path, chunk in read_ahead(read_partition(files, declaration, expected, optional)):
             good, bad = contract.check(chunk)
             p_click = scorer.score(good, images, declaration.creative.name if declaration.creative else None)
             name = pl.lit(names[path]).alias("file")

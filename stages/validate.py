@@ -17,6 +17,7 @@ from tqdm import tqdm
 import contracts
 from contracts.contract import REJECTED, Contract, contract_of
 from contracts.declaration import Declaration
+from contracts.parsing import dtype_of
 from contracts.raw import SHARED, main_columns, matching, partitions, read_images, read_partition, read_side_table
 from contracts.reading import ROW, SourceError
 from stages.config import ValidateConfig
@@ -32,6 +33,7 @@ from stages.files import (
     write_json,
     write_parquet,
 )
+from stages.overlap import WriteBehind, read_ahead
 from stages.settings import load_section
 
 RAW_DIR = Path("data/raw")
@@ -101,10 +103,14 @@ def write_rows(
     chunks = read_partition(matching(folder, declaration.source.files), declaration, expected, frozenset())
     counts: Counter[str] = Counter()
     rules: Counter[str] = Counter()
-    writer = None
-    with rejected.open("wb") as out:
+    schema = pl.DataFrame(schema={c.name: dtype_of(c) for c in contract.columns}).to_arrow().schema
+    with (
+        rejected.open("wb") as out,
+        parquet_writer(clean, schema) as writer,
+        WriteBehind(lambda rows: writer.write_table(rows.to_arrow())) as written,
+    ):
         out.write(pl.DataFrame(schema={"file": pl.String, **REJECTED}).write_csv().encode())
-        for path, chunk in tqdm(chunks, desc="rows", unit="chunk", disable=None, leave=False):
+        for path, chunk in tqdm(read_ahead(chunks), desc="rows", unit="chunk", disable=None, leave=False):
             good, bad = contract.check(chunk)
             counts.update(raw=len(chunk), clean=len(good), quarantined=len(bad))
             counts.update(clicks=int(good[declaration.label.name].sum()))
@@ -112,10 +118,7 @@ def write_rows(
             rules.update({f"{rule} {column}".strip(): rows for column, rule, rows in broken.iter_rows()})
             name = path.relative_to(folder).as_posix()
             bad.select(pl.lit(name).alias("file"), pl.all()).write_csv(out, include_header=False)
-            table = good.drop(ROW).to_arrow()
-            writer = writer or parquet_writer(clean, table.schema)
-            writer.write_table(table)
-    writer.close()
+            written.put(good.drop(ROW))
     if counts["raw"] != counts["clean"] + counts["quarantined"]:
         raise AssertionError(f"rows do not add up: {dict(counts)}")
     return {

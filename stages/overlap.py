@@ -1,0 +1,41 @@
+"""Reading ahead and writing behind, so that parsing, checking and compressing use more than one core."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+Item = TypeVar("Item")
+END = object()
+
+
+def read_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The items in order; a thread fetches the next while the caller works on this one. Its errors are the caller's."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
+        waiting = pool.submit(next, items, END)
+        while (item := waiting.result()) is not END:
+            waiting = pool.submit(next, items, END)
+            yield item
+
+
+class WriteBehind:
+    """Calls a function in a thread, one call after the other and at most one waiting; leaving the block waits for all."""
+
+    def __init__(self, write: Callable[[Any], Any]) -> None:
+        self._write = write
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="write-behind")
+        self._last: Future | None = None
+
+    def put(self, item: Any) -> None:
+        """Hand over `item`. Raises what the call before raised."""
+        if self._last is not None:
+            self._last.result()
+        self._last = self._pool.submit(self._write, item)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._pool.shutdown(wait=True)
+        if kind is None and self._last is not None:
+            self._last.result()
