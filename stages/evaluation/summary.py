@@ -68,7 +68,7 @@ def summarise(
         "differences": {
             name: _difference(judged[MODEL], one, num_clicks, confidence) for name, one in judged.items() if name != MODEL
         },
-        "slices": {one.name: _slice(label, predictions, one, resampler, confidence, on_done) for one in slices},
+        "slices": {one.name: _slice(label, entries, one, resampler, confidence, on_done) for one in slices},
     }
 
 
@@ -98,6 +98,8 @@ def _rates(sums: Numbers) -> Numbers:
             rates["ece"] = sums["ece"]
         if "expected_loss" in sums:
             rates["expected_log_loss"] = sums["expected_loss"] / sums["rows"]
+        if "expected_full" in sums:
+            rates["learnable_share_expected"] = _share(*(sums[f"expected_{key}"] for key in ("loss", "zero", "full")))
         if "rival_loss" in sums:
             rates["log_loss_minus_rival"] = (sums["loss"] - sums["rival_loss"]) / sums["rows"]
     return rates
@@ -176,6 +178,9 @@ def _slice(
     """One entry a value of the slice, in its order."""
     p_click = predictions[MODEL]
     extra = {"rival_loss": row_log_loss(label, predictions[RIVAL])} if RIVAL in predictions else {}
+    if ORACLE in predictions and CONSTANT in predictions:
+        expected = {"expected_loss": MODEL, "expected_zero": CONSTANT, "expected_full": ORACLE}
+        extra |= {key: row_log_loss(predictions[ORACLE], predictions[name]) for key, name in expected.items()}
     ranking = Ranking(label, p_click, one.codes, len(one.values), extra)
     sums = ranking.weighted(np.ones(label.shape[0]))
     point, drawn = _rates(sums), _rates(resampler.replicate(ranking, on_done))
@@ -190,6 +195,9 @@ def _slice(
                 clicks, float(sums["predicted"][code]), at["observed_over_predicted"][1], confidence
             ),
         }
+        if "learnable_share_expected" in at and np.isfinite(at["learnable_share_expected"][0]):
+            share = from_replicates(*at["learnable_share_expected"], clicks, confidence)
+            estimates["learnable_share_expected"] = share
         if "log_loss_minus_rival" in at:
             estimates[f"log_loss_minus_{RIVAL}"] = from_replicates(*at["log_loss_minus_rival"], clicks, confidence)
         entries.append(

@@ -83,6 +83,17 @@ def test_slices_add_up_to_all_rows_and_clicks() -> None:
     assert values[2]["log_loss_minus_lightgbm"]["value"] == pytest.approx(loss, abs=1e-6)
 
 
+def test_learnable_share_of_a_slice_is_that_of_its_rows() -> None:
+    data = world(4000, 7)
+    rows = np.arange(4000) < 1500
+    slices = [Slice(name="half", codes=(~rows).astype(np.int32), values=("first", "second"))]
+    found = run(data, slices)["slices"]["half"][0]["learnable_share_expected"]
+    alone = run({name: values[rows] for name, values in data.items()})["models"]["model"]["learnable_share_expected"]
+    assert found["value"] == pytest.approx(alone["value"], abs=1e-6)
+    assert found["low"] < found["value"] < found["high"]
+    assert "learnable_share_expected" not in run(data, slices, truth=False)["slices"]["half"][0]
+
+
 def test_slice_without_clicks_is_null_with_a_reason_and_still_json() -> None:
     data = world(2000, 5)
     codes = np.where(np.flatnonzero(data["label"] == 0)[:40].max() >= np.arange(2000), 0, 1)
