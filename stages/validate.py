@@ -71,7 +71,7 @@ def validate_partition(
     stamp = clean / "report.json"
     if stamp.is_file() and all(path.is_file() for path in made):
         found = read_json(stamp)
-        if found["made_from"] == made_from and found["made"] == [sha256_file(path) for path in made]:
+        if found.get("made_from") == made_from and found.get("made") == [sha256_file(path) for path in made]:
             return found["counts"]
     expected = main_columns(declaration, tables)
     if not matching(folder, declaration.source.files):
