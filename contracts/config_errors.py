@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from contracts.ranges import expand_ranges
 
+UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")  # what pydantic calls a key that is not declared
+
 
 class ConfigError(ValueError):
     """A key of the configuration is misspelt, missing or impossible; the text is one sentence for the user."""
@@ -18,10 +20,11 @@ def describe(error: ValidationError, section: str, config_class: Any, values: An
 
     With the `values` that were checked, an entry of a list is named by its `name` instead of its position.
     """
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    first = next((one for one in found if one["type"] in UNKNOWN), found[0])  # a misspelt key is also a missing one
     key = ".".join(str(part) for part in (section, *_shown(first["loc"], values)) if str(part))
     more = f" ({error.error_count() - 1} more to fix)" if error.error_count() > 1 else ""
-    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+    if first["type"] in UNKNOWN:
         allowed = _field_names(config_class, first["loc"][:-1])
         return f"{key} is not a known key; {_hint(str(first['loc'][-1]), allowed)}{more}"
     if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):

@@ -67,10 +67,10 @@ def find_input(path: Path, declaration: Declaration) -> tuple[list[Path], pl.Dat
 
 def check_output(output: Path, rejected: Path, files: list[Path]) -> None:
     """Raise ValueError where the output cannot be written as asked, before any work."""
-    if output.suffix not in (".csv", ".parquet"):
-        raise ValueError(f"the output must end in .csv or .parquet, got {output}")
     if output.is_dir():
         raise ValueError(f"the output {output} is a folder; name a file in it")
+    if output.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"the output must end in .csv or .parquet, got {output}")
     clash = next((file for file in files if file.resolve() in (output.resolve(), rejected.resolve())), None)
     if clash is not None:
         raise ValueError(f"{clash} is read and would be written too; choose another OUTPUT")

@@ -65,8 +65,7 @@ def cut(order_N: np.ndarray, partition_N: np.ndarray, split: Split) -> np.ndarra
         months = int(partition_N[-1]) + 1
         if months <= split.test_months:
             raise ValueError(
-                f"data.split.test_months is {split.test_months} but there are {months} partitions; "
-                "train and val need at least one more"
+                f"data.split.test_months is {split.test_months} but the data has {months}; train and val need at least one more"
             )
         codes_N[partition_N >= months - split.test_months] = 2
     else:

@@ -7,6 +7,7 @@ import math
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import IO
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from safetensors.torch import load_file
@@ -17,7 +18,7 @@ from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
 from stages.models.fit import EncodedData, Fitted, fit_network
 from stages.models.model_folder import save_model
-from stages.models.resume import remove_stale_runs, run_key
+from stages.models.resume import hold_alone, remove_stale_runs, run_key
 from stages.settings import load_section
 
 ENCODED = Path("data/encoded")
@@ -35,13 +36,14 @@ def main() -> None:
 
     sections = {"model": asdict(model), "train": asdict(train), "trainer": asdict(trainer)}
     key = run_key(sections, [*input_paths(ENCODED), *code_paths()])
-    prepare_runs(RUNS, key)
+    lock = prepare_runs(RUNS, key)
     fitted = fit_network(data, model, train, trainer, work_folder=RUNS / key, curves_folder=REPORT)
     if not fitted.is_main_process:
         return
 
     write_outputs(fitted)
     shutil.rmtree(RUNS / key)
+    lock.close()
     print(summary(fitted, model.name, len(data.train)))
 
 
@@ -68,10 +70,15 @@ def code_paths() -> list[Path]:
 
 
 @rank_zero_only
-def prepare_runs(parent: Path, key: str) -> None:
-    """Remove what other trainings left, and make the folder of this one."""
+def prepare_runs(parent: Path, key: str) -> IO[str]:
+    """Make sure that no other training runs here, remove what earlier ones left, make the folder of this one.
+
+    Returns what holds the place until it is closed. Raises ValueError if another training holds it.
+    """
+    lock = hold_alone(parent.with_suffix(".lock"))
     remove_stale_runs(parent, key)
     (parent / key).mkdir(parents=True, exist_ok=True)
+    return lock
 
 
 def write_outputs(fitted: Fitted) -> None:

@@ -3,13 +3,15 @@
 A folder under another digest belongs to another training and is removed; the folder goes when training has succeeded.
 """
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytorch_lightning
 import torch
@@ -30,6 +32,26 @@ def run_key(sections: dict[str, Any], paths: Iterable[Path]) -> str:
     for path in sorted(paths):
         digest.update(f"{path.name}\0{sha256_file(path)}\n".encode())
     return digest.hexdigest()[:32]
+
+
+def hold_alone(path: Path) -> IO[str]:
+    """A file held by this process until it ends; keep what is returned. Raises ValueError if another process holds it.
+
+    A training whose `dvc repro` was killed lives on: a second one must not take its checkpoints.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = path.open("a+")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        held.seek(0)
+        pid = held.read().strip()
+        held.close()
+        raise ValueError(f"another training is running here (process {pid}); wait for it or end it, then run again") from error
+    held.truncate(0)
+    held.write(f"{os.getpid()}\n")
+    held.flush()
+    return held
 
 
 def remove_stale_runs(parent: Path, key: str) -> None:

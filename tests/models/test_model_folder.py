@@ -1,12 +1,14 @@
 """Writing and loading a trained model."""
 
 import json
+import os
 
 import pytest
 import torch
 
 from stages.models.model_folder import load_model, save_model
 from stages.models.network import build_network
+from stages.models.resume import hold_alone
 from tests.models.encoded_world import NETWORK_NAMES, World, model_config, spec_of
 
 
@@ -58,3 +60,11 @@ def test_what_holds_no_model_is_refused(tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(described))
     with pytest.raises(ValueError, match="holds no known network"):
         load_model(tmp_path)
+
+
+def test_a_second_training_in_the_same_place_is_refused(tmp_path):
+    held = hold_alone(tmp_path / "train.lock")
+    with pytest.raises(ValueError, match=f"another training is running here .process {os.getpid()}."):
+        hold_alone(tmp_path / "train.lock")
+    held.close()
+    hold_alone(tmp_path / "train.lock").close()

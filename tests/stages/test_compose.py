@@ -130,3 +130,10 @@ def test_params_that_cannot_be_read_say_what_to_run(project):
 def test_a_source_of_the_wrong_kind_is_named():
     with pytest.raises(ConfigError, match="^data.source.kind: got 'ftp'; input should be 'exchange' or 'files'"):
         check_section("data.source", {"kind": "ftp", "files": ["a"]}, Source)
+
+
+def test_a_misspelt_key_is_named_though_the_right_one_is_missing_then():
+    params = compose_params(CONF)
+    params["train"]["warmup_fracc"] = params["train"].pop("warmup_frac")
+    with pytest.raises(ConfigError, match=r"train.warmup_fracc is not a known key; did you mean 'warmup_frac'\?"):
+        check_all(params)

@@ -106,7 +106,7 @@ def test_an_empty_split_is_an_error_that_names_it(clean_months):
 
 def test_too_few_months_are_an_error(clean_months):
     write_params(declaration(images=None, split={"by": "time", "val_frac": 0.1, "test_months": 3}))
-    with pytest.raises(ValueError, match="test_months is 3 but there are 3 partitions"):
+    with pytest.raises(ValueError, match="test_months is 3 but the data has 3; train and val need"):
         run("split")
 
 
