@@ -32,7 +32,7 @@ score: $(VENV)/.pipeline  ## score a file or folder: make score INPUT=rows.csv O
 plots: $(VENV)/.pipeline  ## write the interactive plots to dvc_plots/index.html
 	@$(RUN) dvc plots show
 
-bench: $(VENV)/.dev  ## measure speed and memory, write docs/benchmarks.md (about 25 minutes)
+bench: $(VENV)/.dev  ## measure speed and memory, write docs/benchmarks.md (about an hour)
 	@$(RUN) python -m bench
 
 bench-peers: $(VENV)-peers/.installed $(VENV)/.dev  ## compare training speed with DeepCTR-Torch (own environment)
