@@ -7,9 +7,12 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+SERVING_PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && { echo $$p; break; }; done)
+SERVE := $(VENV)-serving/bin/python
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: help setup repro test lint score plots bench bench-peers lock clean
+.PHONY: help setup repro test lint score serve deploy plots bench bench-peers lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -19,7 +22,7 @@ setup: $(VENV)/.pipeline  ## install what the pipeline needs into .venv
 repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what changed)
 	@$(RUN) dvc repro
 
-test: $(VENV)/.dev  ## lint, then run all tests
+test: $(VENV)/.dev $(VENV)-serving/.installed  ## lint, then run all tests
 	@$(RUN) ruff check --quiet . && $(RUN) python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev  ## check the code's style and format
@@ -28,6 +31,12 @@ lint: $(VENV)/.dev  ## check the code's style and format
 score: $(VENV)/.pipeline  ## score a file or folder: make score INPUT=rows.csv OUTPUT=scores.parquet
 	@test -n "$(INPUT)" -a -n "$(OUTPUT)" || { echo "score: INPUT and OUTPUT are required: make score INPUT=rows.csv OUTPUT=scores.parquet" >&2; exit 2; }
 	@$(RUN) python -m stages.score "$(INPUT)" "$(OUTPUT)"
+
+serve: $(VENV)-serving/.installed  ## serve the exported model on Triton: gRPC 8001, HTTP 8000, metrics 8002 (SERVING=gpu: in NVIDIA's container)
+	@$(SERVE) -m serving.$(if $(filter gpu,$(SERVING)),container,server) $(ARGS)
+
+deploy: $(VENV)-serving/.installed  ## bring the newest export into the running server, without a failed request
+	@$(SERVE) -m serving.deploy $(ARGS)
 
 plots: $(VENV)/.pipeline  ## write the interactive plots to dvc_plots/index.html
 	@$(RUN) dvc plots show
@@ -39,10 +48,10 @@ bench-peers: $(VENV)-peers/.installed $(VENV)/.dev  ## compare training speed wi
 	@$(RUN) python -m bench.peers
 
 lock:  ## resolve requirements/*.in to exact versions
-	@for name in pipeline dev peers; do PYTHON="$(PYTHON)" requirements/lock.sh $$name; done
+	@for name in pipeline dev serving peers; do PYTHON="$(PYTHON)" requirements/lock.sh $$name; done
 
 clean:  ## remove the environments and everything a run made (the DVC cache stays)
-	rm -rf $(VENV) $(VENV)-peers data/raw data/truth data/clean data/quarantine data/split data/encoded data/predictions artifacts reports .checkpoints dvc_plots
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-serving data/raw data/truth data/clean data/quarantine data/split data/encoded data/predictions artifacts reports .checkpoints dvc_plots
 
 $(VENV)/.pipeline: requirements/pipeline.lock
 	@requirements/install.sh "$(PYTHON)" $(VENV) pipeline
@@ -50,6 +59,9 @@ $(VENV)/.pipeline: requirements/pipeline.lock
 $(VENV)/.dev: requirements/dev.lock
 	@requirements/install.sh "$(PYTHON)" $(VENV) dev
 	@touch $(VENV)/.pipeline
+
+$(VENV)-serving/.installed: requirements/serving.lock requirements/triton.in
+	@requirements/install-serving.sh "$(SERVING_PYTHON)" $(VENV)-serving
 
 $(VENV)-peers/.installed: requirements/peers.lock
 	@requirements/install.sh "$(PYTHON)" $(VENV)-peers peers && touch $@

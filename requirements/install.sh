@@ -13,6 +13,6 @@ command -v git >/dev/null || fail "git is missing and DVC needs it; install it (
 echo "setup: installing requirements/$name.lock into $venv (a few minutes the first time)"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "requirements/$name.lock" ||
   fail "pip could not install requirements/$name.lock; its messages stand above; is there a network and free disk space?"
-"$venv/bin/python" -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null ||
+grep -qi '^lightgbm==' "requirements/$name.lock" && ! "$venv/bin/python" -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null &&
   fail "the OpenMP runtime libgomp.so.1 is missing and LightGBM needs it; install it (Debian, Ubuntu: apt-get install libgomp1)"
 touch "$venv/.$name"

@@ -1,5 +1,6 @@
 """Stage export: reads `artifacts/model/`, `artifacts/encoder.onnx` and the test split; writes `artifacts/export/` with
-`encoder.onnx`, `ranker.onnx`, `creative_encoder.onnx`, the fused `ctr.onnx`, what they mean, and a manifest of sha-256.
+`encoder.onnx`, `ranker.onnx`, `creative_encoder.onnx`, the fused `ctr.onnx`, what they mean, and a manifest of sha-256;
+and `artifacts/repository/`, the same graphs as Triton model repositories.
 
 Fails when ONNX Runtime and torch differ by more than `export.max_difference` on a test row.
 """
@@ -14,11 +15,13 @@ import polars as pl
 import torch
 
 from contracts.declaration import Declaration
+from contracts.serving_config import ServingConfig
 from stages.config import ExportConfig
 from stages.entry import run_stage
 from stages.exporting.graphs import creative_encoder_graph, fused_graph, ranker_graph
 from stages.exporting.manifest import CODE, manifest
 from stages.exporting.parity import check_parity
+from stages.exporting.repository import write_repository
 from stages.files import atomic_folder, write_json
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
 from stages.models.model_folder import load_model
@@ -31,13 +34,15 @@ ENCODER_PATH = Path("artifacts/encoder.onnx")
 FEATURES_PATH = Path("artifacts/features.json")
 SPLIT_DIR = Path("data/split")
 EXPORT_DIR = Path("artifacts/export")
+REPOSITORY_DIR = Path("artifacts/repository")
 PARITY_PATH = Path("reports/parity.json")
 
 
 def main() -> None:
     config = load_section("export", ExportConfig)
     params = load_params()
-    load_section("data", Declaration)
+    declaration = load_section("data", Declaration)
+    serving = load_section("serving", ServingConfig)
     network = load_model(MODEL_DIR)
     spec = load_spec(ENCODED_DIR)
     table_CE = creative_table(network, load_creatives(ENCODED_DIR, spec))
@@ -58,6 +63,9 @@ def main() -> None:
         write_json(PARITY_PATH, {"max_abs_difference": found, "rows": len(test)})
         refuse_difference(found, config.max_difference)
         write_json(fresh / "manifest.json", manifest(fresh, params, SPLIT_DIR, CODE))
+    with atomic_folder(REPOSITORY_DIR) as fresh:
+        sample = pl.read_parquet(SPLIT_DIR / "train.parquet", n_rows=1)
+        write_repository(fresh / "embedded", EXPORT_DIR, declaration, serving.repository, sample)
     worst = max(found.values())
     graphs = ", ".join(sorted(path.name for path in EXPORT_DIR.glob("*.onnx")))
     print(f"export: {graphs}; max |dp| {worst:.1e} against torch on {len(test)} test rows")

@@ -20,6 +20,7 @@ SECTIONS = {
     "export": "stages.config:ExportConfig",
     "baselines": "stages.evaluation.config:BaselinesConfig",
     "evaluate": "stages.evaluation.config:EvaluateConfig",
+    "serving": "contracts.serving_config:ServingConfig",
 }
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 PARAMS_PATH = Path("params.yaml")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from stages.features.graph import BATCH, IR_VERSION, ML_OPSET, OPSET
 from stages.models.network import CtrNetwork
 
+IDS = ("cat_idx", "creative_idx")  # outputs of the encoder that the fused graph shows as well
 EXAMPLE_ROWS = 3  # any number above one: a batch of one would be taken for a constant
 
 
@@ -73,17 +74,16 @@ def creative_encoder_graph(network: CtrNetwork) -> onnx.ModelProto:
 
 
 def fused_graph(encoder: onnx.ModelProto, ranker: onnx.ModelProto) -> onnx.ModelProto:
-    """Raw columns in, p_click out: the encoder in front of the ranker."""
+    """Raw columns in; p_click out, and what the encoder made of the rows (serving counts unknown and missing values)."""
     ranker = _apart(ranker)
     wanted = {value.name for value in ranker.graph.input}
     io_map = [(output.name, output.name) for output in encoder.graph.output if output.name in wanted]
-    unused = [output.name for output in encoder.graph.output if output.name not in wanted]
-    outputs = [output.name for output in ranker.graph.output]
-    fused = (
-        compose.merge_models(encoder, ranker, io_map=io_map, outputs=outputs)
-        if unused
-        else compose.merge_models(encoder, ranker, io_map=io_map)
-    )
+    shown = [output.name for output in encoder.graph.output if output.name in IDS]
+    outputs = [*(output.name for output in ranker.graph.output), *shown]
+    fused = compose.merge_models(encoder, ranker, io_map=io_map, outputs=outputs)
+    by_name = {output.name: output for output in list(fused.graph.output)}
+    del fused.graph.output[:]
+    fused.graph.output.extend(by_name[name] for name in outputs)
     return finish(fused, "ctr")
 
 

@@ -19,6 +19,7 @@ CODE = tuple(
         "stages/encode.py",
         "stages/train.py",
         "stages/export.py",
+        "serving/triton",
     )
 )
 SECTIONS = ("seed", "data", "validate", "features", "model", "train", "trainer", "export")

@@ -12,7 +12,7 @@ import polars as pl
 import torch
 from tqdm import tqdm
 
-from stages.features.vocabulary import numbers, strings
+from contracts.request import numbers, strings
 from stages.models.encoded_arrays import EncodedSplit
 from stages.models.network import CtrNetwork
 from stages.scoring import open_session

@@ -14,8 +14,8 @@ import polars as pl
 import pyarrow as pa
 from onnx.utils import Extractor
 
+from contracts.request import numbers, strings
 from stages.features.graph import CREATIVE_IDX, of_inner
-from stages.features.vocabulary import numbers, strings
 
 VECTOR_ROWS = 64  # more than any processor's vector of float32 holds, and a multiple of each
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from contracts.columns import Column
+from contracts.request import numbers, strings
 from stages.features.config import FeaturesConfig
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -40,16 +41,6 @@ class Scale:
     @property
     def num_ids(self) -> int:
         return FIRST_ID + len(self.edges) + 1
-
-
-def strings(values: pl.Series) -> pl.Series:
-    """A categorical column as the encoder takes it: strings, "" where missing."""
-    return values.cast(pl.String).fill_null("")
-
-
-def numbers(values: pl.Series) -> pl.Series:
-    """A numeric column as the encoder takes it: float32, NaN where missing."""
-    return values.cast(pl.Float32).fill_null(float("nan"))
 
 
 def signed_log(x: np.ndarray) -> np.ndarray:

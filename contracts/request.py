@@ -1,0 +1,72 @@
+"""What a request to the served model looks like: the columns of its two packed tensors, in order, and their rules.
+
+It follows from the declaration alone, so a model that was trained anew, or that uses fewer columns, takes the same
+requests.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from contracts.columns import Column
+from contracts.declaration import Declaration
+
+CATEGORICAL, NUMERIC, IMAGE = "categorical", "numeric", "creative_image"
+PROBABILITY, MODEL_VERSION = "probability", "model_version"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestSpec:
+    """The packed tensors of a declaration."""
+
+    categorical: tuple[Column, ...]  # of tensor `categorical`, in order
+    numeric: tuple[Column, ...]  # of tensor `numeric`, in order
+    instants: tuple[Column, ...]  # datetime columns that some of these are derived from; a client may send those instead
+    creative: str | None  # the column that names the creative, if creatives have images
+    digest: str  # of the declaration
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.categorical + self.numeric
+
+
+def request_of(declaration: Declaration) -> RequestSpec:
+    """The request that a model of this declaration takes."""
+    with_image = declaration.creative if declaration.images is not None else None
+    derived = {column.derive_from for column in declaration.features}
+    return RequestSpec(
+        instants=tuple(column for column in declaration.columns if column.name in derived),
+        categorical=tuple(c for c in declaration.columns if c.is_categorical or c == with_image),
+        numeric=tuple(c for c in declaration.columns if c.role == NUMERIC),
+        creative=None if with_image is None else with_image.name,
+        digest=declaration.digest,
+    )
+
+
+def strings(values: pl.Series) -> pl.Series:
+    """A categorical column as the encoder takes it: strings, "" where missing."""
+    return values.cast(pl.String).fill_null("")
+
+
+def numbers(values: pl.Series) -> pl.Series:
+    """A numeric column as the encoder takes it: float32, NaN where missing."""
+    return values.cast(pl.Float32).fill_null(float("nan"))
+
+
+def column_rules(column: Column, used: bool, field: int | None) -> dict[str, Any]:
+    """What the served model checks of a column, as plain JSON values.
+
+    `used`: does the model look at it; `field`: its place among the ids that the encoder gives, None if it has none.
+    """
+    return {
+        "name": column.name,
+        "dtype": column.dtype,
+        "nullable": column.nullable,
+        "min": column.min,
+        "max": column.max,
+        "max_length": column.max_length,
+        "missing": [str(marker) for marker in column.missing],
+        "used": used,
+        "field": field,
+    }

@@ -1,0 +1,59 @@
+"""The `serving` section of `params.yaml`: what stage export bakes into the model repository, and how the server runs."""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class RepositoryConfig:
+    """What `config.pbtxt` says and what the models enforce; a change makes a new export."""
+
+    max_batch_size: int = Field(ge=1, le=65536)  # rows a request, and rows that are joined into one call of the graph
+    instances: int = Field(ge=1, le=64)  # processes that answer `ctr`, each with a thread of its own
+    ort_threads: int = Field(ge=1, le=64)  # of each instance
+    max_queue_delay_us: int = Field(ge=0)  # microseconds a request waits for others to share its batch
+    max_queue_size: int = Field(ge=1)  # requests that wait; what comes beyond is refused at once
+    queue_timeout_us: int = Field(ge=1)  # microseconds after which a waiting request is refused
+    max_request_bytes: int = Field(ge=1024)  # of all images of a request together
+    max_string_bytes: int = Field(ge=1)  # of one string, where its column declares no max_length
+    max_image_bytes: int = Field(ge=64)  # of one encoded creative
+    max_image_pixels: int = Field(ge=1)  # width times height, told before it is decoded
+    metrics_interval_s: float = Field(gt=0)  # between two additions to the Prometheus counters
+    gpu_precision: Literal["FP32", "FP16"]  # of the ranker in the container packaging
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ServerConfig:
+    """Where the server listens and for how long it is waited."""
+
+    host: str  # address to bind; anything but loopback opens the server to others
+    http_port: int = Field(ge=1, le=65535)
+    grpc_port: int = Field(ge=1, le=65535)
+    metrics_port: int = Field(ge=1, le=65535)
+    store: str  # folder of the released models, Triton's model repository
+    secret_file: str  # holds the secret of the closed APIs, mode 0600; made if missing
+    ready_timeout_s: float = Field(gt=0)  # from start to ready
+    exit_timeout_s: int = Field(ge=1)  # for requests in flight when the server is told to stop
+    cache_mib: int = Field(ge=1)  # response cache of creative_encoder
+    tls_cert: str | None  # PEM file; with tls_key, gRPC speaks TLS
+    tls_key: str | None
+    image: str = Field(pattern=r"^[^:]+:[^:]+-py3$")  # NVIDIA's container, pinned by its tag
+    shm_mib: int = Field(ge=16)  # /dev/shm of the container
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "ServerConfig":
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key are given together")
+        if len({self.http_port, self.grpc_port, self.metrics_port}) < 3:
+            raise ValueError(f"the three ports must differ, got {self.http_port}, {self.grpc_port}, {self.metrics_port}")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ServingConfig:
+    repository: RepositoryConfig
+    server: ServerConfig

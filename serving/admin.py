@@ -1,0 +1,56 @@
+"""Triton's control and health APIs over HTTP: is it ready, load this model. The closed ones need the secret."""
+
+import json
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from serving.secret import http_headers
+
+
+class AdminApi:
+    """The APIs of the server at `url` (http://host:port)."""
+
+    def __init__(self, url: str, secret: str | None = None, timeout_s: float = 60.0) -> None:
+        self._url, self._headers = url, {"Connection": "close"}  # Triton waits for open connections when it ends
+        self._closed_headers = self._headers if secret is None else self._headers | http_headers(secret)
+        self._pool = urllib3.PoolManager(timeout=timeout_s, retries=False)
+
+    def ready(self) -> bool:
+        """Is the server up with all its models."""
+        return self._status("/v2/health/ready") == 200
+
+    def live(self) -> bool:
+        return self._status("/v2/health/live") == 200
+
+    def load(self, model: str) -> None:
+        """Load or reload a model as its folder says. Raises ValueError with Triton's reason; the old one then stays."""
+        try:
+            answer = self._pool.request("POST", f"{self._url}/v2/repository/models/{model}/load", headers=self._closed_headers)
+        except HTTPError as error:
+            raise ValueError(f"model '{model}' was not loaded: {self._url} does not answer ({type(error).__name__})") from None
+        if answer.status != 200:
+            raise ValueError(f"model '{model}' was not loaded: {reason(answer.data)}")
+
+    def versions(self, model: str) -> list[int]:
+        """Versions of the model that are ready."""
+        try:
+            answer = self._pool.request("GET", f"{self._url}/v2/models/{model}", headers=self._headers)
+        except HTTPError:
+            return []
+        return [int(version) for version in json.loads(answer.data)["versions"]] if answer.status == 200 else []
+
+    def _status(self, path: str) -> int:
+        try:
+            return self._pool.request("GET", self._url + path, headers=self._headers).status
+        except HTTPError:
+            return 0
+
+
+def reason(body: bytes) -> str:
+    """The first line of Triton's error."""
+    try:
+        text = json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        text = body.decode("utf-8", "replace")
+    return text.split("\n")[0].strip()

@@ -1,0 +1,62 @@
+"""`python -m serving.deploy` (`make deploy`): releases the newest export into the running server, or goes back to an
+earlier version. Requests under way are answered by the version before; if the new one does not load, it goes on.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from serving.admin import AdminApi
+from serving.secret import admin_secret
+from serving.server import EXPORTED
+from serving.settings import load_server_config
+from serving.store import Store
+
+
+def main() -> None:
+    args = parse(sys.argv[1:])
+    config = load_server_config()
+    store = Store(Path(config.store))
+    admin = AdminApi(f"http://{config.host}:{config.http_port}", admin_secret(Path(config.secret_file)))
+    if not admin.live():
+        raise ValueError(f"no server answers at {config.host}:{config.http_port}; start one with `make serve`")
+    version = args.version or store.release(args.exported)
+    before = store.active()
+    if before == version and admin.versions("ctr") == [version]:
+        print(f"deploy: version {version} is being served already")
+        return
+    deploy(store, admin, version)
+    print(f"deploy: version {version} is being served" + (f", before it was {before}" if before else ""))
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m serving.deploy", description="Release a model into the running server.")
+    parser.add_argument("--version", type=int, help="serve this earlier version of the store again")
+    parser.add_argument("--exported", type=Path, default=EXPORTED, help="repository to release (default: %(default)s)")
+    return parser.parse_args(argv)
+
+
+def deploy(store: Store, admin: AdminApi, version: int) -> None:
+    """Make the running server serve `version`. Raises ValueError if it does not load; the version before then goes on."""
+    before = store.active()
+    store.activate(version)
+    loaded = []
+    try:
+        for name in store.models(version):
+            loaded.append(name)
+            admin.load(name)
+    except ValueError as error:
+        if before is None or before == version:
+            raise
+        store.activate(before)
+        for name in reversed([name for name in loaded if name in store.models(before)]):
+            admin.load(name)
+        raise ValueError(f"version {version} was refused, version {before} is still being served: {error}") from None
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        print(f"deploy: error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,20 @@
+"""Is a port free: asked before a server is started, so that the answer is one sentence."""
+
+import errno
+import socket
+
+
+def refuse_busy_ports(host: str, ports: dict[str, int]) -> None:
+    """Raise ValueError for the first port that cannot be bound on `host`."""
+    for name, port in ports.items():
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+                probe.listen(1)
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise ValueError(
+                        f"port {port} ({name}) is in use on {host}; stop what listens there, or set serving.server.{name}_port"
+                    ) from None
+                raise ValueError(f"{host}:{port} ({name}) cannot be bound: {error.strerror}") from None

@@ -1,0 +1,136 @@
+"""The store of released models, which is Triton's model repository: numbered versions that never change.
+
+A release is a version folder of the same number in every model. What is served is said by `config.pbtxt` beside the
+version folders; each version keeps the config it was released with, so an older one can be served again.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from serving.triton.package import MANIFEST, check_package
+
+PUBLIC = "ctr"  # the model that makes a release complete: it is released last and removed first
+EXPORTED_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder with released models."""
+
+    folder: Path
+
+    def versions(self) -> list[int]:
+        """Numbers of the complete releases, ascending."""
+        folders = (self.folder / PUBLIC).glob("*") if (self.folder / PUBLIC).is_dir() else ()
+        return sorted(int(path.name) for path in folders if path.name.isdigit())
+
+    def active(self) -> int | None:
+        """The version that `config.pbtxt` says is served; None if nothing was ever released."""
+        path = self.folder / PUBLIC / "config.pbtxt"
+        if not path.is_file():
+            return None
+        return max(text_format.Parse(path.read_text(), ModelConfig()).version_policy.specific.versions, default=None)
+
+    def models(self, version: int) -> list[str]:
+        """The models of a release; those that `ctr` calls come first."""
+        found = sorted(path.parent.name for path in self.folder.glob(f"*/{version}") if path.is_dir())
+        return sorted(found, key=lambda name: (name.startswith(PUBLIC), len(name)))
+
+    def release(self, exported: Path) -> int:
+        """Copy an exported repository in as the next version and return its number; the same export has one number.
+
+        Raises ValueError if a file of the export was changed. What it writes appears whole or not at all.
+        """
+        models = sorted(path.name for path in exported.glob("*") if (path / EXPORTED_VERSION).is_dir())
+        if PUBLIC not in models:
+            raise ValueError(f"{exported} holds no exported model; run `make repro` first")
+        for name in models:
+            check_package(exported / name / EXPORTED_VERSION)
+        with self._locked():
+            known = {_identity(self.folder, str(number)): number for number in self.versions()}
+            identity = _identity(exported, EXPORTED_VERSION)
+            if identity in known:
+                return known[identity]
+            number = max(self.versions(), default=0) + 1
+            self._discard(number)  # what a killed release left
+            for name in sorted(models, key=lambda name: name == PUBLIC):
+                self._add(exported / name / EXPORTED_VERSION, name, number)
+        return number
+
+    def activate(self, version: int) -> None:
+        """Write the configs that make Triton serve `version`.
+
+        Of the models that `ctr` calls the version before stays as well, for the calls that are under way.
+        """
+        if version not in self.versions():
+            raise ValueError(f"{self.folder} has no version {version}; it has {self.versions()}")
+        before = self.active()
+        for name in self.models(version):
+            release = self.folder / name / str(version) / "release"
+            for path in sorted(p for p in release.rglob("*") if p.is_file() and p.name != "config.pbtxt"):
+                _write(self.folder / name / path.relative_to(release), path.read_bytes())
+            config = text_format.Parse((release / "config.pbtxt").read_text(), ModelConfig())
+            config.version_policy.Clear()
+            kept = before if before is not None and (self.folder / name / str(before)).is_dir() else version
+            config.version_policy.specific.versions.extend([version] if name.startswith(PUBLIC) else sorted({kept, version}))
+            _write(self.folder / name / "config.pbtxt", text_format.MessageToString(config).encode())
+
+    def instances(self, model: str) -> int:
+        """Processes that a version of the model has."""
+        config = text_format.Parse((self.folder / model / "config.pbtxt").read_text(), ModelConfig())
+        return sum(group.count for group in config.instance_group)
+
+    def mark_changed(self, model: str) -> None:
+        """Make Triton reload the model when asked to: it leaves alone what has not changed since it was loaded."""
+        _write(self.folder / model / "reloads", f"{time.time_ns()}\n".encode())
+
+    def _add(self, exported: Path, name: str, number: int) -> None:
+        target = self.folder / name / str(number)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{number}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(exported, partial, ignore=shutil.ignore_patterns("__pycache__"))
+        check_package(partial)
+        for path in (*partial.rglob("*"), partial):
+            path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) if path.is_file() else 0o755)
+        os.rename(partial, target)
+
+    def _discard(self, number: int) -> None:
+        for path in self.folder.glob(f"*/{number}"):
+            shutil.rmtree(path)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One release at a time, also among processes."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _identity(folder: Path, version: str) -> str:
+    """Digest over the manifests of all models of a release."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob(f"*/{version}/{MANIFEST}")):
+        digest.update(f"{path.parts[-3]}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _write(path: Path, content: bytes) -> None:
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(content)
+    os.replace(partial, path)

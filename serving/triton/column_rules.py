@@ -1,0 +1,139 @@
+"""The declared rules of the columns of a request, as the served model checks them.
+
+A string that the vocabulary knows has passed the contract before training, so only strangers are looked at: they have
+to be text of a bearable length, and a number or truth value of the declared range where the column holds such. A
+stranger that obeys is an unknown category: counted, not refused.
+
+Shape letters: N rows, C categorical columns, M numeric columns, F fields.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from serving.triton.joined_rows import JoinedRows
+from serving.triton.refusal import Refused, refused_value
+
+UNKNOWN_ID, MISSING_ID = 0, 1
+TRUTH = {"true": "true", "false": "false", "1": "true", "0": "false", "yes": "true", "no": "false", "t": "true", "f": "false"}
+LARGEST = np.finfo(np.float32).max
+
+
+class StringRules:
+    """What the string columns' values have to obey. `field` of a column is its place in cat_idx, None if it has none."""
+
+    def __init__(self, columns: list[dict[str, Any]], max_string_bytes: int) -> None:
+        self._columns, self._max_string_bytes = columns, max_string_bytes
+        self._missing = [frozenset(column["missing"]) for column in columns]
+        self._checked = [(i, column["field"]) for i, column in enumerate(columns) if column["field"] is not None]
+        self._required = [(i, field) for i, field in self._checked if not columns[i]["nullable"]]
+
+    def respell(self, rows: JoinedRows, cat_idx_NF: np.ndarray) -> bool:
+        """Check the strangers, and spell those as the vocabulary does that mean something it may know; True if any.
+
+        Refuses requests in `rows`, changes its strings in place.
+        """
+        respelt = False
+        for i, field in self._checked:
+            strings_N = rows.strings_CN[i]
+            for row in np.flatnonzero(cat_idx_NF[:, field] == UNKNOWN_ID).tolist():
+                try:
+                    spelt = self._canonical(i, strings_N[row])
+                except Refused as broken:
+                    request, place = rows.place(row)
+                    expected = str(broken)
+                    rows.refuse(request, refused_value(self._columns[i]["name"], place, strings_N[row], broken.rule, expected))
+                    continue
+                if spelt != strings_N[row]:
+                    strings_N[row], respelt = spelt, True
+        return respelt
+
+    def require(self, rows: JoinedRows, cat_idx_NF: np.ndarray) -> None:
+        """Refuse requests that lack a value of a column that needs one."""
+        for i, field in self._required:
+            for row in np.flatnonzero(cat_idx_NF[:, field] == MISSING_ID).tolist():
+                request, place = rows.place(row)
+                rows.refuse(request, refused_value(self._columns[i]["name"], place, "", "not_null", "a value is required"))
+
+    def _canonical(self, i: int, value: str) -> str:
+        """The vocabulary's spelling, "" for a missing marker. Raises Refused with what was expected."""
+        column = self._columns[i]
+        longest = column["max_length"]
+        if longest is not None and len(value) > longest:
+            raise Refused("max_length", f"at most {longest} characters")
+        if longest is None and len(value.encode()) > self._max_string_bytes:
+            raise Refused("max_length", f"at most {self._max_string_bytes} bytes")
+        if value in self._missing[i] or (column["dtype"] != "string" and value.strip() in self._missing[i]):
+            return ""
+        if column["dtype"] == "int":
+            return _whole(value, column["min"], column["max"])
+        if column["dtype"] == "bool":
+            if value.strip().lower() not in TRUTH:
+                raise Refused("dtype", "true or false")
+            return TRUTH[value.strip().lower()]
+        return value
+
+
+class NumericRules:
+    """Bounds of all numeric columns at once."""
+
+    def __init__(self, columns: list[dict[str, Any]]) -> None:
+        self._columns = columns
+        self._low_M = np.array([-LARGEST if c["min"] is None else c["min"] for c in columns], dtype=np.float32)
+        self._high_M = np.array([LARGEST if c["max"] is None else c["max"] for c in columns], dtype=np.float32)
+        self._nullable_M = np.array([c["nullable"] or not c["used"] for c in columns], dtype=bool)
+        self._whole = np.flatnonzero([c["dtype"] == "int" for c in columns])
+        self._markers = [(j, markers) for j, c in enumerate(columns) if (markers := _numbers(c["missing"]))]
+
+    def check(self, rows: JoinedRows) -> None:
+        """Refuse requests with a value that its column does not allow; a missing marker in `rows` becomes NaN."""
+        x_NM = rows.numeric_NM
+        if self._markers:
+            x_NM = rows.numeric_NM = x_NM.copy()
+            for j, markers in self._markers:
+                x_NM[np.isin(x_NM[:, j], markers), j] = np.nan
+        fits = (x_NM >= self._low_M) & (x_NM <= self._high_M)
+        fits[:, self._whole] &= x_NM[:, self._whole] == np.floor(x_NM[:, self._whole])
+        fits |= np.isnan(x_NM) & self._nullable_M
+        if not fits.all():
+            for row in np.flatnonzero(~fits.all(axis=1)).tolist():
+                request, place = rows.place(row)
+                rows.refuse(request, self._refusal(x_NM[row], fits[row], place))
+
+    def _refusal(self, x_M: np.ndarray, fits_M: np.ndarray, row: int) -> Refused:
+        j = int(np.flatnonzero(~fits_M)[0])
+        column, value = self._columns[j], float(x_M[j])
+        if math.isnan(value):
+            rule, expected = "not_null", "a value is required"
+        elif math.isinf(value):
+            rule, expected = "finite", "a finite number"
+        elif value < self._low_M[j]:
+            rule, expected = "min", f"at least {column['min']:g}"
+        elif value > self._high_M[j]:
+            rule, expected = "max", f"at most {column['max']:g}"
+        else:
+            rule, expected = "dtype", "a whole number"
+        return refused_value(column["name"], row, value, rule, expected)
+
+
+def _whole(value: str, low: float | None, high: float | None) -> str:
+    try:
+        number = int(value)
+    except ValueError:
+        raise Refused("dtype", "a whole number, written as text") from None
+    if low is not None and number < low:
+        raise Refused("min", f"at least {low:g}")
+    if high is not None and number > high:
+        raise Refused("max", f"at most {high:g}")
+    return str(number)
+
+
+def _numbers(markers: list[str]) -> list[float]:
+    found = []
+    for marker in markers:
+        try:
+            found.append(float(marker))
+        except ValueError:
+            continue
+    return found

@@ -1,0 +1,49 @@
+"""What creatives look like that came with an image: their embeddings, asked of Triton model `creative_encoder`.
+
+That model has Triton's response cache, so an image that was sent before costs a look-up.
+"""
+
+import numpy as np
+
+from serving.triton.counters import Counters
+from serving.triton.graph import ModelFailed, call_model
+from serving.triton.joined_rows import JoinedRows
+from serving.triton.packed_request import IMAGE
+from serving.triton.refusal import INNER, Refused
+
+
+class CreativeLooks:
+    """Embeddings of images. `no_image_1E` stands where there is none; None if the model looks at no images."""
+
+    def __init__(self, version: int, no_image_1E: np.ndarray | None, counters: Counters) -> None:
+        self._version, self._no_image_1E, self._counters = version, no_image_1E, counters
+
+    def of(self, rows: JoinedRows) -> np.ndarray | None:
+        """Embeddings float32 [N, E] of the rows' images; None if no row has one. Refuses requests with a broken image."""
+        looks_NE, seen = None, {}
+        for request, row, place, image in rows.images():
+            if self._no_image_1E is None:
+                rows.refuse(request, Refused("image", f"input '{IMAGE}' is given, but this model looks at no images"))
+                continue
+            if image not in seen:
+                seen[image] = self._look(image)
+            if isinstance(seen[image], str):
+                rows.refuse(request, Refused("image", f"input '{IMAGE}', row {row}: {seen[image]}"))
+                continue
+            if looks_NE is None:
+                looks_NE = np.repeat(self._no_image_1E, rows.num_rows, axis=0)
+            looks_NE[place] = seen[image]
+        return looks_NE
+
+    def _look(self, image: bytes) -> np.ndarray | str:
+        """The image's embedding [E], or what is wrong with it."""
+        sent = np.array([[image]], dtype=object)
+        try:
+            found = call_model("creative_encoder", self._version, {"image": sent}, ("creative_emb",))["creative_emb"][0]
+        except ModelFailed as failed:
+            if not str(failed).startswith(INNER):
+                raise
+            self._counters.count("adclick_creative_images_total", outcome="refused")
+            return str(failed).removeprefix(INNER)
+        self._counters.count("adclick_creative_images_total", outcome="encoded")
+        return found

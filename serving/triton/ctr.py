@@ -1,0 +1,135 @@
+"""Triton model `ctr`: checks requests, joins their rows into one call of the graph, answers each request for itself.
+
+This is the one public door to predictions: what is to route between versions, or to log them, belongs in `answer`.
+"""
+
+import json
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from serving.triton.column_rules import MISSING_ID, UNKNOWN_ID, NumericRules, StringRules
+from serving.triton.counters import Counters
+from serving.triton.creatives import CreativeLooks
+from serving.triton.graph import Answer, OrtGraph, TritonGraph
+from serving.triton.joined_rows import JoinedRows
+from serving.triton.package import check_package, read_json
+from serving.triton.packed_request import PackedRequest, RequestReader
+from serving.triton.refusal import INNER, INNER_CALL, Refused
+
+FAILED = "the model could not answer this request; the server's log says why"
+Outcome = np.ndarray | Refused
+
+
+class TritonPythonModel:
+    def initialize(self, args: dict[str, str]) -> None:
+        folder = Path(args["model_repository"]) / args["model_version"]
+        try:
+            check_package(folder)
+        except ValueError as error:
+            raise pb_utils.TritonModelException(str(error)) from None
+        self._version = int(args["model_version"])
+        settings = read_json(folder / "request.json")
+        self._categorical, self._numeric = settings["categorical"], settings["numeric"]
+        self._fields = settings["fields"]
+        self._string_rules = StringRules(self._categorical, settings["limits"]["max_string_bytes"])
+        self._numeric_rules = NumericRules(self._numeric)
+        self._reader = RequestReader(
+            categorical=[column["name"] for column in self._categorical],
+            numeric=[column["name"] for column in self._numeric],
+            digest=settings["declaration"],
+            limits=settings["limits"],
+        )
+        no_image = None if settings["no_image"] is None else np.array([settings["no_image"]], dtype=np.float32)
+        fused = folder / "ctr.onnx"
+        self._graph = OrtGraph(fused, settings["ort_threads"]) if fused.is_file() else TritonGraph(self._version, no_image)
+        self._counters = Counters(settings["metrics_interval_s"], version=str(self._version))
+        self._looks = CreativeLooks(self._version, no_image, self._counters)
+        # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests
+        self._warmups_left = len(json.loads(args["model_config"])["model_warmup"])
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        outcomes: list[Outcome | str] = [FAILED] * len(requests)
+        packed: dict[int, PackedRequest] = {}
+        for i, request in enumerate(requests):
+            try:
+                packed[i] = self._reader.read(request)
+            except Refused as refusal:
+                outcomes[i] = refusal
+        try:
+            for i, outcome in zip(packed, self.answer(list(packed.values())), strict=True):
+                outcomes[i] = outcome
+        except Exception:  # whatever it is: the clients get one sentence, the log gets the traceback
+            pb_utils.Logger.log_error(traceback.format_exc())
+        if self._warmups_left:
+            self._warmups_left -= 1
+        else:
+            self._count_requests(outcomes)
+        return [self._response(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
+
+    def finalize(self) -> None:
+        self._counters.close()
+
+    def answer(self, requests: list[PackedRequest]) -> list[Outcome]:
+        """Probabilities float32 [rows] of each request, or why it is refused."""
+        if not requests:
+            return []
+        rows = JoinedRows(requests, len(self._categorical))
+        self._numeric_rules.check(rows)
+        looks_NE = self._looks.of(rows)
+        found = self._graph.run(self._columns(rows), looks_NE)
+        if self._string_rules.respell(rows, found.cat_idx_NF):
+            found = self._graph.run(self._columns(rows), looks_NE)
+        self._string_rules.require(rows, found.cat_idx_NF)
+        if not self._warmups_left:
+            self._count_rows(rows, found, looks_NE)
+        return rows.split(found.p_click_N)
+
+    def _columns(self, rows: JoinedRows) -> dict[str, np.ndarray]:
+        """What the graph takes: string and float32 columns [N] by name."""
+        strings = {c["name"]: rows.strings_CN[i] for i, c in enumerate(self._categorical) if c["used"]}
+        floats = {c["name"]: rows.numeric_NM[:, j] for j, c in enumerate(self._numeric) if c["used"]}
+        return strings | floats
+
+    def _count_rows(self, rows: JoinedRows, found: Answer, looks_NE: np.ndarray | None) -> None:
+        answered = rows.answered()
+        p_click_N, ids_NF = found.p_click_N[answered], found.cat_idx_NF[answered]
+        count = self._counters.count
+        count("adclick_rows_total", len(p_click_N))
+        self._counters.predicted(p_click_N)
+        for family, special in (("unknown", UNKNOWN_ID), ("missing", MISSING_ID)):
+            for name, number in zip(self._fields, (ids_NF == special).sum(axis=0).tolist(), strict=True):
+                if number:
+                    count(f"adclick_{family}_values_total", number, column=name)
+        if found.creative_idx_N is not None:
+            stranger_N = found.creative_idx_N[answered] == 0
+            shown = np.zeros(rows.num_rows, dtype=bool)
+            shown[[place for _, _, place, _ in rows.images()] if looks_NE is not None else []] = True
+            with_image = int((stranger_N & shown[answered]).sum())
+            strangers = int(stranger_N.sum())
+            for kind, number in (
+                ("known", len(stranger_N) - strangers), ("image", with_image), ("unknown", strangers - with_image),
+            ):  # fmt: skip
+                if number:
+                    count("adclick_creatives_total", number, kind=kind)
+
+    def _count_requests(self, outcomes: list[Outcome | str]) -> None:
+        for outcome in outcomes:
+            if isinstance(outcome, Refused):
+                self._counters.count("adclick_refused_total", rule=outcome.rule)
+            name = "refused" if isinstance(outcome, Refused) else "failed" if isinstance(outcome, str) else "answered"
+            self._counters.count("adclick_requests_total", outcome=name)
+
+    def _response(self, request: Any, outcome: Outcome | str) -> Any:
+        if isinstance(outcome, np.ndarray):
+            version = np.full((len(outcome), 1), self._version, dtype=np.int64)
+            return pb_utils.InferenceResponse(
+                [pb_utils.Tensor("probability", outcome[:, None]), pb_utils.Tensor("model_version", version)]
+            )
+        if not isinstance(outcome, Refused):
+            return pb_utils.InferenceResponse(error=pb_utils.TritonError(outcome, pb_utils.TritonError.INTERNAL))
+        sentence = f"{INNER}{outcome}" if INNER_CALL in request.parameters() else str(outcome)
+        return pb_utils.InferenceResponse(error=pb_utils.TritonError(sentence, pb_utils.TritonError.INVALID_ARG))

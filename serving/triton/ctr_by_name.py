@@ -1,0 +1,71 @@
+"""Triton model `ctr_by_name`: one tensor a column, for requests written by hand. Packs the columns and asks `ctr`."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from serving.triton.package import check_package, read_json
+from serving.triton.packed_request import CATEGORICAL, IMAGE, NUMERIC
+from serving.triton.refusal import INNER, INNER_CALL, Refused
+
+OUTPUTS = ["probability", "model_version"]
+BUSY = ("maximum queue size", "Request timeout expired")  # in Triton's words, when `ctr` has too much to do
+
+
+class TritonPythonModel:
+    def initialize(self, args: dict[str, str]) -> None:
+        folder = Path(args["model_repository"]) / args["model_version"]
+        try:
+            check_package(folder)
+        except ValueError as error:
+            raise pb_utils.TritonModelException(str(error)) from None
+        settings = read_json(folder / "request.json")
+        self._packs = [(name, settings[name]) for name in (CATEGORICAL, NUMERIC) if settings[name]]
+
+    async def execute(self, requests: list[Any]) -> list[Any]:
+        return await asyncio.gather(*(self._answer(request) for request in requests))
+
+    async def _answer(self, request: Any) -> Any:
+        try:
+            packed = [pb_utils.Tensor(name, self._packed(request, name, columns)) for name, columns in self._packs]
+        except Refused as refusal:
+            return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(refusal), pb_utils.TritonError.INVALID_ARG))
+        image = pb_utils.get_input_tensor_by_name(request, IMAGE)
+        sent = request.parameters()
+        response = await pb_utils.InferenceRequest(
+            model_name="ctr",
+            inputs=packed if image is None else [*packed, image],
+            requested_output_names=OUTPUTS,
+            parameters={**(json.loads(sent) if sent else {}), INNER_CALL: True},
+        ).async_exec()
+        if response.has_error():
+            return pb_utils.InferenceResponse(error=_error(response.error().message()))
+        return pb_utils.InferenceResponse(response.output_tensors())
+
+    def _packed(self, request: Any, pack: str, columns: list[dict[str, Any]]) -> np.ndarray:
+        """The columns side by side. A column that the model does not use may be left out."""
+        parts, absent = [], "" if pack == CATEGORICAL else np.nan
+        for column in columns:
+            tensor = pb_utils.get_input_tensor_by_name(request, column["name"])
+            if tensor is None and column["used"]:
+                kind = "BYTES" if pack == CATEGORICAL else "FP32"
+                raise Refused("missing_tensor", f"input '{column['name']}' is missing; send {kind} [rows, 1]")
+            values = None if tensor is None else tensor.as_numpy()
+            if values is not None and (values.ndim != 2 or values.shape[1] != 1):
+                raise Refused("shape", f"input '{column['name']}' has shape {list(values.shape)}, expected [rows, 1]")
+            parts.append(values)
+        rows = len(request.inputs()[0].as_numpy())
+        dtype = object if pack == CATEGORICAL else np.float32
+        return np.hstack([np.full((rows, 1), absent, dtype=dtype) if part is None else part for part in parts])
+
+
+def _error(message: str) -> Any:
+    """The error of `ctr` as its own callers would get it."""
+    if message.startswith(INNER):
+        return pb_utils.TritonError(message.removeprefix(INNER), pb_utils.TritonError.INVALID_ARG)
+    kind = pb_utils.TritonError.UNAVAILABLE if any(sign in message for sign in BUSY) else pb_utils.TritonError.INTERNAL
+    return pb_utils.TritonError(message, kind)

@@ -1,0 +1,77 @@
+"""The exported model as one function of joined rows, in process through ONNX Runtime or as Triton models of their own.
+
+Shape letters: N rows, F fields, M numeric columns, E creative embedding.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the graph says of N rows."""
+
+    p_click_N: np.ndarray  # float32
+    cat_idx_NF: np.ndarray  # int64: 0 unknown, 1 missing
+    creative_idx_N: np.ndarray | None  # int64: 0 where the creative's image is not known; None without images
+
+
+class OrtGraph:
+    """`ctr.onnx` in this process."""
+
+    def __init__(self, path: Path, num_threads: int) -> None:
+        import onnxruntime as ort  # the container's stub has none: there the graph is a Triton model
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = num_threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        names = [output.name for output in self._session.get_outputs()]
+        self._outputs = [name for name in ("p_click", "cat_idx", "creative_idx") if name in names]
+
+    def run(self, columns: dict[str, np.ndarray], looks_NE: np.ndarray | None) -> Answer:
+        """`looks_NE` float32: embeddings that are taken where the creative is unknown; None for no images at all."""
+        feed = columns if looks_NE is None else {**columns, "creative_emb": looks_NE}
+        found = dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
+        return Answer(p_click_N=found["p_click"], cat_idx_NF=found["cat_idx"], creative_idx_N=found.get("creative_idx"))
+
+
+class TritonGraph:
+    """The Triton ensemble `ctr_graph` (encoder, then ranker), called from within Triton."""
+
+    OUTPUTS = ("p_click", "cat_idx", "creative_idx")
+
+    def __init__(self, version: int, no_image_1E: np.ndarray | None) -> None:
+        self._version, self._no_image_1E = version, no_image_1E
+
+    def run(self, columns: dict[str, np.ndarray], looks_NE: np.ndarray | None) -> Answer:
+        tensors = {name: values[:, None] for name, values in columns.items()}
+        outputs = self.OUTPUTS if self._no_image_1E is not None else self.OUTPUTS[:2]
+        if self._no_image_1E is not None:
+            num_rows = len(next(iter(columns.values())))
+            tensors["creative_emb"] = np.repeat(self._no_image_1E, num_rows, axis=0) if looks_NE is None else looks_NE
+        found = call_model("ctr_graph", self._version, tensors, outputs)
+        creative_idx = found["creative_idx"][:, 0] if "creative_idx" in found else None
+        return Answer(p_click_N=found["p_click"][:, 0], cat_idx_NF=found["cat_idx"], creative_idx_N=creative_idx)
+
+
+class ModelFailed(RuntimeError):
+    """Another Triton model did not answer; the text is its own."""
+
+
+def call_model(name: str, version: int, tensors: dict[str, np.ndarray], outputs: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Outputs of another model of this server. Raises ModelFailed."""
+    response = pb_utils.InferenceRequest(
+        model_name=name,
+        model_version=version,
+        inputs=[pb_utils.Tensor(key, np.ascontiguousarray(value)) for key, value in tensors.items()],
+        requested_output_names=list(outputs),
+        preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),
+    ).exec()
+    if response.has_error():
+        raise ModelFailed(response.error().message())
+    return {key: pb_utils.get_output_tensor_by_name(response, key).as_numpy() for key in outputs}

@@ -1,0 +1,37 @@
+"""A released model's folder: which files belong to it, and whether they are still what was exported."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "package.json"
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def check_package(folder: Path) -> dict[str, Any]:
+    """The package's manifest. Raises ValueError if a file of it is missing, changed or not listed."""
+    if not (folder / MANIFEST).is_file():
+        raise ValueError(f"{folder.name}/{MANIFEST} is missing; export the model again")
+    manifest = read_json(folder / MANIFEST)
+    present = {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != MANIFEST and "__pycache__" not in path.parts
+    }
+    for name, expected in manifest["files"].items():
+        if name not in present:
+            raise ValueError(f"{name} is missing, though {MANIFEST} lists it; export the model again")
+        found = hashlib.sha256(present[name].read_bytes()).hexdigest()
+        if found != expected:
+            raise ValueError(
+                f"{name} was changed after the export: its sha-256 is {found[:12]}, {MANIFEST} says {expected[:12]}; "
+                "export the model again"
+            )
+    stray = sorted(set(present) - set(manifest["files"]))
+    if stray:
+        raise ValueError(f"{stray[0]} is not listed in {MANIFEST}; export the model again")
+    return manifest

@@ -1,0 +1,105 @@
+"""Triton's `config.pbtxt` of every model of the repository, built through the protobuf `ModelConfig`."""
+
+import json
+from dataclasses import asdict, fields
+from typing import Any
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as triton
+
+from contracts.columns import Column
+from contracts.request import CATEGORICAL, IMAGE, MODEL_VERSION, NUMERIC, PROBABILITY, RequestSpec
+from contracts.serving_config import RepositoryConfig
+
+LABELS = "labels.txt"
+CREATIVE_BATCH = 16  # images a request to creative_encoder
+Warmups = dict[str, dict[str, tuple[str, tuple[int, ...]]]]  # sample -> tensor -> file, dims
+
+
+def as_text(config: triton.ModelConfig) -> str:
+    return text_format.MessageToString(config)
+
+
+def public_config(name: str, request: RequestSpec, repository: RepositoryConfig) -> triton.ModelConfig:
+    """What `ctr` and `ctr_by_name` share: outputs, queue, and the parameters from which a client builds its requests."""
+    config = _python_model(name, repository, repository.instances if name == "ctr" else 1)
+    config.output.add(name=PROBABILITY, data_type=triton.TYPE_FP32, dims=[1], label_filename=LABELS)
+    config.output.add(name=MODEL_VERSION, data_type=triton.TYPE_INT64, dims=[1])
+    columns = {CATEGORICAL: [c.name for c in request.categorical], NUMERIC: [c.name for c in request.numeric]}
+    parameters = {
+        "declaration": request.digest,
+        "columns": json.dumps([_given(column) for column in (*request.instants, *request.columns)]),
+        "creative_column": request.creative or "",
+        **{f"{kind}_columns": json.dumps(names) for kind, names in columns.items()},
+    }
+    for key, value in parameters.items():
+        config.parameters[key].string_value = value
+    return config
+
+
+def ctr_config(request: RequestSpec, repository: RepositoryConfig, warmups: Warmups) -> triton.ModelConfig:
+    """Model `ctr`: two packed tensors. All inputs are optional for Triton, so that the model words what is missing."""
+    config = public_config("ctr", request, repository)
+    for name, kind, columns in (
+        (CATEGORICAL, triton.TYPE_STRING, request.categorical), (NUMERIC, triton.TYPE_FP32, request.numeric),
+    ):  # fmt: skip
+        if columns:
+            config.input.add(name=name, data_type=kind, dims=[-1], optional=True)
+    config.input.add(name=IMAGE, data_type=triton.TYPE_STRING, dims=[-1], optional=True)
+    _warm_up(config, warmups, [1, min(64, repository.max_batch_size)])
+    return config
+
+
+def ctr_by_name_config(request: RequestSpec, repository: RepositoryConfig) -> triton.ModelConfig:
+    """Model `ctr_by_name`: a tensor a column."""
+    config = public_config("ctr_by_name", request, repository)
+    for column in request.columns:
+        kind = triton.TYPE_FP32 if column in request.numeric else triton.TYPE_STRING
+        config.input.add(name=column.name, data_type=kind, dims=[-1], optional=True)
+    config.input.add(name=IMAGE, data_type=triton.TYPE_STRING, dims=[-1], optional=True)
+    return config
+
+
+def creative_encoder_config(repository: RepositoryConfig, warmups: Warmups) -> triton.ModelConfig:
+    """Model `creative_encoder`: an image's bytes in, its embedding out; answers are cached."""
+    config = _python_model("creative_encoder", repository, 1)
+    config.max_batch_size = CREATIVE_BATCH
+    config.input.add(name="image", data_type=triton.TYPE_STRING, dims=[1])
+    config.output.add(name="creative_emb", data_type=triton.TYPE_FP32, dims=[-1])
+    config.response_cache.enable = True
+    _warm_up(config, warmups, [1])
+    return config
+
+
+def queue(config: triton.ModelConfig, repository: RepositoryConfig) -> None:
+    """Joined batches, and a bounded queue that refuses what it cannot answer in time."""
+    batching = config.dynamic_batching
+    batching.max_queue_delay_microseconds = repository.max_queue_delay_us
+    batching.default_queue_policy.timeout_action = triton.ModelQueuePolicy.REJECT
+    batching.default_queue_policy.default_timeout_microseconds = repository.queue_timeout_us
+    batching.default_queue_policy.max_queue_size = repository.max_queue_size
+
+
+def _python_model(name: str, repository: RepositoryConfig, instances: int) -> triton.ModelConfig:
+    config = triton.ModelConfig(name=name, backend="python", max_batch_size=repository.max_batch_size)
+    config.version_policy.latest.num_versions = 1
+    config.instance_group.add(count=instances, kind=triton.ModelInstanceGroup.KIND_CPU)
+    queue(config, repository)
+    return config
+
+
+def _given(column: Column) -> dict[str, Any]:
+    """What the declaration says of a column, defaults left out."""
+    defaults = {field.name: field.default for field in fields(Column)}
+    return {key: value for key, value in asdict(column).items() if key not in defaults or value != defaults[key]}
+
+
+def _warm_up(config: triton.ModelConfig, warmups: Warmups, batch_sizes: list[int]) -> None:
+    kinds = {value.name: value.data_type for value in config.input}
+    for sample, tensors in warmups.items():
+        for batch_size in batch_sizes:
+            warmup = config.model_warmup.add(name=f"{sample} x {batch_size}", batch_size=batch_size)
+            for name, (file, dims) in tensors.items():
+                warmup.inputs[name].data_type = kinds[name]
+                warmup.inputs[name].dims.extend(dims)
+                warmup.inputs[name].input_data_file = file
