@@ -8,7 +8,7 @@ import io
 import pyarrow as pa
 
 MARK = "\U0010f7ff"  # of plane 16, private use: no text has it; MARK and two hex digits stand for a byte
-PIECE_BYTES = 1 << 20  # decoded at a time; a piece that is UTF-8 already is passed on as it is
+PIECE_BYTES = 1 << 16  # decoded at a time; small, since every broken byte costs a copy of its piece
 ERRORS = "adclick_mark"
 
 
@@ -17,7 +17,7 @@ class Utf8Stream(io.RawIOBase):
 
     def __init__(self, raw: pa.NativeFile, encoding: str) -> None:
         codecs.register_error(ERRORS, self._mark)
-        self._raw, self._ready, self._at_end = raw, b"", False
+        self._raw, self._ready, self._cut, self._at_end = raw, b"", b"", False
         self._is_utf8 = codecs.lookup(encoding).name == "utf-8"
         self._decoder = codecs.getincrementaldecoder(encoding)(ERRORS)
         self.has_marks = False
@@ -39,23 +39,27 @@ class Utf8Stream(io.RawIOBase):
         return ready[:size]
 
     def _as_utf8(self, data: bytes) -> bytes:
-        if self._is_utf8 and not self._decoder.getstate()[0] and _is_valid(data):
-            return data
-        return self._decoder.decode(data, final=not data).encode(errors="replace")
+        return self._mended(data) if self._is_utf8 else self._decoder.decode(data, final=not data).encode(errors="replace")
+
+    def _mended(self, data: bytes) -> bytes:
+        """UTF-8 as it is but for broken bytes; a character cut at the end waits for the next piece."""
+        rest, pieces, at_end = self._cut + data, [], not data
+        self._cut = b""
+        while rest:
+            try:
+                length = codecs.utf_8_decode(rest, "strict", at_end)[1]
+                self._cut = rest[length:]
+                return b"".join([*pieces, rest[:length]]) if pieces else rest[:length]
+            except UnicodeDecodeError as error:
+                pieces += [rest[: error.start], self._mark(error)[0].encode()]
+                rest = rest[error.end :]
+        return b"".join(pieces)
 
     def _mark(self, error: UnicodeError) -> tuple[str, int]:
         if not isinstance(error, UnicodeDecodeError):
             raise error
         self.has_marks = True
         return "".join(f"{MARK}{byte:02x}" for byte in error.object[error.start : error.end]), error.end
-
-
-def _is_valid(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def escaped_bytes(text: str) -> str:

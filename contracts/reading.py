@@ -64,7 +64,7 @@ def _read_parquet(path: Path, expected: tuple[str, ...], optional: frozenset[str
             raise SourceError(f"{path} holds no rows; remove it or send it again")
         first = 1
         for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-            rows = _frame(batch).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+            rows = _frame([batch]).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
             yield Chunk(rows=rows.with_columns(pl.Series(ROW, np.arange(first, first + len(rows)), dtype=pl.UInt32)))
             first += len(rows)
 
@@ -80,14 +80,15 @@ def _read_text(path: Path, fmt: Format, expected: tuple[str, ...], optional: fro
     bad_lines: list[tuple[int, str]] = []
     passed, next_row, seen = int(fmt.header) + fmt.skip_lines, 1, 0  # pyarrow numbers all of them, from 1
     reader, stream = _open(path, fmt, names, bad_lines, BLOCK_BYTES)
-    for batch in _gathered(reader):
+    for batches in _gathered(reader):
         ragged = _ragged(path, bad_lines[seen:], passed, fmt)
-        numbers, used = _row_numbers(next_row, batch.num_rows, np.array([number for number, _ in ragged], dtype=int))
+        numbers, used = _row_numbers(next_row, sum(map(len, batches)), np.array([number for number, _ in ragged], dtype=int))
         seen += used
         next_row = int(numbers[-1]) + 1 if len(numbers) else next_row
-        rows = _frame(batch).with_columns(pl.Series(ROW, numbers, dtype=pl.UInt32))
-        _refuse_swallowed(path, rows, _columns_with("\n", batch))
-        rows, undecoded = _undecoded(rows, _columns_with(MARK, batch) if stream.has_marks else [])
+        rows = _frame(batches).with_columns(pl.Series(ROW, numbers, dtype=pl.UInt32))
+        several_lines, marked = _columns_with(("\n", MARK), batches)
+        _refuse_swallowed(path, rows, several_lines)
+        rows, undecoded = _undecoded(rows, marked if stream.has_marks else [])
         if fmt.strip:
             rows = rows.with_columns(pl.col(pl.String).str.strip_chars())
         yield Chunk(rows=rows, ragged=ragged[:used], undecoded=undecoded)
@@ -100,16 +101,16 @@ def _read_text(path: Path, fmt: Format, expected: tuple[str, ...], optional: fro
         yield Chunk(rows=pl.DataFrame(schema={**dict.fromkeys(names, pl.String), ROW: pl.UInt32}), ragged=rest)
 
 
-def _gathered(reader: pacsv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
-    """The reader's batches put together to TEXT_ROWS rows or more, the last to what is left."""
+def _gathered(reader: pacsv.CSVStreamingReader) -> Iterator[list[pa.RecordBatch]]:
+    """The reader's batches by TEXT_ROWS rows or more, the last by what is left."""
     waiting: list[pa.RecordBatch] = []
     for batch in reader:
         waiting.append(batch)
-        if sum(len(part) for part in waiting) >= TEXT_ROWS:
-            yield pa.concat_batches(waiting)
+        if sum(map(len, waiting)) >= TEXT_ROWS:
+            yield waiting
             waiting = []
     if waiting:
-        yield pa.concat_batches(waiting)
+        yield waiting
 
 
 def _open(
@@ -135,7 +136,11 @@ def _open(
             newlines_in_values=fmt.quote is not None,
             invalid_row_handler=keep_aside,
         ),
-        convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(names or (), pa.string()), strings_can_be_null=False),
+        convert_options=pacsv.ConvertOptions(
+            column_types=dict.fromkeys(names or (), pa.string()),
+            strings_can_be_null=False,
+            check_utf8=False,  # Utf8Stream gives nothing else
+        ),
     )
     return reader, stream
 
@@ -155,16 +160,22 @@ def _ragged(path: Path, lines: list[tuple[int, str]], passed: int, fmt: Format) 
     return [(number - passed, escaped_bytes(text)) for number, text in lines]
 
 
-def _frame(batch: pa.RecordBatch) -> pl.DataFrame:
-    rows = pl.from_arrow(pa.Table.from_batches([batch]))
-    rows.columns = batch.schema.names  # Polars renames a column without a name, such as pandas writes
+def _frame(batches: list[pa.RecordBatch]) -> pl.DataFrame:
+    rows = pl.from_arrow(pa.Table.from_batches(batches))
+    rows.columns = batches[0].schema.names  # Polars renames a column without a name, such as pandas writes
     return rows
 
 
-def _columns_with(text: str, batch: pa.RecordBatch) -> list[str]:
-    """Columns whose cells may hold `text`: a search through their bytes, far cheaper than one cell by cell."""
-    found = ((name, cells.buffers()[2]) for name, cells in zip(batch.schema.names, batch.columns, strict=True))
-    return [name for name, buffer in found if buffer is not None and text.encode() in buffer.to_pybytes()]
+def _columns_with(texts: tuple[str, ...], batches: list[pa.RecordBatch]) -> list[list[str]]:
+    """For each of `texts` the columns whose cells may hold it: a search through bytes, far cheaper than cell by cell."""
+    found: list[list[str]] = [[] for _ in texts]
+    for i, name in enumerate(batches[0].schema.names):
+        buffers = (batch.column(i).buffers()[2] for batch in batches)
+        pieces = [buffer.to_pybytes() for buffer in buffers if buffer is not None]
+        for names, text in zip(found, texts, strict=True):
+            if any(text.encode() in piece for piece in pieces):
+                names.append(name)
+    return found
 
 
 def _refuse_swallowed(path: Path, rows: pl.DataFrame, columns: list[str]) -> None:
