@@ -18,6 +18,7 @@ DTYPES: dict[str, pl.DataType] = {
 TRUTH = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "t": True, "f": False}
 EPOCH_UNITS = {"epoch_s": 1e6, "epoch_ms": 1e3, "epoch_us": 1.0, "epoch_ns": 1e-3}  # microseconds in one
 ISO = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M%#z", "%Y-%m-%d")
+PLAIN_ISO = "%Y-%m-%dT%H:%M:%S"  # tried first, on the cells as they are: Polars reads it several times as fast
 YEARS = (1, 9999)  # what Python's datetime can hold
 
 
@@ -155,25 +156,32 @@ def _formatted(text: pl.Expr, column: Column, form: str) -> pl.Expr:
         text, form = text + " 00", f"{form} %M"
     if "%z" in form or "%#z" in form:
         return text.str.to_datetime(form, time_unit="us", strict=False, time_zone="UTC")
-    return _in_zone(text.str.to_datetime(form, time_unit="us", strict=False), column)
+    return _in_zone(text.str.to_datetime(form, time_unit="us", strict=False, cache=False), column)
 
 
 def _iso(text: pl.Expr, column: Column) -> pl.Expr:
     """ISO 8601 in its usual spellings: a cell is read as the first of ISO that fits it."""
-    zulu = text.str.strip_suffix("Z").str.strip_suffix(" UTC")
-    text = pl.when(zulu.str.len_bytes() < text.str.len_bytes()).then(zulu + "+00").otherwise(text)
-    text = text.str.replace("T", " ", literal=True)
 
     def first_that_fits(cells: pl.Series) -> pl.Series:
-        found = pl.Series(cells.name, [None] * len(cells), dtype=DTYPES["datetime"])
+        found = cells.to_frame("").select(_formatted(pl.col(""), column, PLAIN_ISO)).to_series()
+        rows = (found.is_null() & cells.is_not_null()).arg_true()
+        others = cells.gather(rows).to_frame("").select(_spaced(pl.col("")))
         for form in ISO:
-            if not (found.is_null() & cells.is_not_null()).any():
+            if not len(rows):
                 break
-            rows = found.is_null().arg_true()
-            found = found.scatter(rows, cells.gather(rows).to_frame("").select(_formatted(pl.col(""), column, form)))
+            read = others.select(_formatted(pl.col(""), column, form)).to_series()
+            found = found.scatter(rows, read)
+            rows, others = rows.filter(read.is_null()), others.filter(read.is_null())
         return found
 
     return text.map_batches(first_that_fits, return_dtype=DTYPES["datetime"])
+
+
+def _spaced(text: pl.Expr) -> pl.Expr:
+    """An instant with a space instead of T, and +00 instead of Z or UTC."""
+    zulu = text.str.strip_suffix("Z").str.strip_suffix(" UTC")
+    text = pl.when(zulu.str.len_bytes() < text.str.len_bytes()).then(zulu + "+00").otherwise(text)
+    return text.str.replace("T", " ", literal=True)
 
 
 def _in_zone(naive: pl.Expr, column: Column) -> pl.Expr:
