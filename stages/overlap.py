@@ -1,11 +1,13 @@
-"""Reading ahead and writing behind, so that parsing, checking and compressing use more than one core."""
+"""Reading ahead, writing behind, working side by side: parsing, checking and compressing use more than one core."""
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 END = object()
 
 
@@ -16,6 +18,24 @@ def read_ahead(items: Iterator[Item]) -> Iterator[Item]:
         while (item := waiting.result()) is not END:
             waiting = pool.submit(next, items, END)
             yield item
+
+
+def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """`work(item)` of every item, in order, in so many threads; one more item is fetched and waits for them.
+
+    The error of the first item that has one is the caller's; nothing is begun after it.
+    """
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="side-by-side")
+    running: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            running.append(pool.submit(work, item))
+            if len(running) > threads:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class WriteBehind:

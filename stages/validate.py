@@ -7,7 +7,8 @@ Partitions are independent: one whose raw files, images, declaration and code ar
 import hashlib
 import json
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,27 @@ from stages.files import (
     write_json,
     write_parquet,
 )
-from stages.overlap import WriteBehind, read_ahead
+from stages.overlap import WriteBehind, read_ahead, side_by_side
 from stages.settings import load_section
 
 RAW_DIR = Path("data/raw")
 CLEAN_DIR = Path("data/clean")
 QUARANTINE_DIR = Path("data/quarantine")
 REPORT_PATH = Path("reports/validation.json")
+AT_ONCE = 2  # partitions checked side by side
 CODE = Path(contracts.__file__).parent
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition of raw data about to be checked, or found unchanged."""
+
+    folder: Path
+    made_from: str  # fingerprint of its inputs
+    known: frozenset[str]  # creatives with an image, here or in an earlier partition
+    creatives: pl.DataFrame | None = None  # its own images
+    unreadable: list[tuple[str, str]] | None = None  # images that are none: file, reason
+    counts: dict[str, Any] | None = None  # what was counted when its outputs were made, if they still are as they were
 
 
 def main() -> None:
@@ -50,10 +64,11 @@ def main() -> None:
     tables = [read_side_table(RAW_DIR, join) for join in declaration.source.joins]
     keep_only(CLEAN_DIR, {folder.name for folder in folders})
     keep_only(QUARANTINE_DIR, {f"{folder.name}.csv" for folder in folders})
-    reports, images = {}, frozenset()
-    for folder in tqdm(folders, desc="validate", unit="partition", disable=None):
-        reports[folder.name] = validate_partition(folder, declaration, tables, images)
-        images |= known_images(CLEAN_DIR / folder.name)
+    work = side_by_side(
+        lambda partition: validate_partition(partition, declaration, tables), prepared(folders, declaration), AT_ONCE
+    )
+    names = [folder.name for folder in folders]
+    reports = dict(zip(names, tqdm(work, desc="validate", total=len(names), unit="partition", disable=None), strict=True))
     total = add_up(list(reports.values()))
     write_json(REPORT_PATH, {"months": reports, "total": total})
     for name, report in reports.items():
@@ -61,33 +76,52 @@ def main() -> None:
     print(f"validate: {total['raw']} raw rows = {total['clean']} clean + {total['quarantined']} quarantined")
 
 
-def validate_partition(
-    folder: Path, declaration: Declaration, tables: list[pl.DataFrame], earlier: frozenset[str]
-) -> dict[str, Any]:
-    """Counts of one partition; `earlier` are creatives whose images came with earlier partitions."""
-    made_from = fingerprint(folder, declaration, earlier)
-    clean, quarantine = CLEAN_DIR / folder.name, QUARANTINE_DIR / f"{folder.name}.csv"
-    made = [clean / "impressions.parquet", quarantine]
+def prepared(folders: list[Path], declaration: Declaration) -> Iterator[Partition]:
+    """The partitions in order, their images read; the creatives of earlier ones are known in later ones."""
+    known: frozenset[str] = frozenset()
+    for folder in folders:
+        made_from = fingerprint(folder, declaration, known)
+        counts = counted_before(folder.name, made_from)
+        if counts is None:
+            creatives, unreadable = read_images(folder, declaration)
+            known |= frozenset(creatives["creative_id"])
+            yield Partition(folder, made_from, known, creatives, unreadable)
+        else:
+            known |= known_images(CLEAN_DIR / folder.name)
+            yield Partition(folder, made_from, known, counts=counts)
+
+
+def counted_before(name: str, made_from: str) -> dict[str, Any] | None:
+    """Counts of a partition whose outputs were made from the same and are as they were, else None."""
+    clean = CLEAN_DIR / name
+    made = [clean / "impressions.parquet", QUARANTINE_DIR / f"{name}.csv"]
     stamp = clean / "report.json"
-    if stamp.is_file() and all(path.is_file() for path in made):
-        found = read_json(stamp)
-        if found.get("made_from") == made_from and found.get("made") == [sha256_file(path) for path in made]:
-            return found["counts"]
+    if not all(path.is_file() for path in (stamp, *made)):
+        return None
+    found = read_json(stamp)
+    same = found.get("made_from") == made_from and found.get("made") == [sha256_file(path) for path in made]
+    return found["counts"] if same else None
+
+
+def validate_partition(partition: Partition, declaration: Declaration, tables: list[pl.DataFrame]) -> dict[str, Any]:
+    """Counts of one partition, whose outputs are written unless they are there already."""
+    if partition.counts is not None:
+        return partition.counts
+    folder = partition.folder
+    clean, quarantine = CLEAN_DIR / folder.name, QUARANTINE_DIR / f"{folder.name}.csv"
     expected = main_columns(declaration, tables)
     if not matching(folder, declaration.source.files):
         globs = ", ".join(declaration.source.files)
         raise SourceError(f"{folder} holds no file that matches {globs}; run stage acquire again")
     quarantine.parent.mkdir(parents=True, exist_ok=True)
     with atomic_folder(clean) as fresh, atomic_path(quarantine) as partial:
-        creatives, unreadable = read_images(folder, declaration)
         if declaration.images is not None:
-            write_parquet(fresh / "creatives.parquet", creatives)
-        images = earlier | frozenset(creatives["creative_id"])
-        contract = contract_of(declaration, tables, images)
+            write_parquet(fresh / "creatives.parquet", partition.creatives)
+        contract = contract_of(declaration, tables, partition.known)
         counts = write_rows(folder, declaration, expected, contract, fresh / "impressions.parquet", partial)
-        counts["unreadable_images"] = [f"{name}: {reason}" for name, reason in unreadable]
+        counts["unreadable_images"] = [f"{name}: {reason}" for name, reason in partition.unreadable]
         digests = [sha256_file(path) for path in (fresh / "impressions.parquet", partial)]
-        write_json(fresh / "report.json", {"made_from": made_from, "made": digests, "counts": counts})
+        write_json(fresh / "report.json", {"made_from": partition.made_from, "made": digests, "counts": counts})
     return counts
 
 

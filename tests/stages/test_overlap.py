@@ -1,10 +1,10 @@
-"""Overlapped reading and writing keep the order, and no error is lost."""
+"""Overlapped reading, work and writing keep the order, and no error is lost."""
 
 import threading
 
 import pytest
 
-from stages.overlap import WriteBehind, read_ahead
+from stages.overlap import WriteBehind, read_ahead, side_by_side
 
 
 def failing_after(items):
@@ -63,3 +63,35 @@ def test_an_error_of_the_block_is_not_hidden_by_one_of_the_writer():
     with pytest.raises(ValueError, match="first"), WriteBehind(refuse) as behind:
         behind.put(1)
         raise ValueError("first")
+
+
+def test_work_side_by_side_comes_in_order_and_overlaps():
+    both = threading.Barrier(2, timeout=10)
+
+    def square(number):
+        both.wait()  # passes only if two are at work
+        return number * number
+
+    assert list(side_by_side(square, range(6), 2)) == [0, 1, 4, 9, 16, 25]
+
+
+def test_after_an_error_side_by_side_begins_nothing_new():
+    begun, fetched = [], []
+
+    def items():
+        for number in range(50):
+            fetched.append(number)
+            yield number
+
+    def work(number):
+        begun.append(number)
+        if number == 1:
+            raise ValueError("month 1 is broken")
+        return number
+
+    results = side_by_side(work, items(), 2)
+    assert next(results) == 0
+    with pytest.raises(ValueError, match="month 1 is broken"):
+        list(results)
+    assert len(fetched) <= 4
+    assert set(begun) <= {0, 1, 2, 3}
