@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from contracts.chunk import ROW, Chunk
 from contracts.columns import Column
 from contracts.declaration import Declaration
 from contracts.parsing import YEARS, derived, dtype_of, given, parsed, refuse_unreadable
-from contracts.reading import ROW, Chunk
 from contracts.schema import schema_of, violations
 from contracts.source import Format
 
@@ -52,28 +52,49 @@ class Contract:
     seen: dict[str, SeenValues] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.schema = schema_of(self.columns)
         self.seen = {c.name: SeenValues() for c in self.columns if c.unique or c.role == "key"}
+        instants = [c.derive_from for c in self.columns if c.derive_from is not None]
+        self.spelled_out = {*self.seen, *instants, *(key for key, _, _ in self.joins)}
 
     def check(self, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Clean rows (the columns, typed, then ROW) and rejected rows (REJECTED); together every row of the chunk."""
-        rows, broken = self._joined(chunk.rows)
-        typed, unparsed = self._typed(rows)
+        chunk = chunk.spelled_out(self.spelled_out)
+        rows, unmatched = self._joined(chunk.rows)
         numbers = rows[ROW]
+        single = tuple(c for c in self.columns if c.name not in chunk.distinct.columns)
+        repeated = tuple(c for c in self.columns if c.name in chunk.distinct.columns)
+        typed, *broken = self._examined(rows, single)
+        values, *broken_values = self._examined(chunk.distinct, repeated)
+        typed = typed.with_columns(values[c.name].gather(rows[c.name]) for c in repeated).select(c.name for c in self.columns)
+        order = {c.name: place for place, c in enumerate(self.columns)}
         broken = [
-            pl.DataFrame([(row, "", "columns") for row, _ in chunk.ragged], schema=BROKEN, orient="row"),
-            pl.DataFrame([(row, name, "encoding") for row, name, _ in chunk.undecoded], schema=BROKEN, orient="row"),
-            *broken,
-            *unparsed,
-            _numbered(violations(self.schema, typed), numbers),
-            *self._imageless(typed, numbers),
+            pl.concat([_numbered(found, numbers), _spread(found_values, rows)]).sort(
+                pl.col("column").replace_strict(order, return_dtype=pl.UInt32), maintain_order=True
+            )
+            for found, found_values in zip(broken, broken_values, strict=True)
         ]
-        found = pl.concat(broken)
+        found = pl.concat(
+            [
+                pl.DataFrame([(row, "", "columns") for row, _ in chunk.ragged], schema=BROKEN, orient="row"),
+                pl.DataFrame([(row, name, "encoding") for row, name, _ in chunk.undecoded], schema=BROKEN, orient="row"),
+                *unmatched,
+                *broken,
+                *self._imageless(typed, numbers),
+            ]
+        )
         bad = rows[ROW].is_in(found["row"].unique().implode())
         repeats = [_rows(numbers.filter(again), name, "unique") for name, again in self._repeats(typed, ~bad)]
         found = pl.concat([found, *repeats])
         clean = typed.with_columns(numbers).filter(~numbers.is_in(found["row"].unique().implode()))
         return clean, _rejected(found, chunk, rows)
+
+    def _examined(self, cells: pl.DataFrame, columns: tuple[Column, ...]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+        """The typed columns, and the places of the cells that cannot be read and of those that break a rule."""
+        if not columns:
+            empty = pl.DataFrame(schema=BROKEN)
+            return pl.DataFrame(), empty, empty
+        typed, unparsed = self._typed(cells, columns)
+        return typed, unparsed, violations(schema_of(columns), typed)
 
     def _joined(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
         broken = []
@@ -85,35 +106,33 @@ class Contract:
             rows = cells.join(table, on=key, how="left", maintain_order="left")
         return rows, broken
 
-    def _typed(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-        """The declared columns with their types, and the cells that could not be read as such (rule `dtype`)."""
-        sources = [c for c in self.columns if c.derive_from is None]
+    def _typed(self, cells: pl.DataFrame, columns: tuple[Column, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The columns with their types, and the places of cells that could not be read as such (rule `dtype`)."""
+        sources = [c for c in columns if c.derive_from is None]
         present, values = {}, {}
         for column in sources:
-            kind, fmt = rows.schema[column.name], self.formats[column.name]
+            kind, fmt = cells.schema[column.name], self.formats[column.name]
             refuse_unreadable(column, kind)
             present[column.name], values[column.name] = given(column, kind, fmt), parsed(column, kind, fmt)
-        given_rows, typed = rows.select(**present), rows.select(**values)
+        given_cells, typed = cells.select(**present), cells.select(**values)
         typed = typed.with_columns(_within_years(c) for c in sources if c.dtype == "datetime")
-        wrong = {c.name: given_rows[c.name] & typed[c.name].is_null() for c in sources}
+        wrong = [(c, (given_cells[c.name] & typed[c.name].is_null()).arg_true()) for c in sources]
         typed = typed.with_columns(
-            pl.when(given_rows[c.name]).then(pl.col(c.name)).cast(dtype_of(c)).alias(c.name) for c in sources
+            pl.when(given_cells[c.name]).then(pl.col(c.name)).cast(dtype_of(c)).alias(c.name) for c in sources
         )
         instants = {c.name: c for c in sources}
-        typed = typed.with_columns(derived(c, instants[c.derive_from]) for c in self.columns if c.derive_from is not None)
-        unparsed = [
-            _rows(rows[ROW].filter(wrong[c.name]), c.name, "label" if c.role == "label" else "dtype")
-            for c in sources
-            if wrong[c.name].any()
-        ]
-        return typed.select(c.name for c in self.columns), unparsed
+        typed = typed.with_columns(derived(c, instants[c.derive_from]) for c in columns if c.derive_from is not None)
+        unparsed = [_rows(places, c.name, "label" if c.role == "label" else "dtype") for c, places in wrong if len(places)]
+        return typed.select(c.name for c in columns), pl.concat([pl.DataFrame(schema=BROKEN), *unparsed])
 
     def _imageless(self, typed: pl.DataFrame, numbers: pl.Series) -> list[pl.DataFrame]:
         if self.images is None:
             return []
         name, known = self.images
         creatives = typed[name].cast(pl.String)
-        without = creatives.is_not_null() & ~creatives.is_in(pl.Series(sorted(known), dtype=pl.String).implode())
+        shown = creatives.unique().drop_nulls()
+        unknown = [creative for creative in shown if creative not in known]
+        without = creatives.is_in(pl.Series(unknown, dtype=pl.String).implode()).fill_null(False)
         return [_rows(numbers.filter(without), name, "image")]
 
     def _repeats(self, typed: pl.DataFrame, good: pl.Series) -> list[tuple[str, pl.Series]]:
@@ -158,6 +177,15 @@ def _numbered(found: pl.DataFrame, numbers: pl.Series) -> pl.DataFrame:
     return found.with_columns(numbers.gather(found["row"]).alias("row")).select(list(BROKEN))
 
 
+def _spread(found: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Places in the distinct values replaced by the numbers of all rows that hold them."""
+    groups = found.group_by("column", "rule", maintain_order=True)
+    spread = [
+        _rows(rows[ROW].filter(rows[column].is_in(places["row"].implode())), column, rule) for (column, rule), places in groups
+    ]
+    return pl.concat([pl.DataFrame(schema=BROKEN), *spread])
+
+
 def _rejected(found: pl.DataFrame, chunk: Chunk, rows: pl.DataFrame) -> pl.DataFrame:
     """One line a rejected row: the first rule it broke, the value that broke it, in how many columns."""
     if found.is_empty():
@@ -171,7 +199,7 @@ def _rejected(found: pl.DataFrame, chunk: Chunk, rows: pl.DataFrame) -> pl.DataF
                 column=pl.lit("")
             ),
             pl.DataFrame(chunk.undecoded, schema={"row": pl.UInt32, "column": pl.String, "value": pl.String}, orient="row"),
-            *(_cells(firsts, name, rows) for name in firsts["column"].unique().sort() if name in rows.columns),
+            *(_cells(firsts, name, rows, chunk.distinct) for name in firsts["column"].unique().sort() if name in rows.columns),
         ],
         how="diagonal",
     ).unique(["row", "column"], keep="first")
@@ -179,7 +207,9 @@ def _rejected(found: pl.DataFrame, chunk: Chunk, rows: pl.DataFrame) -> pl.DataF
     return joined.with_columns(pl.col("value").str.slice(0, VALUE_CHARS)).select(list(REJECTED))
 
 
-def _cells(firsts: pl.DataFrame, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+def _cells(firsts: pl.DataFrame, name: str, rows: pl.DataFrame, distinct: pl.DataFrame) -> pl.DataFrame:
     wanted = firsts.filter((pl.col("column") == name) & (pl.col("rule") != "encoding"))["row"]
     places = rows[ROW].search_sorted(wanted)  # rows are in order of their numbers
-    return pl.DataFrame({"row": wanted, "value": rows[name].gather(places).cast(pl.String)}).with_columns(column=pl.lit(name))
+    cells = rows[name].gather(places)
+    values = distinct[name].gather(cells) if name in distinct.columns else cells.cast(pl.String)
+    return pl.DataFrame({"row": wanted, "value": values}).with_columns(column=pl.lit(name))

@@ -7,9 +7,10 @@ from pathlib import Path
 import polars as pl
 from PIL import Image
 
+from contracts.chunk import ROW, Chunk
 from contracts.declaration import Declaration
 from contracts.images import check_image
-from contracts.reading import ROW, Chunk, SourceError, read_chunks, read_header
+from contracts.reading import SourceError, read_chunks, read_header
 from contracts.source import Join
 
 SHARED = "shared"  # folder of data/raw that holds what all partitions use: side tables
@@ -41,7 +42,7 @@ def read_side_table(raw_dir: Path, join: Join) -> pl.DataFrame:
     if not files:
         raise SourceError(f"no file matches the join '{join.files}' below source.path; correct source.joins")
     chunks = [chunk for path in files for chunk in read_chunks(path, join.format, (), frozenset(), any_header=True)]
-    table = pl.concat([chunk.rows for chunk in chunks]).drop(ROW).cast(pl.String)
+    table = pl.concat([chunk.spelled_out(chunk.rows.columns).rows for chunk in chunks]).drop(ROW).cast(pl.String)
     broken = sum(len(chunk.ragged) + len(chunk.undecoded) for chunk in chunks)
     if broken:
         raise SourceError(f"{files[0]}: {broken} rows cannot be read; a side table has to be whole")
@@ -77,9 +78,7 @@ def read_partition(
     for path in files:
         names = names_in(path, declaration, expected, optional)
         for chunk in read_chunks(path, declaration.source.format, names, optional):
-            chunk.rows = chunk.rows.drop(left_out & set(chunk.rows.columns))
-            chunk.undecoded = [cell for cell in chunk.undecoded if cell[1] not in left_out]
-            yield path, chunk
+            yield path, chunk.without(left_out)
 
 
 def names_in(path: Path, declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@ that cannot be read.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +11,17 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from contracts.chunk import ROW, Chunk, chunk_of, repeating
 from contracts.decoding import MARK, Utf8Stream, escaped_bytes
 from contracts.header import SourceError, check_header, check_magic, no_row_fits
 from contracts.source import Format
 
-BLOCK_BYTES = 2 << 20  # text parsed at a time; pyarrow reads about 32 blocks ahead, so the memory follows from it
-TEXT_ROWS = 1 << 16  # rows of text in a chunk, at least: work done once a chunk is spread over these
+SAMPLE_BYTES = 1 << 20  # from the beginning of a file, to find its columns
+BLOCK_BYTES = 1 << 20  # text parsed at a time; pyarrow reads about 32 blocks ahead, so the memory follows from it
+TEXT_ROWS = 1 << 17  # rows of text in a chunk, at least: work done once a chunk is spread over these
 PARQUET_ROWS = 1 << 17  # rows of Parquet read at a time
-ROW = "__row"  # number of the row in its file, the first is 1
+REPEATED = pa.dictionary(pa.int32(), pa.string())  # how a column that repeats itself is read
 MAX_CELL_LINES = 50  # a cell with more line breaks has swallowed rows: its quote was never closed
-
-
-@dataclass
-class Chunk:
-    """Some rows of one file. Text cells are strings; a cell that could not be decoded is null in `rows`."""
-
-    rows: pl.DataFrame  # the file's columns and ROW
-    ragged: list[tuple[int, str]] = field(default_factory=list)  # row number and line, cells not as many as columns
-    undecoded: list[tuple[int, str, str]] = field(default_factory=list)  # row number, column, escaped text
-
-    def __len__(self) -> int:
-        return len(self.rows) + len(self.ragged)
 
 
 def read_chunks(
@@ -64,34 +53,36 @@ def _read_parquet(path: Path, expected: tuple[str, ...], optional: frozenset[str
             raise SourceError(f"{path} holds no rows; remove it or send it again")
         first = 1
         for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-            rows = _frame([batch]).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+            rows = _decoded(batch)
             yield Chunk(rows=rows.with_columns(pl.Series(ROW, np.arange(first, first + len(rows)), dtype=pl.UInt32)))
             first += len(rows)
 
 
 def _read_text(path: Path, fmt: Format, expected: tuple[str, ...], optional: frozenset[str], any_header: bool) -> Iterator[Chunk]:
-    names = list(expected)
+    names, repeated = _sampled(path, fmt, list(expected))
     if fmt.header:
-        names = read_header(path, fmt)
         if any(MARK in name for name in names):
             shown = escaped_bytes(", ".join(names))
             raise SourceError(f"{path}: the header is not {fmt.encoding} ({shown}); set source.format.encoding")
         check_header(path, names, tuple(names) if any_header else expected, optional, fmt)
     bad_lines: list[tuple[int, str]] = []
     passed, next_row, seen = int(fmt.header) + fmt.skip_lines, 1, 0  # pyarrow numbers all of them, from 1
-    reader, stream = _open(path, fmt, names, bad_lines, BLOCK_BYTES)
+    reader, stream = _open(path, fmt, names, bad_lines, BLOCK_BYTES, repeated)
     for batches in _gathered(reader):
         ragged = _ragged(path, bad_lines[seen:], passed, fmt)
         numbers, used = _row_numbers(next_row, sum(map(len, batches)), np.array([number for number, _ in ragged], dtype=int))
         seen += used
         next_row = int(numbers[-1]) + 1 if len(numbers) else next_row
-        rows = _frame(batches).with_columns(pl.Series(ROW, numbers, dtype=pl.UInt32))
         several_lines, marked = _columns_with(("\n", MARK), batches)
+        chunk = chunk_of(batches).spelled_out({*several_lines, *marked})
+        rows = chunk.rows.with_columns(pl.Series(ROW, numbers, dtype=pl.UInt32))
         _refuse_swallowed(path, rows, several_lines)
-        rows, undecoded = _undecoded(rows, marked if stream.has_marks else [])
+        chunk.rows, chunk.undecoded = _undecoded(rows, marked if stream.has_marks else [])
+        chunk.ragged = ragged[:used]
         if fmt.strip:
-            rows = rows.with_columns(pl.col(pl.String).str.strip_chars())
-        yield Chunk(rows=rows, ragged=ragged[:used], undecoded=undecoded)
+            chunk.rows = chunk.rows.with_columns(pl.col(pl.String).str.strip_chars())
+            chunk.distinct = chunk.distinct.with_columns(pl.all().str.strip_chars())
+        yield chunk
     rest = _ragged(path, bad_lines[seen:], passed, fmt)
     if next_row == 1:
         if rest:
@@ -114,7 +105,12 @@ def _gathered(reader: pacsv.CSVStreamingReader) -> Iterator[list[pa.RecordBatch]
 
 
 def _open(
-    path: Path, fmt: Format, names: list[str] | None, bad_lines: list[tuple[int, str]], block_bytes: int
+    path: Path,
+    fmt: Format,
+    names: list[str] | None,
+    bad_lines: list[tuple[int, str]],
+    block_bytes: int,
+    repeated: frozenset[str] = frozenset(),
 ) -> tuple[pacsv.CSVStreamingReader, Utf8Stream]:
     def keep_aside(row: pacsv.InvalidRow) -> str:
         bad_lines.append((row.number, row.text))
@@ -137,7 +133,7 @@ def _open(
             invalid_row_handler=keep_aside,
         ),
         convert_options=pacsv.ConvertOptions(
-            column_types=dict.fromkeys(names or (), pa.string()),
+            column_types={name: REPEATED if name in repeated else pa.string() for name in names or ()},
             strings_can_be_null=False,
             check_utf8=False,  # Utf8Stream gives nothing else
         ),
@@ -147,9 +143,17 @@ def _open(
 
 def read_header(path: Path, fmt: Format) -> list[str]:
     """Cells of the file's first record, which is the header if the files have one."""
-    reader, _ = _open(path, fmt, None, [], 1 << 20)
+    reader, _ = _open(path, fmt, None, [], SAMPLE_BYTES)
     with reader:
         return reader.schema.names
+
+
+def _sampled(path: Path, fmt: Format, names: list[str]) -> tuple[list[str], frozenset[str]]:
+    """Names of the file's columns, `names` if it does not say, and of those that repeat themselves at its beginning."""
+    reader, _ = _open(path, fmt, None if fmt.header else names, [], SAMPLE_BYTES)
+    with reader:
+        first = next(iter(reader), None)
+        return reader.schema.names, repeating(first) if first else frozenset()
 
 
 def _ragged(path: Path, lines: list[tuple[int, str]], passed: int, fmt: Format) -> list[tuple[int, str]]:
@@ -160,17 +164,17 @@ def _ragged(path: Path, lines: list[tuple[int, str]], passed: int, fmt: Format) 
     return [(number - passed, escaped_bytes(text)) for number, text in lines]
 
 
-def _frame(batches: list[pa.RecordBatch]) -> pl.DataFrame:
-    rows = pl.from_arrow(pa.Table.from_batches(batches))
-    rows.columns = batches[0].schema.names  # Polars renames a column without a name, such as pandas writes
-    return rows
+def _decoded(batch: pa.RecordBatch) -> pl.DataFrame:
+    rows = pl.from_arrow(pa.Table.from_batches([batch]))
+    rows.columns = batch.schema.names  # Polars renames a column without a name, such as pandas writes
+    return rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
 
 
 def _columns_with(texts: tuple[str, ...], batches: list[pa.RecordBatch]) -> list[list[str]]:
     """For each of `texts` the columns whose cells may hold it: a search through bytes, far cheaper than cell by cell."""
     found: list[list[str]] = [[] for _ in texts]
     for i, name in enumerate(batches[0].schema.names):
-        buffers = (batch.column(i).buffers()[2] for batch in batches)
+        buffers = (getattr(batch.column(i), "dictionary", batch.column(i)).buffers()[2] for batch in batches)
         pieces = [buffer.to_pybytes() for buffer in buffers if buffer is not None]
         for names, text in zip(found, texts, strict=True):
             if any(text.encode() in piece for piece in pieces):

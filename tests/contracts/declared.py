@@ -36,8 +36,9 @@ def check_file(
 
 
 def check_text(
-    tmp_path: Path, content: str | bytes, *columns: dict[str, Any], **more: Any
+    tmp_path: Path, content: str | bytes, *columns: dict[str, Any], known: frozenset[str] | None = None, **more: Any
 ) -> tuple[pl.DataFrame, list[tuple[Any, ...]]]:
+    """As `check_file`; `known` are the creatives that have an image."""
     path = tmp_path / "rows.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return check_file(path, declared(*columns, **more))
+    return check_file(path, declared(*columns, **more), images=known)

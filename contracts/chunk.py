@@ -1,0 +1,68 @@
+"""Rows of a file on their way through the contract. A column that repeats itself holds each of its values once, so that
+each is parsed and checked once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+import pyarrow as pa
+
+ROW = "__row"  # number of the row in its file, the first is 1
+MIN_REPEATS = 8  # rows for each distinct value, from which on a column counts as one that repeats itself
+
+
+@dataclass
+class Chunk:
+    """Some rows of one file. Text cells are strings; a cell that could not be decoded is null in `rows`."""
+
+    rows: pl.DataFrame  # the file's columns and ROW; a column of `distinct` holds the places of its values there
+    distinct: pl.DataFrame = field(default_factory=pl.DataFrame)  # shorter columns are filled up with their first value
+    ragged: list[tuple[int, str]] = field(default_factory=list)  # row number and line, cells not as many as columns
+    undecoded: list[tuple[int, str, str]] = field(default_factory=list)  # row number, column, escaped text
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.ragged)
+
+    def spelled_out(self, names: Iterable[str]) -> "Chunk":
+        """The chunk with the cells of `names` themselves in `rows`."""
+        known = [name for name in names if name in self.distinct.columns]
+        rows = self.rows.with_columns(self.distinct[name].gather(self.rows[name]) for name in known)
+        return replace(self, rows=rows, distinct=self.distinct.drop(known))
+
+    def without(self, names: Iterable[str]) -> "Chunk":
+        left_out = set(names)
+        return replace(
+            self,
+            rows=self.rows.drop(left_out & set(self.rows.columns)),
+            distinct=self.distinct.drop(left_out & set(self.distinct.columns)),
+            undecoded=[cell for cell in self.undecoded if cell[1] not in left_out],
+        )
+
+
+def repeating(sample: pa.RecordBatch) -> frozenset[str]:
+    """Names of the columns that repeat themselves in `sample`."""
+    columns = zip(sample.schema.names, sample.columns, strict=True)
+    return frozenset(name for name, cells in columns if len(cells.unique()) * MIN_REPEATS <= len(cells))
+
+
+def chunk_of(batches: list[pa.RecordBatch]) -> Chunk:
+    """A chunk without row numbers; the columns read as dictionaries are those that repeat themselves."""
+    table = pa.Table.from_batches(batches)
+    values, arrays = [], []
+    for column in table.columns:
+        if pa.types.is_dictionary(column.type):
+            pieces = column.unify_dictionaries().chunks
+            values.append(pl.Series(pieces[0].dictionary))
+            column = pa.chunked_array([piece.indices for piece in pieces]).cast(pa.uint32())
+        arrays.append(column)
+    names = [f"{i}" for i in range(len(arrays))]
+    rows = pl.from_arrow(pa.table(arrays, names))
+    rows.columns = table.schema.names  # Polars renames a column without a name, such as pandas writes
+    return Chunk(rows=rows, distinct=_filled_up(values, [f.name for f in table.schema if pa.types.is_dictionary(f.type)]))
+
+
+def _filled_up(columns: list[pl.Series], names: list[str]) -> pl.DataFrame:
+    height = max(map(len, columns), default=0)
+    filled = [cells.extend_constant(cells.first(), height - len(cells)).alias(n) for cells, n in zip(columns, names, strict=True)]
+    return pl.DataFrame(filled)
