@@ -31,6 +31,7 @@ SUFFIXES = ("*.csv", "*.csv.gz", "*.tsv", "*.tsv.gz", "*.txt", "*.txt.gz", "*.pa
 
 
 def main() -> None:
+    pl.Config.set_engine_affinity("in-memory")  # as in stage validate
     args = parse(sys.argv[1:])
     declaration = TypeAdapter(Declaration).validate_python(read_json(args.model / "declaration.json"))
     files, images = find_input(args.input, declaration)

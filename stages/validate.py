@@ -58,6 +58,7 @@ class Partition:
 
 
 def main() -> None:
+    pl.Config.set_engine_affinity("in-memory")  # pandera asks many small questions; streaming each takes 12 times as long
     config = load_section("validate", ValidateConfig)
     declaration = load_section("data", Declaration)
     folders = partitions(RAW_DIR)
