@@ -15,7 +15,7 @@ import pyarrow as pa
 from onnx.utils import Extractor
 
 from contracts.request import numbers, strings
-from stages.features.graph import CREATIVE_IDX, of_inner
+from stages.features.graph import CREATIVE_IDX, inner, of_inner
 
 VECTOR_ROWS = 64  # more than any processor's vector of float32 holds, and a multiple of each
 
@@ -39,38 +39,28 @@ class Encoder:
         self.has_creatives = any(output.name == CREATIVE_IDX for output in model.graph.output)
         kinds = {i.name: i.type.tensor_type.elem_type for i in model.graph.input}
         self.inputs = list(kinds)
-        self._numeric = [name for name, kind in kinds.items() if kind == onnx.TensorProto.FLOAT]
-        self._ids = _field_outputs(model)
-        extractor = Extractor(model)
-        self._lookups = {
-            output: (column, self._session(extractor.extract_model([column], [output])))
-            for column, output in _string_outputs(model, kinds)
+        self._ids, self._floats = _stacked(model, "cat_idx"), _stacked(model, "num_feats")
+        extractor = Extractor(onnx.shape_inference.infer_shapes(model))
+        self._parts = {
+            (column, *outputs): self._session(extractor.extract_model([column], outputs))
+            for column, outputs in [*_string_outputs(model, kinds), *_number_outputs(kinds, [*self._ids, *self._floats])]
         }
-        buckets = [output for column, output in self._ids if column in self._numeric]
-        self._numbers = None
-        if self._numeric:
-            self._numbers = self._session(extractor.extract_model(self._numeric, [*buckets, "num_feats"]))
 
-    def encode(self, rows: pl.DataFrame) -> Encoded:
-        """Ids and floats of clean rows (declared dtypes; missing is null)."""
+    def encode(self, rows: pl.DataFrame | pa.RecordBatch) -> Encoded:
+        """Ids and floats of clean rows (declared dtypes; missing is null). Arrow's dictionaries are taken as they are."""
         encoded: dict[str, np.ndarray] = {}
-        for output, (column, session) in self._lookups.items():
-            encoded[output] = _by_distinct(session, column, output, strings(rows[column]))
-        if self._numbers is not None:
-            names = [output.name for output in self._numbers.get_outputs()]
-            feed = {name: _padded(numbers(rows[name]).to_numpy()) for name in self._numeric}
-            found = [values[: len(rows)] for values in self._numbers.run(None, feed)]
-            encoded.update(zip(names, found, strict=True))
-        cat_idx = np.empty((len(rows), self.num_fields), dtype=np.int64)
-        for i, (_, output) in enumerate(self._ids):
-            cat_idx[:, i] = encoded[output]
-        num_feats = encoded.get("num_feats", np.empty((len(rows), 0), dtype=np.float32))
-        return Encoded(cat_idx=cat_idx, num_feats=num_feats, creative_idx=encoded.get(CREATIVE_IDX))
+        for (column, *outputs), session in self._parts.items():
+            encoded.update(zip(outputs, _by_distinct(session, column, rows[column]), strict=True))
+        return Encoded(
+            cat_idx=_side_by_side([encoded[name] for name in self._ids], len(rows), np.int64),
+            num_feats=_side_by_side([encoded[name] for name in self._floats], len(rows), np.float32),
+            creative_idx=encoded.get(CREATIVE_IDX),
+        )
 
     def creative_rows(self, ids: pl.Series) -> np.ndarray:
         """Rows int64 [n] of creatives in the image table, 0 for those without one."""
-        column, session = self._lookups[CREATIVE_IDX]
-        return _by_distinct(session, column, CREATIVE_IDX, strings(ids))
+        column, session = next((key[0], session) for key, session in self._parts.items() if key[1] == CREATIVE_IDX)
+        return _by_distinct(session, column, ids)[0]
 
     def _session(self, model: onnx.ModelProto) -> ort.InferenceSession:
         options = ort.SessionOptions()
@@ -84,24 +74,41 @@ def _padded(values: np.ndarray) -> np.ndarray:
     return np.concatenate([values, np.full(-len(values) % VECTOR_ROWS, np.nan, dtype=np.float32)])
 
 
-def _field_outputs(model: onnx.ModelProto) -> list[tuple[str, str]]:
-    """Column and inner value of every column of cat_idx, in order."""
-    concat = next((node for node in model.graph.node if list(node.output) == ["cat_idx"]), None)
-    wide = [] if concat is None or concat.op_type != "Concat" else [of_inner(name, "wide") for name in concat.input]
-    return [(of_inner(name, "id"), name) for name in wide]
+def _stacked(model: onnx.ModelProto, output: str) -> list[str]:
+    """The inner values that are the columns of `output`, in order."""
+    concat = next((node for node in model.graph.node if list(node.output) == [output]), None)
+    return [] if concat is None or concat.op_type != "Concat" else [of_inner(name, "wide") for name in concat.input]
 
 
-def _string_outputs(model: onnx.ModelProto, kinds: dict[str, int]) -> list[tuple[str, str]]:
+def _string_outputs(model: onnx.ModelProto, kinds: dict[str, int]) -> list[tuple[str, list[str]]]:
     """Column and output of every look-up of a string."""
     return [
-        (node.input[0], node.output[0])
+        (node.input[0], [node.output[0]])
         for node in model.graph.node
         if node.op_type == "LabelEncoder" and kinds.get(node.input[0]) == onnx.TensorProto.STRING
     ]
 
 
-def _by_distinct(session: ort.InferenceSession, column: str, output: str, values: pl.Series) -> np.ndarray:
-    coded = values.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
-    distinct = coded.dictionary.to_numpy(zero_copy_only=False)
-    ids = session.run([output], {column: distinct})[0] if len(distinct) else np.empty(0, dtype=np.int64)
-    return ids[coded.indices.cast(pa.int64()).to_numpy()]
+def _number_outputs(kinds: dict[str, int], values: list[str]) -> list[tuple[str, list[str]]]:
+    """Numeric columns and which of the inner values are made of each."""
+    numeric = [name for name, kind in kinds.items() if kind == onnx.TensorProto.FLOAT]
+    return [(name, [value for value in values if value == inner(name, value.rpartition("/")[2])]) for name in numeric]
+
+
+def _side_by_side(columns: list[np.ndarray], num_rows: int, dtype: type) -> np.ndarray:
+    return np.stack(columns, axis=1, dtype=dtype) if columns else np.empty((num_rows, 0), dtype=dtype)
+
+
+def _by_distinct(session: ort.InferenceSession, column: str, values: pl.Series | pa.Array) -> list[np.ndarray]:
+    """Outputs of `session` for every value, computed once for each distinct one."""
+    if session.get_inputs()[0].type == "tensor(string)":
+        cells = values.to_arrow(compat_level=pl.CompatLevel.oldest()) if isinstance(values, pl.Series) else values
+        coded = cells if pa.types.is_dictionary(cells.type) else cells.dictionary_encode()
+        # the last stands for missing
+        distinct = strings(pl.Series(coded.dictionary).extend_constant(None, 1)).to_numpy()
+    else:
+        bits = numbers(pl.Series(values)).to_numpy().view(np.int32)  # of two zeros, or two NaN, each its own
+        coded = pa.array(bits).dictionary_encode()
+        distinct = _padded(coded.dictionary.to_numpy().view(np.float32))
+    places = coded.indices.cast(pa.int64()).fill_null(len(coded.dictionary)).to_numpy()
+    return [found[places] for found in session.run(None, {column: distinct})]
