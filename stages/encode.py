@@ -61,7 +61,7 @@ def encode_split(path: Path, encoder: Encoder, label: str, out_dir: Path) -> int
         with tqdm(total=num_rows, desc=f"encode {path.stem}", unit="row", unit_scale=True, disable=None) as bar:
             for rows in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
                 encoded = encoder.encode(rows)
-                arrays = {"cat_idx": encoded.cat_idx, "num_feats": encoded.num_feats, "label": rows[label].to_numpy()}
+                arrays = {"cat_idx": encoded.cat_idx, "num_feats": encoded.num_feats, "label": pl.Series(rows[label]).to_numpy()}
                 if encoded.creative_idx is not None:
                     arrays["creative_idx"] = encoded.creative_idx
                 for name, array in arrays.items():

@@ -108,7 +108,7 @@ def _by_distinct(session: ort.InferenceSession, column: str, values: pl.Series |
         distinct = strings(pl.Series(coded.dictionary).extend_constant(None, 1)).to_numpy()
     else:
         bits = numbers(pl.Series(values)).to_numpy().view(np.int32)  # of two zeros, or two NaN, each its own
-        coded = pa.array(bits).dictionary_encode()
-        distinct = _padded(coded.dictionary.to_numpy().view(np.float32))
-    places = coded.indices.cast(pa.int64()).fill_null(len(coded.dictionary)).to_numpy()
+        coded = pl.Series(bits).to_arrow().dictionary_encode()
+        distinct = _padded(pl.Series(coded.dictionary).to_numpy().view(np.float32))
+    places = pl.Series(coded.indices).fill_null(len(coded.dictionary)).to_numpy()  # Arrow's fill_null imports pandas
     return [found[places] for found in session.run(None, {column: distinct})]
