@@ -27,13 +27,17 @@ def partitions(raw_dir: Path) -> list[Path]:
 
 def natural(path: Path) -> list[str]:
     """Sort key that puts day_2 before day_10."""
-    return [part.zfill(12) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
+    return _natural(path.name)
+
+
+def _natural(name: str) -> list[str]:
+    return [part.zfill(12) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     """Files below `folder` that match one of the globs, in natural order of their paths."""
     found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    return sorted(found, key=lambda path: [natural(Path(part)) for part in path.parts])
+    return sorted(found, key=lambda path: [_natural(part) for part in path.parts])
 
 
 def read_side_table(raw_dir: Path, join: Join) -> pl.DataFrame:
