@@ -61,12 +61,12 @@ class Contract:
         chunk = chunk.spelled_out(self.spelled_out)
         rows, unmatched = self._joined(chunk.rows)
         numbers = rows[ROW]
-        single = tuple(c for c in self.columns if c.name not in chunk.distinct.columns)
-        repeated = tuple(c for c in self.columns if c.name in chunk.distinct.columns)
-        typed, *broken = self._examined(rows, single)
-        values, *broken_values = self._examined(chunk.distinct, repeated)
-        typed = typed.with_columns(values[c.name].gather(rows[c.name]) for c in repeated).select(c.name for c in self.columns)
-        order = {c.name: place for place, c in enumerate(self.columns)}
+        repeated = chunk.distinct.columns
+        cells, *broken = self._examined(rows, tuple(c for c in self.columns if c.name not in repeated))
+        values, *broken_values = self._examined(chunk.distinct, tuple(c for c in self.columns if c.name in repeated))
+        names = [c.name for c in self.columns]
+        typed = pl.DataFrame([values[name].gather(rows[name]) if name in repeated else cells[name] for name in names])
+        order = {name: place for place, name in enumerate(names)}
         broken = [
             pl.concat([_numbered(found, numbers), _spread(found_values, rows)]).sort(
                 pl.col("column").replace_strict(order, return_dtype=pl.UInt32), maintain_order=True

@@ -92,3 +92,10 @@ def test_repeating_names_the_columns_with_few_values():
 
 def test_rows_that_do_not_fit_count_as_rows_of_the_chunk():
     assert len(Chunk(rows=pl.DataFrame({ROW: [1, 2]}), ragged=[(3, "a")])) == 3
+
+
+def test_a_file_of_nothing_but_repeated_values_is_checked(tmp_path):
+    content = "site,y\n" + "a,0\n" * 10 + "b,7\n" * 10 + "a\n"
+    clean, rejected = check_text(tmp_path, content, COLUMNS[3], LABEL)
+    assert clean.rows() == [("a", 0, row) for row in range(1, 11)]
+    assert [row[:4] for row in rejected] == [*((row, "y", "label", "7") for row in range(11, 21)), (21, "", "columns", "a")]
