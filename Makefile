@@ -22,7 +22,7 @@ setup: $(VENV)/.pipeline  ## install what the pipeline needs into .venv
 repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what changed)
 	@$(RUN) dvc repro
 
-test: $(VENV)/.dev $(VENV)-serving/.installed  ## lint, then run all tests
+test: $(VENV)/.dev $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## lint, then run all tests
 	@$(RUN) ruff check --quiet . && $(RUN) python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev  ## check the code's style and format
@@ -60,7 +60,7 @@ $(VENV)/.dev: requirements/dev.lock
 	@requirements/install.sh "$(PYTHON)" $(VENV) dev
 	@touch $(VENV)/.pipeline
 
-$(VENV)-serving/.installed: requirements/serving.lock requirements/triton.in
+$(VENV)-serving/.installed: requirements/serving.lock requirements/triton.lock
 	@requirements/install-serving.sh "$(SERVING_PYTHON)" $(VENV)-serving
 
 $(VENV)-peers/.installed: requirements/peers.lock

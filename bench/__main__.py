@@ -8,7 +8,7 @@ Every measurement is a process in a temporary copy of the project; the checkout'
 import argparse
 import sys
 
-from bench import memory, noop, quality, simulate, train_resident, validate_encode
+from bench import memory, noop, quality, serving, simulate, train_resident, validate_encode
 from bench.parts import Part, run_parts
 from bench.table import JSON_PATH, TABLE_PATH
 
@@ -18,10 +18,11 @@ PARTS: dict[str, Part] = {
     "simulate": simulate.measure,
     "memory": memory.measure,
     "train_resident": train_resident.measure,
+    "serving": serving.measure,
     "quality": quality.measure_sets,
     "quality_large": quality.measure_large,
 }
-ORDER = ["noop", "validate_encode", "memory", "train_resident", "peers", "quality", "quality_large", "simulate"]
+ORDER = ["noop", "validate_encode", "memory", "train_resident", "peers", "serving", "quality", "quality_large", "simulate"]
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ import yaml
 from stages.compose import compose_params
 
 PROJECT = Path(__file__).absolute().parents[1]
-CODE = ("contracts", "stages", "bench", "conf")
+CODE = ("contracts", "stages", "serving", "bench", "conf")
 STAGES = ("acquire", "validate", "split", "fit", "encode", "train", "export", "baselines", "evaluate")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs requirements/serving.lock and the Triton server of requirements/triton.in into the serving environment.
+# Installs requirements/serving.lock and the Triton server of requirements/triton.lock into the serving environment.
 set -euo pipefail
 python=$1 venv=$2
 
@@ -15,6 +15,6 @@ folders = [sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("LIBPL")
 sys.exit(not (".so" in name and any(folder and (Path(folder) / name).exists() for folder in folders)))
 CHECK
 requirements/install.sh "$python" "$venv" serving
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target "$venv/triton" -r requirements/triton.in ||
-  fail "pip could not install requirements/triton.in; its messages stand above; is there a network and free disk space?"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target "$venv/triton" -r requirements/triton.lock ||
+  fail "pip could not install requirements/triton.lock; its messages stand above; is there a network and free disk space?"
 touch "$venv/.installed"

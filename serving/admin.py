@@ -14,7 +14,7 @@ class AdminApi:
     def __init__(self, url: str, secret: str | None = None, timeout_s: float = 60.0) -> None:
         self._url, self._headers = url, {"Connection": "close"}  # Triton waits for open connections when it ends
         self._closed_headers = self._headers if secret is None else self._headers | http_headers(secret)
-        self._pool = urllib3.PoolManager(timeout=timeout_s, retries=False)
+        self._pool = urllib3.PoolManager(timeout=timeout_s, retries=False, maxsize=4)
 
     def ready(self) -> bool:
         """Is the server up with all its models."""
@@ -25,12 +25,22 @@ class AdminApi:
 
     def load(self, model: str) -> None:
         """Load or reload a model as its folder says. Raises ValueError with Triton's reason; the old one then stays."""
+        self._control(model, "load")
+
+    def unload(self, model: str) -> None:
+        """End a model; requests under way are answered. Raises ValueError with Triton's reason."""
+        self._control(model, "unload")
+
+    def _control(self, model: str, action: str) -> None:
+        url = f"{self._url}/v2/repository/models/{model}/{action}"
         try:
-            answer = self._pool.request("POST", f"{self._url}/v2/repository/models/{model}/load", headers=self._closed_headers)
+            answer = self._pool.request("POST", url, headers=self._closed_headers)
         except HTTPError as error:
-            raise ValueError(f"model '{model}' was not loaded: {self._url} does not answer ({type(error).__name__})") from None
+            raise ValueError(
+                f"model '{model}' was not {action}ed: {self._url} does not answer ({type(error).__name__})"
+            ) from None
         if answer.status != 200:
-            raise ValueError(f"model '{model}' was not loaded: {reason(answer.data)}")
+            raise ValueError(f"model '{model}' was not {action}ed: {reason(answer.data)}")
 
     def versions(self, model: str) -> list[int]:
         """Versions of the model that are ready."""
@@ -39,6 +49,16 @@ class AdminApi:
         except HTTPError:
             return []
         return [int(version) for version in json.loads(answer.data)["versions"]] if answer.status == 200 else []
+
+    def settled(self) -> bool:
+        """Have all versions ended that were replaced. Raises ValueError if the server does not say."""
+        try:
+            answer = self._pool.request("POST", f"{self._url}/v2/repository/index", headers=self._closed_headers)
+        except HTTPError as error:
+            raise ValueError(f"{self._url} does not answer ({type(error).__name__})") from None
+        if answer.status != 200:
+            raise ValueError(f"{self._url} does not list its models: {reason(answer.data)}")
+        return all(model.get("state") != "UNLOADING" for model in json.loads(answer.data))
 
     def _status(self, path: str) -> int:
         try:

@@ -4,6 +4,7 @@ earlier version. Requests under way are answered by the version before; if the n
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 from serving.admin import AdminApi
@@ -12,10 +13,13 @@ from serving.server import EXPORTED
 from serving.settings import load_server_config
 from serving.store import Store
 
+SETTLE_S = 5.0  # at most, for the version before to answer what it has begun
+POLL_S = 0.05
+
 
 def main() -> None:
     args = parse(sys.argv[1:])
-    config = load_server_config()
+    config = load_server_config(host=args.host, http_port=args.http_port)
     store = Store(Path(config.store))
     admin = AdminApi(f"http://{config.host}:{config.http_port}", admin_secret(Path(config.secret_file)))
     if not admin.live():
@@ -32,6 +36,8 @@ def main() -> None:
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m serving.deploy", description="Release a model into the running server.")
     parser.add_argument("--version", type=int, help="serve this earlier version of the store again")
+    parser.add_argument("--host", help="where the server runs (default: serving.server.host)")
+    parser.add_argument("--http-port", type=int, help="(default: serving.server.http_port)")
     parser.add_argument("--exported", type=Path, default=EXPORTED, help="repository to release (default: %(default)s)")
     return parser.parse_args(argv)
 
@@ -42,16 +48,26 @@ def deploy(store: Store, admin: AdminApi, version: int) -> None:
     store.activate(version)
     loaded = []
     try:
+        for name in store.retired(version, before or version):  # before the models that they call lose their version
+            admin.unload(name)
         for name in store.models(version):
             loaded.append(name)
             admin.load(name)
     except ValueError as error:
         if before is None or before == version:
             raise
-        store.activate(before)
-        for name in reversed([name for name in loaded if name in store.models(before)]):
-            admin.load(name)
+        store.activate(before, beside_before=False)
+        for name in reversed(loaded):
+            (admin.load if name in store.models(before) else admin.unload)(name)
         raise ValueError(f"version {version} was refused, version {before} is still being served: {error}") from None
+    _settle(admin)
+
+
+def _settle(admin: AdminApi) -> None:
+    """Wait for the version before to end: the next deployment takes away the models that it calls."""
+    deadline = time.monotonic() + SETTLE_S
+    while not admin.settled() and time.monotonic() < deadline:
+        time.sleep(POLL_S)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,19 @@
 """Triton's program as it comes in the wheel `nvidia-pytriton`, laid out so that it runs: backend folder, environment."""
 
+import json
 import os
 import shutil
-import sys
-import sysconfig
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 WHEEL_DIR = Path("triton")  # below the serving environment: `make serve` installs the wheel there
-PYTHONS = ((3, 11), (3, 12))  # those for which numpy 1 has wheels
+PYTHONS = ("3.11", "3.12")  # those for which numpy 1 has wheels
+ASK = (
+    "import json, sys, sysconfig; names = 'INSTSONAME', 'LIBDIR', 'LIBPL'; "
+    "print(json.dumps([sys.version_info[:2], *map(sysconfig.get_config_var, names)]))"
+)
+SYSTEM_LIBRARIES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,35 +26,56 @@ class Runtime:
     environment: dict[str, str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """The serving environment's Python, whichever Python we run in ourselves."""
+
+    version: str  # 3.11
+    library: str  # file name of its shared library; of a static one if it has none
+    folders: tuple[str, ...]  # where that may lie
+
+
 def find_runtime(venv: Path) -> Runtime:
     """Lay out the server below `venv`, the serving environment. Raises ValueError with what is missing."""
     wheel = venv / WHEEL_DIR
     server = wheel / "pytriton" / "tritonserver"
     if not (server / "bin" / "tritonserver").is_file():
         raise ValueError(f"{server} holds no Triton server; run `make serve`, which installs it")
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if sys.version_info[:2] not in PYTHONS:
-        raise ValueError(f"serving needs Python 3.11 or 3.12, {sys.executable} is {version}; run `make serve PYTHON=python3.12`")
-    backends = _backends(server, venv / "triton-backends", version)
+    python = ask_interpreter(venv / "bin" / "python")
+    if python.version not in PYTHONS:
+        raise ValueError(
+            f"serving needs Python 3.11 or 3.12, {venv} has {python.version}; "
+            "remove that folder and run `make serve SERVING_PYTHON=python3.12`"
+        )
+    libraries = [wheel.resolve() / "nvidia_pytriton.libs", shared_libpython(python)]
     return Runtime(
         program=_executable(server / "bin" / "tritonserver"),
-        backends=backends,
+        backends=_backends(server, venv / "triton-backends", python.version),
         caches=server / "caches",
-        environment=_environment(venv, wheel),
+        environment=_environment(venv, libraries),
     )
 
 
-def shared_libpython() -> Path:
-    """The folder of this Python's shared library. Raises ValueError if it was built without one."""
-    name = sysconfig.get_config_var("INSTSONAME") or ""
-    folders = [sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("LIBPL"), "/usr/lib/x86_64-linux-gnu", "/usr/lib"]
-    for folder in folders:
-        if folder and ".so" in name and (Path(folder) / name).exists():
-            return Path(folder)
+def ask_interpreter(program: Path) -> Interpreter:
+    """What `program` says of itself. Raises ValueError if it does not run."""
+    try:
+        said = subprocess.run([program, "-I", "-c", ASK], capture_output=True, check=True, timeout=30).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ValueError(
+            f"{program} does not run ({type(error).__name__}); remove {program.parent.parent} and start again"
+        ) from None
+    (major, minor), library, *folders = json.loads(said)
+    return Interpreter(version=f"{major}.{minor}", library=library or "", folders=(*(f for f in folders if f), *SYSTEM_LIBRARIES))
+
+
+def shared_libpython(python: Interpreter) -> Path:
+    """The folder of the Python's shared library. Raises ValueError if it was built without one."""
+    for folder in map(Path, python.folders):
+        if ".so" in python.library and (folder / python.library).exists():
+            return folder
     raise ValueError(
-        f"{sys.executable} has no shared libpython, which Triton's Python backend needs; install one "
-        f"(Debian, Ubuntu: apt-get install libpython{sys.version_info.major}.{sys.version_info.minor}; "
-        "pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared)"
+        f"Python {python.version} has no shared libpython, which Triton's Python backend needs; install one "
+        f"(Debian, Ubuntu: apt-get install libpython{python.version}; pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared)"
     )
 
 
@@ -73,9 +99,8 @@ def _executable(path: Path) -> Path:
     return path.resolve()
 
 
-def _environment(venv: Path, wheel: Path) -> dict[str, str]:
+def _environment(venv: Path, libraries: list[Path]) -> dict[str, str]:
     """The server's environment: little is taken over, so that nothing of the caller's shell changes what runs."""
-    libraries = [wheel.resolve() / "nvidia_pytriton.libs", shared_libpython()]
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "TZ", "TMPDIR", "CUDA_VISIBLE_DEVICES") if name in os.environ}
     return kept | {
         "PATH": f"{venv.resolve() / 'bin'}:/usr/local/bin:/usr/bin:/bin",

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 ENV = "ADCLICK_TRITON_SECRET"
@@ -16,19 +17,25 @@ def admin_secret(path: Path) -> str:
     """
     if os.environ.get(ENV):
         return os.environ[ENV]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as stream:
-            stream.write(secrets.token_urlsafe(NUM_BYTES) + "\n")
-    except FileExistsError:
-        pass
+    if not path.exists():
+        _make(path)
     if path.stat().st_mode & 0o077:
         raise PermissionError(f"{path} can be read by others; run `chmod 600 {path}`, or remove it and start again")
     found = path.read_text().strip()
     if not found:
         raise ValueError(f"{path} is empty; remove it, the next start makes a new secret")
     return found
+
+
+def _make(path: Path) -> None:
+    """A new secret at `path`, there at once and whole; one that another process has made in the meantime stays."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        stream.write(secrets.token_urlsafe(NUM_BYTES) + "\n")
+    with suppress(FileExistsError):
+        os.link(partial, path)
+    partial.unlink()
 
 
 def http_headers(secret: str) -> dict[str, str]:

@@ -10,11 +10,13 @@ import glob
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +36,13 @@ EXPORTED = Path("artifacts/repository/embedded")
 VENV = Path(".venv-serving")
 POLL_S = 0.05
 KILL_AFTER_S = 0.5  # beyond Triton's own time to finish
+MAX_CRASHES, WITHIN_S = 3, 60.0  # so many ends of its own in that time, and Triton is not started again
+HARMLESS = "CudaDriverHelper"  # an error that Triton reports on every machine without a GPU
 LOG_LINE = re.compile(r'^[EW]\d{4} [\d:.]+ \d+ [\w.]+:\d+\] "?(.*?)"?$')
+
+
+class Cancelled(Exception):
+    """Nobody waits for the server any more."""
 
 
 @dataclass
@@ -45,11 +53,13 @@ class TritonServer:
     venv: Path = VENV
     log_path: Path = Path("models/triton.log")
     watch: bool = True  # bring back models whose process dies
+    cancelled: threading.Event = field(default_factory=threading.Event)  # set while it starts: raises Cancelled on entry
     process: subprocess.Popen | None = field(default=None, init=False)
 
     def __enter__(self) -> "TritonServer":
         config = self.config
         refuse_busy_ports(config.host, {"http": config.http_port, "grpc": config.grpc_port, "metrics": config.metrics_port})
+        refuse_bad_certificate(config)
         store = Store(Path(config.store))
         self.version = store.active()
         if self.version is None:
@@ -94,8 +104,9 @@ class TritonServer:
 
     def stop(self) -> None:
         """End the server: requests in flight are answered, then it is killed if it has not ended in time."""
-        if getattr(self, "_watchdog", None) is not None:
-            self._watchdog.close()
+        watchdog = getattr(self, "_watchdog", None)
+        if watchdog is not None:
+            watchdog.rest()
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -103,6 +114,8 @@ class TritonServer:
         if self.process is not None:
             self._kill_group()
             self.process.wait()
+        if watchdog is not None:
+            watchdog.close()
         for path in glob.glob(f"/dev/shm/{self._shared_memory}*"):
             Path(path).unlink(missing_ok=True)
         self._folder.cleanup()
@@ -113,6 +126,8 @@ class TritonServer:
 
     def _start(self, runtime: Runtime, arguments: list[str]) -> None:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            os.replace(self.log_path, f"{self.log_path}.1")
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 [str(runtime.program), *arguments],
@@ -128,6 +143,8 @@ class TritonServer:
     def _wait_ready(self) -> None:
         deadline = time.monotonic() + self.config.ready_timeout_s
         while not self.admin.ready():
+            if self.cancelled.is_set():
+                raise Cancelled
             if self.process.poll() is not None:
                 raise ValueError(f"Triton ended while it started: {self._last_error()} (log: {self.log_path})")
             if time.monotonic() > deadline:
@@ -140,8 +157,22 @@ class TritonServer:
     def _last_error(self) -> str:
         lines = self.log_path.read_text(errors="replace").splitlines()
         errors = [match[1] for line in lines if line.startswith("E") and (match := LOG_LINE.match(line))]
-        refused = [text for text in errors if text.startswith("failed to load")]
+        errors = [text for text in errors if not text.startswith(HARMLESS)]
+        refused = [text for text in errors if text.startswith("failed to")]
         return (refused or errors or ["no reason given"])[0].split("\\n")[0]
+
+
+def refuse_bad_certificate(config: ServerConfig) -> None:
+    """Raise ValueError if gRPC could not speak TLS with the certificate; Triton would say that its port is in use."""
+    if config.tls_cert is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.tls_cert, config.tls_key, password="")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ValueError(
+            f"serving.server.tls_cert {config.tls_cert} and tls_key {config.tls_key} cannot be used: {reason}"
+        ) from None
 
 
 def _die_with_parent() -> None:
@@ -160,14 +191,27 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     print("serve: starting Triton ...", flush=True)
-    with TritonServer(config, log_path=Path(config.store) / "triton.log") as server:
-        print(greeting(server), flush=True)
-        while not stopped.wait(0.2) and server.process.poll() is None:
-            pass
-        if not stopped.is_set():
-            raise ValueError(f"Triton ended by itself with code {server.process.returncode}; log: {server.log_path}")
-        print("serve: stopping ...", flush=True)
+    with suppress(Cancelled):
+        serve(config, stopped)
     print("serve: stopped", flush=True)
+
+
+def serve(config: ServerConfig, stopped: threading.Event) -> None:
+    """Run Triton until `stopped` is set. If it ends by itself it is started again; ValueError if it does so too often."""
+    crashes: deque[float] = deque(maxlen=MAX_CRASHES)
+    while True:
+        with TritonServer(config, log_path=Path(config.store) / "triton.log", cancelled=stopped) as server:
+            print(greeting(server), flush=True)
+            while not stopped.wait(0.2) and server.process.poll() is None:
+                pass
+            if stopped.is_set():
+                print("serve: stopping ...", flush=True)
+                return
+            crashes.append(time.monotonic())
+            ended = f"Triton ended by itself with code {server.process.returncode}"
+        if len(crashes) == MAX_CRASHES and crashes[-1] - crashes[0] < WITHIN_S:
+            raise ValueError(f"{ended}, {MAX_CRASHES} times within {WITHIN_S:g} s; log: {server.log_path}")
+        print(f"serve: {ended}; starting it again (its log is {server.log_path}.1)", file=sys.stderr, flush=True)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

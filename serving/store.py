@@ -21,6 +21,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from serving.triton.package import MANIFEST, check_package
 
 PUBLIC = "ctr"  # the model that makes a release complete: it is released last and removed first
+DOORS = (PUBLIC, "ctr_by_name")  # what clients call; the other models are called by these
 EXPORTED_VERSION = "1"
 
 
@@ -45,7 +46,12 @@ class Store:
     def models(self, version: int) -> list[str]:
         """The models of a release; those that `ctr` calls come first."""
         found = sorted(path.parent.name for path in self.folder.glob(f"*/{version}") if path.is_dir())
-        return sorted(found, key=lambda name: (name.startswith(PUBLIC), len(name)))
+        return sorted(found, key=lambda name: (name in DOORS, len(name)))
+
+    def retired(self, *versions: int) -> list[str]:
+        """Models that none of these versions has."""
+        used = {name for version in versions for name in self.models(version)}
+        return sorted({path.parent.name for path in self.folder.glob("*/config.pbtxt")} - used)
 
     def release(self, exported: Path) -> int:
         """Copy an exported repository in as the next version and return its number; the same export has one number.
@@ -65,31 +71,35 @@ class Store:
             number = max(self.versions(), default=0) + 1
             self._discard(number)  # what a killed release left
             for name in sorted(models, key=lambda name: name == PUBLIC):
-                self._add(exported / name / EXPORTED_VERSION, name, number)
+                self._add(exported / name / EXPORTED_VERSION, _released_name(name, number), number)
         return number
 
-    def activate(self, version: int) -> None:
+    def activate(self, version: int, beside_before: bool = True) -> None:
         """Write the configs that make Triton serve `version`.
 
-        Of the models that `ctr` calls the version before stays as well, for the calls that are under way.
+        Of the models that `ctr` calls the version before stays as well, for the calls that are under way; not so if it
+        did not load.
         """
         if version not in self.versions():
             raise ValueError(f"{self.folder} has no version {version}; it has {self.versions()}")
-        before = self.active()
+        before = self.active() if beside_before else None
         for name in self.models(version):
             release = self.folder / name / str(version) / "release"
             for path in sorted(p for p in release.rglob("*") if p.is_file() and p.name != "config.pbtxt"):
                 _write(self.folder / name / path.relative_to(release), path.read_bytes())
             config = text_format.Parse((release / "config.pbtxt").read_text(), ModelConfig())
+            config.name = name
+            for step in config.ensemble_scheduling.step:
+                step.model_version = version
             config.version_policy.Clear()
             kept = before if before is not None and (self.folder / name / str(before)).is_dir() else version
-            config.version_policy.specific.versions.extend([version] if name.startswith(PUBLIC) else sorted({kept, version}))
+            config.version_policy.specific.versions.extend([version] if name in DOORS else sorted({kept, version}))
             _write(self.folder / name / "config.pbtxt", text_format.MessageToString(config).encode())
 
     def instances(self, model: str) -> int:
-        """Processes that a version of the model has."""
+        """Processes that a version of the model has: only Python models have some of their own."""
         config = text_format.Parse((self.folder / model / "config.pbtxt").read_text(), ModelConfig())
-        return sum(group.count for group in config.instance_group)
+        return sum(group.count for group in config.instance_group) if config.backend == "python" else 0
 
     def mark_changed(self, model: str) -> None:
         """Make Triton reload the model when asked to: it leaves alone what has not changed since it was loaded."""
@@ -119,11 +129,17 @@ class Store:
             yield
 
 
+def _released_name(exported: str, number: int) -> str:
+    """A model that is called after its version, as an ensemble is, is a model of its own in every release."""
+    own = f"_{EXPORTED_VERSION}"
+    return f"{exported.removesuffix(own)}_{number}" if exported.endswith(own) else exported
+
+
 def _identity(folder: Path, version: str) -> str:
     """Digest over the manifests of all models of a release."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob(f"*/{version}/{MANIFEST}")):
-        digest.update(f"{path.parts[-3]}\0".encode() + path.read_bytes())
+        digest.update(f"{path.parts[-3].removesuffix(f'_{version}')}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
 

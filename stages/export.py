@@ -18,6 +18,7 @@ from contracts.declaration import Declaration
 from contracts.serving_config import ServingConfig
 from stages.config import ExportConfig
 from stages.entry import run_stage
+from stages.exporting.container import write_container
 from stages.exporting.graphs import creative_encoder_graph, fused_graph, ranker_graph
 from stages.exporting.manifest import CODE, manifest
 from stages.exporting.parity import check_parity
@@ -66,6 +67,7 @@ def main() -> None:
     with atomic_folder(REPOSITORY_DIR) as fresh:
         sample = pl.read_parquet(SPLIT_DIR / "train.parquet", n_rows=1)
         write_repository(fresh / "embedded", EXPORT_DIR, declaration, serving.repository, sample)
+        write_container(fresh / "container", EXPORT_DIR, declaration, serving.repository, sample)
     worst = max(found.values())
     graphs = ", ".join(sorted(path.name for path in EXPORT_DIR.glob("*.onnx")))
     print(f"export: {graphs}; max |dp| {worst:.1e} against torch on {len(test)} test rows")

@@ -1,10 +1,24 @@
-"""Fixtures that tests of several folders share."""
+"""Fixtures that tests of several folders share, and markers with the reasons to skip."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from tests.stages.declared_worlds import DECLARATIONS, write_declared
 from tests.stages.exported_world import export_small_model
+
+SERVING = Path(__file__).parents[1] / ".venv-serving"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "triton: runs real Triton out of .venv-serving, which `make test` installs")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("triton") and not (SERVING / "triton").is_dir():
+        pytest.skip("there is no Triton in .venv-serving; run `make test`, which installs it")
 
 
 @pytest.fixture
@@ -22,3 +36,18 @@ def exported(tmp_path_factory) -> Path:
         patch.chdir(folder)
         export_small_model(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def exported_as(tmp_path_factory) -> Callable[[str], Path]:
+    """The same for a declaration of `declared_worlds`, by its name."""
+
+    @cache
+    def export(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            export_small_model(folder, DECLARATIONS[name], write_declared(DECLARATIONS[name]))
+        return folder
+
+    return export

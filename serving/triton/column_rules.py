@@ -8,36 +8,43 @@ Shape letters: N rows, C categorical columns, M numeric columns, F fields.
 """
 
 import math
+import re
 from typing import Any
 
 import numpy as np
 
+from serving.triton.graph import Answer
 from serving.triton.joined_rows import JoinedRows
 from serving.triton.refusal import Refused, refused_value
 
 UNKNOWN_ID, MISSING_ID = 0, 1
 TRUTH = {"true": "true", "false": "false", "1": "true", "0": "false", "yes": "true", "no": "false", "t": "true", "f": "false"}
+WHOLE = re.compile(r"[+-]?[0-9]{1,20}(\.0*)?")
 LARGEST = np.finfo(np.float32).max
 
 
 class StringRules:
-    """What the string columns' values have to obey. `field` of a column is its place in cat_idx, None if it has none."""
+    """What the string columns' values have to obey.
+
+    `field` of a column is its place in cat_idx; a creative whose id is no feature has none, only its creative_idx.
+    """
 
     def __init__(self, columns: list[dict[str, Any]], max_string_bytes: int) -> None:
         self._columns, self._max_string_bytes = columns, max_string_bytes
-        self._missing = [frozenset(column["missing"]) for column in columns]
-        self._checked = [(i, column["field"]) for i, column in enumerate(columns) if column["field"] is not None]
-        self._required = [(i, field) for i, field in self._checked if not columns[i]["nullable"]]
+        self._missing = [frozenset(("", *column["missing"])) for column in columns]
+        self._missing_numbers = [_numbers(column["missing"]) for column in columns]
+        self._checked = [i for i, column in enumerate(columns) if column["used"]]
+        self._required = [i for i in self._checked if not columns[i]["nullable"]]
 
-    def respell(self, rows: JoinedRows, cat_idx_NF: np.ndarray) -> bool:
+    def respell(self, rows: JoinedRows, found: Answer) -> bool:
         """Check the strangers, and spell those as the vocabulary does that mean something it may know; True if any.
 
         Refuses requests in `rows`, changes its strings in place.
         """
         respelt = False
-        for i, field in self._checked:
+        for i in self._checked:
             strings_N = rows.strings_CN[i]
-            for row in np.flatnonzero(cat_idx_NF[:, field] == UNKNOWN_ID).tolist():
+            for row in np.flatnonzero(self._ids(i, found) == UNKNOWN_ID).tolist():
                 try:
                     spelt = self._canonical(i, strings_N[row])
                 except Refused as broken:
@@ -49,12 +56,18 @@ class StringRules:
                     strings_N[row], respelt = spelt, True
         return respelt
 
-    def require(self, rows: JoinedRows, cat_idx_NF: np.ndarray) -> None:
+    def require(self, rows: JoinedRows, found: Answer) -> None:
         """Refuse requests that lack a value of a column that needs one."""
-        for i, field in self._required:
-            for row in np.flatnonzero(cat_idx_NF[:, field] == MISSING_ID).tolist():
-                request, place = rows.place(row)
-                rows.refuse(request, refused_value(self._columns[i]["name"], place, "", "not_null", "a value is required"))
+        for i in self._required:
+            ids_N = self._ids(i, found)
+            for row in np.flatnonzero((ids_N == UNKNOWN_ID) | (ids_N == MISSING_ID)).tolist():
+                if rows.strings_CN[i][row] == "":
+                    request, place = rows.place(row)
+                    rows.refuse(request, refused_value(self._columns[i]["name"], place, "", "not_null", "a value is required"))
+
+    def _ids(self, i: int, found: Answer) -> np.ndarray:
+        field = self._columns[i]["field"]
+        return found.creative_idx_N if field is None else found.cat_idx_NF[:, field]
 
     def _canonical(self, i: int, value: str) -> str:
         """The vocabulary's spelling, "" for a missing marker. Raises Refused with what was expected."""
@@ -67,7 +80,8 @@ class StringRules:
         if value in self._missing[i] or (column["dtype"] != "string" and value.strip() in self._missing[i]):
             return ""
         if column["dtype"] == "int":
-            return _whole(value, column["min"], column["max"])
+            number = _whole(value)
+            return "" if number in self._missing_numbers[i] else _in_range(number, column["min"], column["max"])
         if column["dtype"] == "bool":
             if value.strip().lower() not in TRUTH:
                 raise Refused("dtype", "true or false")
@@ -117,11 +131,14 @@ class NumericRules:
         return refused_value(column["name"], row, value, rule, expected)
 
 
-def _whole(value: str, low: float | None, high: float | None) -> str:
-    try:
-        number = int(value)
-    except ValueError:
-        raise Refused("dtype", "a whole number, written as text") from None
+def _whole(value: str) -> int:
+    """The number that a text means; as in the contract, "3.0" means 3."""
+    if WHOLE.fullmatch(value.strip()):
+        return int(value.strip().partition(".")[0])
+    raise Refused("dtype", "a whole number, written as text")
+
+
+def _in_range(number: int, low: float | None, high: float | None) -> str:
     if low is not None and number < low:
         raise Refused("min", f"at least {low:g}")
     if high is not None and number > high:

@@ -12,7 +12,7 @@ import triton_python_backend_utils as pb_utils
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
 FAMILIES = {
-    "adclick_requests_total": "Requests, by model and outcome (answered, refused, failed)",
+    "adclick_requests_total": "Requests by outcome (answered, refused, failed)",
     "adclick_rows_total": "Rows that were answered",
     "adclick_refused_total": "Requests that were refused, by the rule they broke",
     "adclick_unknown_values_total": "Values that training has not seen often enough, by column",

@@ -47,7 +47,7 @@ class TritonPythonModel:
         fused = folder / "ctr.onnx"
         self._graph = OrtGraph(fused, settings["ort_threads"]) if fused.is_file() else TritonGraph(self._version, no_image)
         self._counters = Counters(settings["metrics_interval_s"], version=str(self._version))
-        self._looks = CreativeLooks(self._version, no_image, self._counters)
+        self._looks = CreativeLooks(self._version, no_image, settings, self._counters)
         # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests
         self._warmups_left = len(json.loads(args["model_config"])["model_warmup"])
 
@@ -81,9 +81,9 @@ class TritonPythonModel:
         self._numeric_rules.check(rows)
         looks_NE = self._looks.of(rows)
         found = self._graph.run(self._columns(rows), looks_NE)
-        if self._string_rules.respell(rows, found.cat_idx_NF):
+        if self._string_rules.respell(rows, found):
             found = self._graph.run(self._columns(rows), looks_NE)
-        self._string_rules.require(rows, found.cat_idx_NF)
+        self._string_rules.require(rows, found)
         if not self._warmups_left:
             self._count_rows(rows, found, looks_NE)
         return rows.split(found.p_click_N)

@@ -41,7 +41,11 @@ class OrtGraph:
 
 
 class TritonGraph:
-    """The Triton ensemble `ctr_graph` (encoder, then ranker), called from within Triton."""
+    """The Triton ensemble of this version (encoder, then ranker), called from within Triton.
+
+    Each version has an ensemble of its own, `ctr_graph_<version>`: Triton keeps one config for all versions of a model,
+    and the config is what says which versions of encoder and ranker an ensemble calls.
+    """
 
     OUTPUTS = ("p_click", "cat_idx", "creative_idx")
 
@@ -54,7 +58,7 @@ class TritonGraph:
         if self._no_image_1E is not None:
             num_rows = len(next(iter(columns.values())))
             tensors["creative_emb"] = np.repeat(self._no_image_1E, num_rows, axis=0) if looks_NE is None else looks_NE
-        found = call_model("ctr_graph", self._version, tensors, outputs)
+        found = call_model(f"ctr_graph_{self._version}", self._version, tensors, outputs)
         creative_idx = found["creative_idx"][:, 0] if "creative_idx" in found else None
         return Answer(p_click_N=found["p_click"][:, 0], cat_idx_NF=found["cat_idx"], creative_idx_N=creative_idx)
 
@@ -63,8 +67,12 @@ class ModelFailed(RuntimeError):
     """Another Triton model did not answer; the text is its own."""
 
 
+class NoOutput(ModelFailed):
+    """Another Triton model answered without error and without the tensor that was asked for."""
+
+
 def call_model(name: str, version: int, tensors: dict[str, np.ndarray], outputs: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Outputs of another model of this server. Raises ModelFailed."""
+    """Outputs of another model of this server. Raises ModelFailed, and NoOutput if it lacks one of them."""
     response = pb_utils.InferenceRequest(
         model_name=name,
         model_version=version,
@@ -74,4 +82,7 @@ def call_model(name: str, version: int, tensors: dict[str, np.ndarray], outputs:
     ).exec()
     if response.has_error():
         raise ModelFailed(response.error().message())
-    return {key: pb_utils.get_output_tensor_by_name(response, key).as_numpy() for key in outputs}
+    found = {key: pb_utils.get_output_tensor_by_name(response, key) for key in outputs}
+    if None in found.values():
+        raise NoOutput(f"model '{name}' gave no {', '.join(key for key in outputs if found[key] is None)}")
+    return {key: tensor.as_numpy() for key, tensor in found.items()}

@@ -45,7 +45,14 @@ def write_repository(
         [export_dir / "ctr.onnx", *(export_dir / name for name in PROVENANCE)],
         warmups,
     )
-    write_model(folder, ctr_by_name_config(request, config), settings, [])
+    write_companions(folder, export_dir, request, config, settings)
+
+
+def write_companions(
+    folder: Path, export_dir: Path, request: RequestSpec, config: RepositoryConfig, settings: dict[str, Any]
+) -> None:
+    """What stands beside `ctr` in both packagings: `ctr_by_name` and, if the model looks at images, `creative_encoder`."""
+    write_model(folder, ctr_by_name_config(request, config), settings)
     if settings["no_image"] is not None:
         warmups = {"image": ((1,), _packed_strings([_grey_png()]))}
         write_model(
@@ -86,11 +93,15 @@ def no_image_embedding(ranker: Path) -> list[float] | None:
 def write_model(
     folder: Path,
     config: ModelConfig,
-    settings: dict[str, Any],
-    files: Iterable[Path],
+    settings: dict[str, Any] | None = None,
+    files: Iterable[Path] = (),
     warmups: dict[str, tuple[tuple[int, ...], bytes]] | None = None,
+    contents: dict[str, bytes] | None = None,
 ) -> None:
-    """One model of the repository: `config.pbtxt`, labels, warm-up data, and its version folder."""
+    """One model of the repository: `config.pbtxt`, labels, warm-up data, and its version folder.
+
+    The version folder gets `files` and `contents` (name -> bytes); `settings` are for Python models.
+    """
     version = folder / config.name / VERSION
     version.mkdir(parents=True)
     (version.parent / "config.pbtxt").write_text(as_text(config))
@@ -101,6 +112,8 @@ def write_model(
         (version.parent / "warmup" / _warmup_file(name, content)).write_bytes(content)
     for path in files:
         shutil.copyfile(path, version / path.name)
+    for name, content in (contents or {}).items():
+        (version / name).write_bytes(content)
     if config.backend == "python":
         _write_code(config.name, version)
         write_json(version / "request.json", settings)

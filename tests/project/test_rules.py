@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ ALLOWED = {  # folder -> project packages it may import
     "stages": {"contracts", "stages"},
     "serving": {"contracts", "serving"},
     "loadtests": {"serving", "loadtests"},
-    "bench": {"contracts", "stages", "bench"},
+    "bench": {"contracts", "stages", "serving", "bench"},
     "tests": {"contracts", "stages", "serving", "loadtests", "bench", "tests"},
 }
 
@@ -39,9 +40,19 @@ def test_imports_point_one_way(folder):
     assert wrong == {}
 
 
-def test_contracts_need_neither_torch_nor_lightning():
-    for path in files_of("contracts"):
+@pytest.mark.parametrize("folder", ["contracts", "serving"])
+def test_contracts_and_serving_need_neither_torch_nor_lightning(folder):
+    for path in files_of(folder):
         assert not external_imports(path) & {"torch", "pytorch_lightning", "lightgbm", "hydra"}, path
+
+
+def test_models_inside_triton_need_little():
+    allowed = {*sys.stdlib_module_names, "numpy", "onnxruntime", "PIL", "triton_python_backend_utils", "contracts", "serving"}
+    for path in files_of("serving"):
+        if path.parent.name == "triton":
+            assert external_imports(path) <= allowed, path
+            inner = {str(found.relative_to(ROOT)) for found in all_imports(path)}
+            assert {name for name in inner if not name.startswith("serving/triton/")} <= {"contracts/images.py"}, path
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -66,7 +77,7 @@ def test_deps_name_no_module_that_the_stage_does_not_need(stage):
     used = {script, *all_imports(script)}
     by_digest_or_name = {
         "compose": {"config.py"},
-        "export": {"validate.py", "split.py", "fit.py", "encode.py", "train.py", "simulate"},
+        "export": {"validate.py", "split.py", "fit.py", "encode.py", "train.py", "simulate", "__init__.py"},
     }
     for dep in STAGES[stage]["deps"]:
         path = ROOT / dep
@@ -101,7 +112,7 @@ def test_timings_are_neither_input_nor_output(stage):
     assert not any("timing" in entry or "revision" in entry for entry in named)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "docs/add-a-data-set.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "docs/add-a-data-set.md", "docs/operations.md"])
 def test_paths_that_documents_name_exist(document):
     text = (ROOT / document).read_text()
     linked = re.findall(r"\]\((?!http)([^)#]+)\)", text)

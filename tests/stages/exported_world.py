@@ -1,6 +1,10 @@
-"""A small exported model with random weights: raw files, arrays and `artifacts/export/` in a folder of its own."""
+"""A small exported model with random weights: raw files, arrays, `artifacts/export/` and `artifacts/repository/` in a
+folder of its own.
+"""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import TypeAdapter
@@ -24,13 +28,18 @@ MODEL = (
 )
 
 
-def export_small_model(folder: Path) -> None:
-    """Run the stages in `folder` (the working directory) up to export, with an untrained network in the middle."""
-    for code in ("contracts", "stages"):  # the manifest says which code ran
+def export_small_model(
+    folder: Path, data: dict[str, Any] | None = None, write: Callable[[Path, int, int], Any] = write_month
+) -> None:
+    """Run the stages in `folder` (the working directory) up to export, with an untrained network in the middle.
+
+    `data` is another declaration than the usual one; `write` then writes its months below a folder.
+    """
+    for code in ("contracts", "serving", "stages"):  # the manifest says which code ran, the repository takes some along
         (folder / code).symlink_to(CONF.parent / code)
     for month in (1, 2):
-        write_month(folder / "source", month, 300)
-    params = write_params(declaration(), MODEL)
+        write(folder / "source", month, 300)
+    params = write_params(data or declaration(), MODEL)
     run("acquire", "validate", "split", "fit", "encode")
     config = TypeAdapter(ModelConfig).validate_python(params["model"])
     network = random_network(config)

@@ -44,7 +44,8 @@ def test_tensors_have_meaningful_names_and_only_the_batch_is_dynamic(here):
     }  # fmt: skip
     assert shapes(ranker.get_outputs()) == {"p_click": ["batch"]}
     assert shapes(ctr.get_inputs()) == {name: ["batch"] for name in ("site", "ad", "age", "view")}
-    assert shapes(ctr.get_outputs()) == {"p_click": ["batch"]}
+    assert shapes(ctr.get_outputs()) == {"p_click": ["batch"], "cat_idx": ["batch", 4], "creative_idx": ["batch"]}
+    assert ctr.get_outputs()[0].name == "p_click"
     assert shapes(looks.get_inputs()) == {"creative_pixels": ["batch", 3, 8, 8]}
     assert shapes(looks.get_outputs()) == {"creative_emb": ["batch", 4]}
 

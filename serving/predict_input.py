@@ -1,0 +1,118 @@
+"""What `serving.predict` reads: a file's rows with the contract they have to pass, and a folder's images.
+
+Without a declaration the file is read as the served model publishes its columns: a header, commas (tabs in .tsv), UTF-8,
+a decimal point; further columns are ignored. With the data set's declaration it is read as in training.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from PIL import Image
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.chunk import ROW, Chunk
+from contracts.config_errors import describe
+from contracts.contract import Contract, contract_of
+from contracts.declaration import Declaration
+from contracts.images import check_image
+from contracts.raw import main_columns, matching, read_partition, read_side_table
+from contracts.reading import SourceError, read_chunks
+from contracts.request import RequestSpec
+from contracts.source import Format
+from serving.client_rows import contract_for, needed_columns
+
+RAW_DIR = Path("data/raw")  # holds the side tables that a declaration's joins name
+WRITTEN = ("row", "p_click", "model_version")  # columns of the output that a key cannot be called
+IMAGE_FILES = ("**/*.png", "**/*.jpg", "**/*.jpeg")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowsToScore:
+    """A file in chunks of bounded size, and the contract that takes each of them apart."""
+
+    chunks: Iterator[Chunk]
+    contract: Contract
+    key: str | None = None  # column that names a row
+
+
+def published_rows(path: Path, request: RequestSpec) -> RowsToScore:
+    """The file read as the served model publishes its columns. Raises ValueError if it lacks some."""
+    fmt = Format(delimiter="\t" if ".tsv" in path.suffixes else ",")
+    chunks = read_chunks(path, fmt, (), frozenset(), any_header=True)
+    first = next(chunks)
+    try:
+        columns = needed_columns(request, [name for name in first.rows.columns if name != ROW])
+    except ValueError as error:
+        raise SourceError(f"{path}: {error}") from None
+    names = [column.name for column in columns if column.derive_from is None]
+    return RowsToScore(chunks=_with_only(names, first, chunks), contract=contract_for(columns))
+
+
+def declared_rows(path: Path, declaration: Declaration, request: RequestSpec) -> RowsToScore:
+    """The file read as `stages.score` reads it. Raises ValueError if the declaration is not the served model's."""
+    if declaration.digest != request.digest:
+        raise ValueError(
+            f"the declaration of '{declaration.name}' ({declaration.digest[:12]}) is not the one of the served model "
+            f"({request.digest[:12]}); give --declaration the declaration.json that was exported with the model"
+        )
+    tables = [read_side_table(RAW_DIR, join) for join in declaration.source.joins]
+    optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
+    partition = read_partition([path], declaration, main_columns(declaration, tables), optional)
+    return RowsToScore(
+        chunks=(chunk for _, chunk in partition),
+        contract=contract_of(replace(declaration, images=None), tables, None, labelled=False),
+        key=None if declaration.key is None or declaration.key.name in WRITTEN else declaration.key.name,
+    )
+
+
+def read_declaration(path: Path) -> Declaration:
+    """The data set's declaration. Raises ValueError with one sentence."""
+    try:
+        return TypeAdapter(Declaration).validate_python(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise ValueError(describe(error, str(path), Declaration)) from None
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON file ({error}); give the declaration.json of the export") from None
+
+
+def _with_only(names: list[str], first: Chunk, rest: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The chunks without the columns that nobody needs, whose cells then cannot be wrong either."""
+    for chunk in chain([first], rest):
+        yield chunk.without({*chunk.rows.columns} - {*names, ROW})
+
+
+class ImageFolder(Mapping[str, bytes]):
+    """Images by creative id, the file's name without suffix; read when asked for. `unusable`: file -> what is wrong."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._paths = {path.stem: path for path in matching(folder, IMAGE_FILES)}
+        if not self._paths:
+            raise ValueError(f"{folder} holds no .png, .jpg or .jpeg file; correct --images")
+        self._max_bytes = max_bytes
+        self._checked: set[str] = set()
+        self.unusable: dict[str, str] = {}
+
+    def __getitem__(self, creative: str) -> bytes:
+        path = self._paths[creative]
+        if path.name in self.unusable:
+            raise KeyError(creative)
+        content = path.read_bytes()
+        if creative not in self._checked:
+            self._checked.add(creative)
+            try:
+                check_image(content)
+                if len(content) > self._max_bytes:
+                    raise ValueError(f"{len(content)} bytes, the server takes at most {self._max_bytes}")
+            except (Image.DecompressionBombError, ValueError, OSError, SyntaxError) as error:
+                self.unusable[path.name] = " ".join(str(error).split())
+                raise KeyError(creative) from None
+        return content
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)

@@ -1,0 +1,56 @@
+"""Triton as the tests of this folder share it."""
+
+import polars as pl
+import pytest
+
+from tests.serving.served_world import REPOSITORY, exported_with, request_spec, serving
+from tests.serving.strict_world import STRICT_LIMITS, strict_declaration, write_strict_month
+from tests.stages.exported_world import export_small_model
+
+
+@pytest.fixture(scope="session")
+def server(exported, tmp_path_factory):
+    """Triton with the small exported model. Tests leave it as it is: model, store and settings."""
+    with serving(tmp_path_factory.mktemp("served"), exported / REPOSITORY) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def spec(exported):
+    """What a request to the small model looks like."""
+    return request_spec(exported)
+
+
+@pytest.fixture(scope="session")
+def strict_exported(tmp_path_factory):
+    """A project folder with an exported model whose columns have every rule, to be read only."""
+    folder = tmp_path_factory.mktemp("strict")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        export_small_model(folder, strict_declaration(), write_strict_month)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def strict_server(strict_exported, tmp_path_factory):
+    """Triton with that model and short limits. Tests leave it as it is."""
+    folder = tmp_path_factory.mktemp("strict_served")
+    with serving(folder, exported_with(strict_exported, folder / "repository", **STRICT_LIMITS)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def strict_spec(strict_exported):
+    return request_spec(strict_exported)
+
+
+@pytest.fixture(scope="session")
+def strict_rows(strict_exported):
+    """Fifty clean rows."""
+    return pl.read_parquet(strict_exported / "data/split/test.parquet", n_rows=50)
+
+
+@pytest.fixture(scope="session")
+def exported_rows(exported):
+    """The test split of the small model."""
+    return pl.read_parquet(exported / "data/split/test.parquet")

@@ -1,0 +1,36 @@
+"""The small data set with fewer kinds of columns: what a model without images, numbers or strings looks like."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.stages.pipeline_world import COLUMNS, declaration, rows_of, write_png
+
+NO_FEATURES = ("id", "t", "y")
+AS_NUMBER = {"name": "view", "role": "numeric", "dtype": "int", "keep": True}
+UNSEEN_ID = {"name": "ad", "role": "creative", "dtype": "string", "feature": False}
+
+
+def _columns(*names: str, **instead: dict[str, Any]) -> list[dict[str, Any]]:
+    return [instead.get(column["name"], column) for column in COLUMNS if column["name"] in (*NO_FEATURES, *names)]
+
+
+DECLARATIONS: dict[str, dict[str, Any]] = {
+    "images_alone": declaration(columns=_columns("site", "ad", "age", ad=UNSEEN_ID)),
+    "no_images": declaration(columns=_columns("site", "ad", "age", "view"), images=None),
+    "numbers": declaration(columns=_columns("age", "view", view=AS_NUMBER), images=None),
+    "strings": declaration(columns=_columns("site", "view"), images=None),
+}
+
+
+def write_declared(data: dict[str, Any]) -> Callable[[Path, int, int], None]:
+    """Writes months of the small data set with the declared columns alone."""
+
+    def write(source: Path, month: int, num_rows: int) -> None:
+        folder = source / f"2024-{month:02d}"
+        (folder / "ads").mkdir(parents=True)
+        rows_of(month, num_rows).select(column["name"] for column in data["columns"]).write_csv(folder / "rows.csv")
+        for i in range(5 if data["images"] else 0):
+            write_png(folder / "ads" / f"ad{i}.png", (40 * i, 20, 200 - 30 * i))
+
+    return write
