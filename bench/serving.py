@@ -4,7 +4,6 @@ Server and client share the machine's cores. Reads the checkout's own export and
 """
 
 import asyncio
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from bench.figures import Figure
 from contracts.declaration import Declaration
 from contracts.raw import partitions, read_images
 from contracts.request import CATEGORICAL, IMAGE, NUMERIC, numbers, request_of, strings
+from serving.ports import free_ports
 from serving.server import EXPORTED, TritonServer
 from serving.settings import load_server_config
 from serving.store import Store
@@ -60,16 +60,6 @@ def running_server() -> Iterator[TritonServer]:
         store.activate(store.release(EXPORTED))
         with TritonServer(config, log_path=Path(folder) / "triton.log") as server:
             yield server
-
-
-def free_ports(number: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(number)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def packed(rows: pl.DataFrame, declaration: Declaration) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """`python -m serving.deploy` (`make deploy`): releases the newest export into the running server, or goes back to an
-earlier version. Requests under way are answered by the version before; if the new one does not load, it goes on.
+earlier version. Requests under way are answered by the version before. A new version that does not load in a server of
+its own never reaches the running one.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from serving.secret import admin_secret
 from serving.server import EXPORTED
 from serving.settings import load_server_config
 from serving.store import Store
+from serving.trial import try_release
 
 SETTLE_S = 5.0  # at most, for the version before to answer what it has begun
 POLL_S = 0.05
@@ -24,8 +26,11 @@ def main() -> None:
     admin = AdminApi(f"http://{config.host}:{config.http_port}", admin_secret(Path(config.secret_file)))
     if not admin.live():
         raise ValueError(f"no server answers at {config.host}:{config.http_port}; start one with `make serve`")
-    version = args.version or store.release(args.exported)
     before = store.active()
+    if args.version is None and store.released(args.exported) is None:
+        print("deploy: trying the new version in a server of its own ...", flush=True)
+        try_release(args.exported, config)
+    version = args.version or store.release(args.exported)
     if before == version and admin.versions("ctr") == [version]:
         print(f"deploy: version {version} is being served already")
         return

@@ -53,6 +53,11 @@ class Store:
         used = {name for version in versions for name in self.models(version)}
         return sorted({path.parent.name for path in self.folder.glob("*/config.pbtxt")} - used)
 
+    def released(self, exported: Path) -> int | None:
+        """The number that this export has in the store; None if it was not released yet."""
+        known = {_identity(self.folder, str(number)): number for number in self.versions()}
+        return known.get(_identity(exported, EXPORTED_VERSION))
+
     def release(self, exported: Path) -> int:
         """Copy an exported repository in as the next version and return its number; the same export has one number.
 
@@ -64,10 +69,9 @@ class Store:
         for name in models:
             check_package(exported / name / EXPORTED_VERSION)
         with self._locked():
-            known = {_identity(self.folder, str(number)): number for number in self.versions()}
-            identity = _identity(exported, EXPORTED_VERSION)
-            if identity in known:
-                return known[identity]
+            known = self.released(exported)
+            if known is not None:
+                return known
             number = max(self.versions(), default=0) + 1
             self._discard(number)  # what a killed release left
             for name in sorted(models, key=lambda name: name == PUBLIC):

@@ -1,6 +1,7 @@
 """Requests to Triton's two doors, gRPC and HTTP (binary or JSON), built by hand so that they can be wrong as well."""
 
 import json
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from serving.server import TritonServer
 Tensors = dict[str, np.ndarray]  # object arrays hold bytes
 TIMEOUT_S = 30
 CODES = {200: "OK", 400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 500: "INTERNAL", 501: "UNIMPLEMENTED", 503: "UNAVAILABLE"}
+
+INNER_WORDS = re.compile(
+    r"Traceback|File \"|\.py\b|python|/(tmp|work|home|root|usr|opt)/|numpy|onnx|could not answer|not healthy", re.IGNORECASE
+)  # what no client gets to read
 
 
 @dataclass(frozen=True, kw_only=True)

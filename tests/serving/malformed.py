@@ -96,12 +96,11 @@ def as_json(value: Any) -> Sent:
 
 
 LEAVES = st.none() | st.booleans() | st.integers(-5, 30) | st.floats() | st.text(max_size=5) | st.sampled_from(DTYPES)
-ANY_JSON = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-                        max_leaves=8)  # fmt: skip
-TENSOR_JSON = st.fixed_dictionaries(
-    {}, optional={"name": st.sampled_from(NAMES), "datatype": st.sampled_from(DTYPES), "shape": ANY_JSON, "data": ANY_JSON,
-                  "parameters": ANY_JSON},
-)  # fmt: skip
+ANY_JSON = st.recursive(
+    LEAVES, lambda part: st.lists(part, max_size=4) | st.dictionaries(st.text(max_size=3), part, max_size=3), max_leaves=8
+)
+PARTS = {"name": st.sampled_from(NAMES), "datatype": st.sampled_from(DTYPES)}
+TENSOR_JSON = st.fixed_dictionaries({}, optional=PARTS | dict.fromkeys(("shape", "data", "parameters"), ANY_JSON))
 REQUEST_JSON = st.fixed_dictionaries(
     {"inputs": st.lists(TENSOR_JSON, max_size=3) | ANY_JSON},
     optional={"outputs": ANY_JSON, "parameters": ANY_JSON, "id": ANY_JSON},
@@ -132,7 +131,7 @@ class Sender:
         """Code and text of the answer."""
         if what.door == "http":
             answer = self.pool.request("POST", "/v2/models/ctr/infer", body=what.body, headers=dict(what.headers))
-            return CODES.get(answer.status, str(answer.status)), "" if answer.status == 200 else answer.data.decode()
+            return CODES.get(answer.status, str(answer.status)), json.loads(answer.data).get("error", "")
         try:
             self.channel.unary_unary(METHOD)(what.body, timeout=TIMEOUT_S)
         except grpc.RpcError as error:

@@ -4,7 +4,6 @@ import glob
 import hashlib
 import json
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from pydantic import TypeAdapter
 from contracts.declaration import Declaration
 from contracts.request import RequestSpec, request_of
 from contracts.serving_config import ServerConfig, ServingConfig
+from serving.ports import free_ports
 from serving.secret import admin_secret
 from serving.server import TritonServer
 from serving.store import Store
@@ -40,16 +40,6 @@ def server_config(folder: Path, **changes: Any) -> ServerConfig:
 def section(name: str, path: Path) -> ServingConfig:
     values = yaml.safe_load(path.read_text())
     return TypeAdapter(ServingConfig).validate_python(values.get(name, values))
-
-
-def free_ports(number: int) -> list[int]:
-    probes = [socket.socket() for _ in range(number)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def exported_with(exported: Path, folder: Path, **changes: Any) -> Path:

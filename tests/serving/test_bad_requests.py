@@ -4,17 +4,15 @@ What Triton refuses by itself it words itself; then the status counts, and that 
 """
 
 import json
-import re
 
 import numpy as np
 import pytest
 
 from contracts.request import CATEGORICAL, IMAGE, NUMERIC
-from tests.serving.doors import DOORS, by_name, packed, post, refusal
+from tests.serving.doors import DOORS, INNER_WORDS, by_name, packed, post, refusal
 
 pytestmark = pytest.mark.triton
 BOTH = ["grpc", "http"]
-INNER_WORDS = re.compile(r"Traceback|File \"|\.py\b|python|/\w+/|numpy|onnx|0x[0-9a-f]+", re.IGNORECASE)
 TEXTS = "BYTES [rows, 5]: site, device, ad, view and 1 more"
 FLOATS = "FP32 [rows, 4]: age, visits, spent, constant"
 

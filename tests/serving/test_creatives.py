@@ -7,6 +7,7 @@ import pytest
 from tests.serving.doors import DOORS, by_name, over_grpc, packed
 from tests.serving.metrics import scrape, total
 from tests.serving.pictures import encoded
+from tests.serving.served_world import REPOSITORY, request_spec, serving
 from tests.serving.strict_world import COLORS
 
 pytestmark = pytest.mark.triton
@@ -90,3 +91,13 @@ def test_the_second_sight_of_an_image_comes_from_the_cache(strict_server, strict
     ]
     assert np.diff(counts, axis=0).tolist() == [[0, 1], [1, 0]]
     assert first.probability.tolist() == second.probability.tolist()
+
+
+def test_a_model_that_looks_at_no_images_refuses_one(exported_as, tmp_path):
+    world = exported_as("no_images")
+    spec, rows = request_spec(world), pl.read_parquet(world / "data/split/test.parquet", n_rows=2)
+    with serving(tmp_path, world / REPOSITORY) as server:
+        refused = over_grpc(server, packed(rows, spec, [b"", encoded()]))
+        assert over_grpc(server, packed(rows, spec)).code == "OK"
+    sentence = "input 'creative_image' is given, but this model looks at no images"
+    assert (refused.code, refused.error) == ("INVALID_ARGUMENT", sentence)

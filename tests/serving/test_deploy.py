@@ -13,7 +13,7 @@ from serving.deploy import deploy
 from serving.store import Store
 from tests.serving.doors import over_grpc, packed
 from tests.serving.load import load
-from tests.serving.served_world import REPOSITORY, exported_with, free_ports, serving, spoil
+from tests.serving.served_world import REPOSITORY, VENV, exported_with, free_ports, serving, spoil
 
 pytestmark = pytest.mark.triton
 
@@ -88,6 +88,7 @@ def command(tmp_path, monkeypatch, server, exported):
     named = ("http_port", "grpc_port", "metrics_port", "store", "secret_file")
     params["serving"]["server"] |= {name: getattr(server.config, name) for name in named}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    (tmp_path / ".venv-serving").symlink_to(VENV)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> None:

@@ -12,15 +12,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from serving.stubs import stubs
-from tests.serving.doors import over_grpc, packed
+from tests.serving.doors import INNER_WORDS, over_grpc, packed
 from tests.serving.malformed import MALFORMED, TIMEOUT_S, Sender
 from tests.serving.served_world import REPOSITORY, serving
 
 pytestmark = pytest.mark.triton
 TOGETHER, EXAMPLES = 20, 500  # requests at a time, and how often
 WARM_UP = 100  # of these, before memory is looked at
+TRITONS = re.compile("Unable to parse|failed to parse the request JSON buffer|failed to get request params")
 GROWTH_MIB = 24  # allowed for server and four processes together
-INNER_WORDS = re.compile(r"Traceback|File \"|\.py\b|python|/tmp|/work|numpy|onnx|could not answer|not healthy", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,11 @@ def sender(hardy_server):
         urllib3.HTTPConnectionPool(config.host, config.http_port, maxsize=4, retries=False, timeout=TIMEOUT_S) as pool,
     ):
         yield Sender(channel, pool)
+
+
+def is_tritons(code: str, text: str) -> bool:
+    """Is this how Triton calls what it cannot read at all."""
+    return code == "INTERNAL" and bool(TRITONS.match(text))
 
 
 def memory_mib(server) -> float:

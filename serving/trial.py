@@ -1,0 +1,30 @@
+"""Tries a release in a Triton of its own before the running server gets to see it: its files, its loading, its warm-up."""
+
+import tempfile
+from pathlib import Path
+
+from contracts.serving_config import ServerConfig
+from serving.ports import free_ports
+from serving.server import VENV, TritonServer
+from serving.settings import changed
+from serving.store import Store
+
+
+def try_release(exported: Path, config: ServerConfig, venv: Path = VENV) -> None:
+    """Start the exported repository on free ports of this machine, and stop it. Raises ValueError if it does not load."""
+    with tempfile.TemporaryDirectory(prefix="adclick-trial-") as name:
+        folder = Path(name)
+        store = Store(folder / "models")
+        store.activate(store.release(exported))
+        http_port, grpc_port, metrics_port = free_ports(3)
+        trial = changed(
+            config,
+            host="127.0.0.1",
+            http_port=http_port,
+            grpc_port=grpc_port,
+            metrics_port=metrics_port,
+            store=str(store.folder),
+            secret_file=str(folder / "secret"),
+        )
+        with TritonServer(trial, venv=venv, log_path=folder / "triton.log", watch=False):
+            pass

@@ -1,0 +1,52 @@
+"""Triton's control API as the server's own tools use it: what goes wrong there is one sentence."""
+
+import pytest
+
+from serving.admin import AdminApi, reason
+from tests.serving.served_world import free_ports, secret_of
+
+pytestmark = pytest.mark.triton
+
+
+@pytest.fixture
+def nobody() -> str:
+    """An address where nothing listens."""
+    return f"http://127.0.0.1:{free_ports(1)[0]}"
+
+
+def test_a_running_server_says_what_it_serves(server):
+    admin = AdminApi(server.http_url, secret_of(server))
+    assert admin.live() and admin.ready()
+    assert admin.versions("ctr") == [1] and admin.versions("none") == []
+    assert admin.settled()
+
+
+def test_a_model_that_is_not_there_is_not_loaded(server):
+    with pytest.raises(ValueError, match="model 'none' was not loaded: failed to load 'none', failed to poll from model"):
+        AdminApi(server.http_url, secret_of(server)).load("none")
+
+
+@pytest.mark.parametrize("secret", [None, "guess"])
+def test_without_the_secret_nothing_is_loaded_or_listed(server, secret):
+    stranger = AdminApi(server.http_url, secret)
+    with pytest.raises(ValueError, match="model 'ctr' was not loaded: This API is restricted"):
+        stranger.load("ctr")
+    with pytest.raises(ValueError, match="model 'ctr' was not unloaded: This API is restricted"):
+        stranger.unload("ctr")
+    with pytest.raises(ValueError, match="does not list its models: This API is restricted"):
+        stranger.settled()
+
+
+def test_a_server_that_is_not_there_is_said(nobody):
+    admin = AdminApi(nobody, "secret")
+    assert not admin.live() and not admin.ready() and admin.versions("ctr") == []
+    with pytest.raises(ValueError, match=f"model 'ctr' was not loaded: {nobody} does not answer \\(NewConnectionError\\)"):
+        admin.load("ctr")
+    with pytest.raises(ValueError, match=f"{nobody} does not answer \\(NewConnectionError\\)"):
+        admin.settled()
+
+
+def test_the_reason_is_one_line_of_whatever_was_answered():
+    assert reason(b'{"error": "first\\nsecond"}') == "first"
+    assert reason(b"<html>\xff") == "<html>\ufffd"
+    assert reason(b'["no object"]') == '["no object"]'
