@@ -42,9 +42,9 @@ class StringRules:
         Refuses requests in `rows`, changes its strings in place.
         """
         respelt = False
-        for i in self._checked:
+        for i, ids_N in self._with(UNKNOWN_ID, self._checked, found):
             strings_N = rows.strings_CN[i]
-            for row in np.flatnonzero(self._ids(i, found) == UNKNOWN_ID).tolist():
+            for row in np.flatnonzero(ids_N == UNKNOWN_ID).tolist():
                 try:
                     spelt = self._canonical(i, strings_N[row])
                 except Refused as broken:
@@ -58,16 +58,21 @@ class StringRules:
 
     def require(self, rows: JoinedRows, found: Answer) -> None:
         """Refuse requests that lack a value of a column that needs one."""
-        for i in self._required:
-            ids_N = self._ids(i, found)
-            for row in np.flatnonzero((ids_N == UNKNOWN_ID) | (ids_N == MISSING_ID)).tolist():
+        for i, ids_N in self._with(MISSING_ID, self._required, found):
+            for row in np.flatnonzero(ids_N <= MISSING_ID).tolist():
                 if rows.strings_CN[i][row] == "":
                     request, place = rows.place(row)
                     rows.refuse(request, refused_value(self._columns[i]["name"], place, "", "not_null", "a value is required"))
 
-    def _ids(self, i: int, found: Answer) -> np.ndarray:
-        field = self._columns[i]["field"]
-        return found.creative_idx_N if field is None else found.cat_idx_NF[:, field]
+    def _with(self, largest: int, columns: list[int], found: Answer) -> list[tuple[int, np.ndarray]]:
+        """Those of `columns` that have an id of at most `largest`, and their ids [N]: most columns of a batch have none."""
+        has_F = (found.cat_idx_NF <= largest).any(axis=0).tolist()
+        fields = [(i, self._columns[i]["field"]) for i in columns]
+        return [
+            (i, found.creative_idx_N if field is None else found.cat_idx_NF[:, field])
+            for i, field in fields
+            if field is None or has_F[field]
+        ]
 
     def _canonical(self, i: int, value: str) -> str:
         """The vocabulary's spelling, "" for a missing marker. Raises Refused with what was expected."""

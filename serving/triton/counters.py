@@ -1,24 +1,28 @@
-"""What the model tells Prometheus: counted in this process, added to Triton's metrics from a thread beside the requests.
+"""What the model tells Prometheus. Requests only leave their arrays here; a thread beside them counts, once an interval.
 
 Prometheus' own histogram type takes one call a value, 10 microseconds each; the buckets are counters here, added once
 an interval, under the names that a histogram has.
+
+Shape letters: N rows, F fields.
 """
 
 import threading
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
+SPECIAL = {"adclick_unknown_values_total": 0, "adclick_missing_values_total": 1}  # ids that the encoder gives them
 FAMILIES = {
-    "adclick_requests_total": "Requests by outcome (answered, refused, failed)",
+    "adclick_requests_total": "Requests by outcome: answered, refused, failed",
     "adclick_rows_total": "Rows that were answered",
     "adclick_refused_total": "Requests that were refused, by the rule they broke",
     "adclick_unknown_values_total": "Values that training has not seen often enough, by column",
     "adclick_missing_values_total": "Missing values, by column",
     "adclick_creatives_total": "Rows by what was known of their creative: known, image (sent along), unknown",
-    "adclick_creative_images_total": "Images of creatives that were sent, by outcome (encoded, refused)",
+    "adclick_creative_images_total": "Images of creatives that were sent, by outcome: encoded, refused",
     "adclick_predicted_probability_bucket": "Answered rows with a probability of at most le",
     "adclick_predicted_probability_sum": "Sum of the answered probabilities",
     "adclick_predicted_probability_count": "Number of the answered probabilities",
@@ -26,13 +30,24 @@ FAMILIES = {
 Series = tuple[str, tuple[tuple[str, str], ...]]
 
 
-class Counters:
-    """Counts of this process. `count` and `predicted` are cheap; a thread adds them up to Triton's metrics."""
+@dataclass(frozen=True, kw_only=True)
+class AnsweredRows:
+    """What is counted of rows that were answered."""
 
-    def __init__(self, interval_s: float, **common: str) -> None:
-        self._common, self._interval_s = common, interval_s
+    p_click_N: np.ndarray
+    cat_idx_NF: np.ndarray
+    creative_idx_N: np.ndarray | None  # 0: not known; None if the model looks at no images
+    has_image_N: np.ndarray | None  # None if no row came with an image
+
+
+class Counters:
+    """Counts of this process; `fields` are the columns of cat_idx. `count` and `answered` are cheap."""
+
+    def __init__(self, interval_s: float, fields: list[str], **common: str) -> None:
+        self._common, self._fields, self._interval_s = common, fields, interval_s
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._pending: Counter[Series] = Counter()
+        self._rows: list[AnsweredRows] = []
         self._families = {
             name: pb_utils.MetricFamily(name=name, description=text, kind=pb_utils.MetricFamily.COUNTER)
             for name, text in FAMILIES.items()
@@ -45,15 +60,9 @@ class Counters:
         with self._lock:
             self._pending[family, tuple(sorted(labels.items()))] += number
 
-    def predicted(self, p_click_N: np.ndarray) -> None:
-        """Count probabilities in all buckets at or above them."""
-        upto = np.searchsorted(np.sort(p_click_N), BUCKETS, side="right")
+    def answered(self, rows: AnsweredRows) -> None:
         with self._lock:
-            for edge, number in zip(BUCKETS, upto.tolist(), strict=True):
-                self._pending["adclick_predicted_probability_bucket", (("le", f"{edge:g}"),)] += number
-            self._pending["adclick_predicted_probability_bucket", (("le", "+Inf"),)] += len(p_click_N)
-            self._pending["adclick_predicted_probability_sum", ()] += float(p_click_N.sum(dtype=np.float64))
-            self._pending["adclick_predicted_probability_count", ()] += len(p_click_N)
+            self._rows.append(rows)
 
     def close(self) -> None:
         """Add what is pending and stop."""
@@ -68,8 +77,38 @@ class Counters:
     def _flush(self) -> None:
         with self._lock:
             pending, self._pending = self._pending, Counter()
+            batches, self._rows = self._rows, []
+        if batches:
+            self._add_rows(pending, batches)
         for series, number in pending.items():
             family, labels = series
             if series not in self._metrics:
                 self._metrics[series] = self._families[family].Metric(labels={**self._common, **dict(labels)})
             self._metrics[series].increment(float(number))
+
+    def _add_rows(self, pending: Counter[Series], batches: list[AnsweredRows]) -> None:
+        p_click_N = np.sort(np.concatenate([rows.p_click_N for rows in batches]))
+        pending["adclick_rows_total", ()] += len(p_click_N)
+        pending["adclick_predicted_probability_count", ()] += len(p_click_N)
+        pending["adclick_predicted_probability_sum", ()] += float(p_click_N.sum(dtype=np.float64))
+        upto = np.searchsorted(p_click_N, BUCKETS, side="right").tolist()
+        for edge, number in zip((*(f"{edge:g}" for edge in BUCKETS), "+Inf"), (*upto, len(p_click_N)), strict=True):
+            pending["adclick_predicted_probability_bucket", (("le", edge),)] += number
+        for family, special in SPECIAL.items():
+            numbers_F = sum((rows.cat_idx_NF == special).sum(axis=0) for rows in batches).tolist()
+            for name, number in zip(self._fields, numbers_F, strict=True):
+                if number:
+                    pending[family, (("column", name),)] += number
+        for rows in batches:
+            for kind, number in _by_creative(rows).items():
+                pending["adclick_creatives_total", (("kind", kind),)] += number
+
+
+def _by_creative(rows: AnsweredRows) -> Counter[str]:
+    """Rows whose creative is known, came with an image, or is unknown; nothing where the model looks at no images."""
+    if rows.creative_idx_N is None:
+        return Counter()
+    stranger_N = rows.creative_idx_N == 0
+    strangers = int(stranger_N.sum())
+    shown = 0 if rows.has_image_N is None else int((stranger_N & rows.has_image_N).sum())
+    return +Counter(known=len(stranger_N) - strangers, image=shown, unknown=strangers - shown)

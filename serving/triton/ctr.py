@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from serving.triton.column_rules import MISSING_ID, UNKNOWN_ID, NumericRules, StringRules
-from serving.triton.counters import Counters
+from serving.triton.column_rules import NumericRules, StringRules
+from serving.triton.counters import AnsweredRows, Counters
 from serving.triton.creatives import CreativeLooks
 from serving.triton.graph import Answer, OrtGraph, TritonGraph
 from serving.triton.joined_rows import JoinedRows
@@ -34,7 +34,6 @@ class TritonPythonModel:
         self._version = int(args["model_version"])
         settings = read_json(folder / "request.json")
         self._categorical, self._numeric = settings["categorical"], settings["numeric"]
-        self._fields = settings["fields"]
         self._string_rules = StringRules(self._categorical, settings["limits"]["max_string_bytes"])
         self._numeric_rules = NumericRules(self._numeric)
         self._reader = RequestReader(
@@ -46,7 +45,7 @@ class TritonPythonModel:
         no_image = None if settings["no_image"] is None else np.array([settings["no_image"]], dtype=np.float32)
         fused = folder / "ctr.onnx"
         self._graph = OrtGraph(fused, settings["ort_threads"]) if fused.is_file() else TritonGraph(self._version, no_image)
-        self._counters = Counters(settings["metrics_interval_s"], version=str(self._version))
+        self._counters = Counters(settings["metrics_interval_s"], settings["fields"], version=str(self._version))
         self._looks = CreativeLooks(self._version, no_image, settings, self._counters)
         # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests
         self._warmups_left = len(json.loads(args["model_config"])["model_warmup"])
@@ -95,26 +94,19 @@ class TritonPythonModel:
         return strings | floats
 
     def _count_rows(self, rows: JoinedRows, found: Answer, looks_NE: np.ndarray | None) -> None:
-        answered = rows.answered()
-        p_click_N, ids_NF = found.p_click_N[answered], found.cat_idx_NF[answered]
-        count = self._counters.count
-        count("adclick_rows_total", len(p_click_N))
-        self._counters.predicted(p_click_N)
-        for family, special in (("unknown", UNKNOWN_ID), ("missing", MISSING_ID)):
-            for name, number in zip(self._fields, (ids_NF == special).sum(axis=0).tolist(), strict=True):
-                if number:
-                    count(f"adclick_{family}_values_total", number, column=name)
-        if found.creative_idx_N is not None:
-            stranger_N = found.creative_idx_N[answered] == 0
-            shown = np.zeros(rows.num_rows, dtype=bool)
-            shown[[place for _, _, place, _ in rows.images()] if looks_NE is not None else []] = True
-            with_image = int((stranger_N & shown[answered]).sum())
-            strangers = int(stranger_N.sum())
-            for kind, number in (
-                ("known", len(stranger_N) - strangers), ("image", with_image), ("unknown", strangers - with_image),
-            ):  # fmt: skip
-                if number:
-                    count("adclick_creatives_total", number, kind=kind)
+        answered, has_image_N = rows.answered(), None
+        if looks_NE is not None:
+            has_image_N = np.zeros(rows.num_rows, dtype=bool)
+            has_image_N[[place for _, _, place, _ in rows.images()]] = True
+        creative_idx_N = found.creative_idx_N
+        self._counters.answered(
+            AnsweredRows(
+                p_click_N=found.p_click_N[answered],
+                cat_idx_NF=found.cat_idx_NF[answered],
+                creative_idx_N=None if creative_idx_N is None else creative_idx_N[answered],
+                has_image_N=None if has_image_N is None else has_image_N[answered],
+            )
+        )
 
     def _count_requests(self, outcomes: list[Outcome | str]) -> None:
         for outcome in outcomes:

@@ -8,17 +8,19 @@ import pytest
 from tests.serving.doors import DOORS, by_name, over_grpc, packed
 from tests.serving.metrics import scrape, total
 from tests.serving.pictures import encoded
-from tests.serving.served_world import REPOSITORY, serving, wait_for
+from tests.serving.served_world import REPOSITORY, exported_with, serving, wait_for
 from tests.serving.test_recovery import kill
 
 pytestmark = pytest.mark.triton
+INTERVAL_S = 0.1
 FAILED = "the model could not answer this request; the server's log says why"
 
 
 @pytest.fixture(scope="module")
 def broken_server(exported, tmp_path_factory):
     """A server whose creative_encoder was taken away."""
-    with serving(tmp_path_factory.mktemp("broken"), exported / REPOSITORY) as running:
+    folder = tmp_path_factory.mktemp("broken")
+    with serving(folder, exported_with(exported, folder / "repository", metrics_interval_s=INTERVAL_S)) as running:
         running.admin.unload("creative_encoder")
         yield running
 
@@ -33,7 +35,8 @@ def test_a_request_that_needs_what_is_missing_fails_in_one_sentence(broken_serve
 
 
 def test_the_log_says_why_and_the_failure_is_counted(broken_server, exported_rows, spec):
-    before = scrape(broken_server)
+    time.sleep(3 * INTERVAL_S)  # until what other tests sent is counted
+    before = total(scrape(broken_server), "adclick_requests_total", outcome="failed")
     over_grpc(broken_server, packed(exported_rows[:1], spec, [encoded()]))
     log = broken_server.log_path.read_text()
     assert "ModelFailed" in log and "'creative_encoder'" in log
@@ -41,7 +44,7 @@ def test_the_log_says_why_and_the_failure_is_counted(broken_server, exported_row
     def counted() -> float:
         return total(scrape(broken_server), "adclick_requests_total", outcome="failed")
 
-    wait_for(lambda: counted() == total(before, "adclick_requests_total", outcome="failed") + 1, 5, "it is counted")
+    wait_for(lambda: counted() == before + 1, 5, "it is counted")
 
 
 def test_a_model_that_cannot_be_reloaded_is_tried_again_until_it_can(exported, tmp_path, exported_rows, spec, capfd):
@@ -52,7 +55,7 @@ def test_a_model_that_cannot_be_reloaded_is_tried_again_until_it_can(exported, t
         path.write_bytes(content + b" ")
         kill(server, "ctr_by_name")
         time.sleep(1.5)
-        assert "INTERNAL" == over_grpc(server, by_name(exported_rows[:1], spec), "ctr_by_name").code
+        assert over_grpc(server, by_name(exported_rows[:1], spec), "ctr_by_name").code == "INTERNAL"
         assert over_grpc(server, packed(exported_rows[:1], spec)).code == "OK"
         path.write_bytes(content)
         tensors = by_name(exported_rows[:1], spec)
