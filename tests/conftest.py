@@ -10,6 +10,7 @@ from tests.stages.declared_worlds import DECLARATIONS, write_declared
 from tests.stages.exported_world import export_small_model
 
 SERVING = Path(__file__).parents[1] / ".venv-serving"
+NO_TRITON = "there is no Triton in .venv-serving; run `make test`, which installs it"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -18,7 +19,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("triton") and not (SERVING / "triton").is_dir():
-        pytest.skip("there is no Triton in .venv-serving; run `make test`, which installs it")
+        pytest.skip(NO_TRITON)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_TRITON in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests on real Triton were skipped: {NO_TRITON}")
 
 
 @pytest.fixture

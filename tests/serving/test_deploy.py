@@ -115,6 +115,19 @@ def test_the_command_releases_and_goes_back(command, server, exported, second, t
     assert capsys.readouterr().out == "deploy: version 1 is being served already\n"
 
 
+def test_an_export_that_does_not_load_never_reaches_the_running_server(
+    command, server, store, exported, tmp_path, capsys, exported_rows, spec
+):
+    broken = exported_with(exported, tmp_path / "repository", max_batch_size=333)
+    spoil(broken / "ctr" / "1")
+    before = store.versions()
+    with pytest.raises(ValueError, match="Triton ended while it started: failed to load 'ctr' version 1: "):
+        command("--exported", str(broken))
+    assert capsys.readouterr().out == "deploy: trying the new version in a server of its own ...\n"
+    assert store.versions() == before and store.active() == 1
+    assert served(server, exported_rows, spec) == [1]
+
+
 def test_the_command_says_what_is_not_there(command, server):
     (port,) = free_ports(1)
     with pytest.raises(ValueError, match=f"no server answers at 127.0.0.1:{port}; start one with `make serve`"):

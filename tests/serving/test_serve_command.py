@@ -15,7 +15,6 @@ import urllib3
 import yaml
 
 from serving import server as serve_command
-from serving.stubs import stubs
 from tests.serving.served_world import VENV, free_ports, server_config, session_of, wait_for
 from tests.stages.pipeline_world import CONF
 
@@ -55,15 +54,13 @@ class Running:
 
     def triton(self) -> int:
         """Process id of its server."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        found = [int(pid) for pid in children if b"tritonserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        assert len(found) == 1
-        return found[0]
+        (found,) = [pid for pid in children_of(self.process.pid) if b"tritonserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return found
 
     def close(self) -> None:
         groups = [self.process.pid]
         if self.process.poll() is None:
-            groups += [int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()]
+            groups += children_of(self.process.pid)
         for group in groups:
             if session_of(group):
                 os.killpg(group, signal.SIGKILL)
@@ -94,6 +91,11 @@ def run(folder):
     yield running
     for command in started:
         command.close()
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that the main thread of `pid` has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def ports_of(folder: Path) -> dict[str, int]:
@@ -171,17 +173,19 @@ def test_a_server_that_dies_again_and_again_is_given_up(folder, monkeypatch, cap
     monkeypatch.setattr(serve_command, "MAX_CRASHES", 1)
     config = replace(server_config(folder), store="models")
     serve_command.release_newest(serve_command.Store(Path("models")))
+    stopped = threading.Event()
 
     def kill_when_ready() -> None:
         wait_for(lambda: "serve: ready" in capfd.readouterr().out, READY_S, "it is ready")
-        children = Path(f"/proc/{os.getpid()}/task/{threading.main_thread().native_id}/children").read_text().split()
-        os.kill(next(int(pid) for pid in children if stubs(int(pid))), signal.SIGKILL)
+        ours = f"--model-repository={folder}/models".encode()  # this process has other servers as well
+        found = [pid for pid in children_of(os.getpid()) if ours in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(found[0], signal.SIGKILL)
 
-    killer = threading.Thread(target=kill_when_ready)
-    killer.start()
+    killer, at_the_latest = threading.Thread(target=kill_when_ready), threading.Timer(READY_S, stopped.set)
+    killer.start(), at_the_latest.start()
     with pytest.raises(ValueError, match=r"Triton ended by itself with code -9, 1 times within 60 s; log: models/triton.log"):
-        serve_command.serve(config, threading.Event())
-    killer.join()
+        serve_command.serve(config, stopped)
+    killer.join(), at_the_latest.cancel()
 
 
 @pytest.mark.parametrize(
