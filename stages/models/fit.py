@@ -4,7 +4,7 @@ import logging
 import math
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +66,8 @@ def fit_network(
     _prepare_torch(train, trainer)
     _silence_lightning()
     network = build_network(model, data.spec)
+    if network.creative_encoder is None:
+        data = without_creatives(data)
     batch_size = fitting_batch_size(train, len(data.train), trainer.devices)
     datamodule = CtrDataModule(
         data.train,
@@ -131,6 +133,12 @@ def fitting_batch_size(train: TrainConfig, num_rows: int, num_devices: int) -> i
     if train.batch_size <= largest:
         return train.batch_size
     return min(train.batch_size, max(1 << max(largest.bit_length() - 1, 0), num_devices))
+
+
+def without_creatives(data: EncodedData) -> EncodedData:
+    """`data` for a network that does not look at creatives: its batches need no list of theirs."""
+    train, val = (replace(split, creative_idx_N=None) for split in (data.train, data.val))
+    return replace(data, train=train, val=val, image_NCSS=None)
 
 
 def channels_last(image_NCSS: np.ndarray | None) -> Tensor | None:

@@ -18,6 +18,7 @@ import yaml
 
 from stages import train
 from stages.models import checkpoint_io
+from stages.models.ctr_module import CtrModule
 from stages.models.model_folder import load_model
 from stages.models.resume import newest_checkpoint, remove_stale_runs, run_key
 from stages.models.val_metrics import log_loss
@@ -180,6 +181,17 @@ def test_reported_metrics_are_those_of_the_written_weights(in_folder):
         logit = network(cat_idx, dense, emb, creative_idx.long()).numpy()
     metrics = json.loads((in_folder / "reports/train/metrics.json").read_text())
     assert log_loss(logit, data.val.label_N) == pytest.approx(metrics["val/log_loss"], abs=1e-6)
+
+
+def test_creatives_that_the_network_does_not_see_are_left_out_of_its_batches(in_folder, monkeypatch):
+    prepare(in_folder, max_epochs=1)
+    values = asdict(model_config(creative_dim=0))
+    write_params(in_folder / "params.yaml", values, train_values(max_epochs=1), trainer_values())
+    seen, step = [], CtrModule.training_step
+    monkeypatch.setattr(CtrModule, "training_step", lambda self, batch, i: seen.append(batch) or step(self, batch, i))
+    train.main()
+    assert len(seen) == 10 and all(batch.distinct_U is None and batch.creative_pos_B is None for batch in seen)
+    assert load_model(in_folder / "artifacts/model").creative_encoder is None
 
 
 def test_curves_have_one_point_every_few_steps_and_one_an_epoch(in_folder):
