@@ -31,6 +31,7 @@ def main() -> None:
     num_steps = int(sys.argv[1])
     train, trainer = load_section("train", TrainConfig), load_section("trainer", TrainerConfig)
     torch.set_num_threads(trainer.num_threads)
+    torch.set_float32_matmul_precision(trainer.matmul_precision)
     torch.use_deterministic_algorithms(trainer.deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.manual_seed(train.seed)

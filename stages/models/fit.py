@@ -20,6 +20,7 @@ from stages.models.ctr_module import CtrModule
 from stages.models.curves import CurveWriter, curve_logger
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
 from stages.models.id_hiding import hiding_shares
+from stages.models.matmul_precision import MatmulPrecision
 from stages.models.network import CtrNetwork, build_network
 from stages.models.progress import EpochLines, Stopwatch, TrainBar
 from stages.models.resume import Best, BestWeights, CheckpointWriter, newest_checkpoint
@@ -65,6 +66,7 @@ def fit_network(
     """
     _prepare_torch(train, trainer)
     _silence_lightning()
+    precision = MatmulPrecision(trainer.matmul_precision)
     network = build_network(model, data.spec)
     if network.creative_encoder is None:
         data = without_creatives(data)
@@ -101,7 +103,7 @@ def fit_network(
         deterministic=trainer.deterministic,
         max_epochs=train.max_epochs,
         logger=curve_logger(curves_folder),
-        callbacks=[stopwatch, curves, early_stopping, best, shown, writer],
+        callbacks=[stopwatch, precision, curves, early_stopping, best, shown, writer],
         plugins=[SafetensorsCheckpointIO()],
         default_root_dir=work_folder,
         log_every_n_steps=1,  # only the module's own callback logs steps; a larger number makes Lightning warn about short epochs
@@ -114,7 +116,8 @@ def fit_network(
     found = newest_checkpoint(work_folder)
     if found and lightning_trainer.is_global_zero:
         print(f"train: resuming at step {found[1]} of at most {num_steps}", file=sys.stderr)
-    lightning_trainer.fit(module, datamodule=datamodule, ckpt_path=str(found[0]) if found else None)
+    with precision.kept():
+        lightning_trainer.fit(module, datamodule=datamodule, ckpt_path=str(found[0]) if found else None)
     return Fitted(
         network=network,
         best=best.best,
