@@ -17,7 +17,7 @@ from stages.models.batches import TrainBatches
 from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
 from stages.models.ctr_module import decay_groups, take_images
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
-from stages.models.fit import channels_last
+from stages.models.fit import channels_last, keep_freed_memory
 from stages.models.network import CtrNetwork, build_network
 from stages.settings import load_section
 
@@ -35,6 +35,7 @@ def main() -> None:
     torch.use_deterministic_algorithms(trainer.deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.manual_seed(train.seed)
+    keep_freed_memory()
     network, batches = prepare(train, Path("data/encoded"))
     optimizer = torch.optim.AdamW(decay_groups(network, train), lr=train.lr, fused=True)
     for inputs in islice(cycle(batches), WARM_UP_STEPS):
