@@ -22,7 +22,7 @@ EPOCHS = 2
 PAIRS = 3
 BAR = 3.0
 MODELS = {"dcnv2": ["model=dcnv2", "model.cross_rank=0"], "deepfm": ["model=deepfm"]}
-VARIANTS = {"documented": "compiled as documented", "same_optimizer": "given our fused AdamW and no L2 losses"}
+VARIANTS = {"documented": "compiled as documented", "same_optimizer": "given our fused AdamW and matrix precision, no L2 losses"}
 
 
 def measure() -> list[Figure]:
@@ -56,7 +56,8 @@ def describe(space: Workspace) -> None:
     model, train = params["model"], params["train"]
     settings = {key: model[key] for key in ("embedding_dim", "hidden_dims", "dropout")}
     settings |= {key: train[key] for key in ("batch_size", "lr", "weight_decay")}
-    settings |= {"num_cross_layers": model.get("num_cross_layers"), "num_threads": params["trainer"]["num_threads"]}
+    settings |= {"num_cross_layers": model.get("num_cross_layers")}
+    settings |= {key: params["trainer"][key] for key in ("num_threads", "matmul_precision")}
     write_json(space.root / "data/encoded/peer.json", settings)
 
 

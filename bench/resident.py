@@ -17,7 +17,7 @@ from stages.models.batches import TrainBatches
 from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
 from stages.models.ctr_module import decay_groups, take_images
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
-from stages.models.fit import channels_last
+from stages.models.fit import channels_last, keep_freed_memory
 from stages.models.network import CtrNetwork, build_network
 from stages.settings import load_section
 
@@ -31,9 +31,11 @@ def main() -> None:
     num_steps = int(sys.argv[1])
     train, trainer = load_section("train", TrainConfig), load_section("trainer", TrainerConfig)
     torch.set_num_threads(trainer.num_threads)
+    torch.set_float32_matmul_precision(trainer.matmul_precision)
     torch.use_deterministic_algorithms(trainer.deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.manual_seed(train.seed)
+    keep_freed_memory()
     network, batches = prepare(train, Path("data/encoded"))
     optimizer = torch.optim.AdamW(decay_groups(network, train), lr=train.lr, fused=True)
     for inputs in islice(cycle(batches), WARM_UP_STEPS):

@@ -98,6 +98,7 @@ class TrainerConfig:
     devices: Annotated[int, Field(ge=1, le=1024)]  # devices on this machine
     strategy: Literal["auto", "ddp"]
     precision: Literal["32-true", "bf16-mixed"]
+    matmul_precision: Literal["highest", "high", "medium"]  # of float32 matrix products in training steps
     num_threads: Annotated[int, Field(ge=1, le=1024)]  # CPU threads of one process
     deterministic: bool  # same bits every time; slower on a GPU
     prefetch_batches: Annotated[int, Field(ge=0, le=64)]  # batches prepared ahead by a thread; 0 uses none

@@ -1,10 +1,12 @@
 """Trains one network on encoded arrays: puts module, data and callbacks together in a Lightning trainer."""
 
+import ctypes
 import logging
 import math
+import platform
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +22,12 @@ from stages.models.ctr_module import CtrModule
 from stages.models.curves import CurveWriter, curve_logger
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
 from stages.models.id_hiding import hiding_shares
+from stages.models.matmul_precision import MatmulPrecision
 from stages.models.network import CtrNetwork, build_network
 from stages.models.progress import EpochLines, Stopwatch, TrainBar
 from stages.models.resume import Best, BestWeights, CheckpointWriter, newest_checkpoint
+
+KEPT_BLOCK_MIB, KEPT_FREE_MIB = 32, 256  # largest block (glibc takes no more) and most memory that is not given back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +70,10 @@ def fit_network(
     """
     _prepare_torch(train, trainer)
     _silence_lightning()
+    precision = MatmulPrecision(trainer.matmul_precision)
     network = build_network(model, data.spec)
+    if network.creative_encoder is None:
+        data = without_creatives(data)
     batch_size = fitting_batch_size(train, len(data.train), trainer.devices)
     datamodule = CtrDataModule(
         data.train,
@@ -99,7 +107,7 @@ def fit_network(
         deterministic=trainer.deterministic,
         max_epochs=train.max_epochs,
         logger=curve_logger(curves_folder),
-        callbacks=[stopwatch, curves, early_stopping, best, shown, writer],
+        callbacks=[stopwatch, precision, curves, early_stopping, best, shown, writer],
         plugins=[SafetensorsCheckpointIO()],
         default_root_dir=work_folder,
         log_every_n_steps=1,  # only the module's own callback logs steps; a larger number makes Lightning warn about short epochs
@@ -112,7 +120,8 @@ def fit_network(
     found = newest_checkpoint(work_folder)
     if found and lightning_trainer.is_global_zero:
         print(f"train: resuming at step {found[1]} of at most {num_steps}", file=sys.stderr)
-    lightning_trainer.fit(module, datamodule=datamodule, ckpt_path=str(found[0]) if found else None)
+    with precision.kept():
+        lightning_trainer.fit(module, datamodule=datamodule, ckpt_path=str(found[0]) if found else None)
     return Fitted(
         network=network,
         best=best.best,
@@ -133,6 +142,12 @@ def fitting_batch_size(train: TrainConfig, num_rows: int, num_devices: int) -> i
     return min(train.batch_size, max(1 << max(largest.bit_length() - 1, 0), num_devices))
 
 
+def without_creatives(data: EncodedData) -> EncodedData:
+    """`data` for a network that does not look at creatives: its batches need no list of theirs."""
+    train, val = (replace(split, creative_idx_N=None) for split in (data.train, data.val))
+    return replace(data, train=train, val=val, image_NCSS=None)
+
+
 def channels_last(image_NCSS: np.ndarray | None) -> Tensor | None:
     """The same images and shape, with the channels of a pixel side by side: convolutions on a CPU are faster on these."""
     if image_NCSS is None:
@@ -140,11 +155,21 @@ def channels_last(image_NCSS: np.ndarray | None) -> Tensor | None:
     return torch.from_numpy(np.ascontiguousarray(image_NCSS.transpose(0, 2, 3, 1))).permute(0, 3, 1, 2)
 
 
+def keep_freed_memory() -> None:
+    """Have this process keep what a step frees for the next one: taking it from the kernel anew costs a tenth of a step."""
+    if platform.libc_ver()[0] == "glibc":
+        m_trim_threshold, m_mmap_threshold = -1, -3  # of malloc.h
+        libc = ctypes.CDLL(None)
+        libc.mallopt(m_mmap_threshold, KEPT_BLOCK_MIB << 20)
+        libc.mallopt(m_trim_threshold, KEPT_FREE_MIB << 20)
+
+
 def _prepare_torch(train: TrainConfig, trainer: TrainerConfig) -> None:
     torch.set_num_threads(trainer.num_threads)
     # the trainer turns deterministic algorithms on; filling every new tensor with NaN besides would cost time for nothing
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.manual_seed(train.seed)  # for the initial weights; each step seeds itself
+    keep_freed_memory()
 
 
 def _silence_lightning() -> None:

@@ -32,8 +32,8 @@ class _ByteReluDropout(torch.autograd.Function):
         ctx.scale = 256 / (256 - num_dropped)
         word = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)  # None: up to 2**63 - 1
         byte = word.view(torch.uint8)[: x.numel()].view(x.shape)
-        factor = byte.to(x.dtype).sub_(num_dropped - 1).clamp_(0, 1).mul_(ctx.scale)  # 0 below num_dropped, else scale
-        y = x.clamp_min(0).mul_(factor)
+        kept = byte.clamp_(num_dropped - 1, num_dropped).sub_(num_dropped - 1)  # 0 below num_dropped, else 1
+        y = kept.to(x.dtype).mul_(ctx.scale).mul_(x).clamp_min_(0)
         ctx.save_for_backward(y)
         return y
 

@@ -1,5 +1,8 @@
 """How a network learns from a batch: hidden ids and images, schedule, decay, metrics."""
 
+import platform
+import resource
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from stages.models.batches import Batch
 from stages.models.ctr_module import CtrModule, decay_groups, hide_images, lr_share, step_seed
-from stages.models.fit import fitting_batch_size
+from stages.models.fit import fitting_batch_size, keep_freed_memory
 from stages.models.id_hiding import hide_ids, hiding_shares
 from stages.models.network import build_network
 from stages.models.relu_dropout import ReluDropout
@@ -78,6 +81,20 @@ def test_small_data_sets_get_smaller_batches(num_rows, expected):
 
 def test_every_device_gets_a_row():
     assert fitting_batch_size(train_config(batch_size=1024, min_steps_per_epoch=100), 20, 2) == 2
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_freed_memory_is_kept_for_the_next_step():
+    keep_freed_memory()
+
+    def pages_taken() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        blocks = [torch.zeros(2**20) for _ in range(12)]  # 48 MiB, 12,288 pages
+        del blocks
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    pages_taken()
+    assert pages_taken() < 1000
 
 
 def test_step_seeds_differ_by_seed_step_and_rank():

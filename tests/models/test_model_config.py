@@ -61,6 +61,11 @@ def test_several_devices_need_ddp():
         TypeAdapter(TrainerConfig).validate_python(trainer_values(devices=2))
 
 
+def test_unknown_matmul_precision_is_refused():
+    with pytest.raises(ValidationError, match="'highest', 'high' or 'medium'"):
+        TypeAdapter(TrainerConfig).validate_python(trainer_values(matmul_precision="low"))
+
+
 def test_config_classes_are_importable_without_torch():
     code = "import sys, stages.models.config; sys.exit('torch' in sys.modules or 'pytorch_lightning' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=CONF.parent, check=False).returncode == 0

@@ -30,6 +30,21 @@ def test_field_embedding_gives_each_field_its_own_rows():
     assert got.tolist() == [[[0, 1], [8, 9]], [[6, 7], [12, 13]]]
 
 
+def test_field_embedding_trains_as_a_plain_lookup_does():
+    torch.manual_seed(0)
+    embedding, grad = FieldEmbedding([40, 3], 16), torch.randn(500, 2, 16)
+    idx = torch.stack([torch.randint(0, 40, (500,)), torch.randint(0, 3, (500,))], dim=1)
+    grads = []
+    for mode in (True, True, False):  # twice: equal bits
+        embedding.train(mode).zero_grad()
+        out = embedding(idx)
+        out.backward(grad)
+        grads.append(embedding.table.weight.grad)
+        assert torch.equal(out, embedding.table.weight[idx + torch.tensor([0, 40])])
+    assert torch.equal(grads[0], grads[1])
+    torch.testing.assert_close(grads[0], grads[2])
+
+
 def test_logistic_equals_a_hand_computation():
     network = Logistic(model_config("logistic"), spec_of(WORLD), creative_dim=3)
     first = network.first_order

@@ -18,6 +18,7 @@ import yaml
 
 from stages import train
 from stages.models import checkpoint_io
+from stages.models.ctr_module import CtrModule
 from stages.models.model_folder import load_model
 from stages.models.resume import newest_checkpoint, remove_stale_runs, run_key
 from stages.models.val_metrics import log_loss
@@ -180,6 +181,51 @@ def test_reported_metrics_are_those_of_the_written_weights(in_folder):
         logit = network(cat_idx, dense, emb, creative_idx.long()).numpy()
     metrics = json.loads((in_folder / "reports/train/metrics.json").read_text())
     assert log_loss(logit, data.val.label_N) == pytest.approx(metrics["val/log_loss"], abs=1e-6)
+
+
+@pytest.fixture
+def seen_precisions(monkeypatch):
+    """Names of the steps that ran and the precision of matrix products in them; the process is left as it was."""
+    seen: set[tuple[str, str]] = set()
+    for name in ("training_step", "backward", "validation_step"):
+        step = getattr(CtrModule, name)
+
+        def watched(*args: Any, name: str = name, step: Any = step) -> Any:
+            seen.add((name, torch.get_float32_matmul_precision()))
+            return step(*args)
+
+        monkeypatch.setattr(CtrModule, name, watched)
+    before = torch.get_float32_matmul_precision()
+    yield seen
+    torch.set_float32_matmul_precision(before)
+
+
+def test_matrix_products_are_exact_but_in_training_steps(in_folder, seen_precisions):
+    prepare(in_folder, trainer={"matmul_precision": "medium"})
+    torch.set_float32_matmul_precision("high")
+    train.main()
+    assert seen_precisions == {("training_step", "medium"), ("backward", "medium"), ("validation_step", "highest")}
+    assert torch.get_float32_matmul_precision() == "high"
+
+
+def test_matrix_products_are_as_before_after_a_failed_training(in_folder, seen_precisions):
+    prepare(in_folder)
+    np.save(in_folder / "data/encoded/train/num_feats.npy", np.full((600, 2), 1e30, dtype=np.float32))
+    torch.set_float32_matmul_precision("high")
+    with pytest.raises(ValueError, match="must be a finite number"):
+        train.main()
+    assert torch.get_float32_matmul_precision() == "high"
+
+
+def test_creatives_that_the_network_does_not_see_are_left_out_of_its_batches(in_folder, monkeypatch):
+    prepare(in_folder, max_epochs=1)
+    values = asdict(model_config(creative_dim=0))
+    write_params(in_folder / "params.yaml", values, train_values(max_epochs=1), trainer_values())
+    seen, step = [], CtrModule.training_step
+    monkeypatch.setattr(CtrModule, "training_step", lambda self, batch, i: seen.append(batch) or step(self, batch, i))
+    train.main()
+    assert len(seen) == 10 and all(batch.distinct_U is None and batch.creative_pos_B is None for batch in seen)
+    assert load_model(in_folder / "artifacts/model").creative_encoder is None
 
 
 def test_curves_have_one_point_every_few_steps_and_one_an_epoch(in_folder):
