@@ -155,13 +155,16 @@ def channels_last(image_NCSS: np.ndarray | None) -> Tensor | None:
     return torch.from_numpy(np.ascontiguousarray(image_NCSS.transpose(0, 2, 3, 1))).permute(0, 3, 1, 2)
 
 
-def keep_freed_memory() -> None:
-    """Have this process keep what a step frees for the next one: taking it from the kernel anew costs a tenth of a step."""
-    if platform.libc_ver()[0] == "glibc":
-        m_trim_threshold, m_mmap_threshold = -1, -3  # of malloc.h
-        libc = ctypes.CDLL(None)
-        libc.mallopt(m_mmap_threshold, KEPT_BLOCK_MIB << 20)
-        libc.mallopt(m_trim_threshold, KEPT_FREE_MIB << 20)
+def keep_freed_memory() -> bool:
+    """Have this process keep what a step frees for the next one: taking it from the kernel anew costs a tenth of a step.
+
+    Returns whether the C library does so; only glibc can be told.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    m_trim_threshold, m_mmap_threshold = -1, -3  # of malloc.h
+    libc = ctypes.CDLL(None)
+    return libc.mallopt(m_mmap_threshold, KEPT_BLOCK_MIB << 20) == libc.mallopt(m_trim_threshold, KEPT_FREE_MIB << 20) == 1
 
 
 def _prepare_torch(train: TrainConfig, trainer: TrainerConfig) -> None:
