@@ -26,5 +26,5 @@ def try_release(exported: Path, config: ServerConfig, venv: Path = VENV) -> None
             store=str(store.folder),
             secret_file=str(folder / "secret"),
         )
-        with TritonServer(trial, venv=venv, log_path=folder / "triton.log", watch=False):
+        with TritonServer(trial, venv=venv, log_path=Path(config.store) / "trial.log", watch=False):
             pass

@@ -40,14 +40,17 @@ def public_config(name: str, request: RequestSpec, repository: RepositoryConfig)
 
 
 def ctr_config(request: RequestSpec, repository: RepositoryConfig, warmups: Warmups) -> triton.ModelConfig:
-    """Model `ctr`: two packed tensors. All inputs are optional for Triton, so that the model words what is missing."""
+    """Model `ctr`: two packed tensors. All inputs are optional for Triton, so that the model words what is missing.
+
+    Their widths are fixed: what announces another one is refused before memory is set aside for it.
+    """
     config = public_config("ctr", request, repository)
     for name, kind, columns in (
         (CATEGORICAL, triton.TYPE_STRING, request.categorical), (NUMERIC, triton.TYPE_FP32, request.numeric),
     ):  # fmt: skip
         if columns:
-            config.input.add(name=name, data_type=kind, dims=[-1], optional=True)
-    config.input.add(name=IMAGE, data_type=triton.TYPE_STRING, dims=[-1], optional=True)
+            config.input.add(name=name, data_type=kind, dims=[len(columns)], optional=True)
+    config.input.add(name=IMAGE, data_type=triton.TYPE_STRING, dims=[1], optional=True)
     _warm_up(config, warmups, [1, min(64, repository.max_batch_size)])
     return config
 
@@ -57,8 +60,8 @@ def ctr_by_name_config(request: RequestSpec, repository: RepositoryConfig) -> tr
     config = public_config("ctr_by_name", request, repository)
     for column in request.columns:
         kind = triton.TYPE_FP32 if column in request.numeric else triton.TYPE_STRING
-        config.input.add(name=column.name, data_type=kind, dims=[-1], optional=True)
-    config.input.add(name=IMAGE, data_type=triton.TYPE_STRING, dims=[-1], optional=True)
+        config.input.add(name=column.name, data_type=kind, dims=[1], optional=True)
+    config.input.add(name=IMAGE, data_type=triton.TYPE_STRING, dims=[1], optional=True)
     return config
 
 

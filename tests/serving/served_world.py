@@ -4,6 +4,7 @@ import glob
 import hashlib
 import json
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from serving.ports import free_ports
 from serving.secret import admin_secret
 from serving.server import TritonServer
 from serving.store import Store
+from serving.stubs import stubs
 from stages.exporting.repository import write_repository
 from stages.files import read_json
 from tests.stages.pipeline_world import CONF
@@ -115,3 +117,11 @@ def spoil(version: Path) -> None:
     manifest = json.loads((version / "package.json").read_text())
     manifest["files"]["ctr.onnx"] = hashlib.sha256(b"no graph").hexdigest()
     (version / "package.json").write_text(json.dumps(manifest))
+
+
+def kill(server: TritonServer, model: str, number: int = 1) -> float:
+    """Kill processes of a model; the moment it was done."""
+    found = [pid for pid, (name, _) in stubs(server.process.pid).items() if name == model]
+    for pid in found[:number]:
+        os.kill(pid, signal.SIGKILL)
+    return time.monotonic()

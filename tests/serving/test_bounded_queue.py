@@ -33,6 +33,5 @@ def test_a_request_that_waits_too_long_is_refused(exported, tmp_path, spec, expo
     with serving(tmp_path, exported_with(exported, tmp_path / "repository", **slow)) as server:
         replies = [*ask_at_once(server, packed(exported_rows[:1], spec))]
         replies += ask_at_once(server, by_name(exported_rows[:1], spec), "ctr_by_name")
-    print(set((r.code, r.error) for r in replies))
     assert {reply.code for reply in replies} == {"UNAVAILABLE"}
     assert all("Request timeout expired" in reply.error for reply in replies)

@@ -8,8 +8,7 @@ import pytest
 from tests.serving.doors import DOORS, by_name, over_grpc, packed
 from tests.serving.metrics import scrape, total
 from tests.serving.pictures import encoded
-from tests.serving.served_world import REPOSITORY, exported_with, serving, wait_for
-from tests.serving.test_recovery import kill
+from tests.serving.served_world import REPOSITORY, exported_with, kill, serving, wait_for
 
 pytestmark = pytest.mark.triton
 INTERVAL_S = 0.1

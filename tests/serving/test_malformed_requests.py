@@ -73,7 +73,6 @@ def test_ten_thousand_malformed_requests_do_no_harm(hardy_server, sender, export
         memory.append(memory_mib(hardy_server))
 
     send()
-    print(dict(codes), f"memory {memory[0]:.0f} -> {memory[WARM_UP]:.0f} -> {memory[-1]:.0f} MiB")
     assert sum(codes.values()) >= TOGETHER * EXAMPLES
     assert codes["grpc", "INVALID_ARGUMENT"] > 1000 and codes["http", "INVALID_ARGUMENT"] > 1000
     assert memory[-1] - memory[WARM_UP] < GROWTH_MIB

@@ -1,7 +1,5 @@
 """What dies comes back without a person; what is told to stop answers what it accepted. Nobody gets a wrong answer."""
 
-import os
-import signal
 import time
 
 import grpc
@@ -9,11 +7,11 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from serving import watchdog
-from serving.stubs import instances, stubs
+from serving.stubs import instances
 from tests.serving.doors import by_name, over_grpc, packed
 from tests.serving.load import load
 from tests.serving.pictures import encoded
-from tests.serving.served_world import REPOSITORY, serving, wait_for
+from tests.serving.served_world import REPOSITORY, kill, serving, wait_for
 
 pytestmark = pytest.mark.triton
 RECOVERED_S, MAX_FAILED = 5, 50
@@ -25,14 +23,6 @@ def own_server(tmp_path, exported):
     """A server that the test may hurt."""
     with serving(tmp_path, exported / REPOSITORY) as running:
         yield running
-
-
-def kill(server, model: str, number: int = 1) -> float:
-    """Kill processes of a model; the moment it was done."""
-    found = [pid for pid, (name, _) in stubs(server.process.pid).items() if name == model]
-    for pid in found[:number]:
-        os.kill(pid, signal.SIGKILL)
-    return time.monotonic()
 
 
 def whole(server) -> bool:
@@ -51,11 +41,7 @@ def test_a_killed_process_of_the_model_comes_back_and_few_requests_fail(
         settled = time.monotonic()
         time.sleep(0.5)
     last_failure = max((when for when, _ in asked.failed), default=killed)
-    print(
-        f"{number} killed: {len(asked.failed)} of {len(asked.ended)} requests failed, "
-        f"the last after {last_failure - killed:.2f} s; {dict(asked.reasons)}"
-    )
-    assert len(asked.failed) < MAX_FAILED
+    assert len(asked.failed) < MAX_FAILED, asked.reasons
     assert not asked.wrong
     assert last_failure < settled
     assert asked.answered_since(settled) > 50
@@ -76,11 +62,10 @@ def test_a_stop_under_load_answers_right_or_not_at_all(own_server, exported_rows
         time.sleep(0.5)
         own_server.process.terminate()
         time.sleep(1.5)
-    print(f"{len(asked.answered)} answered, {dict(asked.reasons)}")
     assert not asked.wrong
     assert len(asked.answered) > 100
     gone = "NOT_FOUND: Request for unknown model: 'ctr' has no available versions"  # a new request, while Triton ends
-    assert all(reason == gone or reason.startswith("UNAVAILABLE: ") for reason in asked.reasons)
+    assert all(reason == gone or reason.startswith(("UNAVAILABLE: ", "CANCELLED: ")) for reason in asked.reasons), asked.reasons
 
 
 def test_a_shape_beyond_all_numbers_costs_a_process_at_most(own_server, exported_rows, spec):
@@ -89,7 +74,6 @@ def test_a_shape_beyond_all_numbers_costs_a_process_at_most(own_server, exported
     request.inputs.add(name="numeric", datatype="FP32", shape=[1, 1 << 62])
     with grpc.insecure_channel(own_server.grpc_url) as channel, pytest.raises(grpc.RpcError) as refused:
         service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=10)
-    print(refused.value.code(), refused.value.details())
     assert refused.value.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL)
     tensors = packed(exported_rows[:3], spec)
     wait_for(lambda: all(over_grpc(own_server, tensors).code == "OK" for _ in range(20)), RECOVERED_S, "it answers again")

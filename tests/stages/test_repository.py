@@ -82,9 +82,10 @@ def test_every_model_has_a_bounded_queue_and_one_version(world, packaging):
 def test_the_doors_take_what_a_request_holds(world, packaging):
     spec, found = request_spec(world), configs(repository(world, packaging))
     packs = {CATEGORICAL: (triton.TYPE_STRING, spec.categorical), NUMERIC: (triton.TYPE_FP32, spec.numeric)}
-    image = {IMAGE: (triton.TYPE_STRING, [-1])}
-    assert of_config(found["ctr"].input) == {name: (kind, [-1]) for name, (kind, columns) in packs.items() if columns} | image
-    by_name = {column.name: (kind, [-1]) for kind, columns in packs.values() for column in columns}
+    image = {IMAGE: (triton.TYPE_STRING, [1])}
+    packed = {name: (kind, [len(columns)]) for name, (kind, columns) in packs.items() if columns}
+    assert of_config(found["ctr"].input) == packed | image
+    by_name = {column.name: (kind, [1]) for kind, columns in packs.values() for column in columns}
     assert of_config(found["ctr_by_name"].input) == by_name | image
     for name in ("ctr", "ctr_by_name"):
         assert of_config(found[name].output) == {
