@@ -18,7 +18,7 @@ class RepositoryConfig:
     max_queue_delay_us: int = Field(ge=0)  # microseconds a request waits for others to share its batch
     max_queue_size: int = Field(ge=1)  # requests that wait; what comes beyond is refused at once
     queue_timeout_us: int = Field(ge=1)  # microseconds after which a waiting request is refused
-    max_request_bytes: int = Field(ge=1024)  # of all images of a request together
+    max_request_bytes: int = Field(ge=1024)  # of all strings of a request together, and of all its images
     max_string_bytes: int = Field(ge=1)  # of one string, where its column declares no max_length
     max_image_bytes: int = Field(ge=64)  # of one encoded creative
     max_image_pixels: int = Field(ge=1)  # width times height, told before it is decoded

@@ -70,6 +70,9 @@ class RequestReader:
 
     def _decoded(self, raw_NC: np.ndarray) -> list[str]:
         flat = raw_NC.ravel().tolist()
+        most = self.limits["max_request_bytes"]
+        if len(flat) * self.limits["max_string_bytes"] > most and (total := sum(map(len, flat))) > most:
+            raise Refused("request_size", f"input '{CATEGORICAL}' holds {total} bytes, at most {most} a request; send fewer rows")
         try:
             return [value.decode() for value in flat]
         except UnicodeDecodeError:

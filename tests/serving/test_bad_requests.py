@@ -176,3 +176,10 @@ def test_a_shared_memory_region_that_nobody_registered_is_not_found(strict_serve
     tensor["parameters"]["shared_memory_byte_size"] = 16
     reply = refusal(post(strict_server, "ctr", json.dumps({"inputs": [tensor]}).encode()))
     assert (reply.code, reply.error) == ("NOT_FOUND", "Unable to find shared memory region: 'x'")
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_too_many_bytes_of_strings_are_refused(strict_server, good, door):
+    large = {CATEGORICAL: np.full((64, 5), "x" * 90, dtype=object), NUMERIC: np.repeat(good[NUMERIC][:1], 64, axis=0)}
+    sentence = "input 'categorical' holds 28800 bytes, at most 20000 a request; send fewer rows"
+    assert_refused(DOORS[door](strict_server, large), sentence)
