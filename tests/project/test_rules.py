@@ -159,3 +159,7 @@ def test_lock_files_hold_what_was_chosen():
         for line in chosen.read_text().splitlines():
             if "==" in line:
                 assert re.sub(r"\[.*\]", "", line).lower() in lock, f"{chosen.name}: {line}"
+
+
+def test_what_python_writes_beside_the_code_is_no_input_of_a_stage():
+    assert "__pycache__" in (ROOT / ".dvcignore").read_text().splitlines()

@@ -180,6 +180,6 @@ def test_a_shared_memory_region_that_nobody_registered_is_not_found(strict_serve
 
 @pytest.mark.parametrize("door", DOORS)
 def test_too_many_bytes_of_strings_are_refused(strict_server, good, door):
-    large = {CATEGORICAL: np.full((64, 5), "x" * 90, dtype=object), NUMERIC: np.repeat(good[NUMERIC][:1], 64, axis=0)}
+    large = {CATEGORICAL: np.full((64, 5), b"x" * 90, dtype=object), NUMERIC: np.repeat(good[NUMERIC][:1], 64, axis=0)}
     sentence = "input 'categorical' holds 28800 bytes, at most 20000 a request; send fewer rows"
     assert_refused(DOORS[door](strict_server, large), sentence)
