@@ -4,10 +4,8 @@ Server and client share the machine's cores. Reads the checkout's own export and
 """
 
 import asyncio
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +19,9 @@ from bench.figures import Figure
 from contracts.declaration import Declaration
 from contracts.raw import partitions, read_images
 from contracts.request import CATEGORICAL, IMAGE, NUMERIC, numbers, request_of, strings
-from serving.ports import free_ports
-from serving.server import EXPORTED, TritonServer
+from serving.server import EXPORTED
 from serving.settings import load_server_config
-from serving.store import Store
+from serving.trial import trial_server
 from stages.files import read_json
 from stages.scoring import open_session
 
@@ -41,25 +38,13 @@ def measure() -> list[Figure]:
     declaration = TypeAdapter(Declaration).validate_python(read_json(EXPORT_DIR / "declaration.json"))
     rows = pl.read_parquet(TEST).head(SHOWN_ROWS)
     categorical, numeric = packed(rows, declaration)
-    with running_server() as server:
+    with trial_server(EXPORTED, load_server_config()) as server:
         figures = [in_process(rows)]
         for num_rows, clients in WORKLOADS:
             for protocol, url, module in (("gRPC", server.grpc_url, grpc_aio), ("HTTP", server.http_url[7:], http_aio)):
                 load = asyncio.run(run_load(module, url, categorical, numeric, num_rows, clients))
                 figures.append(described(protocol, num_rows, clients, load))
         return [*figures, *worth_of_images(server.grpc_url, declaration)]
-
-
-@contextmanager
-def running_server() -> Iterator[TritonServer]:
-    """The exported model on free ports, released to a store that is removed afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        ports = dict(zip(("http_port", "grpc_port", "metrics_port"), free_ports(3), strict=True))
-        config = load_server_config(store=f"{folder}/models", secret_file=f"{folder}/secret", **ports)
-        store = Store(Path(config.store))
-        store.activate(store.release(EXPORTED))
-        with TritonServer(config, log_path=Path(folder) / "triton.log") as server:
-            yield server
 
 
 def packed(rows: pl.DataFrame, declaration: Declaration) -> tuple[np.ndarray, np.ndarray]:

@@ -12,11 +12,11 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 from contracts.serving_config import ServerConfig
 from serving.arguments import Paths, triton_arguments
+from serving.entry import run
 from serving.secret import ENV, admin_secret
 from serving.settings import changed, load_server_config
 from serving.store import Store
@@ -121,10 +121,4 @@ def _server_script(config: ServerConfig, models: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:  # while the image is built
-        sys.exit(130)
-    except (ValueError, OSError) as error:
-        print(f"serve: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
+    run("serve", main)

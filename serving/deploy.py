@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 from serving.admin import AdminApi
+from serving.entry import run
 from serving.secret import admin_secret
 from serving.server import EXPORTED
 from serving.settings import load_server_config
 from serving.store import Store
-from serving.trial import try_release
+from serving.trial import trial_server
 
 SETTLE_S = 5.0  # at most, for the version before to answer what it has begun
 POLL_S = 0.05
@@ -29,7 +30,8 @@ def main() -> None:
     before = store.active()
     if args.version is None and store.released(args.exported) is None:
         print("deploy: trying the new version in a server of its own ...", flush=True)
-        try_release(args.exported, config)
+        with trial_server(args.exported, config):
+            pass  # it has loaded and answered its warm-up requests
     version = args.version or store.release(args.exported)
     if before == version and admin.versions("ctr") == [version]:
         print(f"deploy: version {version} is being served already")
@@ -76,8 +78,4 @@ def _settle(admin: AdminApi) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError) as error:
-        print(f"deploy: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
+    run("deploy", main)

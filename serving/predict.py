@@ -16,6 +16,7 @@ from tqdm import tqdm
 from contracts.chunk import ROW
 from serving.client import CtrClient, ServerFailed
 from serving.client_settings import PROTOCOLS
+from serving.entry import run
 from serving.predict_input import ImageFolder, RowsToScore, declared_rows, published_rows, read_declaration
 from serving.predict_output import RejectedRows, ScoredRows, opened, quarantine
 from serving.protocols import DEFAULT_PORTS
@@ -100,28 +101,15 @@ def summary(rows: Path, output: Path | None, counts: Counter[str]) -> str:
     return f"predict: {counts['raw']} rows of {rows} = {to} + {aside}"
 
 
-def sentence(error: BaseException) -> str:
-    """The error on one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}{f' ({error.filename})' if error.filename else ''}"
-    return " ".join(str(error).split())
-
-
-def run() -> None:
-    """`main`, its errors as one sentence on stderr and an exit code."""
+def piped() -> None:
+    """`main`, ended quietly when whoever reads our stdout has enough."""
     try:
         main()
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads our stdout has enough
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except (ValueError, OSError, ServerFailed) as error:
-        print(f"predict: error: {sentence(error)}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("predict: stopped", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":
-    run()
+    run("predict", piped, ServerFailed)

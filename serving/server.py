@@ -25,6 +25,7 @@ from types import TracebackType
 from contracts.serving_config import ServerConfig
 from serving.admin import AdminApi
 from serving.arguments import Paths, triton_arguments
+from serving.entry import run
 from serving.ports import refuse_busy_ports
 from serving.runtime import Runtime, find_runtime
 from serving.secret import admin_secret
@@ -242,8 +243,4 @@ def greeting(server: TritonServer) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError) as error:
-        print(f"serve: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
+    run("serve", main)

@@ -1,6 +1,8 @@
 """Tries a release in a Triton of its own before the running server gets to see it: its files, its loading, its warm-up."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from contracts.serving_config import ServerConfig
@@ -10,8 +12,12 @@ from serving.settings import changed
 from serving.store import Store
 
 
-def try_release(exported: Path, config: ServerConfig, venv: Path = VENV) -> None:
-    """Start the exported repository on free ports of this machine, and stop it. Raises ValueError if it does not load."""
+@contextmanager
+def trial_server(exported: Path, config: ServerConfig, venv: Path = VENV) -> Iterator[TritonServer]:
+    """The exported repository on free ports of this machine, from a store that is removed afterwards.
+
+    Raises ValueError if it does not load.
+    """
     with tempfile.TemporaryDirectory(prefix="adclick-trial-") as name:
         folder = Path(name)
         store = Store(folder / "models")
@@ -26,5 +32,5 @@ def try_release(exported: Path, config: ServerConfig, venv: Path = VENV) -> None
             store=str(store.folder),
             secret_file=str(folder / "secret"),
         )
-        with TritonServer(trial, venv=venv, log_path=Path(config.store) / "trial.log", watch=False):
-            pass
+        with TritonServer(trial, venv=venv, log_path=Path(config.store) / "trial.log") as server:
+            yield server

@@ -1,25 +1,19 @@
 """Triton model `creative_encoder`: PNG or JPEG bytes in, the embedding that the ranker takes out. One image a row."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 import triton_python_backend_utils as pb_utils
 
-from serving.triton.package import check_package, read_json
+from serving.triton.package import open_version
 from serving.triton.pixels import read_pixels
 from serving.triton.refusal import INNER, Refused
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        folder = Path(args["model_repository"]) / args["model_version"]
-        try:
-            check_package(folder)
-        except ValueError as error:
-            raise pb_utils.TritonModelException(str(error)) from None
-        settings = read_json(folder / "request.json")
+        folder, settings = open_version(args)
         self._size, self._limits = settings["image_size"], settings["limits"]
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1

@@ -5,7 +5,6 @@ This is the one public door to predictions: what is to route between versions, o
 
 import json
 import traceback
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from serving.triton.counters import AnsweredRows, Counters
 from serving.triton.creatives import CreativeLooks
 from serving.triton.graph import Answer, OrtGraph, TritonGraph
 from serving.triton.joined_rows import JoinedRows
-from serving.triton.package import check_package, read_json
+from serving.triton.package import open_version
 from serving.triton.packed_request import PackedRequest, RequestReader
 from serving.triton.refusal import INNER, INNER_CALL, Refused
 
@@ -26,13 +25,8 @@ Outcome = np.ndarray | Refused
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        folder = Path(args["model_repository"]) / args["model_version"]
-        try:
-            check_package(folder)
-        except ValueError as error:
-            raise pb_utils.TritonModelException(str(error)) from None
+        folder, settings = open_version(args)
         self._version = int(args["model_version"])
-        settings = read_json(folder / "request.json")
         self._categorical, self._numeric = settings["categorical"], settings["numeric"]
         self._string_rules = StringRules(self._categorical, settings["limits"]["max_string_bytes"])
         self._numeric_rules = NumericRules(self._numeric)

@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from serving.triton.package import check_package, read_json
+from serving.triton.package import open_version
 from serving.triton.packed_request import CATEGORICAL, IMAGE, NUMERIC
 from serving.triton.refusal import INNER, INNER_CALL, Refused
 
@@ -18,12 +17,7 @@ BUSY = ("maximum queue size", "Request timeout expired")  # in Triton's words, w
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        folder = Path(args["model_repository"]) / args["model_version"]
-        try:
-            check_package(folder)
-        except ValueError as error:
-            raise pb_utils.TritonModelException(str(error)) from None
-        settings = read_json(folder / "request.json")
+        _, settings = open_version(args)
         self._packs = [(name, settings[name]) for name in (CATEGORICAL, NUMERIC) if settings[name]]
 
     async def execute(self, requests: list[Any]) -> list[Any]:

@@ -8,6 +8,21 @@ from typing import Any
 MANIFEST = "package.json"
 
 
+def open_version(args: dict[str, str]) -> tuple[Path, dict[str, Any]]:
+    """Folder and settings of the version that Triton initialises with `args`.
+
+    Raises TritonModelException if a file of it was changed: the version is not loaded then.
+    """
+    folder = Path(args["model_repository"]) / args["model_version"]
+    try:
+        check_package(folder)
+    except ValueError as error:
+        import triton_python_backend_utils as pb_utils  # there inside Triton only; the store checks packages too
+
+        raise pb_utils.TritonModelException(str(error)) from None
+    return folder, read_json(folder / "request.json")
+
+
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 

@@ -136,3 +136,21 @@ def test_the_command_says_what_is_not_there(command, server):
         command()
     with pytest.raises(ValueError, match=r"has no version 99; it has \[1"):
         command("--version", "99")
+
+
+def test_a_new_version_is_tried_apart_and_what_does_not_load_there_is_not_released(
+    command, server, store, exported, tmp_path, capsys, exported_rows, spec
+):
+    made = exported_with(exported, tmp_path / REPOSITORY, max_batch_size=333)
+    before = store.versions()
+    command()
+    assert store.versions() == [*before, before[-1] + 1] and served(server, exported_rows, spec) == [before[-1] + 1]
+    assert "deploy: trying the new version in a server of its own ..." in capsys.readouterr().out
+    command("--version", "1")
+    shutil.rmtree(made)
+    spoil(exported_with(exported, tmp_path / REPOSITORY, max_batch_size=334) / "ctr/1")
+    released = store.versions()
+    with pytest.raises(ValueError, match="Triton ended while it started: failed to load 'ctr'.*trial.log"):
+        command()
+    assert store.versions() == released and store.active() == 1
+    assert served(server, exported_rows, spec) == [1]

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from serving import predict
+from serving import entry, predict
 from serving.client import RefusedRequest, ServerFailed
 from stages import score
 from tests.serving.client_world import ALLOWED, RAW, truth_of, url_of
@@ -192,7 +192,7 @@ def test_errors_are_one_sentence_and_an_exit_code(monkeypatch, project, capfd):
     for url, sentence in (("127.0.0.1:1", "127.0.0.1:1 is not available: Connection refused"), ("x", "url must be host:port")):
         monkeypatch.setattr(sys, "argv", ["predict", "rows.csv", "--url", url])
         with pytest.raises(SystemExit, match="1"):
-            predict.run()
+            entry.run("predict", predict.piped, ServerFailed)
         out, err = capfd.readouterr()
         assert out == "" and err.startswith(f"predict: error: {sentence}") and err.count("\n") == 1
 

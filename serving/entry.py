@@ -1,0 +1,23 @@
+"""How a command of serving fails: one sentence on stderr and an exit code, never a traceback for bad input."""
+
+import sys
+from collections.abc import Callable
+
+
+def run(name: str, main: Callable[[], int | None], *failures: type[Exception]) -> None:
+    """Run `main` and exit with its status; ValueError, OSError and `failures` are the user's to mend."""
+    try:
+        sys.exit(main() or 0)
+    except KeyboardInterrupt:
+        print(f"{name}: stopped", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, OSError, *failures) as error:
+        print(f"{name}: error: {sentence(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def sentence(error: BaseException) -> str:
+    """The error on one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}{f' ({error.filename})' if error.filename else ''}"
+    return " ".join(str(error).split())
