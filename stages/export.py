@@ -15,12 +15,14 @@ import polars as pl
 import torch
 
 from contracts.declaration import Declaration
+from contracts.request import RequestSpec, request_of
 from contracts.serving_config import ServingConfig
 from stages.config import ExportConfig
 from stages.entry import run_stage
 from stages.exporting.container import write_container
 from stages.exporting.graphs import creative_encoder_graph, fused_graph, ranker_graph
 from stages.exporting.manifest import CODE, manifest
+from stages.exporting.packed import packed_graph
 from stages.exporting.parity import check_parity
 from stages.exporting.repository import write_repository
 from stages.files import atomic_folder, write_json
@@ -43,12 +45,13 @@ def main() -> None:
     config = load_section("export", ExportConfig)
     params = load_params()
     declaration = load_section("data", Declaration)
+    request = request_of(declaration)
     serving = load_section("serving", ServingConfig)
     network = load_model(MODEL_DIR)
     spec = load_spec(ENCODED_DIR)
     table_CE = creative_table(network, load_creatives(ENCODED_DIR, spec))
     with atomic_folder(EXPORT_DIR) as fresh:
-        write_graphs(network, table_CE, fresh)
+        write_graphs(network, table_CE, request, fresh)
         shutil.copyfile(FEATURES_PATH, fresh / "features.json")
         write_json(fresh / "declaration.json", params["data"])
         test = load_split(ENCODED_DIR, "test", spec)
@@ -57,6 +60,7 @@ def main() -> None:
             network,
             test,
             pl.read_parquet(SPLIT_DIR / "test.parquet"),
+            request,
             table_CE,
             config.batch_sizes,
             config.fused_rows,
@@ -80,9 +84,14 @@ def creative_table(network: CtrNetwork, images: np.ndarray | None) -> np.ndarray
     return network.encode_creatives(torch.from_numpy(np.array(images))).numpy()
 
 
-def write_graphs(network: CtrNetwork, table_CE: np.ndarray | None, folder: Path) -> None:
+def write_graphs(network: CtrNetwork, table_CE: np.ndarray | None, request: RequestSpec, folder: Path) -> None:
     encoder, ranker = onnx.load(ENCODER_PATH), ranker_graph(network, table_CE)
-    graphs = {"encoder": encoder, "ranker": ranker, "ctr": fused_graph(encoder, ranker)}
+    graphs = {
+        "encoder": encoder,
+        "ranker": ranker,
+        "ctr": fused_graph(encoder, ranker),
+        "ctr_packed": packed_graph(encoder, ranker, request),
+    }
     if table_CE is not None:
         graphs["creative_encoder"] = creative_encoder_graph(network)
     for name, graph in graphs.items():

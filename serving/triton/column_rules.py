@@ -33,46 +33,58 @@ class StringRules:
         self._columns, self._max_string_bytes = columns, max_string_bytes
         self._missing = [frozenset(("", *column["missing"])) for column in columns]
         self._missing_numbers = [_numbers(column["missing"]) for column in columns]
-        self._checked = [i for i, column in enumerate(columns) if column["used"]]
-        self._required = [i for i in self._checked if not columns[i]["nullable"]]
+        checked = [i for i, column in enumerate(columns) if column["used"]]
+        # text without markers of its own can only be too long, which its number of bytes tells
+        self._read = [i for i in checked if columns[i]["dtype"] != "string" or columns[i]["missing"]]
+        self._texts = [i for i in checked if i not in self._read]
+        limits = (columns[i]["max_length"] for i in self._texts)
+        self._longest = [max_string_bytes if limit is None else limit for limit in limits]
+        self._shortest_limit = min(self._longest, default=max_string_bytes)
+        self._required = [i for i in checked if not columns[i]["nullable"]]
 
     def respell(self, rows: JoinedRows, found: Answer) -> bool:
         """Check the strangers, and spell those as the vocabulary does that mean something it may know; True if any.
 
-        Refuses requests in `rows`, changes its strings in place.
+        Refuses requests in `rows`, changes its strings.
         """
-        respelt = False
-        for i, ids_N in self._with(UNKNOWN_ID, self._checked, found):
-            strings_N = rows.strings_CN[i]
-            for row in np.flatnonzero(ids_N == UNKNOWN_ID).tolist():
+        if rows.text is None:
+            return False
+        respelt = {}
+        for i in (*self._too_long(rows), *self._read):
+            ids_N = self._ids(i, found)
+            for row in np.flatnonzero(ids_N == UNKNOWN_ID).tolist() if (ids_N == UNKNOWN_ID).any() else ():
+                value = rows.text.string(row, i)
                 try:
-                    spelt = self._canonical(i, strings_N[row])
+                    spelt = self._canonical(i, value)
                 except Refused as broken:
                     request, place = rows.place(row)
-                    expected = str(broken)
-                    rows.refuse(request, refused_value(self._columns[i]["name"], place, strings_N[row], broken.rule, expected))
+                    rows.refuse(request, refused_value(self._columns[i]["name"], place, value, broken.rule, str(broken)))
                     continue
-                if spelt != strings_N[row]:
-                    strings_N[row], respelt = spelt, True
-        return respelt
+                if spelt != value:
+                    respelt[row, i] = spelt
+        if respelt:
+            rows.replace(respelt)
+        return bool(respelt)
 
-    def require(self, rows: JoinedRows, found: Answer) -> None:
+    def require(self, rows: JoinedRows) -> None:
         """Refuse requests that lack a value of a column that needs one."""
-        for i, ids_N in self._with(MISSING_ID, self._required, found):
-            for row in np.flatnonzero(ids_N <= MISSING_ID).tolist():
-                if rows.strings_CN[i][row] == "":
-                    request, place = rows.place(row)
-                    rows.refuse(request, refused_value(self._columns[i]["name"], place, "", "not_null", "a value is required"))
+        if rows.text is None or rows.text.lengths_NC.all():
+            return
+        for i in self._required:
+            for row in np.flatnonzero(rows.text.lengths_NC[:, i] == 0).tolist():
+                request, place = rows.place(row)
+                rows.refuse(request, refused_value(self._columns[i]["name"], place, "", "not_null", "a value is required"))
 
-    def _with(self, largest: int, columns: list[int], found: Answer) -> list[tuple[int, np.ndarray]]:
-        """Those of `columns` that have an id of at most `largest`, and their ids [N]: most columns of a batch have none."""
-        has_F = (found.cat_idx_NF <= largest).any(axis=0).tolist()
-        fields = [(i, self._columns[i]["field"]) for i in columns]
-        return [
-            (i, found.creative_idx_N if field is None else found.cat_idx_NF[:, field])
-            for i, field in fields
-            if field is None or has_F[field]
-        ]
+    def _too_long(self, rows: JoinedRows) -> list[int]:
+        """Columns of texts with one that may be too long: bytes are at least as many as characters."""
+        lengths_NC = rows.text.lengths_NC
+        if lengths_NC.max() <= self._shortest_limit:
+            return []
+        return [i for i, limit in zip(self._texts, self._longest, strict=True) if (lengths_NC[:, i] > limit).any()]
+
+    def _ids(self, i: int, found: Answer) -> np.ndarray:
+        field = self._columns[i]["field"]
+        return found.creative_idx_N if field is None else found.cat_idx_NF[:, field]
 
     def _canonical(self, i: int, value: str) -> str:
         """The vocabulary's spelling, "" for a missing marker. Raises Refused with what was expected."""

@@ -3,6 +3,7 @@
 This is the one public door to predictions: what is to route between versions, or to log them, belongs in `answer`.
 """
 
+import gc
 import json
 import traceback
 from typing import Any
@@ -15,8 +16,9 @@ from serving.triton.counters import AnsweredRows, Counters
 from serving.triton.creatives import CreativeLooks
 from serving.triton.graph import Answer, OrtGraph, TritonGraph
 from serving.triton.joined_rows import JoinedRows
+from serving.triton.joined_text import TextJoiner
 from serving.triton.package import open_version
-from serving.triton.packed_request import PackedRequest, RequestReader
+from serving.triton.packed_request import PackedRequest, RequestReader, take_raw_strings
 from serving.triton.refusal import INNER, INNER_CALL, Refused
 
 FAILED = "the model could not answer this request; the server's log says why"
@@ -37,12 +39,21 @@ class TritonPythonModel:
             limits=settings["limits"],
         )
         no_image = None if settings["no_image"] is None else np.array([settings["no_image"]], dtype=np.float32)
-        fused = folder / "ctr.onnx"
-        self._graph = OrtGraph(fused, settings["ort_threads"]) if fused.is_file() else TritonGraph(self._version, no_image)
+        packed = folder / "ctr_packed.onnx"
+        self._graph = (
+            OrtGraph(packed, settings["ort_threads"])
+            if packed.is_file()
+            else TritonGraph(self._version, self._categorical, self._numeric, no_image)
+        )
+        self._joiner = TextJoiner(len(self._categorical), self._graph.separator) if self._categorical else None
         self._counters = Counters(settings["metrics_interval_s"], settings["fields"], version=str(self._version))
         self._looks = CreativeLooks(self._version, no_image, settings, self._counters)
+        config = json.loads(args["model_config"])
+        self._versions_N1 = np.full((config["max_batch_size"], 1), self._version, dtype=np.int64)
         # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests
-        self._warmups_left = len(json.loads(args["model_config"])["model_warmup"])
+        self._warmups_left = len(config["model_warmup"])
+        take_raw_strings()
+        gc.freeze()  # what is here now stays: it need not be gone through again
 
     def execute(self, requests: list[Any]) -> list[Any]:
         outcomes: list[Outcome | str] = [FAILED] * len(requests)
@@ -53,7 +64,7 @@ class TritonPythonModel:
             except Refused as refusal:
                 outcomes[i] = refusal
         try:
-            for i, outcome in zip(packed, self.answer(list(packed.values())), strict=True):
+            for i, outcome in zip(packed, self.answer([*packed.values()]), strict=True):
                 outcomes[i] = outcome
         except Exception:  # whatever it is: the clients get one sentence, the log gets the traceback
             pb_utils.Logger.log_error(traceback.format_exc())
@@ -70,22 +81,16 @@ class TritonPythonModel:
         """Probabilities float32 [rows] of each request, or why it is refused."""
         if not requests:
             return []
-        rows = JoinedRows(requests, len(self._categorical))
+        rows = JoinedRows(requests, self._joiner, self._reader)
         self._numeric_rules.check(rows)
         looks_NE = self._looks.of(rows)
-        found = self._graph.run(self._columns(rows), looks_NE)
+        found = self._graph.run(rows, looks_NE)
         if self._string_rules.respell(rows, found):
-            found = self._graph.run(self._columns(rows), looks_NE)
-        self._string_rules.require(rows, found)
+            found = self._graph.run(rows, looks_NE)
+        self._string_rules.require(rows)
         if not self._warmups_left:
             self._count_rows(rows, found, looks_NE)
         return rows.split(found.p_click_N)
-
-    def _columns(self, rows: JoinedRows) -> dict[str, np.ndarray]:
-        """What the graph takes: string and float32 columns [N] by name."""
-        strings = {c["name"]: rows.strings_CN[i] for i, c in enumerate(self._categorical) if c["used"]}
-        floats = {c["name"]: rows.numeric_NM[:, j] for j, c in enumerate(self._numeric) if c["used"]}
-        return strings | floats
 
     def _count_rows(self, rows: JoinedRows, found: Answer, looks_NE: np.ndarray | None) -> None:
         answered, has_image_N = rows.answered(), None
@@ -103,18 +108,22 @@ class TritonPythonModel:
         )
 
     def _count_requests(self, outcomes: list[Outcome | str]) -> None:
+        answered = sum(isinstance(outcome, np.ndarray) for outcome in outcomes)
+        if answered:
+            self._counters.count("adclick_requests_total", answered, outcome="answered")
+        if answered == len(outcomes):
+            return
         for outcome in outcomes:
             if isinstance(outcome, Refused):
                 self._counters.count("adclick_refused_total", rule=outcome.rule)
-            name = "refused" if isinstance(outcome, Refused) else "failed" if isinstance(outcome, str) else "answered"
-            self._counters.count("adclick_requests_total", outcome=name)
+                self._counters.count("adclick_requests_total", outcome="refused")
+            elif isinstance(outcome, str):
+                self._counters.count("adclick_requests_total", outcome="failed")
 
     def _response(self, request: Any, outcome: Outcome | str) -> Any:
         if isinstance(outcome, np.ndarray):
-            version = np.full((len(outcome), 1), self._version, dtype=np.int64)
-            return pb_utils.InferenceResponse(
-                [pb_utils.Tensor("probability", outcome[:, None]), pb_utils.Tensor("model_version", version)]
-            )
+            version = pb_utils.Tensor("model_version", self._versions_N1[: len(outcome)])
+            return pb_utils.InferenceResponse([pb_utils.Tensor("probability", outcome[:, None]), version])
         if not isinstance(outcome, Refused):
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(outcome, pb_utils.TritonError.INTERNAL))
         sentence = f"{INNER}{outcome}" if INNER_CALL in request.parameters() else str(outcome)

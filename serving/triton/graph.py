@@ -5,9 +5,13 @@ Shape letters: N rows, F fields, M numeric columns, E creative embedding.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+
+from contracts.packed_text import SEPARATORS
+from serving.triton.joined_rows import JoinedRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,7 @@ class Answer:
 
 
 class OrtGraph:
-    """`ctr.onnx` in this process."""
+    """`ctr_packed.onnx` in this process."""
 
     def __init__(self, path: Path, num_threads: int) -> None:
         import onnxruntime as ort  # the container's stub has none: there the graph is a Triton model
@@ -30,12 +34,24 @@ class OrtGraph:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._inputs = {value.name for value in self._session.get_inputs()}
         names = [output.name for output in self._session.get_outputs()]
         self._outputs = [name for name in ("p_click", "cat_idx", "creative_idx") if name in names]
 
-    def run(self, columns: dict[str, np.ndarray], looks_NE: np.ndarray | None) -> Answer:
+    @property
+    def separator(self) -> str:
+        """What stands before each string of a text."""
+        return self._session.get_modelmeta().custom_metadata_map["separator"]
+
+    def run(self, rows: JoinedRows, looks_NE: np.ndarray | None) -> Answer:
         """`looks_NE` float32: embeddings that are taken where the creative is unknown; None for no images at all."""
-        feed = columns if looks_NE is None else {**columns, "creative_emb": looks_NE}
+        feed = {}
+        if "text" in self._inputs:
+            feed["text"] = np.array([rows.text.text], dtype=object)
+        if "numeric" in self._inputs:
+            feed["numeric"] = rows.numeric_NM
+        if looks_NE is not None:
+            feed["creative_emb"] = looks_NE
         found = dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
         return Answer(p_click_N=found["p_click"], cat_idx_NF=found["cat_idx"], creative_idx_N=found.get("creative_idx"))
 
@@ -48,16 +64,24 @@ class TritonGraph:
     """
 
     OUTPUTS = ("p_click", "cat_idx", "creative_idx")
+    separator = SEPARATORS[0]  # its encoder takes columns of strings; any will do to join the rows
 
-    def __init__(self, version: int, no_image_1E: np.ndarray | None) -> None:
+    def __init__(
+        self, version: int, categorical: list[dict[str, Any]], numeric: list[dict[str, Any]], no_image_1E: np.ndarray | None
+    ) -> None:
         self._version, self._no_image_1E = version, no_image_1E
+        self._strings = [(i, column["name"]) for i, column in enumerate(categorical) if column["used"]]
+        self._floats = [(j, column["name"]) for j, column in enumerate(numeric) if column["used"]]
 
-    def run(self, columns: dict[str, np.ndarray], looks_NE: np.ndarray | None) -> Answer:
-        tensors = {name: values[:, None] for name, values in columns.items()}
+    def run(self, rows: JoinedRows, looks_NE: np.ndarray | None) -> Answer:
+        tensors = {name: rows.numeric_NM[:, j, None] for j, name in self._floats}
+        if self._strings:
+            strings_NC = np.array(rows.text.strings(), dtype=object)
+            tensors |= {name: strings_NC[:, i, None] for i, name in self._strings}
         outputs = self.OUTPUTS if self._no_image_1E is not None else self.OUTPUTS[:2]
         if self._no_image_1E is not None:
-            num_rows = len(next(iter(columns.values())))
-            tensors["creative_emb"] = np.repeat(self._no_image_1E, num_rows, axis=0) if looks_NE is None else looks_NE
+            repeated = np.repeat(self._no_image_1E, rows.num_rows, axis=0) if looks_NE is None else looks_NE
+            tensors["creative_emb"] = repeated
         found = call_model(f"ctr_graph_{self._version}", self._version, tensors, outputs)
         creative_idx = found["creative_idx"][:, 0] if "creative_idx" in found else None
         return Answer(p_click_N=found["p_click"][:, 0], cat_idx_NF=found["cat_idx"], creative_idx_N=creative_idx)

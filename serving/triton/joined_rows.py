@@ -3,30 +3,58 @@
 Shape letters: N rows of all requests, C categorical columns, M numeric columns.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 
 import numpy as np
 
-from serving.triton.packed_request import PackedRequest
+from serving.triton.joined_text import JoinedText, TextJoiner, Unusual
+from serving.triton.packed_request import PackedRequest, RequestReader
 from serving.triton.refusal import Refused
 
 
 class JoinedRows:
-    """Rows of several requests. A refused request's rows stay: the graph answers them and nobody reads it."""
+    """Rows of several requests. A refused request's rows stay: the graph answers them and nobody reads it.
 
-    def __init__(self, requests: list[PackedRequest], num_strings: int) -> None:
+    `text` holds the strings; None if requests have none.
+    """
+
+    def __init__(self, requests: list[PackedRequest], joiner: TextJoiner | None, reader: RequestReader) -> None:
         self.requests = requests
-        self.ends = np.cumsum([request.num_rows for request in requests])
-        self.num_rows = int(self.ends[-1]) if requests else 0
-        flat = requests[0].strings if len(requests) == 1 else [value for r in requests for value in r.strings]
-        self.strings_CN = np.array(flat, dtype=object).reshape(self.num_rows, num_strings).T.copy()
-        self.numeric_NM = requests[0].numeric_NM if len(requests) == 1 else np.concatenate([r.numeric_NM for r in requests])
+        self.ends = [*accumulate(request.num_rows for request in requests)]
+        self.num_rows = self.ends[-1]
         self.refusals: list[Refused | None] = [None] * len(requests)
+        self.numeric_NM = requests[0].numeric_NM if len(requests) == 1 else np.concatenate([r.numeric_NM for r in requests])
+        self._joiner = joiner
+        self.text = None if joiner is None else self._joined(joiner, reader)
+
+    def _joined(self, joiner: TextJoiner, reader: RequestReader) -> JoinedText:
+        try:
+            return joiner.join([request.raw for request in self.requests], self.num_rows)
+        except Unusual:
+            return joiner.spelled([row for i in range(len(self.requests)) for row in self._spelled(i, reader)])
+
+    def _spelled(self, number: int, reader: RequestReader) -> list[list[str]]:
+        """A request's strings; if they are none it is refused, and empty ones stand for them."""
+        request = self.requests[number]
+        try:
+            return reader.strings(request)
+        except Refused as refusal:
+            self.refuse(number, refusal)
+            return [[""] * len(reader.categorical)] * request.num_rows
+
+    def replace(self, strings: dict[tuple[int, int], str]) -> None:
+        """Put other strings in these places (row, column)."""
+        rows = self.text.strings()
+        for (row, column), value in strings.items():
+            rows[row][column] = value
+        self.text = self._joiner.spelled(rows)
 
     def place(self, row: int) -> tuple[int, int]:
         """Request and row within it."""
-        request = int(np.searchsorted(self.ends, row, side="right"))
-        return request, row - (int(self.ends[request - 1]) if request else 0)
+        request = bisect_right(self.ends, row)
+        return request, row - (self.ends[request - 1] if request else 0)
 
     def refuse(self, request: int, refusal: Refused) -> None:
         """The first reason stays."""
@@ -35,8 +63,10 @@ class JoinedRows:
     def images(self) -> Iterable[tuple[int, int, int, bytes]]:
         """Request, row within it, joined row and content of every image that was sent along."""
         for i, request in enumerate(self.requests):
-            start = int(self.ends[i]) - request.num_rows
-            for row, image in enumerate(request.images or ()):
+            if request.images is None:
+                continue
+            start = self.ends[i] - request.num_rows
+            for row, image in enumerate(request.images):
                 if image:
                     yield i, row, start + row, image
 
@@ -49,5 +79,8 @@ class JoinedRows:
 
     def split(self, values_N: np.ndarray) -> list[np.ndarray | Refused]:
         """The values of each request, or why it is refused."""
-        parts = np.split(values_N, self.ends[:-1]) if len(self.requests) > 1 else [values_N]
-        return [part if refusal is None else refusal for part, refusal in zip(parts, self.refusals, strict=True)]
+        starts = [0, *self.ends]
+        return [
+            values_N[start:end] if refusal is None else refusal
+            for start, end, refusal in zip(starts, self.ends, self.refusals, strict=False)
+        ]

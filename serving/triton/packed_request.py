@@ -1,4 +1,4 @@
-"""Reads one request: its packed tensors as strings, floats and images, or why it is refused.
+"""Reads one request: its packed tensors as bytes of strings, floats and images, or why it is refused.
 
 Shape letters: N rows, C categorical columns, M numeric columns.
 """
@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from contracts.packed_text import PREFIX
+from serving.triton.joined_text import cut
 from serving.triton.refusal import Refused, refused_value
 
 CATEGORICAL, NUMERIC, IMAGE = "categorical", "numeric", "creative_image"
@@ -21,9 +23,21 @@ class PackedRequest:
     """The rows of one request, not yet checked against the columns' rules."""
 
     num_rows: int
-    strings: list[str]  # row by row, C a row
+    raw: np.ndarray | None  # uint8, strings behind their lengths, row by row, not yet looked at; None without such columns
     numeric_NM: np.ndarray  # float32
     images: list[bytes] | None  # one a row, b"" for none
+
+
+class RawStrings(np.ndarray):
+    """A BYTES tensor as it came, uint8; Triton gives what it takes for strings the tensor's shape."""
+
+    def reshape(self, *shape: Any, **order: Any) -> "RawStrings":
+        return self
+
+
+def take_raw_strings() -> None:
+    """From now on Triton hands BYTES tensors to this process as they came; it would cut them in Python, one by one."""
+    pb_utils.deserialize_bytes_tensor = lambda raw: raw.view(RawStrings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,19 +51,42 @@ class RequestReader:
 
     def read(self, request: Any) -> PackedRequest:
         """The request's rows. Raises Refused."""
-        self._same_declaration(request)
-        strings, num_rows = [], None
+        self._same_declaration(request.parameters())
+        tensors = {tensor.name(): tensor for tensor in request.inputs()}
+        raw, num_rows, numeric = None, 0, None
         if self.categorical:
-            raw = self._tensor(request, CATEGORICAL, self.categorical, "BYTES")
-            num_rows, strings = len(raw), self._decoded(raw)
+            num_rows = self._rows(tensors, CATEGORICAL, self.categorical, "BYTES")
+            raw = tensors[CATEGORICAL].as_numpy()
+            self._bearable(raw, num_rows)
         if self.numeric:
-            numeric = self._tensor(request, NUMERIC, self.numeric, "FP32")
+            num_rows = self._rows(tensors, NUMERIC, self.numeric, "FP32")
+            numeric = tensors[NUMERIC].as_numpy()
         else:
-            numeric = np.empty((num_rows or 0, 0), dtype=np.float32)
-        return PackedRequest(num_rows=len(numeric), strings=strings, numeric_NM=numeric, images=self._images(request))
+            numeric = np.empty((num_rows, 0), dtype=np.float32)
+        image = tensors.get(IMAGE)
+        return PackedRequest(
+            num_rows=num_rows, raw=raw, numeric_NM=numeric, images=None if image is None else self._images(image, num_rows)
+        )
 
-    def _same_declaration(self, request: Any) -> None:
-        parameters = request.parameters()
+    def strings(self, request: PackedRequest) -> list[list[str]]:
+        """The request's strings, row by row, each looked at. Raises Refused for bytes that are no text."""
+        width = len(self.categorical)
+        try:
+            values = cut(request.raw.tobytes())
+        except ValueError as error:
+            raise Refused("shape", f"input '{CATEGORICAL}' is no BYTES tensor: {error}") from None
+        if len(values) != request.num_rows * width:
+            raise Refused("shape", f"input '{CATEGORICAL}' holds {len(values)} strings, its shape {request.num_rows} x {width}")
+        found = []
+        for place, value in enumerate(values):
+            try:
+                found.append(value.decode())
+            except UnicodeDecodeError:
+                row, column = divmod(place, width)
+                raise refused_value(self.categorical[column], row, value, "encoding", "text in UTF-8") from None
+        return [found[start : start + width] for start in range(0, len(found), width)]
+
+    def _same_declaration(self, parameters: str) -> None:
         sent = json.loads(parameters).get("declaration") if parameters else None
         if sent is not None and sent != self.digest:
             raise Refused(
@@ -58,36 +95,31 @@ class RequestReader:
                 "read the order of columns from the model's parameters and build the request anew",
             )
 
-    def _tensor(self, request: Any, name: str, columns: list[str], dtype: str) -> np.ndarray:
-        tensor = pb_utils.get_input_tensor_by_name(request, name)
+    def _rows(self, tensors: dict[str, Any], name: str, columns: list[str], dtype: str) -> int:
+        """Number of rows of a packed tensor."""
         expected = f"{dtype} [rows, {len(columns)}]"
-        if tensor is None:
+        if name not in tensors:
             raise Refused("missing_tensor", f"input '{name}' is missing; send {expected}: {_some(columns)}")
-        values = tensor.as_numpy()
-        if values.ndim != 2 or values.shape[1] != len(columns):
-            raise Refused("shape", f"input '{name}' has shape {list(values.shape)}, expected {expected}: {_some(columns)}")
-        return values
+        shape = tensors[name].shape()
+        if len(shape) != 2 or shape[1] != len(columns):
+            raise Refused("shape", f"input '{name}' has shape {list(shape)}, expected {expected}: {_some(columns)}")
+        return shape[0]
 
-    def _decoded(self, raw_NC: np.ndarray) -> list[str]:
-        flat = raw_NC.ravel().tolist()
-        most = self.limits["max_request_bytes"]
-        if len(flat) * self.limits["max_string_bytes"] > most and (total := sum(map(len, flat))) > most:
+    def _bearable(self, raw: np.ndarray, num_rows: int) -> None:
+        most, total = self.limits["max_request_bytes"], raw.size - PREFIX * num_rows * len(self.categorical)
+        if total > most:
             raise Refused("request_size", f"input '{CATEGORICAL}' holds {total} bytes, at most {most} a request; send fewer rows")
-        try:
-            return [value.decode() for value in flat]
-        except UnicodeDecodeError:
-            place = next(i for i, value in enumerate(flat) if _undecodable(value))
-            row, column = divmod(place, len(self.categorical))
-            raise refused_value(self.categorical[column], row, flat[place], "encoding", "text in UTF-8") from None
 
-    def _images(self, request: Any) -> list[bytes] | None:
-        tensor = pb_utils.get_input_tensor_by_name(request, IMAGE)
-        if tensor is None:
-            return None
-        values = tensor.as_numpy()
-        if values.ndim != 2 or values.shape[1] != 1:
-            raise Refused("shape", f"input '{IMAGE}' has shape {list(values.shape)}, expected BYTES [rows, 1]: an image a row")
-        images = values.ravel().tolist()
+    def _images(self, tensor: Any, num_rows: int) -> list[bytes] | None:
+        shape = tensor.shape()
+        if len(shape) != 2 or shape[1] != 1:
+            raise Refused("shape", f"input '{IMAGE}' has shape {list(shape)}, expected BYTES [rows, 1]: an image a row")
+        try:
+            images = cut(tensor.as_numpy().tobytes())
+        except ValueError as error:
+            raise Refused("shape", f"input '{IMAGE}' is no BYTES tensor: {error}") from None
+        if len(images) != num_rows:
+            raise Refused("shape", f"input '{IMAGE}' holds {len(images)} images for {num_rows} rows; send one a row, or none")
         for row, image in enumerate(images):
             if len(image) > self.limits["max_image_bytes"]:
                 raise Refused(
@@ -102,14 +134,6 @@ class RequestReader:
                 f"input '{IMAGE}' holds {total} bytes, at most {self.limits['max_request_bytes']} a request; send fewer rows",
             )
         return images if total else None
-
-
-def _undecodable(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return True
-    return False
 
 
 def _some(columns: list[str]) -> str:

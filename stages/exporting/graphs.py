@@ -17,6 +17,8 @@ from stages.features.graph import BATCH, IR_VERSION, ML_OPSET, OPSET
 from stages.models.network import CtrNetwork
 
 IDS = ("cat_idx", "creative_idx")  # outputs of the encoder that the fused graph shows as well
+PACKED_OPSET = 20  # of `ctr_packed.onnx`: the first with StringSplit
+OWN_FIRST_DIM = ("creative_emb", "text")  # inputs whose first dimension is not the number of rows
 EXAMPLE_ROWS = 3  # any number above one: a batch of one would be taken for a constant
 
 
@@ -73,9 +75,11 @@ def creative_encoder_graph(network: CtrNetwork) -> onnx.ModelProto:
     return _export(Look(network), {"creative_pixels": pixels}, "creative_emb", "creative_encoder")
 
 
-def fused_graph(encoder: onnx.ModelProto, ranker: onnx.ModelProto) -> onnx.ModelProto:
+def fused_graph(encoder: onnx.ModelProto, ranker: onnx.ModelProto, name: str = "ctr", opset: int = OPSET) -> onnx.ModelProto:
     """Raw columns in; p_click out, and what the encoder made of the rows (serving counts unknown and missing values)."""
     ranker = _apart(ranker)
+    if opset != OPSET:  # none of the ranker's operations changed between the two
+        next(version for version in ranker.opset_import if not version.domain).version = opset
     wanted = {value.name for value in ranker.graph.input}
     io_map = [(output.name, output.name) for output in encoder.graph.output if output.name in wanted]
     shown = [output.name for output in encoder.graph.output if output.name in IDS]
@@ -84,7 +88,7 @@ def fused_graph(encoder: onnx.ModelProto, ranker: onnx.ModelProto) -> onnx.Model
     by_name = {output.name: output for output in list(fused.graph.output)}
     del fused.graph.output[:]
     fused.graph.output.extend(by_name[name] for name in outputs)
-    return finish(fused, "ctr")
+    return finish(fused, name, opset)
 
 
 def _apart(ranker: onnx.ModelProto) -> onnx.ModelProto:
@@ -147,7 +151,7 @@ def _export(module: nn.Module, example: dict[str, Tensor], output: str, name: st
     return finish(program.model_proto, name)
 
 
-def finish(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+def finish(model: onnx.ModelProto, name: str, opset: int = OPSET) -> onnx.ModelProto:
     """The graph without traces of the machine and the tools that made it, named and checked."""
     graph = model.graph
     for item in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
@@ -157,12 +161,12 @@ def finish(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     del model.functions[:]
     graph.name, model.producer_name, model.producer_version, model.ir_version = name, "adclick", "", IR_VERSION
     used = {node.domain for node in graph.node} | {""}
-    versions = {"": OPSET, "ai.onnx.ml": ML_OPSET}
+    versions = {"": opset, "ai.onnx.ml": ML_OPSET}
     del model.opset_import[:]
     model.opset_import.extend(helper.make_opsetid(domain, versions[domain]) for domain in sorted(used))
     for value in (*graph.input, *graph.output):
         first = value.type.tensor_type.shape.dim[0]
-        if value.name != "creative_emb" or value in graph.output:
+        if value.name not in OWN_FIRST_DIM or value in graph.output:
             first.Clear()
             first.dim_param = BATCH
     onnx.checker.check_model(model, full_check=True)

@@ -3,6 +3,7 @@
 Shape letters: N rows.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import polars as pl
 import torch
 from tqdm import tqdm
 
-from contracts.request import numbers, strings
+from contracts.packed_text import text_of
+from contracts.request import NUMERIC, RequestSpec, numbers, strings
+from stages.exporting.packed import SEPARATOR, TEXT
 from stages.models.encoded_arrays import EncodedSplit
 from stages.models.network import CtrNetwork
 from stages.scoring import open_session
@@ -48,18 +51,42 @@ def raw_feed(rows: pl.DataFrame, session: ort.InferenceSession) -> dict[str, np.
     }
 
 
-def largest_difference(graph: Path, feed: dict[str, np.ndarray], expected_N: np.ndarray, batch_size: int) -> float:
-    """max |p_onnx - p_torch| over all rows, in calls of `batch_size` rows (the last may be shorter)."""
+Feed = Callable[[slice], dict[str, np.ndarray]]  # what a graph takes of some rows
+
+
+def sliced(feed: dict[str, np.ndarray]) -> Feed:
+    return lambda rows: {name: array[rows] for name, array in feed.items()}
+
+
+def packed_feed(rows: pl.DataFrame, request: RequestSpec, session: ort.InferenceSession) -> Feed:
+    """Rows as `ctr_packed.onnx` takes them: one text, one matrix."""
+    separator = session.get_modelmeta().custom_metadata_map[SEPARATOR]
+    taken = {value.name for value in session.get_inputs()}
+    texts = rows.select(strings(rows[column.name]) for column in request.categorical)
+    floats = rows.select(numbers(rows[column.name]) for column in request.numeric).to_numpy().astype(np.float32)
+
+    def feed(some: slice) -> dict[str, np.ndarray]:
+        found = {}
+        if TEXT in taken:
+            found[TEXT] = np.array([text_of(texts[some].iter_rows(), separator)], dtype=object)
+        if NUMERIC in taken:
+            found[NUMERIC] = np.ascontiguousarray(floats[some])
+        return found
+
+    return feed
+
+
+def largest_difference(graph: Path, feed: Feed, expected_N: np.ndarray, batch_size: int) -> float:
+    """max |p_onnx - p_torch| over the rows, in calls of `batch_size` rows (the last may be shorter)."""
     session = open_session(graph)
     taken = {value.name for value in session.get_inputs()}
-    arrays = {name: array for name, array in feed.items() if name in taken}
     halves = np.array_split(np.arange(0, len(expected_N), batch_size), 2)
 
     def worst(starts: np.ndarray) -> float:
         largest = 0.0
         for start in starts:
-            rows = slice(start, start + batch_size)
-            p = session.run(["p_click"], {name: array[rows] for name, array in arrays.items()})[0]
+            rows = slice(start, min(start + batch_size, len(expected_N)))
+            p = session.run(["p_click"], {name: array for name, array in feed(rows).items() if name in taken})[0]
             largest = max(largest, float(np.abs(p - expected_N[rows]).max()))
         return largest
 
@@ -72,17 +99,22 @@ def check_parity(
     network: CtrNetwork,
     split: EncodedSplit,
     rows: pl.DataFrame,
+    request: RequestSpec,
     table_CE: np.ndarray | None,
     batch_sizes: tuple[int, ...],
     fused_rows: int,
 ) -> dict[str, float]:
-    """Largest differences by graph and batch size. ctr.onnx sees all rows at the largest size, else `fused_rows`."""
+    """Largest differences by graph and batch size. The fused graphs see all rows at the largest size, else `fused_rows`."""
     expected_N = torch_probabilities(network, split, table_CE)
-    ranker, fused = export_dir / "ranker.onnx", export_dir / "ctr.onnx"
-    encoded, raw = ranker_feed(split), raw_feed(rows, open_session(fused))
+    fused, packed = (export_dir / f"{name}.onnx" for name in ("ctr", "ctr_packed"))
+    raw = sliced(raw_feed(rows, open_session(fused)))
+    text = packed_feed(rows, request, open_session(packed))
     found = {}
     for size in tqdm(batch_sizes, desc="parity", unit="batch size", disable=None):
-        found[f"ranker_batch_{size}"] = largest_difference(ranker, encoded, expected_N, size)
+        found[f"ranker_batch_{size}"] = largest_difference(
+            export_dir / "ranker.onnx", sliced(ranker_feed(split)), expected_N, size
+        )
         part = slice(None) if size == max(batch_sizes) else slice(fused_rows)
-        found[f"ctr_batch_{size}"] = largest_difference(fused, {name: a[part] for name, a in raw.items()}, expected_N[part], size)
+        found[f"ctr_batch_{size}"] = largest_difference(fused, raw, expected_N[part], size)
+        found[f"ctr_packed_batch_{size}"] = largest_difference(packed, text, expected_N[part], size)
     return found

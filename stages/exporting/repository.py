@@ -26,7 +26,7 @@ from stages.exporting.model_config import LABELS, Warmups, as_text, creative_enc
 from stages.files import read_json, sha256_file, write_json
 
 VERSION = "1"  # in the exported repository; a release gets the next free number of its store
-CODE = ("contracts/__init__.py", "contracts/images.py", "serving/__init__.py", "serving/triton")
+CODE = ("contracts/__init__.py", "contracts/images.py", "contracts/packed_text.py", "serving/__init__.py", "serving/triton")
 PROVENANCE = ("manifest.json", "declaration.json", "features.json")
 LIMITS = ("max_request_bytes", "max_string_bytes", "max_image_bytes", "max_image_pixels")
 
@@ -42,7 +42,7 @@ def write_repository(
         folder,
         ctr_config(request, config, {"row": _named(warmups)}),
         settings,
-        [export_dir / "ctr.onnx", *(export_dir / name for name in PROVENANCE)],
+        [export_dir / "ctr_packed.onnx", *(export_dir / name for name in PROVENANCE)],
         warmups,
     )
     write_companions(folder, export_dir, request, config, settings)

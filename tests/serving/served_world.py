@@ -111,11 +111,11 @@ def secret_of(server: TritonServer) -> str:
 
 def spoil(version: Path) -> None:
     """A graph that is none, with the digest that it should have."""
-    (version / "ctr.onnx").chmod(0o644)
+    (version / "ctr_packed.onnx").chmod(0o644)
     (version / "package.json").chmod(0o644)
-    (version / "ctr.onnx").write_bytes(b"no graph")
+    (version / "ctr_packed.onnx").write_bytes(b"no graph")
     manifest = json.loads((version / "package.json").read_text())
-    manifest["files"]["ctr.onnx"] = hashlib.sha256(b"no graph").hexdigest()
+    manifest["files"]["ctr_packed.onnx"] = hashlib.sha256(b"no graph").hexdigest()
     (version / "package.json").write_text(json.dumps(manifest))
 
 

@@ -60,7 +60,10 @@ def test_a_new_version_and_the_way_back_fail_no_request(server, store, second, e
     ("break_it", "words"),
     [
         (spoil, "INVALID_PROTOBUF|Protobuf parsing failed"),
-        (lambda version: (version / "ctr.onnx").write_bytes(b"other"), "ctr.onnx was changed after the export: its sha-256 is"),
+        (
+            lambda version: (version / "ctr_packed.onnx").write_bytes(b"other"),
+            "ctr_packed.onnx was changed after the export: its sha-256 is",
+        ),
     ],
 )
 def test_a_version_that_does_not_load_leaves_the_one_before_serving(

@@ -108,7 +108,10 @@ def test_a_folder_without_an_export_is_refused(store, tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda v: (v / "ctr.onnx").write_bytes(b"other"), r"ctr.onnx was changed after the export: its sha-256 is d9298a10d1b0"),
+        (
+            lambda v: (v / "ctr_packed.onnx").write_bytes(b"other"),
+            r"ctr_packed.onnx was changed after the export: its sha-256 is d9298a10d1b0",
+        ),
         (lambda v: (v / "model.py").unlink(), "model.py is missing, though package.json lists it; export the model again"),
         (lambda v: (v / "stray.py").touch(), "stray.py is not listed in package.json; export the model again"),
         (lambda v: (v / "package.json").unlink(), "1/package.json is missing; export the model again"),
@@ -124,7 +127,7 @@ def test_an_export_that_was_tampered_with_is_not_released(store, own, spoil, wor
 def test_what_a_killed_release_left_is_neither_served_nor_in_the_way(store, first, second):
     store.activate(store.release(first))
     (store.folder / "ctr" / ".2.partial").mkdir()
-    (store.folder / "ctr" / ".2.partial" / "ctr.onnx").write_bytes(b"half")
+    (store.folder / "ctr" / ".2.partial" / "ctr_packed.onnx").write_bytes(b"half")
     half = store.folder / "creative_encoder" / "2"
     half.mkdir()
     (half / "creative_encoder.onnx").write_bytes(b"half")

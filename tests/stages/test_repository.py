@@ -98,7 +98,7 @@ def test_the_doors_take_what_a_request_holds(world, packaging):
 @pytest.mark.parametrize("packaging", PACKAGINGS)
 def test_the_graph_takes_the_columns_that_the_models_are_told_it_uses(world, packaging):
     folder = repository(world, packaging)
-    path = folder / "ctr/1/ctr.onnx" if packaging == "embedded" else folder / "encoder/1/model.onnx"
+    path = world / "artifacts/export/ctr.onnx" if packaging == "embedded" else folder / "encoder/1/model.onnx"
     taken = of_onnx(open_session(path).get_inputs())
     settings = read_json(folder / "ctr/1/request.json")
     used = {
