@@ -10,19 +10,20 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 SERVING_PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && { echo $$p; break; }; done)
 SERVE := $(VENV)-serving/bin/python
+LOAD := $(VENV)-load/bin/python
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: help setup repro test lint score serve deploy plots bench bench-peers lock clean
+.PHONY: help setup repro test lint score serve deploy load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.pipeline  ## install what the pipeline needs into .venv
 
 repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what changed)
 	@$(RUN) dvc repro
 
-test: $(VENV)/.dev $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## lint, then run all tests
+test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests
 	@$(RUN) ruff check --quiet . && $(RUN) python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev  ## check the code's style and format
@@ -38,6 +39,12 @@ serve: $(VENV)-serving/.installed  ## serve the exported model on Triton: gRPC 8
 deploy: $(VENV)-serving/.installed  ## bring the newest export into the running server, without a failed request
 	@$(SERVE) -m serving.deploy $(ARGS)
 
+load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it: make load SHAPE=smoke ARGS="users=4"
+	@$(LOAD) -m loadtests.run $(or $(SHAPE),smoke) $(ARGS)
+
+load-ui: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## the same, driven from Locust's page on 127.0.0.1:8089
+	@$(LOAD) -m loadtests.ui $(or $(SHAPE),smoke) $(ARGS)
+
 plots: $(VENV)/.pipeline  ## write the interactive plots to dvc_plots/index.html
 	@$(RUN) dvc plots show
 
@@ -47,11 +54,27 @@ bench: $(VENV)/.dev  ## measure speed and memory, write docs/benchmarks.md (abou
 bench-peers: $(VENV)-peers/.installed $(VENV)/.dev  ## compare training speed with DeepCTR-Torch (own environment)
 	@$(RUN) python -m bench.peers
 
+bench-serving: $(VENV)-load/.perf-analyzer  ## rows a second of the served model against the release before it and in process (about 12 minutes)
+	@$(RUN) python -m bench.served_speed $(ARGS)
+
+capacity: $(VENV)-load/.perf-analyzer  ## find the highest rate of requests that the served model bears within its limits (about 10 minutes)
+	@$(RUN) python -m bench.served_capacity $(ARGS)
+
+soak: $(VENV)-load/.perf-analyzer  ## half an hour of steady requests: failures, memory, latency: make soak ARGS="minutes=1 rate=500"
+	@$(RUN) python -m bench.served_soak $(ARGS)
+
+spike: $(VENV)-load/.perf-analyzer  ## five times the capacity for 20 seconds: make spike ARGS="capacity=800"
+	@$(RUN) python -m bench.served_spike $(ARGS)
+
+compare: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.installed $(VENV)-serving/.installed $(VENV)/.dev  ## compare the served model with FastAPI, LitServe, BentoML, MLServer (wrk, h2load; about 25 minutes)
+	@$(RUN) python -m bench.compare $(ARGS)
+
 lock:  ## resolve requirements/*.in to exact versions
-	@for name in pipeline dev serving peers; do PYTHON="$(PYTHON)" requirements/lock.sh $$name; done
+	@for name in pipeline dev serving peers load; do PYTHON="$(PYTHON)" requirements/lock.sh $$name; done
+	@for name in compare compare-mlserver; do PYTHON="$(SERVING_PYTHON)" requirements/lock.sh $$name; done
 
 clean:  ## remove the environments and everything a run made (the DVC cache stays)
-	rm -rf $(VENV) $(VENV)-peers $(VENV)-serving data/raw data/truth data/clean data/quarantine data/split data/encoded data/predictions artifacts reports .checkpoints dvc_plots
+	rm -rf $(VENV) $(VENV)-compare $(VENV)-compare-mlserver $(VENV)-peers $(VENV)-serving data/raw data/truth data/clean data/quarantine data/split data/encoded data/predictions artifacts reports .checkpoints dvc_plots
 
 $(VENV)/.pipeline: requirements/pipeline.lock
 	@requirements/install.sh "$(PYTHON)" $(VENV) pipeline
@@ -65,3 +88,15 @@ $(VENV)-serving/.installed: requirements/serving.lock requirements/triton.lock
 
 $(VENV)-peers/.installed: requirements/peers.lock
 	@requirements/install.sh "$(PYTHON)" $(VENV)-peers peers && touch $@
+
+$(VENV)-compare/.installed: requirements/compare.lock
+	@requirements/install.sh "$(SERVING_PYTHON)" $(VENV)-compare compare && touch $@
+
+$(VENV)-compare-mlserver/.installed: requirements/compare-mlserver.lock
+	@requirements/install.sh "$(SERVING_PYTHON)" $(VENV)-compare-mlserver compare-mlserver && touch $@
+
+$(VENV)-load/.installed: requirements/load.lock
+	@requirements/install.sh "$(PYTHON)" $(VENV)-load load && touch $@
+
+$(VENV)-load/.perf-analyzer: requirements/perf-analyzer.lock $(VENV)/.dev $(VENV)-serving/.installed
+	@requirements/install-perf-analyzer.sh $(VENV)/bin/python $(VENV)-load $(VENV)-serving

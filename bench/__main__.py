@@ -22,7 +22,22 @@ PARTS: dict[str, Part] = {
     "quality": quality.measure_sets,
     "quality_large": quality.measure_large,
 }
-ORDER = ["noop", "validate_encode", "memory", "train_resident", "peers", "serving", "quality", "quality_large", "simulate"]
+ORDER = [
+    "noop",
+    "validate_encode",
+    "memory",
+    "train_resident",
+    "peers",
+    "serving",
+    "bench-serving",
+    "capacity",
+    "soak",
+    "spike",
+    "compare",
+    "quality",
+    "quality_large",
+    "simulate",
+]
 
 
 def main() -> int:

@@ -1,18 +1,14 @@
-"""Requests and rows a second of the served model, over gRPC and HTTP, and what an image is worth for a new creative.
+"""What an image is worth for a creative that the served model does not know.
 
-Server and client share the machine's cores. Reads the checkout's own export and test split.
+Reads the checkout's own export and test split. How fast the model is served, `make bench-serving` says.
 """
 
-import asyncio
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import tritonclient.grpc as grpc
-import tritonclient.grpc.aio as grpc_aio
-import tritonclient.http.aio as http_aio
 from pydantic import TypeAdapter
 
 from bench.figures import Figure
@@ -23,11 +19,8 @@ from serving.server import EXPORTED
 from serving.settings import load_server_config
 from serving.trial import trial_server
 from stages.files import read_json
-from stages.scoring import open_session
 
 EXPORT_DIR, TEST, RAW = Path("artifacts/export"), Path("data/split/test.parquet"), Path("data/raw")
-WORKLOADS = ((1, 1), (1, 16), (1, 64), (16, 16), (128, 8))  # rows a request, clients
-SECONDS = 5.0
 SHOWN_ROWS = 20_000  # test rows of creatives that training has not seen
 DRAWS = 1000
 
@@ -36,15 +29,8 @@ def measure() -> list[Figure]:
     if not EXPORTED.is_dir() or not TEST.is_file():
         return [Figure(what="served model", figure="not measured: nothing is exported; run `make repro` first")]
     declaration = TypeAdapter(Declaration).validate_python(read_json(EXPORT_DIR / "declaration.json"))
-    rows = pl.read_parquet(TEST).head(SHOWN_ROWS)
-    categorical, numeric = packed(rows, declaration)
     with trial_server(EXPORTED, load_server_config()) as server:
-        figures = [in_process(rows)]
-        for num_rows, clients in WORKLOADS:
-            for protocol, url, module in (("gRPC", server.grpc_url, grpc_aio), ("HTTP", server.http_url[7:], http_aio)):
-                load = asyncio.run(run_load(module, url, categorical, numeric, num_rows, clients))
-                figures.append(described(protocol, num_rows, clients, load))
-        return [*figures, *worth_of_images(server.grpc_url, declaration)]
+        return worth_of_images(server.grpc_url, declaration)
 
 
 def packed(rows: pl.DataFrame, declaration: Declaration) -> tuple[np.ndarray, np.ndarray]:
@@ -55,61 +41,13 @@ def packed(rows: pl.DataFrame, declaration: Declaration) -> tuple[np.ndarray, np
     return categorical, numeric
 
 
-def in_process(rows: pl.DataFrame) -> Figure:
-    """The graph alone, one thread, batches of 128: what serving could reach if it cost nothing."""
-    session = open_session(EXPORT_DIR / "ctr.onnx")
-    kinds = {value.name: value.type for value in session.get_inputs()}
-    columns = {
-        name: strings(rows[name]).to_numpy().astype(object) if kind == "tensor(string)" else numbers(rows[name]).to_numpy()
-        for name, kind in kinds.items()
-    }
-    done, started = 0, time.perf_counter()
-    while time.perf_counter() - started < SECONDS:
-        start = done % (len(rows) - 128)
-        session.run(["p_click"], {name: values[start : start + 128] for name, values in columns.items()})
-        done += 128
-    rate = done / (time.perf_counter() - started)
-    return Figure(what="`ctr.onnx` in process, one thread, 128 rows a call", figure=f"{rate:,.0f} rows/s")
-
-
-async def run_load(
-    module: object, url: str, categorical: np.ndarray, numeric: np.ndarray, num_rows: int, clients: int
-) -> np.ndarray:
-    """Latencies [R] in ms of the requests that `clients` sent one after the other for SECONDS."""
-    client = module.InferenceServerClient(url, **({"conn_limit": clients} if module is http_aio else {}))
-    latencies: list[float] = []
-    starts = range(0, min(200 * num_rows, len(numeric) - num_rows), num_rows)
-    bodies = [inputs(module, categorical[i : i + num_rows], numeric[i : i + num_rows]) for i in starts]
-    end = time.perf_counter() + SECONDS
-
-    async def one(number: int) -> None:
-        while time.perf_counter() < end:
-            started = time.perf_counter()
-            await client.infer("ctr", bodies[(number + len(latencies)) % len(bodies)])
-            latencies.append((time.perf_counter() - started) * 1e3)
-
-    await asyncio.gather(*(one(number) for number in range(clients)))
-    await client.close()
-    return np.array(latencies)
-
-
-def inputs(module: object, categorical: np.ndarray, numeric: np.ndarray, images: np.ndarray | None = None) -> list:
+def inputs(categorical: np.ndarray, numeric: np.ndarray, images: np.ndarray | None = None) -> list:
     found = []
     for name, values, kind in ((CATEGORICAL, categorical, "BYTES"), (NUMERIC, numeric, "FP32"), (IMAGE, images, "BYTES")):
         if values is not None:
-            found.append(module.InferInput(name, list(values.shape), kind))
+            found.append(grpc.InferInput(name, list(values.shape), kind))
             found[-1].set_data_from_numpy(np.ascontiguousarray(values))
     return found
-
-
-def described(protocol: str, num_rows: int, clients: int, latencies: np.ndarray) -> Figure:
-    rate = len(latencies) / SECONDS
-    p50, p99 = np.quantile(latencies, (0.5, 0.99))
-    return Figure(
-        what=f"served over {protocol}, rows a request / clients: {num_rows} / {clients}",
-        figure=f"{rate:,.0f} requests/s, {rate * num_rows:,.0f} rows/s; "
-        f"p50 {p50:.1f} ms, p99 {p99:.1f} ms ({len(latencies):,} requests)",
-    )
 
 
 def worth_of_images(url: str, declaration: Declaration) -> list[Figure]:
@@ -130,7 +68,7 @@ def worth_of_images(url: str, declaration: Declaration) -> list[Figure]:
         parts = []
         for i in range(0, len(new), batch):
             some = slice(i, i + batch)
-            sent = inputs(grpc, categorical[some], numeric[some], None if pictures is None else pictures[some])
+            sent = inputs(categorical[some], numeric[some], None if pictures is None else pictures[some])
             parts.append(client.infer("ctr", sent).as_numpy("probability")[:, 0])
         return np.concatenate(parts).astype(np.float64)
 

@@ -16,8 +16,7 @@ class RepositoryConfig:
     instances: int = Field(ge=1, le=64)  # processes that answer `ctr`, each with a thread of its own
     ort_threads: int = Field(ge=1, le=64)  # of each instance
     max_queue_delay_us: int = Field(ge=0)  # microseconds a request waits for others to share its batch
-    max_queue_size: int = Field(ge=1)  # requests that wait; what comes beyond is refused at once
-    queue_timeout_us: int = Field(ge=1)  # microseconds after which a waiting request is refused
+    max_queue_size: int = Field(ge=1)  # requests that may wait; while more do, they are refused
     max_request_bytes: int = Field(ge=1024)  # of all strings of a request together, and of all its images
     max_string_bytes: int = Field(ge=1)  # of one string, where its column declares no max_length
     max_image_bytes: int = Field(ge=64)  # of one encoded creative

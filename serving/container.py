@@ -20,6 +20,7 @@ from serving.entry import run
 from serving.secret import ENV, admin_secret
 from serving.settings import changed, load_server_config
 from serving.store import Store
+from serving.triton.environment import METRICS_URL
 
 EXPORTED = Path("artifacts/repository/container")
 DOCKERFILE = Path("deploy/triton.Dockerfile")
@@ -81,6 +82,7 @@ def run_command(config: ServerConfig, store: Path, models: list[str]) -> list[st
         *(f"--publish={config.host}:{port}:{port}" for port in ports),
         *(f"--mount=type=bind,src={path.resolve()},dst={inside},readonly" for inside, path in mounts.items()),
         f"--mount=type=volume,src={NAME}-engines,dst=/engines",
+        f"--env={METRICS_URL}=http://127.0.0.1:{config.metrics_port}/metrics",
         own_image(config),
         "sh",
         "-c",

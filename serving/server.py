@@ -31,6 +31,7 @@ from serving.runtime import Runtime, find_runtime
 from serving.secret import admin_secret
 from serving.settings import load_server_config
 from serving.store import Store
+from serving.triton.environment import METRICS_URL
 from serving.watchdog import Watchdog
 
 EXPORTED = Path("artifacts/repository/embedded")
@@ -133,7 +134,7 @@ class TritonServer:
             self.process = subprocess.Popen(
                 [str(runtime.program), *arguments],
                 cwd=self._folder.name,  # what lies in the working directory would be imported by the models
-                env=runtime.environment,
+                env=runtime.environment | {METRICS_URL: self.metrics_url},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -10,22 +10,33 @@ from tests.stages.declared_worlds import DECLARATIONS, write_declared
 from tests.stages.exported_world import export_small_model
 
 SERVING = Path(__file__).parents[1] / ".venv-serving"
+LOCUST = Path(__file__).parents[1] / ".venv-load/bin/locust"
+PERF_ANALYZER = SERVING.with_name(".venv-load") / "perf_analyzer"
 NO_TRITON = "there is no Triton in .venv-serving; run `make test`, which installs it"
+NO_PERF_ANALYZER = "there is no perf_analyzer in .venv-load; run `make test`, which installs it"
+NO_LOCUST = "there is no Locust in .venv-load; run `make test`, which installs it"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "triton: runs real Triton out of .venv-serving, which `make test` installs")
+    config.addinivalue_line("markers", "perf_analyzer: runs NVIDIA's perf_analyzer out of .venv-load, which `make test` installs")
+    config.addinivalue_line("markers", "load: runs the load tests' own Python, .venv-load, which `make test` installs")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("triton") and not (SERVING / "triton").is_dir():
         pytest.skip(NO_TRITON)
+    if item.get_closest_marker("perf_analyzer") and not (PERF_ANALYZER / "perf_analyzer").is_file():
+        pytest.skip(NO_PERF_ANALYZER)
+    if item.get_closest_marker("load") and not LOCUST.is_file():
+        pytest.skip(NO_LOCUST)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_TRITON in str(report.longrepr)]
-    if skipped:
-        terminalreporter.write_line(f"{len(skipped)} tests on real Triton were skipped: {NO_TRITON}")
+    for what, reason in (("on real Triton", NO_TRITON), ("of load runs", NO_LOCUST), ("with perf_analyzer", NO_PERF_ANALYZER)):
+        skipped = [report for report in terminalreporter.stats.get("skipped", []) if reason in str(report.longrepr)]
+        if skipped:
+            terminalreporter.write_line(f"{len(skipped)} tests {what} were skipped: {reason}")
 
 
 @pytest.fixture

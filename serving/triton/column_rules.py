@@ -33,6 +33,7 @@ class StringRules:
         self._columns, self._max_string_bytes = columns, max_string_bytes
         self._missing = [frozenset(("", *column["missing"])) for column in columns]
         self._missing_numbers = [_numbers(column["missing"]) for column in columns]
+        self._fields = [column["field"] for column in columns]
         checked = [i for i, column in enumerate(columns) if column["used"]]
         # text without markers of its own can only be too long, which its number of bytes tells
         self._read = [i for i in checked if columns[i]["dtype"] != "string" or columns[i]["missing"]]
@@ -50,9 +51,8 @@ class StringRules:
         if rows.text is None:
             return False
         respelt = {}
-        for i in (*self._too_long(rows), *self._read):
-            ids_N = self._ids(i, found)
-            for row in np.flatnonzero(ids_N == UNKNOWN_ID).tolist() if (ids_N == UNKNOWN_ID).any() else ():
+        for i in (*self._too_long(rows), *self._strange(found)):
+            for row in np.flatnonzero(self._ids(i, found) == UNKNOWN_ID).tolist():
                 value = rows.text.string(row, i)
                 try:
                     spelt = self._canonical(i, value)
@@ -82,8 +82,13 @@ class StringRules:
             return []
         return [i for i, limit in zip(self._texts, self._longest, strict=True) if (lengths_NC[:, i] > limit).any()]
 
+    def _strange(self, found: Answer) -> list[int]:
+        """Columns that have to be read and hold a value that the vocabulary does not know."""
+        has_F = (found.cat_idx_NF == UNKNOWN_ID).any(axis=0).tolist()
+        return [i for i in self._read if self._fields[i] is None or has_F[self._fields[i]]]
+
     def _ids(self, i: int, found: Answer) -> np.ndarray:
-        field = self._columns[i]["field"]
+        field = self._fields[i]
         return found.creative_idx_N if field is None else found.cat_idx_NF[:, field]
 
     def _canonical(self, i: int, value: str) -> str:
@@ -114,6 +119,7 @@ class NumericRules:
         self._low_M = np.array([-LARGEST if c["min"] is None else c["min"] for c in columns], dtype=np.float32)
         self._high_M = np.array([LARGEST if c["max"] is None else c["max"] for c in columns], dtype=np.float32)
         self._nullable_M = np.array([c["nullable"] or not c["used"] for c in columns], dtype=bool)
+        self._given = np.flatnonzero(~self._nullable_M)
         self._whole = np.flatnonzero([c["dtype"] == "int" for c in columns])
         self._markers = [(j, markers) for j, c in enumerate(columns) if (markers := _numbers(c["missing"]))]
 
@@ -124,6 +130,8 @@ class NumericRules:
             x_NM = rows.numeric_NM = x_NM.copy()
             for j, markers in self._markers:
                 x_NM[np.isin(x_NM[:, j], markers), j] = np.nan
+        if self._surely_fit(x_NM):
+            return
         fits = (x_NM >= self._low_M) & (x_NM <= self._high_M)
         fits[:, self._whole] &= x_NM[:, self._whole] == np.floor(x_NM[:, self._whole])
         fits |= np.isnan(x_NM) & self._nullable_M
@@ -131,6 +139,13 @@ class NumericRules:
             for row in np.flatnonzero(~fits.all(axis=1)).tolist():
                 request, place = rows.place(row)
                 rows.refuse(request, self._refusal(x_NM[row], fits[row], place))
+
+    def _surely_fit(self, x_NM: np.ndarray) -> bool:
+        """Nothing is out of its range, nor missing or broken where it must not be: told in few operations."""
+        if ((x_NM < self._low_M) | (x_NM > self._high_M)).any() or np.isnan(x_NM[:, self._given]).any():
+            return False
+        whole = x_NM[:, self._whole]
+        return not (whole - np.floor(whole) > 0).any()
 
     def _refusal(self, x_M: np.ndarray, fits_M: np.ndarray, row: int) -> Refused:
         j = int(np.flatnonzero(~fits_M)[0])

@@ -14,9 +14,10 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
+FIRST_ID = 2  # of values that are neither unknown nor missing
 SPECIAL = {"adclick_unknown_values_total": 0, "adclick_missing_values_total": 1}  # ids that the encoder gives them
 FAMILIES = {
-    "adclick_requests_total": "Requests by outcome: answered, refused, failed",
+    "adclick_requests_total": "Requests by outcome: answered, refused, overloaded, failed",
     "adclick_rows_total": "Rows that were answered",
     "adclick_refused_total": "Requests that were refused, by the rule they broke",
     "adclick_unknown_values_total": "Values that training has not seen often enough, by column",
@@ -35,8 +36,8 @@ class AnsweredRows:
     """What is counted of rows that were answered."""
 
     p_click_N: np.ndarray
-    cat_idx_NF: np.ndarray
-    creative_idx_N: np.ndarray | None  # 0: not known; None if the model looks at no images
+    special_NF: np.ndarray  # uint8: 0 unknown, 1 missing, 2 neither; small, for it is kept until it is counted
+    is_stranger_N: np.ndarray | None  # bool: the creative is not known; None if the model looks at no images
     has_image_N: np.ndarray | None  # None if no row came with an image
 
 
@@ -95,7 +96,7 @@ class Counters:
         for edge, number in zip((*(f"{edge:g}" for edge in BUCKETS), "+Inf"), (*upto, len(p_click_N)), strict=True):
             pending["adclick_predicted_probability_bucket", (("le", edge),)] += number
         for family, special in SPECIAL.items():
-            numbers_F = sum((rows.cat_idx_NF == special).sum(axis=0) for rows in batches).tolist()
+            numbers_F = sum((rows.special_NF == special).sum(axis=0) for rows in batches).tolist()
             for name, number in zip(self._fields, numbers_F, strict=True):
                 if number:
                     pending[family, (("column", name),)] += number
@@ -106,9 +107,8 @@ class Counters:
 
 def _by_creative(rows: AnsweredRows) -> Counter[str]:
     """Rows whose creative is known, came with an image, or is unknown; nothing where the model looks at no images."""
-    if rows.creative_idx_N is None:
+    if rows.is_stranger_N is None:
         return Counter()
-    stranger_N = rows.creative_idx_N == 0
-    strangers = int(stranger_N.sum())
-    shown = 0 if rows.has_image_N is None else int((stranger_N & rows.has_image_N).sum())
-    return +Counter(known=len(stranger_N) - strangers, image=shown, unknown=strangers - shown)
+    strangers = int(rows.is_stranger_N.sum())
+    shown = 0 if rows.has_image_N is None else int((rows.is_stranger_N & rows.has_image_N).sum())
+    return +Counter(known=len(rows.is_stranger_N) - strangers, image=shown, unknown=strangers - shown)

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from serving.triton.backlog import Backlog
 from serving.triton.column_rules import NumericRules, StringRules
-from serving.triton.counters import AnsweredRows, Counters
+from serving.triton.counters import FIRST_ID, AnsweredRows, Counters
 from serving.triton.creatives import CreativeLooks
 from serving.triton.graph import Answer, OrtGraph, TritonGraph
 from serving.triton.joined_rows import JoinedRows
 from serving.triton.joined_text import TextJoiner
 from serving.triton.package import open_version
 from serving.triton.packed_request import PackedRequest, RequestReader, take_raw_strings
-from serving.triton.refusal import INNER, INNER_CALL, Refused
+from serving.triton.refusal import BUSY, INNER, INNER_CALL, Refused
 
 FAILED = "the model could not answer this request; the server's log says why"
 Outcome = np.ndarray | Refused
@@ -49,6 +50,7 @@ class TritonPythonModel:
         self._counters = Counters(settings["metrics_interval_s"], settings["fields"], version=str(self._version))
         self._looks = CreativeLooks(self._version, no_image, settings, self._counters)
         config = json.loads(args["model_config"])
+        self._backlog = Backlog("ctr", settings["max_queue_size"], config["max_batch_size"])
         self._versions_N1 = np.full((config["max_batch_size"], 1), self._version, dtype=np.int64)
         # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests
         self._warmups_left = len(config["model_warmup"])
@@ -63,6 +65,8 @@ class TritonPythonModel:
                 packed[i] = self._reader.read(request)
             except Refused as refusal:
                 outcomes[i] = refusal
+        if packed and self._must_wait(packed):
+            return [_busy(self._backlog.sentence) for _ in requests]
         try:
             for i, outcome in zip(packed, self.answer([*packed.values()]), strict=True):
                 outcomes[i] = outcome
@@ -75,6 +79,7 @@ class TritonPythonModel:
         return [self._response(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
 
     def finalize(self) -> None:
+        self._backlog.close()
         self._counters.close()
 
     def answer(self, requests: list[PackedRequest]) -> list[Outcome]:
@@ -92,6 +97,14 @@ class TritonPythonModel:
             self._count_rows(rows, found, looks_NE)
         return rows.split(found.p_click_N)
 
+    def _must_wait(self, packed: dict[int, PackedRequest]) -> bool:
+        """Is the batch to be refused for what waits behind it."""
+        sizes = [request.num_rows for request in packed.values()]
+        if not self._backlog.too_long(len(sizes), sum(sizes), max(sizes)):
+            return False
+        self._counters.count("adclick_requests_total", len(sizes), outcome="overloaded")
+        return True
+
     def _count_rows(self, rows: JoinedRows, found: Answer, looks_NE: np.ndarray | None) -> None:
         answered, has_image_N = rows.answered(), None
         if looks_NE is not None:
@@ -101,8 +114,8 @@ class TritonPythonModel:
         self._counters.answered(
             AnsweredRows(
                 p_click_N=found.p_click_N[answered],
-                cat_idx_NF=found.cat_idx_NF[answered],
-                creative_idx_N=None if creative_idx_N is None else creative_idx_N[answered],
+                special_NF=np.minimum(found.cat_idx_NF[answered], FIRST_ID).astype(np.uint8),
+                is_stranger_N=None if creative_idx_N is None else creative_idx_N[answered] == 0,
                 has_image_N=None if has_image_N is None else has_image_N[answered],
             )
         )
@@ -128,3 +141,7 @@ class TritonPythonModel:
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(outcome, pb_utils.TritonError.INTERNAL))
         sentence = f"{INNER}{outcome}" if INNER_CALL in request.parameters() else str(outcome)
         return pb_utils.InferenceResponse(error=pb_utils.TritonError(sentence, pb_utils.TritonError.INVALID_ARG))
+
+
+def _busy(sentence: str) -> Any:
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"{BUSY}{sentence}", pb_utils.TritonError.UNAVAILABLE))

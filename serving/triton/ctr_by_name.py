@@ -7,21 +7,30 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from serving.triton.backlog import Backlog
 from serving.triton.package import open_version
 from serving.triton.packed_request import CATEGORICAL, IMAGE, NUMERIC
-from serving.triton.refusal import INNER, INNER_CALL, Refused
+from serving.triton.refusal import BUSY, INNER, INNER_CALL, Refused
 
 OUTPUTS = ["probability", "model_version"]
-BUSY = ("maximum queue size", "Request timeout expired")  # in Triton's words, when `ctr` has too much to do
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         _, settings = open_version(args)
+        most_rows = json.loads(args["model_config"])["max_batch_size"]
+        self._backlog = Backlog("ctr_by_name", settings["max_queue_size"], most_rows)
         self._packs = [(name, settings[name]) for name in (CATEGORICAL, NUMERIC) if settings[name]]
 
     async def execute(self, requests: list[Any]) -> list[Any]:
+        sizes = [request.inputs()[0].shape()[0] for request in requests if request.inputs()]
+        if sizes and self._backlog.too_long(len(sizes), sum(sizes), max(sizes)):
+            busy = pb_utils.TritonError(f"{BUSY}{self._backlog.sentence}", pb_utils.TritonError.UNAVAILABLE)
+            return [pb_utils.InferenceResponse(error=busy) for _ in requests]
         return await asyncio.gather(*(self._answer(request) for request in requests))
+
+    def finalize(self) -> None:
+        self._backlog.close()
 
     async def _answer(self, request: Any) -> Any:
         try:
@@ -61,5 +70,5 @@ def _error(message: str) -> Any:
     """The error of `ctr` as its own callers would get it."""
     if message.startswith(INNER):
         return pb_utils.TritonError(message.removeprefix(INNER), pb_utils.TritonError.INVALID_ARG)
-    kind = pb_utils.TritonError.UNAVAILABLE if any(sign in message for sign in BUSY) else pb_utils.TritonError.INTERNAL
+    kind = pb_utils.TritonError.UNAVAILABLE if BUSY in message else pb_utils.TritonError.INTERNAL
     return pb_utils.TritonError(message, kind)

@@ -1,6 +1,7 @@
 """Why a request is refused: a rule that Prometheus counts and one sentence that the client reads."""
 
 INNER = "refused: "  # begins a refusal between models: a call inside Triton 2.51 hands on an error's text, not its kind
+BUSY = "overloaded: "  # begins the answer of a model that has too much to do
 INNER_CALL = "adclick_inner_call"  # parameter of a request that another model makes
 LONGEST_QUOTE = 40  # characters of an offending value that a message repeats
 

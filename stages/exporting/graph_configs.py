@@ -9,7 +9,7 @@ from onnx import TensorProto
 from tritonclient.grpc import model_config_pb2 as triton
 
 from contracts.serving_config import RepositoryConfig
-from stages.exporting.model_config import queue
+from stages.exporting.model_config import join_requests
 
 MODEL_FILE = "model.onnx"
 ENCODER, RANKER = "encoder", "ranker"
@@ -79,7 +79,7 @@ def _onnx_model(name: str, repository: RepositoryConfig, kind: int, instances: i
     config.default_model_filename = MODEL_FILE
     config.version_policy.latest.num_versions = 1
     config.instance_group.add(count=instances, kind=kind)
-    queue(config, repository)
+    join_requests(config, repository)
     return config
 
 

@@ -76,20 +76,17 @@ def creative_encoder_config(repository: RepositoryConfig, warmups: Warmups) -> t
     return config
 
 
-def queue(config: triton.ModelConfig, repository: RepositoryConfig) -> None:
-    """Joined batches, and a bounded queue that refuses what it cannot answer in time."""
-    batching = config.dynamic_batching
-    batching.max_queue_delay_microseconds = repository.max_queue_delay_us
-    batching.default_queue_policy.timeout_action = triton.ModelQueuePolicy.REJECT
-    batching.default_queue_policy.default_timeout_microseconds = repository.queue_timeout_us
-    batching.default_queue_policy.max_queue_size = repository.max_queue_size
+def join_requests(config: triton.ModelConfig, repository: RepositoryConfig) -> None:
+    """Batches of what waits. No queue policy: with one, requests get stuck in Triton (see serving/triton/backlog.py)."""
+    config.dynamic_batching.SetInParent()
+    config.dynamic_batching.max_queue_delay_microseconds = repository.max_queue_delay_us
 
 
 def _python_model(name: str, repository: RepositoryConfig, instances: int) -> triton.ModelConfig:
     config = triton.ModelConfig(name=name, backend="python", max_batch_size=repository.max_batch_size)
     config.version_policy.latest.num_versions = 1
     config.instance_group.add(count=instances, kind=triton.ModelInstanceGroup.KIND_CPU)
-    queue(config, repository)
+    join_requests(config, repository)
     return config
 
 

@@ -81,6 +81,7 @@ def request_settings(export_dir: Path, request: RequestSpec, config: RepositoryC
         "limits": {name: value for name, value in asdict(config).items() if name in LIMITS},
         "ort_threads": config.ort_threads,
         "metrics_interval_s": config.metrics_interval_s,
+        "max_queue_size": config.max_queue_size,
     }
 
 

@@ -1,37 +1,79 @@
-"""What waits is bounded: in number and in time. What comes beyond is refused at once and can be sent again."""
+"""What waits is bounded: while too much does, requests are refused at once and can be sent again; then all is well again."""
 
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from collections import Counter
 
+import polars as pl
 import pytest
 
-from tests.serving.doors import Reply, by_name, over_grpc, over_http, packed
+from tests.serving.doors import by_name, over_grpc, over_http, packed
+from tests.serving.metrics import scrape, total
 from tests.serving.served_world import exported_with, serving
 
 pytestmark = pytest.mark.triton
-SIZE, CLIENTS = 3, 12
+SIZE, CLIENTS, FLOOD_S = 3, 16, 3.0
 
 
-def ask_at_once(server, tensors, model: str = "ctr") -> list[Reply]:
-    doors = [over_grpc, over_http] * (CLIENTS // 2)
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        return list(pool.map(lambda door: door(server, tensors, model), doors))
+@pytest.mark.parametrize("model", ["ctr", "ctr_by_name"])
+def test_a_full_queue_refuses_at_once_and_recovers(exported, tmp_path, spec, exported_rows, model):
+    rows = pl.concat([exported_rows] * 4)[:1000]
+    tensors = packed(rows, spec) if model == "ctr" else by_name(rows, spec)
+    limits = {"instances": 1, "max_queue_size": SIZE, "metrics_interval_s": 0.1}
+    with serving(tmp_path, exported_with(exported, tmp_path / "repository", **limits)) as server:
+        codes, slowest, sentences = flood(server, tensors, model)
+        assert set(codes) == {"OK", "UNAVAILABLE"}
+        assert codes["OK"] > 20 and codes["UNAVAILABLE"] > 20
+        assert sentences == {
+            "overloaded: too many requests are waiting, at most 3 may (serving.repository.max_queue_size); try again later"
+        }
+        assert slowest < 2.0
+        time.sleep(0.3)
+        assert {over_grpc(server, tensors, model).code for _ in range(20)} == {"OK"}
+        if model == "ctr":
+            assert total(scrape(server), "adclick_requests_total", outcome="overloaded") == codes["UNAVAILABLE"]
 
 
-def test_a_full_queue_refuses_at_once(exported, tmp_path, spec, exported_rows):
-    slow = {"instances": 1, "max_queue_delay_us": 400_000, "max_queue_size": SIZE}
-    with serving(tmp_path, exported_with(exported, tmp_path / "repository", **slow)) as server:
-        replies = ask_at_once(server, packed(exported_rows[:1], spec))
-        named = ask_at_once(server, by_name(exported_rows[:1], spec), "ctr_by_name")
-    for found in (replies, named):
-        assert {reply.code for reply in found} == {"OK", "UNAVAILABLE"}
-        assert SIZE <= sum(reply.code == "OK" for reply in found) < CLIENTS
-        assert all("Exceeds maximum queue size" in reply.error for reply in found if reply.code != "OK")
+def flood(server, tensors, model) -> tuple[Counter[str], float, set[str]]:
+    """Outcomes, the longest time to one in seconds, and the refusals' words, of clients that do not rest."""
+    codes, times, sentences = Counter(), [0.0], set()
+    end = time.monotonic() + FLOOD_S
+
+    def ask(number: int) -> None:
+        door = (over_grpc, over_http)[number % 2]
+        while time.monotonic() < end:
+            begun = time.monotonic()
+            reply = door(server, tensors, model)
+            times.append(time.monotonic() - begun)
+            codes[reply.code] += 1
+            if reply.code != "OK":
+                sentences.add(reply.error[reply.error.find("overloaded: ") :])
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return codes, max(times), sentences
 
 
-def test_a_request_that_waits_too_long_is_refused(exported, tmp_path, spec, exported_rows):
-    slow = {"instances": 1, "max_queue_delay_us": 400_000, "queue_timeout_us": 50_000}
-    with serving(tmp_path, exported_with(exported, tmp_path / "repository", **slow)) as server:
-        replies = [*ask_at_once(server, packed(exported_rows[:1], spec))]
-        replies += ask_at_once(server, by_name(exported_rows[:1], spec), "ctr_by_name")
-    assert {reply.code for reply in replies} == {"UNAVAILABLE"}
-    assert all("Request timeout expired" in reply.error for reply in replies)
+@pytest.mark.parametrize("clients", [1, 4])
+def test_no_request_gets_stuck_beside_an_idle_instance(exported, tmp_path, spec, exported_rows, clients):
+    """Triton 2.51 lets requests of a model with a queue policy lie for half a second, of few clients most of all."""
+    took: list[float] = []
+
+    def ask() -> None:
+        for _ in range(400):
+            begun = time.monotonic()
+            assert over_grpc(server, packed(exported_rows[:1], spec)).code == "OK"
+            took.append(time.monotonic() - begun)
+
+    with serving(tmp_path, exported_with(exported, tmp_path / "repository", instances=1)) as server:
+        threads = [threading.Thread(target=ask) for _ in range(clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(took) == 400 * clients
+    stuck = sum(0.45 < seconds < 0.55 for seconds in took)
+    assert stuck <= 2, f"{stuck} of {len(took)} requests took half a second"

@@ -14,7 +14,7 @@ from tests.serving.served_world import free_ports
 from tests.serving.test_tls import self_signed
 
 pytestmark = pytest.mark.triton
-BUSY = (503, "Exceeds maximum queue size")
+BUSY = (503, "overloaded: too many requests are waiting")
 FAILED = (ServerFailed, ServerUnavailable)
 
 
@@ -51,7 +51,9 @@ def test_what_will_not_pass_is_asked_once(strict_server, protocol, failure, erro
 
 def test_a_server_that_stays_busy_is_given_up(strict_server, protocol):
     with FLAKY[protocol](strict_server, failures=[BUSY] * 9) as door, CtrClient(door.url, protocol, attempts=3) as client:
-        with pytest.raises(ServerUnavailable, match=r"is not available: Exceeds maximum queue size \(tried 3 times in"):
+        with pytest.raises(
+            ServerUnavailable, match=r"is not available: overloaded: too many requests are waiting \(tried 3 times in"
+        ):
             client.predict(RAW[:5])
         assert door.calls["infer"] == 3
 

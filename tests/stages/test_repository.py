@@ -68,14 +68,13 @@ def test_a_repository_holds_the_models_that_the_declaration_needs(world, packagi
 
 
 @pytest.mark.parametrize("packaging", PACKAGINGS)
-def test_every_model_has_a_bounded_queue_and_one_version(world, packaging):
+def test_every_model_joins_requests_without_a_policy_of_triton_and_has_one_version(world, packaging):
     for name, config in configs(repository(world, packaging)).items():
         assert config.version_policy.latest.num_versions == 1, name
         assert config.max_batch_size == (16 if name == "creative_encoder" else MAX_BATCH), name
         if config.platform != "ensemble":
-            policy = config.dynamic_batching.default_queue_policy
-            assert (policy.max_queue_size, policy.default_timeout_microseconds) == (256, 1_000_000), name
-            assert policy.timeout_action == triton.ModelQueuePolicy.REJECT
+            assert config.HasField("dynamic_batching"), name
+            assert not config.dynamic_batching.HasField("default_queue_policy"), name  # it makes requests get stuck
 
 
 @pytest.mark.parametrize("packaging", PACKAGINGS)

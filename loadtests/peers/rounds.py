@@ -1,0 +1,195 @@
+"""Loads all servers in turn, round after round, so that a slow minute of the machine hits all of them.
+
+Only the server under load runs: it is started for its turn, checked, loaded with each workload, and ended.
+"""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+
+from contracts.serving_config import ServerConfig
+from loadtests.peers.contenders import ROOT, Contender, Door
+from loadtests.peers.generator import Load
+from loadtests.peers.graph_alone import FUSED, PACKED, measure_in_process
+from loadtests.peers.h2load import run_h2load
+from loadtests.peers.measured import IN_PROCESS, IN_PROCESS_PACKED, Measured, Workload, described
+from loadtests.peers.peer_process import PeerProcess, cpu_seconds, wait_settled
+from loadtests.peers.prepared import Prepared
+from loadtests.peers.same_answers import NotReady, ask, refuse_other_answers
+from loadtests.peers.wire_formats import Body
+from loadtests.peers.wrk import run_wrk, write_script
+from serving.ports import free_ports
+from serving.server import EXPORTED
+from serving.trial import trial_server
+
+ALONE = {IN_PROCESS: FUSED, IN_PROCESS_PACKED: PACKED}
+WARM_UP_S = 1.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is compared, and for how long."""
+
+    contenders: Sequence[Contender]
+    workloads: Sequence[Workload]
+    rounds: int
+    seconds: float  # a load
+
+
+def measure_rounds(plan: Plan, prepared: Prepared, config: ServerConfig, say: Say) -> tuple[list[Measured], dict[str, str]]:
+    """All loads, and why by name of those contenders that could not be compared; their loads are left out."""
+    found: list[Measured] = []
+    failures: dict[str, str] = {}
+    for number in range(1, plan.rounds + 1):
+        for rows in sorted({workload.rows for workload in plan.workloads}):
+            found += [_alone(name, number, rows, prepared, plan.seconds, say) for name in ALONE]
+        for contender in plan.contenders:
+            if contender.name in failures:
+                continue
+            try:
+                found += measure_contender(number, contender, plan, prepared, config, say)
+            except (ValueError, OSError, subprocess.SubprocessError) as error:
+                failures[contender.name] = " ".join(str(error).split())
+                say(f"round {number}: {contender.name} cannot be compared: {failures[contender.name]}")
+    doors = {door.name for contender in plan.contenders if contender.name in failures for door in contender.doors}
+    return [one for one in found if one.door not in doors], failures
+
+
+def measure_contender(
+    number: int, contender: Contender, plan: Plan, prepared: Prepared, config: ServerConfig, say: Say
+) -> list[Measured]:
+    """One turn of a server: every workload on each of its doors. Raises ValueError if it answers otherwise than the graph."""
+    found: list[Measured] = []
+    with running(contender, prepared, config) as server:
+        for door in contender.doors:
+            for workload in plan.workloads:
+                found.append(load(server, contender, door, workload, number, prepared, plan.seconds))
+                say(described(found[-1]))
+            refuse_other_answers(door, server.address(door), prepared.checks(door), prepared.expected)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A server that answers."""
+
+    pid: int
+    http: str  # host:port
+    grpc: str
+    idle_cores: float = 0.0  # that it takes when nobody asks
+
+    def address(self, door: Door) -> str:
+        return self.grpc if door.is_grpc else self.http
+
+
+@contextmanager
+def running(contender: Contender, prepared: Prepared, config: ServerConfig) -> Iterator[Running]:
+    """The contender on free ports, checked and at rest; ended afterwards."""
+    if contender.start is None:
+        with trial_server(EXPORTED, config, ROOT / contender.venv) as server:
+            started = Running(pid=server.process.pid, http=server.http_url.removeprefix("http://"), grpc=server.grpc_url)
+            yield _checked(contender, started, prepared)
+        return
+    python = ROOT / contender.venv / "bin" / "python"
+    if not python.is_file():
+        raise ValueError(f"{contender.venv}/bin/python is missing; `make compare` installs it")
+    ports = tuple(free_ports(3))
+    folder = prepared.folder / contender.name
+    folder.mkdir(exist_ok=True)
+    http, grpc = (f"127.0.0.1:{port}" for port in ports[:2])
+
+    def answers() -> bool:
+        try:
+            for door in contender.doors:
+                ask(door, grpc if door.is_grpc else http, prepared.checks(door)[0])
+        except NotReady:
+            return False
+        return True
+
+    command = contender.start(str(python), folder, ports)
+    with PeerProcess(contender.name, command, contender.environment(prepared.settings), folder, answers) as process:
+        yield _checked(contender, Running(pid=process.pid, http=http, grpc=grpc), prepared)
+
+
+def _checked(contender: Contender, server: Running, prepared: Prepared) -> Running:
+    for door in contender.doors:
+        refuse_other_answers(door, server.address(door), prepared.checks(door), prepared.expected)
+    return replace(server, idle_cores=wait_settled(contender.name, server.pid))
+
+
+def load(
+    server: Running, contender: Contender, door: Door, workload: Workload, number: int, prepared: Prepared, seconds: float
+) -> Measured:
+    """One warm-up and one load. The server's CPU time and that of everybody else are of the load alone."""
+    bodies = prepared.bodies(door, workload.rows)
+    send = _generator(server.address(door), door, workload, bodies, prepared.folder)
+    send(WARM_UP_S)
+    before, busy, mine = cpu_seconds(server.pid), _busy_s(), _own_s()
+    started = time.monotonic()
+    found = send(seconds)
+    taken = time.monotonic() - started
+    cpu_s = cpu_seconds(server.pid) - before
+    others = (_busy_s() - busy) - (_own_s() - mine) - cpu_s
+    return Measured(
+        door=door.name,
+        product=contender.product,
+        workload=workload,
+        round=number,
+        requests=found.requests,
+        errors=found.errors,
+        requests_per_s=found.requests_per_s,
+        p50_ms=found.p50_ms,
+        p99_ms=found.p99_ms,
+        cpu_s=cpu_s,
+        idle_cores=server.idle_cores,
+        others_cores=max(0.0, others / taken),
+    )
+
+
+def _generator(address: str, door: Door, workload: Workload, bodies: Sequence[Body], folder: Path) -> Callable[[float], Load]:
+    url = f"http://{address}{door.path}"
+    if door.is_grpc:
+        answer_bytes = len(ask(door, address, bodies[0]))
+        return lambda seconds: run_h2load(url, bodies, answer_bytes, folder, workload.clients, seconds)
+    script = write_script(folder, door.path, bodies)
+    return lambda seconds: run_wrk(url, script, workload.clients, seconds)
+
+
+def _alone(name: str, number: int, rows: int, prepared: Prepared, seconds: float, say: Say) -> Measured:
+    busy, mine, started = _busy_s(), _own_s(), time.monotonic()
+    calls = measure_in_process(prepared.settings, prepared.rows_path, rows, seconds, ROOT, ALONE[name])
+    others = ((_busy_s() - busy) - (_own_s() - mine)) / (time.monotonic() - started)
+    found = Measured(
+        door=name,
+        product=name,
+        workload=Workload(rows=rows, clients=0),
+        round=number,
+        requests=calls.rows // rows,
+        errors=0,
+        requests_per_s=calls.rows_per_s / rows,
+        p50_ms=None,
+        p99_ms=None,
+        cpu_s=calls.cpu_s,
+        idle_cores=0.0,
+        others_cores=max(0.0, others),
+    )
+    say(f"round {number}: {name}, {rows} rows a call: {found.rows_per_s:,.0f} rows/s")
+    return found
+
+
+def _busy_s() -> float:
+    """CPU time that the machine has spent on processes so far."""
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system + getattr(times, "irq", 0.0) + getattr(times, "softirq", 0.0)
+
+
+def _own_s() -> float:
+    """CPU time of this process and of the generators that it has waited for."""
+    times = psutil.Process().cpu_times()
+    return times.user + times.system + times.children_user + times.children_system

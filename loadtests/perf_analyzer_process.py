@@ -1,0 +1,74 @@
+"""perf_analyzer as a process: run to its end within a time, and what it said as one sentence where it failed."""
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+POLL_S = 0.05
+SAY_WHY_S = 2.0  # after a request failed: perf_analyzer then says why and ends, or waits for ever
+ANSWER_FAILED = "Failed to retrieve results from inference request"
+REFUSED = ("overloaded: ",)
+ERROR = re.compile(r"^(?:Thread \[\d+\] had error: )?(?:\[request id: \d+\] )?(?P<text>\S.*)$")
+
+
+class RequestFailed(ValueError):
+    """A request was not answered, at which perf_analyzer ends."""
+
+
+class Overloaded(RequestFailed):
+    """The server's bounded queue refused a request."""
+
+
+def finish(command: list[str], said: Path, environment: dict[str, str], timeout_s: float) -> tuple[float, float]:
+    """Run the command to its end; seconds of processor and of clock. Its output goes to `said`.
+
+    Raises RequestFailed, Overloaded, and ValueError where something else went wrong or it took longer than `timeout_s`.
+    """
+    started = time.perf_counter()
+    with said.open("wb") as output:
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    deadline, failed = started + timeout_s, False
+    try:
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)  # alone tells what this one child used
+            if pid:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                break
+            if time.perf_counter() > deadline:
+                break
+            if not failed and ANSWER_FAILED in said.read_text(errors="replace"):
+                failed, deadline = True, min(deadline, time.perf_counter() + SAY_WHY_S)
+            time.sleep(POLL_S)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            process.wait()
+            process.returncode = None
+    if process.returncode != 0:
+        raise failure(said, process.returncode, timeout_s)
+    return usage.ru_utime + usage.ru_stime, time.perf_counter() - started
+
+
+def failure(said: Path, code: int | None, timeout_s: float) -> ValueError:
+    """What went wrong, by what perf_analyzer said; `code` is None if it was killed."""
+    text = reason(said)
+    if any(refusal in text for refusal in REFUSED):
+        return Overloaded(f"the server refused a request: {text}")
+    if ANSWER_FAILED in said.read_text(errors="replace"):
+        return RequestFailed(f"a request was not answered, and perf_analyzer ended: {text}")
+    if code is None:
+        return ValueError(f"perf_analyzer did not end within {timeout_s:.0f} s and was killed: {text}")
+    return ValueError(f"perf_analyzer ended with code {code}: {text}")
+
+
+def reason(said: Path) -> str:
+    """The line of its output that says what went wrong, without threads and numbers of requests."""
+    lines = [line.strip() for line in said.read_text(errors="replace").splitlines() if line.strip()]
+    threads = [line for line in lines if "had error: " in line]
+    errors = [line for line in lines if re.search(r"error|fail|not |no valid|unable|cannot|expecting", line, re.I)]
+    found = ERROR.match((threads or errors or lines[-1:] or ["it said nothing"])[0])
+    return found["text"] if found else "it said nothing"

@@ -1,0 +1,30 @@
+"""What a process of a load run needs to know: the folder of a run holds it as `plan.json`, beside the prepared requests."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtests.settings import LoadConfig, as_values, check_settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A prepared run."""
+
+    config: LoadConfig
+    grpc: str  # host:port
+    http: str
+    version: int  # of the model that gave the expected answers
+
+    def address(self, kind: str) -> str:
+        return self.grpc if kind == "grpc" else self.http
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    values = {"config": as_values(plan.config), "grpc": plan.grpc, "http": plan.http, "version": plan.version}
+    (folder / "plan.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def read_plan(folder: Path) -> Plan:
+    values = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    return Plan(**values | {"config": check_settings(values["config"])})

@@ -1,0 +1,151 @@
+"""`python -m loadtests.run [SHAPE] [key=value ...]` (`make load`): starts what is needed, puts the server under load, judges.
+
+Writes `reports/load/<shape>/` (samples, summary.json, observed.jsonl, logs) and `reports/load.html`. Ends with code 0 if all
+thresholds are kept, 1 if not, 130 after Ctrl-C. Nothing that it started is left.
+"""
+
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from loadtests import facts
+from loadtests.observe import Observer
+from loadtests.prepared_run import PreparedRun, prepared_run
+from loadtests.processes import ProcessGroups, family
+from loadtests.report import write_report
+from loadtests.samples import Recorded, Window, gather, within, write_summary
+from loadtests.senders import Senders, senders, watch
+from loadtests.settings import LoadConfig, as_values, load_settings
+from loadtests.thresholds import Check, Measured, judge, measure
+from serving.entry import run
+
+PAGE = Path("reports/load.html")
+OBSERVED_EVERY_S = 1.0
+LATE_MS = 5.0  # p99 of how late requests were sent, above which latencies say as much about the load generator
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    shape, overrides = arguments(sys.argv[1:])
+    config = load_settings(shape, overrides)
+    print(f"load: shape {shape}, {config.total_s:g} s after {config.warmup_s:g} s of warm-up", flush=True)
+    with prepared_run(config) as prepared:
+        return 0 if put_under_load(prepared) else 1
+
+
+def arguments(argv: list[str]) -> tuple[str, list[str]]:
+    """Shape and overrides; the shape is smoke if none is named."""
+    named = [argument for argument in argv if "=" not in argument]
+    if len(named) > 1:
+        raise ValueError(f"expected one shape and then key=value, got {' '.join(argv)}")
+    return named[0] if named else "smoke", [argument for argument in argv if "=" in argument]
+
+
+def put_under_load(prepared: PreparedRun) -> bool:
+    """Send, gather, judge and report; are all thresholds kept. A run that is cut short is reported as far as it went."""
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    versions = facts.versions(f"http://{prepared.target.http}")
+    try:
+        send(prepared)
+    except BaseException as error:
+        _finish(error)
+        ended_s = time.monotonic()
+        recorded = gather(prepared.folder)
+        window = window_of(prepared.config, recorded, ended_s)
+        print(f"load: cut short; what was measured in {window.seconds:.1f} s of {prepared.config.total_s:g}:", flush=True)
+        conclude(prepared, recorded, window, completed=False, started_at=started_at, versions=versions)
+        raise
+    recorded = gather(prepared.folder)
+    checks = conclude(
+        prepared,
+        recorded,
+        window_of(prepared.config, recorded),
+        completed=True,
+        started_at=started_at,
+        versions=versions,
+    )
+    return all(check.met for check in checks)
+
+
+def _finish(error: BaseException) -> None:
+    """From now on only end in order: a second Ctrl-C would leave processes behind."""
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def send(prepared: PreparedRun) -> None:
+    with senders(prepared) as sending, observer(prepared, sending):
+        watch(prepared, sending)
+
+
+def observer(prepared: PreparedRun, sending: Senders) -> Observer:
+    """Watches the server, and all processes that send."""
+    groups = ProcessGroups(
+        port=prepared.target.config.http_port, clients=lambda: [pid for one in sending.pids() for pid in family(one)]
+    )
+    return Observer(prepared.target.metrics_url, groups, prepared.folder / "observed.jsonl", OBSERVED_EVERY_S)
+
+
+def window_of(config: LoadConfig, recorded: Recorded, ended_s: float | None = None) -> Window:
+    """From the end of the warm-up to that of the last stage, or to when the run was cut short; in it all processes sent."""
+    start_s = recorded.last_s + config.warmup_s
+    end_s = recorded.first_s + config.warmup_s + config.total_s
+    return Window(start_s=start_s, end_s=end_s if ended_s is None else max(start_s, min(end_s, ended_s)))
+
+
+def conclude(
+    prepared: PreparedRun, recorded: Recorded, window: Window, *, completed: bool, started_at: str, versions: dict[str, str]
+) -> list[Check]:
+    """Judge, print, write summary and page. Checks of a run that was cut short are printed, too, and no verdict."""
+    measured = measure(within(recorded.samples, window), window)
+    checks = judge(measured, prepared.config.thresholds) if window.seconds else []
+    for line in [*described(measured, recorded, prepared), *(f"{check}" for check in checks)]:
+        print(f"load: {line}", flush=True)
+    values: dict[str, Any] = {
+        "shape": prepared.config.shape,
+        "completed": completed,
+        "started_at": started_at,
+        "settings": as_values(prepared.config),
+        "thresholds": [check.as_values() for check in checks],
+        "counts": measured.counts,
+        "rows_per_s": measured.rows_per_s if window.seconds else None,
+        "requests_per_s": measured.requests_per_s if window.seconds else None,
+        "reasons": recorded.reasons,
+        "model_versions": recorded.versions,
+        "versions": versions,
+        "machine": facts.machine(),
+        "revision": facts.revision(),
+    }
+    write_summary(prepared.folder, window, values)
+    write_report(prepared.folder, PAGE)
+    missed = [check.name for check in checks if not check.met]
+    if completed:
+        verdict = f"MISSED {', '.join(missed)}" if missed else f"all {len(checks)} thresholds are kept"
+        print(f"load: {verdict}; page: {PAGE}, samples and logs: {prepared.folder}", flush=True)
+    return checks
+
+
+def described(measured: Measured, recorded: Recorded, prepared: PreparedRun) -> list[str]:
+    """What to say beside the checks."""
+    counted = ", ".join(f"{number:,} {name}" for name, number in measured.counts.items() if number)
+    lines = [f"{measured.num_requests:,} requests: {counted or 'none'}"]
+    if measured.window.seconds:
+        lines[0] += f"; {measured.requests_per_s:,.0f} requests/s, {measured.rows_per_s:,.0f} rows/s"
+    lines += [f"  {number:,} times {reason}" for reason, number in [*recorded.reasons.items()][:5]]
+    if set(recorded.versions) - {prepared.plan.version}:
+        answered = ", ".join(f"version {version} {number:,}" for version, number in recorded.versions.items())
+        lines.append(f"the model was replaced during the run ({answered}): of the others only shape and range were judged")
+    late = measured.lateness["p99_ms"]
+    if prepared.config.open_loop and late.ms is not None:
+        lines.append(f"requests were sent late by {measured.lateness['p50_ms']}, {late}")
+        if late.ms > LATE_MS:
+            lines.append("that is the load generator's own delay and part of the latencies; more processes, or a lower rate")
+    return lines
+
+
+if __name__ == "__main__":
+    run("load", main)

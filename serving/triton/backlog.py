@@ -1,0 +1,84 @@
+"""Do more requests wait for a model than it may keep waiting: then it refuses them instead of answering ever later.
+
+Triton has a limit of its own, `default_queue_policy.max_queue_size`. With it, or with a time-out, Triton 2.51 does not fill
+the queues of its instances ahead and wakes its batcher only when an instance happens to be listening: now and then
+requests lie for half a second beside idle instances, and after many merged batches nearly all do (Triton's issue 8870).
+So Triton's queue has no limit here. A model looks at how many requests wait, in Triton's own metrics, but only when
+its batches are such as a long queue makes.
+"""
+
+import os
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import triton_python_backend_utils as pb_utils
+
+from serving.triton.environment import METRICS_URL
+
+PENDING = "nv_inference_pending_request_count"
+LOOK_EVERY_S = 0.05
+TIMEOUT_S = 1.0
+SIGN = 4  # a batch of a fourth of the allowed requests is a sign of a long queue; Triton fills four ahead for two instances
+
+
+class Backlog:
+    """Watches the queue of one model. `too_long` is cheap."""
+
+    def __init__(self, model: str, max_waiting: int, max_rows: int, waiting: Callable[[], int] | None = None) -> None:
+        """`waiting` says how many requests wait for the model; None: Triton's metrics do."""
+        self._max_waiting, self._max_rows = max_waiting, max_rows
+        url = os.environ.get(METRICS_URL)
+        if waiting is None and url is None:
+            pb_utils.Logger.log_warn(f"{METRICS_URL} is not set: requests for '{model}' may wait without limit")
+        self._waiting = waiting or (lambda: 0 if url is None else waiting_requests(url, model))
+        self._refusing, self._closed, self._look = False, False, threading.Event()
+        self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
+        self._thread.start()
+
+    def too_long(self, num_requests: int, num_rows: int, largest: int) -> bool:
+        """Shall this batch be refused: of so many requests and rows, the largest of `largest` rows."""
+        if num_requests <= self._max_waiting // SIGN and num_rows + largest <= self._max_rows:
+            self._refusing = False  # Triton had no more for us: what waited has been worked off
+            return False
+        self._look.set()
+        return self._refusing
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"too many requests are waiting, at most {self._max_waiting} may (serving.repository.max_queue_size); try again later"
+        )
+
+    def close(self) -> None:
+        self._closed = True
+        self._look.set()
+        self._thread.join(timeout=2 * TIMEOUT_S)
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while True:
+            self._look.wait()
+            self._look.clear()
+            if self._closed:
+                return
+            try:
+                self._refusing = self._waiting() > self._max_waiting
+            except (OSError, urllib.error.URLError, ValueError) as error:
+                self._refusing = False
+                pb_utils.Logger.log_warn(f"how many requests wait is not known: {error}")
+            pause.wait(LOOK_EVERY_S)
+
+
+def waiting_requests(url: str, model: str) -> int:
+    """Requests that wait for any version of a model, as Triton's metrics say."""
+    loopback = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with loopback.open(url, timeout=TIMEOUT_S) as page:
+        return pending(page.read().decode(), model)
+
+
+def pending(metrics: str, model: str) -> int:
+    """The same, from the metrics' text. Raises ValueError if a figure is none."""
+    lines = (line for line in metrics.splitlines() if line.startswith(PENDING + "{") and f'model="{model}"' in line)
+    return sum(int(float(line.rpartition(" ")[2])) for line in lines)

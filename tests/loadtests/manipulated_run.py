@@ -1,0 +1,28 @@
+"""The load command with right answers that are wrong, and with malformed requests that are none: both must be found out.
+
+Run with the load environment's Python, as `python manipulated_run.py SHAPE key=value ...`.
+"""
+
+from dataclasses import replace
+
+from loadtests import prepare
+from loadtests.run import main
+from loadtests.spoiled import Spoiled
+from serving.entry import run
+
+ask, spoil = prepare.ask, prepare.spoil
+
+
+def shifted(*arguments):
+    right = ask(*arguments)
+    return replace(right, probability=right.probability * 0.999)
+
+
+def unspoiled(rng, config, traffic, used):
+    good = [traffic.draw(rng, 1).tensors for _ in spoil(rng, config, traffic, used)]
+    return [Spoiled(way="none", tensors=tensors, digest=traffic.spec.digest) for tensors in good]
+
+
+if __name__ == "__main__":
+    prepare.ask, prepare.spoil = shifted, unspoiled
+    run("load", main)
