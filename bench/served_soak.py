@@ -45,17 +45,17 @@ def described(soaked: Soaked, config: SoakConfig, rate: float) -> list[Figure]:
     shown = f"{numbers.get('ok', 0):,} answered rightly, {bad:,} not"
     if soaked.failed:
         shown += f"; {len(soaked.failed)} slices ended early, the first: {soaked.failed[0]}"
-    growth = soaked.growth_mib(config.settle_share)
+    growth, begun = soaked.growth_mib(config.settle_share)
     first, last = soaked.p99(0, config.settle_share), soaked.p99(1 - config.settle_share, 1)
     settled = config.minutes * config.settle_share
     figures = [
         at_most(what, bad, 0, shown, "0 not"),
         at_most(
             f"growth of memory after the first {settled:.1f} minutes",
-            growth,
-            config.max_growth_mib,
-            f"{growth:+.1f} MiB; at the end {memory_text(soaked)}",
-            f"<= {config.max_growth_mib:g} MiB",
+            growth / begun,
+            config.max_growth_share,
+            f"{growth / begun:+.2%}, {growth:+.1f} MiB; at the end {memory_text(soaked)}",
+            f"<= {config.max_growth_share:.0%}",
         ),
     ]
     if first.ms is None or last.ms is None:

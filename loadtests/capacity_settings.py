@@ -50,7 +50,7 @@ class SoakConfig:
     traffic_rows: int = Field(ge=1)
     tolerance: float = Field(gt=0)
     seed: int = Field(ge=0)
-    max_growth_mib: float = Field(gt=0)
+    max_growth_share: float = Field(gt=0)
     max_p99_ratio: float = Field(gt=1)
 
 

@@ -14,7 +14,7 @@ ERROR = re.compile(r"^(?:Thread \[\d+\] had error: )?(?:\[request id: \d+\] )?(?
 
 
 class RequestFailed(ValueError):
-    """A request was not answered, at which perf_analyzer ends."""
+    """A request was not answered, at which perf_analyzer ends, or waits for ever."""
 
 
 class Overloaded(RequestFailed):
@@ -24,7 +24,7 @@ class Overloaded(RequestFailed):
 def finish(command: list[str], said: Path, environment: dict[str, str], timeout_s: float) -> tuple[float, float]:
     """Run the command to its end; seconds of processor and of clock. Its output goes to `said`.
 
-    Raises RequestFailed, Overloaded, and ValueError where something else went wrong or it took longer than `timeout_s`.
+    Raises Overloaded, RequestFailed also where it took longer than `timeout_s`, and ValueError where something else went wrong.
     """
     started = time.perf_counter()
     with said.open("wb") as output:
@@ -61,7 +61,7 @@ def failure(said: Path, code: int | None, timeout_s: float) -> ValueError:
     if ANSWER_FAILED in said.read_text(errors="replace"):
         return RequestFailed(f"a request was not answered, and perf_analyzer ended: {text}")
     if code is None:
-        return ValueError(f"perf_analyzer did not end within {timeout_s:.0f} s and was killed: {text}")
+        return RequestFailed(f"perf_analyzer did not end within {timeout_s:.0f} s and was killed: {text}")
     return ValueError(f"perf_analyzer ended with code {code}: {text}")
 
 

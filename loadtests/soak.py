@@ -39,13 +39,14 @@ class Soaked:
         share = (self.samples["intended_s"] - self.started_s) / seconds
         return quantile(latencies_ms(self.samples[(share >= begin) & (share < end)], "ok"), 0.99)
 
-    def growth_mib(self, settle_share: float) -> float:
-        """Of all processes together, after the first minutes. Raises ValueError if memory was looked at too seldom."""
+    def growth_mib(self, settle_share: float) -> tuple[float, float]:
+        """Of all processes together, after the first minutes, and from how much. Raises ValueError if looked at too seldom."""
         totals = [sum(kinds.values()) for at, kinds in self.memory if self._share(at) >= settle_share]
         if len(totals) < 2:
             raise ValueError("memory was looked at less than twice after the first minutes; soak for longer, or look more often")
         ends = max(1, round(END_SHARE * len(totals)))
-        return float(np.median(totals[-ends:]) - np.median(totals[:ends]))
+        begun = float(np.median(totals[:ends]))
+        return float(np.median(totals[-ends:])) - begun, begun
 
     def _share(self, at: float) -> float:
         return (at - self.started_s) / (self.ended_s - self.started_s)

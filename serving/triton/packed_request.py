@@ -11,7 +11,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from contracts.packed_text import PREFIX
-from serving.triton.joined_text import cut
+from serving.triton.joined_text import LENGTH, cut
 from serving.triton.refusal import Refused, refused_value
 
 CATEGORICAL, NUMERIC, IMAGE = "categorical", "numeric", "creative_image"
@@ -40,6 +40,14 @@ def take_raw_strings() -> None:
     pb_utils.deserialize_bytes_tensor = lambda raw: raw.view(RawStrings)
 
 
+def as_raw(values: np.ndarray) -> np.ndarray:
+    """A BYTES tensor as it came, uint8, also if this Triton has cut it after all."""
+    if values.dtype != object:
+        return values
+    parts = (LENGTH.pack(len(value)) + value for value in values.ravel().tolist())
+    return np.frombuffer(b"".join(parts), dtype=np.uint8)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RequestReader:
     """Knows the shape that requests must have."""
@@ -56,7 +64,7 @@ class RequestReader:
         raw, num_rows, numeric = None, 0, None
         if self.categorical:
             num_rows = self._rows(tensors, CATEGORICAL, self.categorical, "BYTES")
-            raw = tensors[CATEGORICAL].as_numpy()
+            raw = as_raw(tensors[CATEGORICAL].as_numpy())
             self._bearable(raw, num_rows)
         if self.numeric:
             num_rows = self._rows(tensors, NUMERIC, self.numeric, "FP32")
@@ -115,7 +123,7 @@ class RequestReader:
         if len(shape) != 2 or shape[1] != 1:
             raise Refused("shape", f"input '{IMAGE}' has shape {list(shape)}, expected BYTES [rows, 1]: an image a row")
         try:
-            images = cut(tensor.as_numpy().tobytes())
+            images = cut(as_raw(tensor.as_numpy()).tobytes())
         except ValueError as error:
             raise Refused("shape", f"input '{IMAGE}' is no BYTES tensor: {error}") from None
         if len(images) != num_rows:

@@ -1,5 +1,10 @@
 """Triton as the tests of this folder share it."""
 
+import importlib
+import sys
+import types
+from collections.abc import Callable
+
 import polars as pl
 import pytest
 
@@ -54,3 +59,19 @@ def strict_rows(strict_exported):
 def exported_rows(exported):
     """The test split of the small model."""
     return pl.read_parquet(exported / "data/split/test.parquet")
+
+
+@pytest.fixture
+def inside_triton(monkeypatch) -> Callable[[str], types.ModuleType]:
+    """Imports a module that runs inside Triton, with a stand-in for what Triton gives it; `said` is what it logs."""
+    stand_in = types.ModuleType("triton_python_backend_utils")
+    stand_in.said = []
+    stand_in.Logger = types.SimpleNamespace(log_warn=stand_in.said.append)
+    monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
+
+    def load(name: str) -> types.ModuleType:
+        for known in [key for key in sys.modules if key.startswith("serving.triton.")]:
+            monkeypatch.delitem(sys.modules, known)
+        return importlib.import_module(name)
+
+    return load

@@ -3,23 +3,13 @@
 import sys
 import threading
 import time
-import types
 
 import pytest
 
 
 @pytest.fixture
-def backlog_module(monkeypatch):
-    logger = types.SimpleNamespace(log_warn=lambda text: warnings.append(text))
-    warnings: list[str] = []
-    stand_in = types.ModuleType("triton_python_backend_utils")
-    stand_in.Logger, stand_in.warnings = logger, warnings
-    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", stand_in)
-    monkeypatch.delitem(sys.modules, "serving.triton.backlog", raising=False)
-    import serving.triton.backlog as module
-
-    yield module
-    sys.modules.pop("serving.triton.backlog", None)
+def backlog_module(inside_triton):
+    return inside_triton("serving.triton.backlog")
 
 
 def after(happened, seconds: float = 2.0) -> bool:
@@ -56,14 +46,14 @@ def test_what_cannot_be_asked_refuses_nobody(backlog_module, monkeypatch):
     monkeypatch.setenv(backlog_module.METRICS_URL, "http://127.0.0.1:9/metrics")
     backlog = backlog_module.Backlog("ctr", 1, 1024)
     assert not after(lambda: backlog.too_long(65, 65, 1), 0.3)
-    assert any("how many requests wait is not known" in text for text in sys.modules["triton_python_backend_utils"].warnings)
+    assert any("how many requests wait is not known" in text for text in sys.modules["triton_python_backend_utils"].said)
     backlog.close()
 
 
 def test_a_server_that_does_not_say_where_its_metrics_are_is_told_of(backlog_module, monkeypatch):
     monkeypatch.delenv(backlog_module.METRICS_URL, raising=False)
     backlog_module.Backlog("ctr", 1, 1024).close()
-    assert sys.modules["triton_python_backend_utils"].warnings == [
+    assert sys.modules["triton_python_backend_utils"].said == [
         "ADCLICK_METRICS_URL is not set: requests for 'ctr' may wait without limit"
     ]
 
