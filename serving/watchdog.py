@@ -11,7 +11,7 @@ from serving.admin import AdminApi
 from serving.store import Store
 from serving.stubs import instances, stubs
 
-LOOK_AGAIN_MS = 200  # for stubs that a reload has started
+LOOK_AGAIN_MS = 1000  # for stubs that a reload has started; the end of those it knows is told at once
 REST_S = 0.5  # between two attempts for the same model
 GRACE_S = 10.0  # for what a reload has replaced; under load Triton 2.51 keeps such a process for ever
 

@@ -7,15 +7,18 @@ So Triton's queue has no limit here. A model looks at how many requests wait, in
 its batches are such as a long queue makes.
 """
 
+import math
 import os
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
 from serving.triton.environment import METRICS_URL
+from serving.triton.refusal import BUSY, Overloaded
 
 PENDING = "nv_inference_pending_request_count"
 LOOK_EVERY_S = 0.05
@@ -26,29 +29,34 @@ SIGN = 4  # a batch of a fourth of the allowed requests is a sign of a long queu
 class Backlog:
     """Watches the queue of one model. `too_long` is cheap."""
 
-    def __init__(self, model: str, max_waiting: int, max_rows: int, waiting: Callable[[], int] | None = None) -> None:
-        """`waiting` says how many requests wait for the model; None: Triton's metrics do."""
-        self._max_waiting, self._max_rows = max_waiting, max_rows
+    def __init__(self, config: dict[str, Any], max_waiting: int, waiting: Callable[[], int] | None = None) -> None:
+        """`config` is the model's. `waiting` says how many requests wait for it; None: Triton's metrics do."""
+        model, self._max_waiting, self._max_rows = config["name"], max_waiting, config["max_batch_size"]
+        self._processes = sum(group["count"] for group in config["instance_group"])  # that share what is refused
         url = os.environ.get(METRICS_URL)
         if waiting is None and url is None:
             pb_utils.Logger.log_warn(f"{METRICS_URL} is not set: requests for '{model}' may wait without limit")
         self._waiting = waiting or (lambda: 0 if url is None else waiting_requests(url, model))
-        self._refusing, self._closed, self._look = False, False, threading.Event()
+        self._excess, self._closed, self._look = 0, False, threading.Event()  # excess: requests yet to be refused
         self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
         self._thread.start()
 
-    def too_long(self, num_requests: int, num_rows: int, largest: int) -> bool:
-        """Shall this batch be refused: of so many requests and rows, the largest of `largest` rows."""
-        if num_requests <= self._max_waiting // SIGN and num_rows + largest <= self._max_rows:
-            self._refusing = False  # Triton had no more for us: what waited has been worked off
+    def too_long(self, sizes: list[int]) -> bool:
+        """Shall this batch be refused: requests of so many rows. No more are than were too many when it was looked at."""
+        if len(sizes) <= self._max_waiting // SIGN and sum(sizes) + max(sizes, default=0) <= self._max_rows:
+            self._excess = 0  # Triton had no more for us: what waited has been worked off
             return False
         self._look.set()
-        return self._refusing
+        if self._excess <= 0:
+            return False
+        self._excess -= len(sizes)
+        return True
 
-    @property
-    def sentence(self) -> str:
-        return (
-            f"too many requests are waiting, at most {self._max_waiting} may (serving.repository.max_queue_size); try again later"
+    def refusal(self) -> Overloaded:
+        """What a refused request is told."""
+        return Overloaded(
+            f"{BUSY}too many requests are waiting, at most {self._max_waiting} may (serving.repository.max_queue_size); "
+            "try again later"
         )
 
     def close(self) -> None:
@@ -64,9 +72,9 @@ class Backlog:
             if self._closed:
                 return
             try:
-                self._refusing = self._waiting() > self._max_waiting
+                self._excess = math.ceil((self._waiting() - self._max_waiting) / self._processes)
             except (OSError, urllib.error.URLError, ValueError) as error:
-                self._refusing = False
+                self._excess = 0
                 pb_utils.Logger.log_warn(f"how many requests wait is not known: {error}")
             pause.wait(LOOK_EVERY_S)
 

@@ -95,20 +95,21 @@ class Counters:
         upto = np.searchsorted(p_click_N, BUCKETS, side="right").tolist()
         for edge, number in zip((*(f"{edge:g}" for edge in BUCKETS), "+Inf"), (*upto, len(p_click_N)), strict=True):
             pending["adclick_predicted_probability_bucket", (("le", edge),)] += number
+        special_NF = np.concatenate([rows.special_NF for rows in batches])
         for family, special in SPECIAL.items():
-            numbers_F = sum((rows.special_NF == special).sum(axis=0) for rows in batches).tolist()
+            numbers_F = (special_NF == special).sum(axis=0).tolist()
             for name, number in zip(self._fields, numbers_F, strict=True):
                 if number:
                     pending[family, (("column", name),)] += number
-        for rows in batches:
-            for kind, number in _by_creative(rows).items():
-                pending["adclick_creatives_total", (("kind", kind),)] += number
+        for kind, number in _by_creative(batches).items():
+            pending["adclick_creatives_total", (("kind", kind),)] += number
 
 
-def _by_creative(rows: AnsweredRows) -> Counter[str]:
+def _by_creative(batches: list[AnsweredRows]) -> Counter[str]:
     """Rows whose creative is known, came with an image, or is unknown; nothing where the model looks at no images."""
-    if rows.is_stranger_N is None:
+    if batches[0].is_stranger_N is None:
         return Counter()
-    strangers = int(rows.is_stranger_N.sum())
-    shown = 0 if rows.has_image_N is None else int((rows.is_stranger_N & rows.has_image_N).sum())
-    return +Counter(known=len(rows.is_stranger_N) - strangers, image=shown, unknown=strangers - shown)
+    is_stranger_N = np.concatenate([rows.is_stranger_N for rows in batches])
+    strangers = int(is_stranger_N.sum())
+    shown = sum(int((rows.is_stranger_N & rows.has_image_N).sum()) for rows in batches if rows.has_image_N is not None)
+    return +Counter(known=len(is_stranger_N) - strangers, image=shown, unknown=strangers - shown)

@@ -5,6 +5,7 @@ This is the one public door to predictions: what is to route between versions, o
 
 import gc
 import json
+import sys
 import traceback
 from typing import Any
 
@@ -20,10 +21,11 @@ from serving.triton.joined_rows import JoinedRows
 from serving.triton.joined_text import TextJoiner
 from serving.triton.package import open_version
 from serving.triton.packed_request import PackedRequest, RequestReader, take_raw_strings
-from serving.triton.refusal import BUSY, INNER, INNER_CALL, Refused
+from serving.triton.refusal import INNER, INNER_CALL, Overloaded, Refused
 
 FAILED = "the model could not answer this request; the server's log says why"
-Outcome = np.ndarray | Refused
+SWITCH_S = 0.0002  # a request waits no longer for the interpreter while the thread that counts has it (Python: 0.005)
+Outcome = np.ndarray | Refused | Overloaded
 
 
 class TritonPythonModel:
@@ -50,11 +52,12 @@ class TritonPythonModel:
         self._counters = Counters(settings["metrics_interval_s"], settings["fields"], version=str(self._version))
         self._looks = CreativeLooks(self._version, no_image, settings, self._counters)
         config = json.loads(args["model_config"])
-        self._backlog = Backlog("ctr", settings["max_queue_size"], config["max_batch_size"])
+        self._backlog = Backlog(config, settings["max_queue_size"])
         self._versions_N1 = np.full((config["max_batch_size"], 1), self._version, dtype=np.int64)
         # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests
         self._warmups_left = len(config["model_warmup"])
         take_raw_strings()
+        sys.setswitchinterval(SWITCH_S)
         gc.freeze()  # what is here now stays: it need not be gone through again
 
     def execute(self, requests: list[Any]) -> list[Any]:
@@ -65,10 +68,8 @@ class TritonPythonModel:
                 packed[i] = self._reader.read(request)
             except Refused as refusal:
                 outcomes[i] = refusal
-        if packed and self._must_wait(packed):
-            return [_busy(self._backlog.sentence) for _ in requests]
         try:
-            for i, outcome in zip(packed, self.answer([*packed.values()]), strict=True):
+            for i, outcome in zip(packed, self._answers([*packed.values()]), strict=True):
                 outcomes[i] = outcome
         except Exception:  # whatever it is: the clients get one sentence, the log gets the traceback
             pb_utils.Logger.log_error(traceback.format_exc())
@@ -97,13 +98,11 @@ class TritonPythonModel:
             self._count_rows(rows, found, looks_NE)
         return rows.split(found.p_click_N)
 
-    def _must_wait(self, packed: dict[int, PackedRequest]) -> bool:
-        """Is the batch to be refused for what waits behind it."""
-        sizes = [request.num_rows for request in packed.values()]
-        if not self._backlog.too_long(len(sizes), sum(sizes), max(sizes)):
-            return False
-        self._counters.count("adclick_requests_total", len(sizes), outcome="overloaded")
-        return True
+    def _answers(self, requests: list[PackedRequest]) -> list[Outcome]:
+        """`answer`, or the same refusal for all if too much waits behind them."""
+        if self._backlog.too_long([request.num_rows for request in requests]):
+            return [self._backlog.refusal()] * len(requests)
+        return self.answer(requests)
 
     def _count_rows(self, rows: JoinedRows, found: Answer, looks_NE: np.ndarray | None) -> None:
         answered, has_image_N = rows.answered(), None
@@ -130,6 +129,8 @@ class TritonPythonModel:
             if isinstance(outcome, Refused):
                 self._counters.count("adclick_refused_total", rule=outcome.rule)
                 self._counters.count("adclick_requests_total", outcome="refused")
+            elif isinstance(outcome, Overloaded):
+                self._counters.count("adclick_requests_total", outcome="overloaded")
             elif isinstance(outcome, str):
                 self._counters.count("adclick_requests_total", outcome="failed")
 
@@ -137,11 +138,9 @@ class TritonPythonModel:
         if isinstance(outcome, np.ndarray):
             version = pb_utils.Tensor("model_version", self._versions_N1[: len(outcome)])
             return pb_utils.InferenceResponse([pb_utils.Tensor("probability", outcome[:, None]), version])
+        if isinstance(outcome, Overloaded):
+            return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(outcome), pb_utils.TritonError.UNAVAILABLE))
         if not isinstance(outcome, Refused):
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(outcome, pb_utils.TritonError.INTERNAL))
         sentence = f"{INNER}{outcome}" if INNER_CALL in request.parameters() else str(outcome)
         return pb_utils.InferenceResponse(error=pb_utils.TritonError(sentence, pb_utils.TritonError.INVALID_ARG))
-
-
-def _busy(sentence: str) -> Any:
-    return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"{BUSY}{sentence}", pb_utils.TritonError.UNAVAILABLE))

@@ -18,14 +18,12 @@ OUTPUTS = ["probability", "model_version"]
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         _, settings = open_version(args)
-        most_rows = json.loads(args["model_config"])["max_batch_size"]
-        self._backlog = Backlog("ctr_by_name", settings["max_queue_size"], most_rows)
+        self._backlog = Backlog(json.loads(args["model_config"]), settings["max_queue_size"])
         self._packs = [(name, settings[name]) for name in (CATEGORICAL, NUMERIC) if settings[name]]
 
     async def execute(self, requests: list[Any]) -> list[Any]:
-        sizes = [request.inputs()[0].shape()[0] for request in requests if request.inputs()]
-        if sizes and self._backlog.too_long(len(sizes), sum(sizes), max(sizes)):
-            busy = pb_utils.TritonError(f"{BUSY}{self._backlog.sentence}", pb_utils.TritonError.UNAVAILABLE)
+        if self._backlog.too_long([request.inputs()[0].shape()[0] for request in requests if request.inputs()]):
+            busy = pb_utils.TritonError(str(self._backlog.refusal()), pb_utils.TritonError.UNAVAILABLE)
             return [pb_utils.InferenceResponse(error=busy) for _ in requests]
         return await asyncio.gather(*(self._answer(request) for request in requests))
 

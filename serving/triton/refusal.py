@@ -14,6 +14,10 @@ class Refused(ValueError):
         self.rule = rule
 
 
+class Overloaded(RuntimeError):
+    """The request is not answered for now, because too many wait; the text is one sentence for the client."""
+
+
 def refused_value(column: str, row: int, value: object, rule: str, expected: str) -> Refused:
     """The refusal of one value: column, row (from 0, within the request), value and what was expected."""
     return Refused(rule, f"column '{column}', row {row}: {quoted(value)} breaks the rule {rule}: {expected}")

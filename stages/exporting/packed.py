@@ -161,8 +161,7 @@ def _standardised(graph: Graph, encoder: Encoder, x: str, used: list[str]) -> li
         size = graph.add("Add", [graph.add("Abs", [x], "/abs"), graph.constant("/one", np.float32(1))], "/plus_one")
         product = [graph.add("Sign", [x], "/sign"), graph.add("Log", [size], "/log")]
         logged = graph.add("Mul", product, "/logged")
-        some = [graph.constant("/is_logged", logged_U), logged, x]
-        x = logged if logged_U.all() else graph.add("Where", some, "/maybe_logged")
+        x = logged if logged_U.all() else _where(graph, logged_U, logged, x)
     mean, rate = (graph.constant(f"/{what}", np.stack([encoder.of(name, what) for name in used])) for what in ("mean", "rate"))
     standard = graph.add("Mul", [graph.add("Sub", [x, mean], "/centred"), rate], "/standard")
     low, high = (graph.constant(f"/{what}", encoder.constants[f"/{what}"]) for what in ("low", "high"))
@@ -170,6 +169,10 @@ def _standardised(graph: Graph, encoder: Encoder, x: str, used: list[str]) -> li
     zero = graph.constant("/zero", np.float32(0))
     filled = graph.add("Where", ["/isnan", zero, cut], "/filled")
     return [filled, graph.add("Cast", ["/isnan"], "/is_missing", to=TensorProto.FLOAT)]
+
+
+def _where(graph: Graph, is_logged_U: np.ndarray, logged: str, plain: str) -> str:
+    return graph.add("Where", [graph.constant("/is_logged", is_logged_U), logged, plain], "/maybe_logged")
 
 
 def _in_order(graph: Graph, tensors: list[str], names: list[str], wanted: list[str], output: str) -> None:

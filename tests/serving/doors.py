@@ -57,10 +57,19 @@ def over_grpc(server: TritonServer, tensors: Tensors, model: str = "ctr", **para
 
 
 def ask_grpc(client: triton.InferenceServerClient, tensors: Tensors, model: str = "ctr", **parameters: Any) -> Reply:
+    return send_grpc(client, grpc_inputs(tensors), model, **parameters)
+
+
+def grpc_inputs(tensors: Tensors) -> list[triton.InferInput]:
+    """The tensors as they are sent, for whoever sends them often."""
     inputs = []
     for name, values in tensors.items():
         inputs.append(triton.InferInput(name, list(values.shape), np_to_triton_dtype(values.dtype)))
         inputs[-1].set_data_from_numpy(values)
+    return inputs
+
+
+def send_grpc(client: triton.InferenceServerClient, inputs: list[triton.InferInput], model: str, **parameters: Any) -> Reply:
     try:
         answer = client.infer(model, inputs, client_timeout=TIMEOUT_S, parameters=parameters or None)
     except InferenceServerException as error:

@@ -13,46 +13,61 @@ def backlog_module(inside_triton):
 
 
 def after(happened, seconds: float = 2.0) -> bool:
+    """Whether it happens within the time; asked until it does, and not again."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end and not happened():
+    while time.monotonic() < end:
+        if happened():
+            return True
         time.sleep(0.005)
-    return happened()
+    return False
+
+
+CONFIG = {"name": "ctr", "max_batch_size": 1024, "instance_group": [{"count": 2}]}
+MANY, FULL = [1] * 65, [128] * 8
 
 
 def test_only_batches_of_a_long_queue_make_it_look(backlog_module):
     asked = threading.Event()
-    backlog = backlog_module.Backlog("ctr", 256, 1024, waiting=lambda: asked.set() or 1000)
-    assert not backlog.too_long(64, 64, 1) and not backlog.too_long(8, 512, 64)
+    backlog = backlog_module.Backlog(CONFIG, 256, waiting=lambda: asked.set() or 1000)
+    assert not backlog.too_long([]) and not backlog.too_long([1] * 64) and not backlog.too_long([64] * 8)
     assert not asked.wait(0.2)
-    assert not backlog.too_long(8, 1024, 128)  # full, but nobody has looked yet
+    assert not backlog.too_long(FULL)  # full, but nobody has looked yet
     assert asked.wait(2)
-    assert after(lambda: backlog.too_long(8, 1024, 128))
-    assert not backlog.too_long(3, 3, 1)  # worked off
+    assert after(lambda: backlog.too_long(FULL))
+    assert not backlog.too_long([1, 1, 1])  # worked off
     backlog.close()
 
 
 def test_a_queue_of_the_allowed_length_is_not_refused(backlog_module):
     waiting = [256]
-    backlog = backlog_module.Backlog("ctr", 256, 1024, waiting=lambda: waiting[0])
-    assert not after(lambda: backlog.too_long(65, 65, 1), 0.3)
+    backlog = backlog_module.Backlog(CONFIG, 256, waiting=lambda: waiting[0])
+    assert not after(lambda: backlog.too_long(MANY), 0.3)
     waiting[0] = 257
-    assert after(lambda: backlog.too_long(65, 65, 1))
+    assert after(lambda: backlog.too_long(MANY))
     waiting[0] = 0
-    assert after(lambda: not backlog.too_long(65, 65, 1))
+    assert after(lambda: not backlog.too_long(MANY))
+    backlog.close()
+
+
+def test_no_more_are_refused_than_were_too_many(backlog_module):
+    looked = threading.Event()
+    backlog = backlog_module.Backlog(CONFIG, 256, waiting=lambda: 0 if looked.is_set() else looked.set() or 256 + 260)
+    assert after(lambda: backlog.too_long(MANY))  # 130 are this process' share of 260
+    assert [backlog.too_long(MANY) for _ in range(3)] == [True, False, False]
     backlog.close()
 
 
 def test_what_cannot_be_asked_refuses_nobody(backlog_module, monkeypatch):
     monkeypatch.setenv(backlog_module.METRICS_URL, "http://127.0.0.1:9/metrics")
-    backlog = backlog_module.Backlog("ctr", 1, 1024)
-    assert not after(lambda: backlog.too_long(65, 65, 1), 0.3)
+    backlog = backlog_module.Backlog(CONFIG, 1)
+    assert not after(lambda: backlog.too_long(MANY), 0.3)
     assert any("how many requests wait is not known" in text for text in sys.modules["triton_python_backend_utils"].said)
     backlog.close()
 
 
 def test_a_server_that_does_not_say_where_its_metrics_are_is_told_of(backlog_module, monkeypatch):
     monkeypatch.delenv(backlog_module.METRICS_URL, raising=False)
-    backlog_module.Backlog("ctr", 1, 1024).close()
+    backlog_module.Backlog(CONFIG, 1).close()
     assert sys.modules["triton_python_backend_utils"].said == [
         "ADCLICK_METRICS_URL is not set: requests for 'ctr' may wait without limit"
     ]
