@@ -37,7 +37,8 @@ class Backlog:
         if waiting is None and url is None:
             pb_utils.Logger.log_warn(f"{METRICS_URL} is not set: requests for '{model}' may wait without limit")
         self._waiting = waiting or (lambda: 0 if url is None else waiting_requests(url, model))
-        self._excess, self._closed, self._look = 0, False, threading.Event()  # excess: requests yet to be refused
+        self._excess, self._refused = 0, False  # requests yet to be refused; was the last batch refused
+        self._closed, self._look = False, threading.Event()
         self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
         self._thread.start()
 
@@ -47,9 +48,11 @@ class Backlog:
             self._excess = 0  # Triton had no more for us: what waited has been worked off
             return False
         self._look.set()
-        if self._excess <= 0:
+        if self._excess <= 0 or self._refused:
+            self._refused = False  # of two batches one is answered, however many knock
             return False
         self._excess -= len(sizes)
+        self._refused = True
         return True
 
     def refusal(self) -> Overloaded:

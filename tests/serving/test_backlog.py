@@ -53,7 +53,14 @@ def test_no_more_are_refused_than_were_too_many(backlog_module):
     looked = threading.Event()
     backlog = backlog_module.Backlog(CONFIG, 256, waiting=lambda: 0 if looked.is_set() else looked.set() or 256 + 260)
     assert after(lambda: backlog.too_long(MANY))  # 130 are this process' share of 260
-    assert [backlog.too_long(MANY) for _ in range(3)] == [True, False, False]
+    assert [backlog.too_long(MANY) for _ in range(5)] == [False, True, False, False, False]
+    backlog.close()
+
+
+def test_of_two_batches_one_is_answered_however_many_wait(backlog_module):
+    backlog = backlog_module.Backlog(CONFIG, 256, waiting=lambda: 100_000)
+    assert after(lambda: backlog.too_long(MANY))
+    assert [backlog.too_long(MANY) for _ in range(4)] == [False, True, False, True]
     backlog.close()
 
 
