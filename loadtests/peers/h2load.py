@@ -19,6 +19,8 @@ from loadtests.peers.wire_formats import GRPC_FRAME, Body, framed
 TRAFFIC = re.compile(r"^traffic: .*?(\d+)\) total, .*?(\d+)\) headers .*?, .*?\((\d+)\) data$", re.M)
 REQUESTS = re.compile(r"^requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout$", re.M)
 MAX_PIECES = 4
+TRIED = 20  # calls of each client, to see how many the server takes a second
+TIMEOUT_S = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +33,18 @@ class Piece:
 
 
 def run_h2load(url: str, bodies: Sequence[Body], answer_bytes: int, folder: Path, clients: int, seconds: float) -> Load:
-    """Keep `clients` connections busy with calls to `url` for `seconds`; a good answer has `answer_bytes`."""
+    """Keep `clients` connections busy with calls to `url` for about `seconds`; a good answer has `answer_bytes`.
+
+    Each run is a number of calls, not a time: h2load cuts off what is under way when its time is over, and Triton 2.51 now
+    and then dies of calls that are cut off (docs/operations.md).
+    """
     pieces = min(MAX_PIECES, len(bodies), max(1, int(seconds)))
     chosen = [bodies[i * len(bodies) // pieces] for i in range(pieces)]
-    return joined([_run(url, body, answer_bytes, folder, clients, seconds / pieces) for body in chosen])
+    tried = _run(url, chosen[0], answer_bytes, folder, clients, TRIED * clients)
+    rate = TRIED * clients / max(tried.seconds, 1e-3)
+    return joined(
+        [_run(url, body, answer_bytes, folder, clients, max(clients, round(rate * seconds / pieces))) for body in chosen]
+    )
 
 
 def joined(pieces: Sequence[Piece]) -> Load:
@@ -53,13 +63,13 @@ def joined(pieces: Sequence[Piece]) -> Load:
     )
 
 
-def _run(url: str, body: Body, answer_bytes: int, folder: Path, clients: int, seconds: float) -> Piece:
+def _run(url: str, body: Body, answer_bytes: int, folder: Path, clients: int, calls: int) -> Piece:
     frame, log = folder / "frame.bin", folder / "h2load.tsv"
     frame.write_bytes(framed(body.content))
     log.unlink(missing_ok=True)
-    command = [program("h2load", "nghttp2-client"), "-t1", f"-c{clients}", "-m1", f"-D{seconds:g}s", f"--log-file={log}"]
+    command = [program("h2load", "nghttp2-client"), "-t1", f"-c{clients}", "-m1", f"-n{calls}", f"--log-file={log}"]
     headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-    ran = subprocess.run([*command, *headers, "-d", str(frame), url], capture_output=True, text=True, timeout=seconds + 30)
+    ran = subprocess.run([*command, *headers, "-d", str(frame), url], capture_output=True, text=True, timeout=TIMEOUT_S)
     if ran.returncode:
         raise ValueError(f"h2load ended with {ran.returncode}: {(ran.stderr or ran.stdout).strip()[-300:]}")
     return parse(ran.stdout, log.read_text(), answer_bytes)

@@ -13,12 +13,14 @@ from torch import Tensor
 
 from stages.models.encoded_arrays import EncodedSplit
 
+FILLED_TO = 32  # creatives
+
 
 class Batch(NamedTuple):
     cat_idx_BF: Tensor  # int32, as on disk; adding the fields' offsets makes it int64
     num_feats_BM: Tensor  # float32
     label_B: Tensor  # uint8
-    distinct_U: Tensor | None  # int64, the batch's creatives, each once, 0 (no image) first; None in validation
+    distinct_U: Tensor | None  # int64, the batch's creatives, each once, 0 (no image) first and as filling; None in validation
     creative_pos_B: Tensor | None  # int64, row of `distinct_U`, or of all creatives where that is None
 
 
@@ -36,6 +38,15 @@ def distinct_creatives(creative_idx_B: np.ndarray, num_creatives: int) -> tuple[
     position = np.empty(num_creatives + 1, dtype=np.int64)
     position[distinct_U] = np.arange(len(distinct_U))
     return distinct_U, position[creative_idx_B]
+
+
+def filled_up(distinct_U: np.ndarray, num_creatives: int) -> np.ndarray:
+    """`distinct_U` with zeros behind it to the next multiple of FILLED_TO, or to all creatives.
+
+    For every number of images that is new to it, oneDNN compiles its convolutions: most of a second for each.
+    """
+    length = min(-(-len(distinct_U) // FILLED_TO) * FILLED_TO, num_creatives + 1)
+    return np.pad(distinct_U, (0, length - len(distinct_U)))
 
 
 class TrainBatches:
@@ -80,12 +91,13 @@ class TrainBatches:
         """The batch of rows `row_B`."""
         distinct_U = creative_pos_B = None
         if self.split.creative_idx_N is not None:
-            found = distinct_creatives(self.split.creative_idx_N[row_B], self.num_creatives)
-            distinct_U, creative_pos_B = (torch.from_numpy(array) for array in found)
+            distinct, position = distinct_creatives(np.take(self.split.creative_idx_N, row_B), self.num_creatives)
+            distinct_U = torch.from_numpy(filled_up(distinct, self.num_creatives))
+            creative_pos_B = torch.from_numpy(position)
         return Batch(
-            cat_idx_BF=torch.from_numpy(self.split.cat_idx_NF[row_B]),
-            num_feats_BM=torch.from_numpy(self.split.num_feats_NM[row_B]),
-            label_B=torch.from_numpy(self.split.label_N[row_B]),
+            cat_idx_BF=torch.from_numpy(np.take(self.split.cat_idx_NF, row_B, axis=0)),
+            num_feats_BM=torch.from_numpy(np.take(self.split.num_feats_NM, row_B, axis=0)),
+            label_B=torch.from_numpy(np.take(self.split.label_N, row_B, axis=0)),
             distinct_U=distinct_U,
             creative_pos_B=creative_pos_B,
         )

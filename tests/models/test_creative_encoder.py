@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.models.batches import distinct_creatives
+from stages.models.batches import distinct_creatives, filled_up
 from stages.models.creative_encoder import CreativeEncoder
 from stages.models.network import build_network
 from tests.models.encoded_world import World, model_config, spec_of
@@ -19,6 +19,14 @@ def test_distinct_creatives_stand_once_with_no_image_first():
     distinct, position = distinct_creatives(np.array([7, 3, 7, 9, 3], dtype=np.int32), num_creatives=9)
     assert distinct.tolist() == [0, 3, 7, 9]
     assert position.tolist() == [2, 1, 2, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("used", "known", "length"), [(3, 9, 10), (3, 500, 32), (32, 500, 32), (33, 500, 64), (33, 40, 41), (501, 500, 501)]
+)
+def test_the_list_of_creatives_is_filled_up_with_no_image(used, known, length):
+    filled = filled_up(np.arange(used), known)
+    assert filled.tolist() == [*range(used)] + [0] * (length - used)
 
 
 def test_encoding_distinct_creatives_equals_encoding_every_row():
