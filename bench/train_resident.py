@@ -13,7 +13,7 @@ BAR = 0.9
 
 
 def measure() -> list[Figure]:
-    """EPOCHS of the default model on the default data, creatives included; both with the same threads and batch."""
+    """EPOCHS epochs of the default model on the default data, creatives included; both with the same threads and batch."""
     with workspace([f"exchange.impressions_per_month={ROWS_PER_MONTH}", f"train.max_epochs={EPOCHS}"]) as space:
         space.stages("acquire", "validate", "split", "fit", "encode")
         num_steps: list[int] = []

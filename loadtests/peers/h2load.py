@@ -20,7 +20,7 @@ TRAFFIC = re.compile(r"^traffic: .*?(\d+)\) total, .*?(\d+)\) headers .*?, .*?\(
 REQUESTS = re.compile(r"^requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout$", re.M)
 MAX_PIECES = 4
 TRIED = 20  # calls of each client, to see how many the server takes a second
-TIMEOUT_S = 120
+GRACE_S = 30.0  # beyond twice the time that the calls should take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +40,10 @@ def run_h2load(url: str, bodies: Sequence[Body], answer_bytes: int, folder: Path
     """
     pieces = min(MAX_PIECES, len(bodies), max(1, int(seconds)))
     chosen = [bodies[i * len(bodies) // pieces] for i in range(pieces)]
-    tried = _run(url, chosen[0], answer_bytes, folder, clients, TRIED * clients)
-    rate = TRIED * clients / max(tried.seconds, 1e-3)
-    return joined(
-        [_run(url, body, answer_bytes, folder, clients, max(clients, round(rate * seconds / pieces))) for body in chosen]
-    )
+    tried = _run(url, chosen[0], answer_bytes, folder, clients, TRIED * clients, GRACE_S)
+    each_s = seconds / pieces
+    calls = max(clients, round(TRIED * clients / max(tried.seconds, 1e-3) * each_s))
+    return joined([_run(url, body, answer_bytes, folder, clients, calls, 2 * each_s + GRACE_S) for body in chosen])
 
 
 def joined(pieces: Sequence[Piece]) -> Load:
@@ -63,13 +62,13 @@ def joined(pieces: Sequence[Piece]) -> Load:
     )
 
 
-def _run(url: str, body: Body, answer_bytes: int, folder: Path, clients: int, calls: int) -> Piece:
+def _run(url: str, body: Body, answer_bytes: int, folder: Path, clients: int, calls: int, timeout_s: float) -> Piece:
     frame, log = folder / "frame.bin", folder / "h2load.tsv"
     frame.write_bytes(framed(body.content))
     log.unlink(missing_ok=True)
     command = [program("h2load", "nghttp2-client"), "-t1", f"-c{clients}", "-m1", f"-n{calls}", f"--log-file={log}"]
     headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-    ran = subprocess.run([*command, *headers, "-d", str(frame), url], capture_output=True, text=True, timeout=TIMEOUT_S)
+    ran = subprocess.run([*command, *headers, "-d", str(frame), url], capture_output=True, text=True, timeout=timeout_s)
     if ran.returncode:
         raise ValueError(f"h2load ended with {ran.returncode}: {(ran.stderr or ran.stdout).strip()[-300:]}")
     return parse(ran.stdout, log.read_text(), answer_bytes)

@@ -43,9 +43,12 @@ class Backlog:
         self._thread.start()
 
     def too_long(self, sizes: list[int]) -> bool:
-        """Shall this batch be refused: requests of so many rows. No more are than were too many when it was looked at."""
+        """Shall this batch be refused: requests of so many rows.
+
+        Whole batches are, every other one at most, until as many requests are refused as were too many at the last look.
+        """
         if len(sizes) <= self._max_waiting // SIGN and sum(sizes) + max(sizes, default=0) <= self._max_rows:
-            self._excess = 0  # Triton had no more for us: what waited has been worked off
+            self._excess, self._refused = 0, False  # Triton had no more for us: what waited has been worked off
             return False
         self._look.set()
         if self._excess <= 0 or self._refused:

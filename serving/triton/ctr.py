@@ -69,7 +69,7 @@ class TritonPythonModel:
             except Refused as refusal:
                 outcomes[i] = refusal
         try:
-            for i, outcome in zip(packed, self._answers([*packed.values()]), strict=True):
+            for i, outcome in zip(packed, self._answer_or_refuse([*packed.values()]), strict=True):
                 outcomes[i] = outcome
         except Exception:  # whatever it is: the clients get one sentence, the log gets the traceback
             pb_utils.Logger.log_error(traceback.format_exc())
@@ -98,7 +98,7 @@ class TritonPythonModel:
             self._count_rows(rows, found, looks_NE)
         return rows.split(found.p_click_N)
 
-    def _answers(self, requests: list[PackedRequest]) -> list[Outcome]:
+    def _answer_or_refuse(self, requests: list[PackedRequest]) -> list[Outcome]:
         """`answer`, or the same refusal for all if too much waits behind them."""
         if self._backlog.too_long([request.num_rows for request in requests]):
             return [self._backlog.refusal()] * len(requests)

@@ -43,7 +43,7 @@ def distinct_creatives(creative_idx_B: np.ndarray, num_creatives: int) -> tuple[
 def filled_up(distinct_U: np.ndarray, num_creatives: int) -> np.ndarray:
     """`distinct_U` with zeros behind it to the next multiple of FILLED_TO, or to all creatives.
 
-    For every number of images that is new to it, oneDNN compiles its convolutions: most of a second for each.
+    For every number of images that is new to it, oneDNN compiles its convolutions, 14 ms for each number.
     """
     length = min(-(-len(distinct_U) // FILLED_TO) * FILLED_TO, num_creatives + 1)
     return np.pad(distinct_U, (0, length - len(distinct_U)))

@@ -125,6 +125,20 @@ def echo():
         thread.join()
 
 
+def test_h2load_gets_as_many_calls_as_the_server_takes_in_the_time(monkeypatch, tmp_path) -> None:
+    asked = []
+
+    def run(url, body, answer_bytes, folder, clients, calls, timeout_s):
+        asked.append((body.content, calls))
+        return h2load.Piece(latencies_ms=np.full(calls, 2.0), seconds=calls / 500, errors=0)
+
+    monkeypatch.setattr(h2load, "_run", run)
+    bodies = [Body(content=content, headers={}) for content in (b"a", b"b", b"c", b"d")]
+    found = h2load.run_h2load("http://127.0.0.1:1", bodies, 10, tmp_path, clients=4, seconds=2)
+    assert asked == [(b"a", 80), (b"a", 500), (b"c", 500)]  # the first one is to see how many
+    assert (found.requests, found.seconds, found.errors) == (1000, 2.0, 0)
+
+
 def test_wrk_itself_cycles_through_the_bodies_and_counts_refusals(echo, tmp_path) -> None:
     try:
         program("wrk", "wrk")

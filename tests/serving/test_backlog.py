@@ -61,6 +61,8 @@ def test_of_two_batches_one_is_answered_however_many_wait(backlog_module):
     backlog = backlog_module.Backlog(CONFIG, 256, waiting=lambda: 100_000)
     assert after(lambda: backlog.too_long(MANY))
     assert [backlog.too_long(MANY) for _ in range(4)] == [False, True, False, True]
+    assert not backlog.too_long([1])  # worked off, so the next flood begins anew
+    assert after(lambda: backlog.too_long(MANY))
     backlog.close()
 
 
