@@ -47,13 +47,20 @@ class OrtGraph:
         """`looks_NE` float32: embeddings that are taken where the creative is unknown; None for no images at all."""
         feed = {}
         if "text" in self._inputs:
-            feed["text"] = np.array([rows.text.text], dtype=object)
+            feed["text"] = _one_string(rows.text.encoded)
         if "numeric" in self._inputs:
             feed["numeric"] = rows.numeric_NM
         if looks_NE is not None:
             feed["creative_emb"] = looks_NE
         found = dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
         return Answer(p_click_N=found["p_click"], cat_idx_NF=found["cat_idx"], creative_idx_N=found.get("creative_idx"))
+
+
+def _one_string(encoded: bytes) -> np.ndarray:
+    """A tensor of one string. ONNX Runtime takes numpy's bytes as they are, up to the first NUL, which it needs at the end."""
+    if b"\0" in encoded:
+        return np.array([encoded.decode()], dtype=object)
+    return np.array([encoded], dtype=f"S{len(encoded) + 1}")
 
 
 class TritonGraph:

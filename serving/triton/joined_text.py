@@ -26,7 +26,6 @@ class Unusual(ValueError):
 class JoinedText:
     """The strings of N rows, and where each of them stands."""
 
-    text: str
     encoded: bytes  # UTF-8
     starts_NC: np.ndarray  # int64, within `encoded`
     lengths_NC: np.ndarray  # int64, bytes
@@ -46,16 +45,20 @@ class TextJoiner:
 
     def __init__(self, num_columns: int, separator: str) -> None:
         self._num_columns, self._separator = num_columns, separator
-        self._marks_C4 = prefixes(num_columns, separator)
-        self._marks = [mark.tobytes() for mark in self._marks_C4]
+        marks_C4 = prefixes(num_columns, separator)
+        self._marks = [mark.tobytes() for mark in marks_C4]
+        self._mark_C = marks_C4.view("<u4").ravel()  # each as one number, to be written at one go
 
     def join(self, buffers: list[np.ndarray], num_rows: int) -> JoinedText:
         """The text of buffers uint8 that hold `num_rows` rows together. Raises Unusual."""
         if num_rows * self._num_columns <= FEW:
             found = self._one_by_one(b"".join(buffer.tobytes() for buffer in buffers), num_rows)
+            separators = found.encoded.count(self._separator.encode())
         else:
-            found = self._at_once(np.concatenate(buffers), num_rows)
-        if found.text.count(self._separator) != 2 * found.lengths_NC.size:
+            raw = np.concatenate(buffers).view(np.ndarray)
+            found = self._at_once(raw, num_rows)
+            separators = np.count_nonzero(raw == ord(self._separator))
+        if separators != 2 * found.lengths_NC.size:
             raise Unusual("a string holds a separator")
         return found
 
@@ -66,7 +69,7 @@ class TextJoiner:
         lengths = np.array([len(part) for part in parts], dtype=np.int64)
         starts = np.cumsum(lengths + PREFIX) - lengths
         shape = (len(rows), self._num_columns)
-        return JoinedText(text=text, encoded=text.encode(), starts_NC=starts.reshape(shape), lengths_NC=lengths.reshape(shape))
+        return JoinedText(encoded=text.encode(), starts_NC=starts.reshape(shape), lengths_NC=lengths.reshape(shape))
 
     def _one_by_one(self, raw: bytes, num_rows: int) -> JoinedText:
         pieces, starts, lengths, at = [], [], [], 0
@@ -83,16 +86,16 @@ class TextJoiner:
             raise Unusual("the lengths do not add up")
         encoded, shape = b"".join(pieces), (num_rows, self._num_columns)
         return JoinedText(
-            text=_decoded(encoded),
-            encoded=encoded,
+            encoded=_checked(encoded),
             starts_NC=np.array(starts, dtype=np.int64).reshape(shape),
             lengths_NC=np.array(lengths, dtype=np.int64).reshape(shape),
         )
 
     def _at_once(self, raw: np.ndarray, num_rows: int) -> JoinedText:
-        """`raw` uint8 is written to."""
-        found = _places(raw)
-        if found is None or len(found) != num_rows * self._num_columns:
+        """`raw` uint8 becomes the text."""
+        number = num_rows * self._num_columns
+        found = _places(raw, number)
+        if len(found) != number:
             raise Unusual("not every length is a byte and three zeros")
         lengths = raw[found].astype(np.int64)
         starts = found + PREFIX
@@ -100,12 +103,11 @@ class TextJoiner:
         if found[0] != 0 or ends[-1] != len(raw) or not np.array_equal(ends[:-1], found[1:]):
             raise Unusual("the lengths do not add up")
         places_NC = found.reshape(num_rows, self._num_columns)
-        for i in range(PREFIX):
-            raw[places_NC + i] = self._marks_C4[:, i]
+        words = np.ndarray(len(raw) - PREFIX + 1, "<u4", buffer=raw, strides=(1,))  # four bytes from every byte on
+        words[places_NC] = self._mark_C
         encoded = raw.tobytes()
         return JoinedText(
-            text=_decoded(encoded),
-            encoded=encoded,
+            encoded=_checked(encoded),
             starts_NC=starts.reshape(places_NC.shape),
             lengths_NC=lengths.reshape(places_NC.shape),
         )
@@ -126,26 +128,27 @@ def cut(raw: bytes) -> list[bytes]:
     return found
 
 
-def _places(raw: np.ndarray) -> np.ndarray | None:
-    """Where lengths may stand, int64: a run of three zeros ends one, a run of 4k zeros is k empty strings. None: neither."""
-    zero = np.empty(len(raw) + 2, dtype=bool)
-    zero[0] = zero[-1] = False
-    np.equal(raw, 0, out=zero[1:-1])
-    edges = np.flatnonzero(zero[1:] != zero[:-1])
+def _places(raw: np.ndarray, number: int) -> np.ndarray:
+    """Where `number` lengths may stand, int64: a run of three zeros ends one, a run of 4k zeros is k empty strings.
+
+    Fewer or more, or wrong ones, where neither holds.
+    """
+    zero = raw == 0
+    threes = np.flatnonzero(zero[:-2] & zero[1:-1] & zero[2:])
+    if len(threes) == number:
+        return threes - 1  # no string is empty
+    edges = np.flatnonzero(np.diff(zero, prepend=False, append=False))
     starts, runs = edges[::2], edges[1::2] - edges[::2]
     single = runs == 3
-    if single.all():
-        return starts - 1
-    if not (single | (runs % 4 == 0)).all():
-        return None
     counts = np.where(single, 1, runs // 4)
     firsts = np.where(single, starts - 1, starts)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return np.repeat(firsts, counts) + 4 * within
 
 
-def _decoded(encoded: bytes) -> str:
+def _checked(encoded: bytes) -> bytes:
     try:
-        return encoded.decode()
+        encoded.decode()
     except UnicodeDecodeError:
         raise Unusual("a string is not UTF-8") from None
+    return encoded

@@ -51,7 +51,8 @@ def ctr_config(request: RequestSpec, repository: RepositoryConfig, warmups: Warm
         if columns:
             config.input.add(name=name, data_type=kind, dims=[len(columns)], optional=True)
     config.input.add(name=IMAGE, data_type=triton.TYPE_STRING, dims=[1], optional=True)
-    _warm_up(config, warmups, [1, min(64, repository.max_batch_size)])
+    # the largest batch as well: buffers of ONNX Runtime and Python grow to their size before the first request
+    _warm_up(config, warmups, sorted({1, min(64, repository.max_batch_size), repository.max_batch_size}))
     return config
 
 

@@ -94,38 +94,41 @@ def vocabulary_separator(encoder: Encoder, request: RequestSpec) -> str:
 
 def _look_up_all(
     graph: Graph, encoder: Encoder, texts: list[str], of_field: list[str], separator: str, ids: list[str]
-) -> list[str]:
-    """Adds ids [N, S] of the columns that are fields, whose names are returned, and creative_idx [N] if it exists.
+) -> list[str | None]:
+    """Adds ids [N, C + 2] of all columns and creative_idx [N] if it exists; returns their columns' names.
 
-    One look-up numbers all known values; tables say which id and which creative such a number stands for.
+    One look-up gives the ids of all known values. A creative's value stands for two numbers, its id as a field and its
+    place among the images: the look-up numbers these values, and a table says both. They are columns of their own.
     """
     creative = encoder.nodes[CREATIVE_IDX].input[0] if CREATIVE_IDX in encoder.nodes else None
-    creatives = encoder.ids(CREATIVE_IDX)
-    keys, as_id, as_creative = [], [UNKNOWN_ID], [0]
+    found, stands_for = {}, [[UNKNOWN_ID, 0]]
     for place, name in enumerate(texts):
         known = encoder.ids(inner(name, "id"))
-        for value in {**known, **(creatives if name == creative else {})}:
-            keys.append(column_code(place) + value)
-            as_id.append(known.get(value, UNKNOWN_ID))
-            as_creative.append(creatives.get(value, 0) if name == creative else 0)
+        if name == creative:
+            images = encoder.ids(CREATIVE_IDX)
+            values = [*{**known, **images}]
+            stands_for += [[known.get(value, UNKNOWN_ID), images.get(value, 0)] for value in values]
+            known = {value: number for number, value in enumerate(values, start=1)}
+        found |= {column_code(place) + value: number for value, number in known.items()}
     graph.nodes.append(
         helper.make_node("StringSplit", [TEXT], ["/pieces", "/num_pieces"], name="pieces", delimiter=delimiter(separator))
     )
-    numbers = {"keys_strings": keys or ["\0"], "values_int64s": [*range(1, len(keys) + 1)] or [0], "default_int64": 0}
+    found = found or {"\0": UNKNOWN_ID}
+    numbers = {"keys_strings": [*found], "values_int64s": [*found.values()], "default_int64": UNKNOWN_ID}
     graph.add("LabelEncoder", ["/pieces"], "/numbers_and_start", "ai.onnx.ml", **numbers)
     bounds = [graph.constant(f"/{name}", np.array([value])) for name, value in (("second", 1), ("end", END), ("axis_1", 1))]
     graph.add("Slice", ["/numbers_and_start", *bounds], "/numbers_flat")  # nothing stands before the first separator
     shape = graph.constant("/rows", np.array([-1, len(texts)]))
     graph.add("Reshape", ["/numbers_flat", shape], "/numbers")
-    if creative is not None:
-        place = graph.constant("/creative_place", np.array(texts.index(creative)))
-        graph.add("Gather", ["/numbers", place], "/creative_number", axis=1)
-        graph.add("Gather", [graph.constant("/as_creative", np.array(as_creative)), "/creative_number"], CREATIVE_IDX)
-    used = [name for name in of_field if name in texts]
-    if used:
-        kept = _columns(graph, "/numbers", texts, used, "/field_numbers")
-        ids.append(graph.add("Gather", [graph.constant("/as_id", np.array(as_id)), kept], "/text_ids"))
-    return used
+    ids.append("/numbers")
+    if creative is None:
+        return texts
+    place = texts.index(creative)
+    number = graph.add("Gather", ["/numbers", graph.constant("/creative_place", np.array(place))], "/creative_number", axis=1)
+    both = graph.add("Gather", [graph.constant("/stands_for", np.array(stands_for)), number], "/id_and_image")
+    graph.add("Gather", [both, graph.constant("/image", np.array(1))], CREATIVE_IDX, axis=1)
+    ids.append(both)
+    return [*texts[:place], None, *texts[place + 1 :], creative, None]
 
 
 def _columns(graph: Graph, source: str, names: list[str], wanted: list[str], output: str) -> str:
@@ -137,25 +140,29 @@ def _columns(graph: Graph, source: str, names: list[str], wanted: list[str], out
 
 
 def _buckets(graph: Graph, encoder: Encoder, x: str, used: list[str]) -> str:
-    """MISSING_ID for NaN, else FIRST_ID + number of edges at or below x: int64 [N, U]."""
+    """MISSING_ID for NaN, else FIRST_ID + number of edges at or below x: int64 [N, U].
+
+    Counted as floats, which is several times as fast as integers; edges at minus infinity count up to FIRST_ID.
+    """
     edges = [encoder.of(name, "edges") for name in used]
-    widest = max([1, *(e.size for e in edges if e is not None)])
-    table_UE = np.full((1, len(used), widest), np.nan, dtype=np.float32)  # nothing is at or above NaN
+    widest = max([0, *(e.size for e in edges if e is not None)])
+    table_UE = np.full((1, len(used), FIRST_ID + widest), np.nan, dtype=np.float32)  # nothing is at or above NaN
+    table_UE[:, :, :FIRST_ID] = -np.inf
     for row, values in zip(table_UE[0], edges, strict=True):
         if values is not None:
-            row[: values.size] = values.ravel()
+            row[FIRST_ID : FIRST_ID + values.size] = values.ravel()
     axis = graph.constant("/axis_2", np.array([2]))
     wide = graph.add("Unsqueeze", [x, axis], "/x_wide")
     above = graph.add("GreaterOrEqual", [wide, graph.constant("/edges", table_UE)], "/above")
-    steps = graph.add("Cast", [above], "/steps", to=TensorProto.INT64)
+    steps = graph.add("Cast", [above], "/steps", to=TensorProto.FLOAT)
     count = graph.add("ReduceSum", [steps, axis], "/count", keepdims=0)
-    bucket = graph.add("Add", [count, graph.constant("/first_id", np.array(FIRST_ID))], "/bucket")
-    missing = graph.add("IsNaN", [x], "/isnan")
-    return graph.add("Where", [missing, graph.constant("/missing_id", np.array(MISSING_ID)), bucket], "/bucket_ids")
+    bucket = graph.add("Max", [count, graph.constant("/missing_id", np.float32(MISSING_ID))], "/bucket")
+    return graph.add("Cast", [bucket], "/bucket_ids", to=TensorProto.INT64)
 
 
 def _standardised(graph: Graph, encoder: Encoder, x: str, used: list[str]) -> list[str]:
     """Standardised values, 0 where missing, and flags where they are: two of float32 [N, U]."""
+    missing = graph.add("IsNaN", [x], "/isnan")
     logged_U = np.array([inner(name, "logged") in encoder.nodes for name in used])
     if logged_U.any():
         size = graph.add("Add", [graph.add("Abs", [x], "/abs"), graph.constant("/one", np.float32(1))], "/plus_one")
@@ -167,15 +174,15 @@ def _standardised(graph: Graph, encoder: Encoder, x: str, used: list[str]) -> li
     low, high = (graph.constant(f"/{what}", encoder.constants[f"/{what}"]) for what in ("low", "high"))
     cut = graph.add("Clip", [standard, low, high], "/cut")
     zero = graph.constant("/zero", np.float32(0))
-    filled = graph.add("Where", ["/isnan", zero, cut], "/filled")
-    return [filled, graph.add("Cast", ["/isnan"], "/is_missing", to=TensorProto.FLOAT)]
+    filled = graph.add("Where", [missing, zero, cut], "/filled")
+    return [filled, graph.add("Cast", [missing], "/is_missing", to=TensorProto.FLOAT)]
 
 
 def _where(graph: Graph, is_logged_U: np.ndarray, logged: str, plain: str) -> str:
     return graph.add("Where", [graph.constant("/is_logged", is_logged_U), logged, plain], "/maybe_logged")
 
 
-def _in_order(graph: Graph, tensors: list[str], names: list[str], wanted: list[str], output: str) -> None:
+def _in_order(graph: Graph, tensors: list[str], names: list[str | None], wanted: list[str], output: str) -> None:
     """The tensors' columns side by side, those that are wanted, in that order."""
     places = graph.constant(f"/{output}_places", np.array([names.index(name) for name in wanted]))
     whole = tensors[0] if len(tensors) == 1 else graph.add("Concat", tensors, f"/{output}_whole", axis=1)

@@ -1,6 +1,7 @@
 """A value that breaks its column's rule: the request is refused, in one sentence that names column, row, value, rule."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from contracts.request import CATEGORICAL, NUMERIC
@@ -77,3 +78,11 @@ def test_a_value_that_training_has_not_seen_is_answered(strict_server, strict_sp
     reply = DOORS["grpc"](strict_server, with_value(packed(strict_rows[:3], strict_spec), strict_spec, column, value))
     assert reply.code == "OK", reply.error
     assert np.isfinite(reply.probability).all()
+
+
+def test_a_nul_inside_a_value_leaves_the_other_rows_as_they_are(strict_server, strict_spec, strict_rows):
+    many = pl.concat([strict_rows, strict_rows[:14]])
+    plain = DOORS["grpc"](strict_server, packed(many, strict_spec))
+    reply = DOORS["grpc"](strict_server, with_value(packed(many, strict_spec), strict_spec, "device", b"pho\0ne"))
+    assert (plain.code, reply.code) == ("OK", "OK"), (plain.error, reply.error)
+    np.testing.assert_allclose(np.delete(reply.probability, ROW), np.delete(plain.probability, ROW), atol=1e-6)

@@ -45,7 +45,7 @@ def test_usual_strings_are_found_where_they_are(few, rows):
         patch.setattr(joined_text, "FEW", few)
         joiner, half = TextJoiner(len(rows[0]), SEPARATOR), len(rows) // 2
         found = joiner.join([raw(part) for part in (rows[:half], rows[half:]) if part], len(rows))
-    assert found.text == text_of(rows, SEPARATOR)
+    assert found.encoded.decode() == text_of(rows, SEPARATOR)
     assert found.strings() == rows
     assert found.lengths_NC.tolist() == [[len(value.encode()) for value in row] for row in rows]
 
@@ -64,7 +64,7 @@ def test_any_strings_are_found_or_called_unusual(few, rows):
             assert any(len(v.encode()) > 255 or SEPARATOR in v or "\0" in v for row in rows for v in row)
             found = joiner.spelled(rows)
             rows = [[value.replace(SEPARATOR, "\ufffd") for value in row] for row in rows]
-    assert found.text == text_of(rows, SEPARATOR)
+    assert found.encoded.decode() == text_of(rows, SEPARATOR)
     assert found.strings() == rows
 
 

@@ -91,7 +91,8 @@ def test_the_doors_take_what_a_request_holds(world, packaging):
             "probability": (triton.TYPE_FP32, [1]),
             "model_version": (triton.TYPE_INT64, [1]),
         }
-    assert bool(found["ctr"].model_warmup) == (packaging == "embedded")
+    warmed = [warmup.batch_size for warmup in found["ctr"].model_warmup]
+    assert warmed == ([1, 64, found["ctr"].max_batch_size] if packaging == "embedded" else [])
 
 
 @pytest.mark.parametrize("packaging", PACKAGINGS)
