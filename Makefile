@@ -66,7 +66,7 @@ soak: $(VENV)-load/.perf-analyzer  ## half an hour of steady requests: failures,
 spike: $(VENV)-load/.perf-analyzer  ## five times the capacity for 20 seconds: make spike ARGS="capacity=800"
 	@$(RUN) python -m bench.served_spike $(ARGS)
 
-compare: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.installed $(VENV)-serving/.installed $(VENV)/.dev  ## compare the served model with FastAPI, LitServe, BentoML, MLServer (wrk, h2load; about 25 minutes)
+compare: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.installed $(VENV)-load/.perf-analyzer  ## compare the served model with FastAPI, LitServe, BentoML, MLServer (wrk, h2load; about 30 minutes)
 	@$(RUN) python -m bench.compare $(ARGS)
 
 lock:  ## resolve requirements/*.in to exact versions

@@ -18,11 +18,12 @@ from bench.compare_verdicts import WORKLOADS, series_of, verdicts
 from bench.figures import Figure
 from bench.parts import PartFailed, run_parts
 from bench.table import JSON_PATH, TABLE_PATH
-from loadtests.peers.contenders import CONTENDERS, Contender
+from loadtests.peers.contenders import CONTENDERS, OURS, Contender
 from loadtests.peers.generator import program
 from loadtests.peers.measured import Measured, Workload
 from loadtests.peers.prepared import prepare
 from loadtests.peers.rounds import Plan, measure_rounds
+from loadtests.perf_analyzer import FOLDER, installed
 from loadtests.traffic import read_traffic
 from serving.entry import run
 from serving.settings import load_server_config
@@ -74,6 +75,8 @@ def compare(plan: Plan) -> tuple[list[Measured], dict[str, str]]:
         program("wrk", "wrk")
     if any(door.is_grpc for c in plan.contenders for door in c.doors):
         program("h2load", "nghttp2-client")
+    if any(c.product == OURS for c in plan.contenders):
+        installed(FOLDER)
     config = load_server_config()
     with tempfile.TemporaryDirectory(prefix="adclick-compare-") as name:
         prepared = prepare(read_traffic(TRAFFIC_ROWS), [workload.rows for workload in plan.workloads], Path(name))

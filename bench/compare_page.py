@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
 from bench.compare_verdicts import Series, p99_ms, series_of, speed
 from bench.table import machine
-from loadtests.peers.contenders import OURS
+from loadtests.peers.contenders import OURS, SECOND
 from loadtests.peers.measured import IN_PROCESS, IN_PROCESS_PACKED, Measured, Workload
 from loadtests.peers.rounds import ALONE
 from stages.files import atomic_path
@@ -82,7 +82,7 @@ def workloads_of(series: Sequence[Series]) -> list[Workload]:
 
 def draw(measured: Sequence[Measured]) -> None:
     """Requests a second above, p99 below, a column a workload; red lines are the graph alone in two processes."""
-    series = series_of(measured)
+    series = [one for one in series_of(measured) if one.product != SECOND]
     doors = list(dict.fromkeys(one.door for one in series if one.product not in ALONE))[::-1]
     workloads = workloads_of(series)
     with matplotlib.rc_context({"svg.hashsalt": "comparison", "font.size": 8}):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.figures import Compared, Figure, at_least, at_most
-from loadtests.peers.contenders import OURS, PACKED
+from loadtests.peers.contenders import OURS, PACKED, SECOND
 from loadtests.peers.measured import IN_PROCESS, IN_PROCESS_PACKED, Measured, Workload
 from loadtests.peers.rounds import ALONE
 
@@ -83,9 +83,10 @@ def verdicts(measured: Sequence[Measured]) -> list[Figure]:
 
 def _of_workload(series: Sequence[Series], workload: Workload) -> list[Figure]:
     ours = best(series, workload, lambda product: product == OURS)
-    peer = best(series, workload, lambda product: product not in (OURS, PACKED))
+    peer = best(series, workload, lambda product: product not in (OURS, PACKED, SECOND))
     packed = best(series, workload, lambda product: product == PACKED)
-    others = best(series, workload, lambda product: product not in (OURS, BASELINE, PACKED))
+    others = best(series, workload, lambda product: product not in (OURS, BASELINE, PACKED, SECOND))
+    second = best(series, workload, lambda product: product == SECOND)
     alone, alone_packed = (
         next((one for one in series if one.product == name and one.workload.rows == workload.rows), None)
         for name in (IN_PROCESS, IN_PROCESS_PACKED)
@@ -110,15 +111,18 @@ def _of_workload(series: Sequence[Series], workload: Workload) -> list[Figure]:
         rows.append(
             at_least(f"served rows/s as a share of the graph's own in two processes, {of}", share, bar, shown, f">= {bar:g}")
         )
-    return [*rows, *_beside(ours, packed, alone_packed, workload)]
+    return [*rows, *_beside(ours, packed, second, alone_packed, workload)]
 
 
-def _beside(ours: Series, packed: Series | None, alone: Series | None, workload: Workload) -> list[Figure]:
-    """For information: the same against those who run the graph that ours runs."""
+def _beside(ours: Series, packed: Series | None, second: Series | None, alone: Series | None, workload: Workload) -> list[Figure]:
+    """For information: the same against those who run the graph that ours runs, and as another generator sees ours."""
     of, rows = f"rows a request / clients: {workload.rows} / {workload.clients}", []
     if packed is not None:
         shown = f"{_ratio(ours, packed, speed).shown(2)}; {packed.median(speed):,.0f} requests/s ({packed.door})"
         rows.append(Figure(what=f"served requests/s by those of {PACKED}, {of}", figure=shown))
+    if second is not None:
+        shown = f"{second.median(speed):,.0f} requests/s, p99 {second.median(p99_ms):.1f} ms ({second.door})"
+        rows.append(Figure(what=f"served requests/s by another generator of load, {of}", figure=shown))
     if workload in OF_IN_PROCESS and alone is not None:
         shown = f"{ours.median(_rows) / alone.median(_rows):.2f} of {alone.median(_rows):,.0f} rows/s"
         rows.append(Figure(what=f"served rows/s as a share of the packed graph's own, {of}", figure=shown))

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 MAX_PIXELS = 16_000_000
+PLAIN_MODES = ("RGB", "RGBA", "L")
 
 
 def check_image(content: bytes) -> None:
@@ -13,7 +14,10 @@ def check_image(content: bytes) -> None:
     with Image.open(BytesIO(content)) as image:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS}")
-        image.convert("RGBA")
+        if image.mode in PLAIN_MODES:
+            image.load()  # what is left to do for RGBA cannot fail
+        else:
+            image.convert("RGBA")
 
 
 def to_pixels(content: bytes, size: int) -> np.ndarray:

@@ -37,7 +37,8 @@ def _natural(name: str) -> list[str]:
 def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     """Files below `folder` that match one of the globs, in natural order of their paths."""
     found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    return sorted(found, key=lambda path: [_natural(part) for part in path.parts])
+    above = len(folder.parts)
+    return sorted(found, key=lambda path: [_natural(part) for part in path.parts[above:]])
 
 
 def read_side_table(raw_dir: Path, join: Join) -> pl.DataFrame:

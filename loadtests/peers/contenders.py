@@ -17,6 +17,7 @@ WORKERS = 2
 COMPARE, MLSERVER = ".venv-compare", ".venv-compare-mlserver"
 OURS = "Triton"
 PACKED = "FastAPI on our packed graph"  # runs the graph that ours runs, which the others are not given
+SECOND = "Triton, a second opinion"  # the same server under another generator of load
 UVICORN = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
 
 

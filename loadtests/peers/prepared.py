@@ -11,6 +11,7 @@ from loadtests.peers.contenders import ROOT, Door
 from loadtests.peers.fused_graph import FusedGraph
 from loadtests.peers.graph_alone import write_rows
 from loadtests.peers.wire_formats import Bodies, Body
+from loadtests.perf_analyzer_input import Requests, requests_of
 from loadtests.traffic import Payload, Traffic
 
 GRAPH, PACKED_GRAPH = Path("artifacts/export/ctr.onnx"), Path("artifacts/export/ctr_packed.onnx")
@@ -28,17 +29,21 @@ class Prepared:
     expected: list[np.ndarray]  # float32 [N] of each checked request
     _checked: list[Payload]
     _payloads: dict[int, list[Payload]]  # by rows a request
-    _digest: str
+    _traffic: Traffic
     _made: dict[tuple[Bodies, int], list[Body]] = field(default_factory=dict)
 
     def checks(self, door: Door) -> list[Body]:
-        return [door.body(payload, self._digest) for payload in self._checked]
+        return [door.body(payload, self._traffic.spec.digest) for payload in self._checked]
 
     def bodies(self, door: Door, rows: int) -> list[Body]:
         key = (door.body, rows)
         if key not in self._made:
-            self._made[key] = [door.body(payload, self._digest) for payload in self._payloads[rows]]
+            self._made[key] = [door.body(payload, self._traffic.spec.digest) for payload in self._payloads[rows]]
         return self._made[key]
+
+    def requests(self, rows: int) -> Requests:
+        """The test split's rows for perf_analyzer."""
+        return requests_of(self._traffic, rows, NUM_BODIES)
 
 
 def prepare(traffic: Traffic, row_counts: Sequence[int], folder: Path, seed: int = 0, root: Path = ROOT) -> Prepared:
@@ -66,7 +71,7 @@ def prepare(traffic: Traffic, row_counts: Sequence[int], folder: Path, seed: int
         expected=[_probabilities(graph, payload) for payload in checked],
         _checked=checked,
         _payloads={rows: [traffic.draw(rng, rows) for _ in range(NUM_BODIES)] for rows in sorted(set(row_counts))},
-        _digest=traffic.spec.digest,
+        _traffic=traffic,
     )
 
 

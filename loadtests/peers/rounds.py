@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from contracts.serving_config import ServerConfig
-from loadtests.peers.contenders import ROOT, Contender, Door
+from loadtests.peers.contenders import ROOT, SECOND, Contender, Door
 from loadtests.peers.generator import Load
 from loadtests.peers.graph_alone import FUSED, PACKED, measure_in_process
 from loadtests.peers.h2load import run_h2load
@@ -21,8 +21,11 @@ from loadtests.peers.measured import IN_PROCESS, IN_PROCESS_PACKED, Measured, Wo
 from loadtests.peers.peer_process import PeerProcess, cpu_seconds, wait_settled
 from loadtests.peers.prepared import Prepared
 from loadtests.peers.same_answers import NotReady, ask, refuse_other_answers
+from loadtests.peers.second_opinion import senders
 from loadtests.peers.wire_formats import Body
 from loadtests.peers.wrk import run_wrk, write_script
+from loadtests.perf_analyzer import Target
+from loadtests.perf_analyzer_target import target_of
 from serving.ports import free_ports
 from serving.server import EXPORTED
 from serving.trial import trial_server
@@ -69,9 +72,27 @@ def measure_contender(
     with running(contender, prepared, config) as server:
         for door in contender.doors:
             for workload in plan.workloads:
-                found.append(load(server, contender, door, workload, number, prepared, plan.seconds))
+                send = _generator(server.address(door), door, workload, prepared.bodies(door, workload.rows), prepared.folder)
+                found.append(load(server, door.name, contender.product, workload, number, send, plan.seconds))
                 say(described(found[-1]))
             refuse_other_answers(door, server.address(door), prepared.checks(door), prepared.expected)
+        if server.target is not None:
+            found += second_opinion(number, server, plan, prepared, say)
+    return found
+
+
+def second_opinion(number: int, server: "Running", plan: Plan, prepared: Prepared, say: Say) -> list[Measured]:
+    """The same workloads under perf_analyzer, which measures nothing where it fails: that is said and no more."""
+    found: list[Measured] = []
+    for rows in sorted({workload.rows for workload in plan.workloads}):
+        clients = [workload.clients for workload in plan.workloads if workload.rows == rows]
+        for door, some, send in senders(server.target, prepared.requests(rows), clients):
+            workload = Workload(rows=rows, clients=some)
+            try:
+                found.append(load(server, door, SECOND, workload, number, send, plan.seconds))
+                say(described(found[-1]))
+            except (ValueError, OSError) as error:
+                say(f"round {number}: {door}, {workload}: {error}")
     return found
 
 
@@ -83,6 +104,7 @@ class Running:
     http: str  # host:port
     grpc: str
     idle_cores: float = 0.0  # that it takes when nobody asks
+    target: Target | None = None  # for perf_analyzer, which can ask ours only
 
     def address(self, door: Door) -> str:
         return self.grpc if door.is_grpc else self.http
@@ -93,7 +115,8 @@ def running(contender: Contender, prepared: Prepared, config: ServerConfig) -> I
     """The contender on free ports, checked and at rest; ended afterwards."""
     if contender.start is None:
         with trial_server(EXPORTED, config, ROOT / contender.venv) as server:
-            started = Running(pid=server.process.pid, http=server.http_url.removeprefix("http://"), grpc=server.grpc_url)
+            target = target_of(server)
+            started = Running(pid=server.process.pid, http=target.http, grpc=target.grpc, target=target)
             yield _checked(contender, started, prepared)
         return
     python = ROOT / contender.venv / "bin" / "python"
@@ -124,11 +147,15 @@ def _checked(contender: Contender, server: Running, prepared: Prepared) -> Runni
 
 
 def load(
-    server: Running, contender: Contender, door: Door, workload: Workload, number: int, prepared: Prepared, seconds: float
+    server: Running,
+    door: str,
+    product: str,
+    workload: Workload,
+    number: int,
+    send: Callable[[float], Load],
+    seconds: float,
 ) -> Measured:
     """One warm-up and one load. The server's CPU time and that of everybody else are of the load alone."""
-    bodies = prepared.bodies(door, workload.rows)
-    send = _generator(server.address(door), door, workload, bodies, prepared.folder)
     send(WARM_UP_S)
     before, busy, mine = cpu_seconds(server.pid), _busy_s(), _own_s()
     started = time.monotonic()
@@ -137,8 +164,8 @@ def load(
     cpu_s = cpu_seconds(server.pid) - before
     others = (_busy_s() - busy) - (_own_s() - mine) - cpu_s
     return Measured(
-        door=door.name,
-        product=contender.product,
+        door=door,
+        product=product,
         workload=workload,
         round=number,
         requests=found.requests,

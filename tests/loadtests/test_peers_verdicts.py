@@ -7,7 +7,7 @@ import pytest
 
 from bench.compare_page import END, PAGE, PLOT, START, draw, row, table, write_page
 from bench.compare_verdicts import WORKLOADS, best, series_of, speed, verdicts
-from loadtests.peers.contenders import OURS, PACKED
+from loadtests.peers.contenders import OURS, PACKED, SECOND
 from loadtests.peers.measured import IN_PROCESS, Measured, Workload
 from tests.loadtests.peer_world import measured
 
@@ -159,3 +159,12 @@ def test_a_page_without_its_marks_is_an_error(project) -> None:
     PAGE.write_text("Only text.")
     with pytest.raises(ValueError, match="has lost a mark"):
         write_page(everything(), 3, 4.0, "2026-11-22")
+
+
+def test_a_second_opinion_is_told_and_judged_by_nobody() -> None:
+    opinion = [measured("Triton, HTTP, by perf_analyzer", SECOND, str(w), requests_per_s=900.0, p99_ms=3.0) for w in WORKLOADS]
+    plain, rows = verdicts(everything()), verdicts(everything() + opinion)
+    told = [one for one in rows if "another generator" in one.what]
+    assert [one for one in rows if one not in told] == plain
+    assert {(one.figure, one.met) for one in told} == {("900 requests/s, p99 3.0 ms (Triton, HTTP, by perf_analyzer)", None)}
+    assert len(told) == len(WORKLOADS)
