@@ -4,8 +4,11 @@ import ctypes
 import logging
 import math
 import platform
+import signal
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -120,7 +123,7 @@ def fit_network(
     found = newest_checkpoint(work_folder)
     if found and lightning_trainer.is_global_zero:
         print(f"train: resuming at step {found[1]} of at most {num_steps}", file=sys.stderr)
-    with precision.kept():
+    with precision.kept(), _all_end_together(lightning_trainer):
         lightning_trainer.fit(module, datamodule=datamodule, ckpt_path=str(found[0]) if found else None)
     return Fitted(
         network=network,
@@ -132,6 +135,17 @@ def fit_network(
         num_rows=stopwatch.num_rows,
         is_main_process=lightning_trainer.is_global_zero,
     )
+
+
+@contextmanager
+def _all_end_together(trainer: Trainer) -> Iterator[None]:
+    """Where this process fails, the others that it started end as well: they would wait for it, for half an hour."""
+    try:
+        yield
+    except BaseException:
+        if trainer.strategy.launcher is not None:
+            trainer.strategy.launcher.kill(signal.SIGTERM)
+        raise
 
 
 def fitting_batch_size(train: TrainConfig, num_rows: int, num_devices: int) -> int:

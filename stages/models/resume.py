@@ -127,7 +127,8 @@ class CheckpointWriter(Callback):
 
     def _save(self, trainer: Trainer) -> None:
         path = self.folder / CHECKPOINT.replace("*", f"{trainer.global_step:010d}")
-        if path.exists():
+        # the first process says for all: the others would find what it has just written, and not wait where it waits for them
+        if trainer.strategy.broadcast(path.exists()):
             return  # written by the run that was killed, and read by this one
         try:
             trainer.save_checkpoint(path)

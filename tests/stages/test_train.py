@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from stages import train
 from stages.models import checkpoint_io
@@ -76,12 +75,14 @@ def run_stage(*runs: tuple[Path, str]) -> list[tuple[int, str]]:
     return [(int(code), said) for said, code in zip(parts[::2], parts[1::2], strict=False)]
 
 
-def run_module(name: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess:
+def run_module(
+    name: str, *arguments: str, folder: Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess:
     """The finished `python -m name`; past the deadline all processes that it started are killed."""
     process = subprocess.Popen(
         [sys.executable, "-m", name, *arguments],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | (environment or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -253,16 +254,6 @@ def test_a_data_set_without_dense_columns_or_creatives_trains(in_folder, world):
     prepare(in_folder, world=world, max_epochs=1)
     train.main()
     assert (load_model(in_folder / "artifacts/model").creative_encoder is None) == (world.num_creatives == 0)
-
-
-def test_two_processes_train_together_on_cpus(tmp_path):
-    ddp = yaml.safe_load((ROOT / "conf/trainer/ddp.yaml").read_text())
-    ddp |= {"accelerator": "cpu", "precision": "32-true", "num_threads": 1}
-    prepare(tmp_path, trainer=ddp, max_epochs=1)
-    done = run_module("stages.train", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "Warning" not in done.stderr and done.stdout.count("train: deepfm on 600 rows, 10 steps") == 1
-    assert set(outputs(tmp_path)) == OUTPUTS
 
 
 def test_a_loss_that_is_no_number_stops_with_a_sentence(in_folder):
