@@ -144,7 +144,7 @@ def _all_end_together(trainer: Trainer) -> Iterator[None]:
         yield
     except BaseException:
         if trainer.strategy.launcher is not None:
-            trainer.strategy.launcher.kill(signal.SIGTERM)
+            trainer.strategy.launcher.kill(signal.SIGKILL)  # one that waits inside a collective would not hear SIGTERM
         raise
 
 
