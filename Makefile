@@ -83,7 +83,7 @@ $(VENV)/.dev: requirements/dev.lock
 	@requirements/install.sh "$(PYTHON)" $(VENV) dev
 	@touch $(VENV)/.pipeline
 
-$(VENV)-serving/.installed: requirements/serving.lock requirements/triton.lock
+$(VENV)-serving/.installed: requirements/serving.lock requirements/triton.lock requirements/zig.lock $(wildcard serving/native/*.[ch])
 	@requirements/install-serving.sh "$(SERVING_PYTHON)" $(VENV)-serving
 
 $(VENV)-peers/.installed: requirements/peers.lock

@@ -4,7 +4,10 @@ It follows from the declaration alone, so a model that was trained anew, or that
 requests.
 """
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import polars as pl
@@ -54,6 +57,15 @@ def numbers(values: pl.Series) -> pl.Series:
     return values.cast(pl.Float32).fill_null(float("nan"))
 
 
+def _numbers(markers: Iterable[object]) -> list[float]:
+    """The missing markers that are numbers."""
+    found = []
+    for marker in markers:
+        with suppress(ValueError, TypeError):
+            found.append(float(marker))
+    return [number for number in found if isfinite(number)]
+
+
 def column_rules(column: Column, used: bool, field: int | None) -> dict[str, Any]:
     """What the served model checks of a column, as plain JSON values.
 
@@ -67,6 +79,7 @@ def column_rules(column: Column, used: bool, field: int | None) -> dict[str, Any
         "max": column.max,
         "max_length": column.max_length,
         "missing": [str(marker) for marker in column.missing],
+        "missing_numbers": _numbers(column.missing),
         "used": used,
         "field": field,
     }

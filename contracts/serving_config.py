@@ -13,7 +13,8 @@ class RepositoryConfig:
     """What `config.pbtxt` says and what the models enforce; a change makes a new export."""
 
     max_batch_size: int = Field(ge=1, le=65536)  # rows a request, and rows that are joined into one call of the graph
-    instances: int = Field(ge=1, le=64)  # processes that answer `ctr`, each with a thread of its own
+    native: bool  # `ctr` is the backend in serving/native; if not, it is a Python model (always so in the container)
+    instances: int = Field(ge=1, le=64)  # threads that answer `ctr`, and processes for what has to be looked at by Python
     ort_threads: int = Field(ge=1, le=64)  # of each instance
     max_queue_delay_us: int = Field(ge=0)  # microseconds a request waits for others to share its batch
     max_queue_size: int = Field(ge=1)  # requests that may wait; while more do, they are refused

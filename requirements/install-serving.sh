@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs requirements/serving.lock and the Triton server of requirements/triton.lock into the serving environment.
+# Installs requirements/serving.lock and the Triton server of requirements/triton.lock into the serving environment, and
+# builds our own backend for that server.
 set -euo pipefail
 python=$1 venv=$2
 
@@ -17,4 +18,5 @@ CHECK
 requirements/install.sh "$python" "$venv" serving
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target "$venv/triton" -r requirements/triton.lock ||
   fail "pip could not install requirements/triton.lock; its messages stand above; is there a network and free disk space?"
+requirements/build-backend.sh "$venv"
 touch "$venv/.installed"

@@ -7,6 +7,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.triton.environment import ONNXRUNTIME
+
+BACKEND = Path("adclick/libtriton_adclick.so")  # our own, built from serving/native by `make serve`
 WHEEL_DIR = Path("triton")  # below the serving environment: `make serve` installs the wheel there
 PYTHONS = ("3.11", "3.12")  # those for which numpy 1 has wheels
 ASK = (
@@ -48,11 +51,14 @@ def find_runtime(venv: Path) -> Runtime:
             "remove that folder and run `make serve SERVING_PYTHON=python3.12`"
         )
     libraries = [wheel.resolve() / "nvidia_pytriton.libs", shared_libpython(python)]
+    backends = _backends(server, venv / "triton-backends", python.version)
+    if not (backends / BACKEND).is_file():
+        raise ValueError(f"{backends / BACKEND} is missing; run `make serve`, which builds it")
     return Runtime(
         program=_executable(server / "bin" / "tritonserver"),
-        backends=_backends(server, venv / "triton-backends", python.version),
+        backends=backends,
         caches=server / "caches",
-        environment=_environment(venv, libraries),
+        environment=_environment(venv, libraries) | {ONNXRUNTIME: str(onnxruntime_library(venv))},
     )
 
 
@@ -77,6 +83,14 @@ def shared_libpython(python: Interpreter) -> Path:
         f"Python {python.version} has no shared libpython, which Triton's Python backend needs; install one "
         f"(Debian, Ubuntu: apt-get install libpython{python.version}; pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared)"
     )
+
+
+def onnxruntime_library(venv: Path) -> Path:
+    """ONNX Runtime's library with the C API, which its Python package brings. Raises ValueError if it is not there."""
+    found = sorted(venv.resolve().glob("lib/python3.*/site-packages/onnxruntime/capi/libonnxruntime.so.*"))
+    if not found:
+        raise ValueError(f"{venv} holds no libonnxruntime.so; remove that folder and run `make serve`")
+    return found[-1]
 
 
 def _backends(server: Path, folder: Path, version: str) -> Path:

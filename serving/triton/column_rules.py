@@ -32,7 +32,7 @@ class StringRules:
     def __init__(self, columns: list[dict[str, Any]], max_string_bytes: int) -> None:
         self._columns, self._max_string_bytes = columns, max_string_bytes
         self._missing = [frozenset(("", *column["missing"])) for column in columns]
-        self._missing_numbers = [_numbers(column["missing"]) for column in columns]
+        self._missing_numbers = [column["missing_numbers"] for column in columns]
         self._fields = [column["field"] for column in columns]
         checked = [i for i, column in enumerate(columns) if column["used"]]
         # text without markers of its own can only be too long, which its number of bytes tells
@@ -121,7 +121,7 @@ class NumericRules:
         self._nullable_M = np.array([c["nullable"] or not c["used"] for c in columns], dtype=bool)
         self._given = np.flatnonzero(~self._nullable_M)
         self._whole = np.flatnonzero([c["dtype"] == "int" for c in columns])
-        self._markers = [(j, markers) for j, c in enumerate(columns) if (markers := _numbers(c["missing"]))]
+        self._markers = [(j, c["missing_numbers"]) for j, c in enumerate(columns) if c["missing_numbers"]]
 
     def check(self, rows: JoinedRows) -> None:
         """Refuse requests with a value that its column does not allow; a missing marker in `rows` becomes NaN."""
@@ -176,13 +176,3 @@ def _in_range(number: int, low: float | None, high: float | None) -> str:
     if high is not None and number > high:
         raise Refused("max", f"at most {high:g}")
     return str(number)
-
-
-def _numbers(markers: list[str]) -> list[float]:
-    found = []
-    for marker in markers:
-        try:
-            found.append(float(marker))
-        except ValueError:
-            continue
-    return found

@@ -1,6 +1,7 @@
-"""Triton model `ctr`: checks requests, joins their rows into one call of the graph, answers each request for itself.
+"""Checks requests, joins their rows into one call of the graph, answers each request for itself.
 
-This is the one public door to predictions: what is to route between versions, or to log them, belongs in `answer`.
+Triton model `ctr` where the graphs are Triton models of their own, else `ctr_careful`: there `ctr` is the backend in
+serving/native, which answers plain requests by itself and hands on what has to be looked at.
 """
 
 import gc
@@ -49,9 +50,10 @@ class TritonPythonModel:
             else TritonGraph(self._version, self._categorical, self._numeric, no_image)
         )
         self._joiner = TextJoiner(len(self._categorical), self._graph.separator) if self._categorical else None
-        self._counters = Counters(settings["metrics_interval_s"], settings["fields"], version=str(self._version))
-        self._looks = CreativeLooks(self._version, no_image, settings, self._counters)
         config = json.loads(args["model_config"])
+        labels = {"model": config["name"], "version": str(self._version)}
+        self._counters = Counters(settings["metrics_interval_s"], settings["fields"], **labels)
+        self._looks = CreativeLooks(self._version, no_image, settings, self._counters)
         self._backlog = Backlog(config, settings["max_queue_size"])
         self._versions_N1 = np.full((config["max_batch_size"], 1), self._version, dtype=np.int64)
         # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests

@@ -1,3 +1,4 @@
 """What the server's environment tells its models."""
 
+ONNXRUNTIME = "ADCLICK_ONNXRUNTIME"  # ONNX Runtime's library, for the backend in serving/native
 METRICS_URL = "ADCLICK_METRICS_URL"  # where this server publishes its metrics

@@ -20,9 +20,9 @@ def as_text(config: triton.ModelConfig) -> str:
     return text_format.MessageToString(config)
 
 
-def public_config(name: str, request: RequestSpec, repository: RepositoryConfig) -> triton.ModelConfig:
+def public_config(name: str, request: RequestSpec, repository: RepositoryConfig, instances: int = 1) -> triton.ModelConfig:
     """What `ctr` and `ctr_by_name` share: outputs, queue, and the parameters from which a client builds its requests."""
-    config = _python_model(name, repository, repository.instances if name == "ctr" else 1)
+    config = _python_model(name, repository, instances)
     config.output.add(name=PROBABILITY, data_type=triton.TYPE_FP32, dims=[1], label_filename=LABELS)
     config.output.add(name=MODEL_VERSION, data_type=triton.TYPE_INT64, dims=[1])
     columns = {CATEGORICAL: [c.name for c in request.categorical], NUMERIC: [c.name for c in request.numeric]}
@@ -39,12 +39,15 @@ def public_config(name: str, request: RequestSpec, repository: RepositoryConfig)
     return config
 
 
-def ctr_config(request: RequestSpec, repository: RepositoryConfig, warmups: Warmups) -> triton.ModelConfig:
+def ctr_config(
+    request: RequestSpec, repository: RepositoryConfig, warmups: Warmups, name: str = "ctr", backend: str = "python"
+) -> triton.ModelConfig:
     """Model `ctr`: two packed tensors. All inputs are optional for Triton, so that the model words what is missing.
 
     Their widths are fixed: what announces another one is refused before memory is set aside for it.
     """
-    config = public_config("ctr", request, repository)
+    config = public_config(name, request, repository, repository.instances)
+    config.backend = backend
     for name, kind, columns in (
         (CATEGORICAL, triton.TYPE_STRING, request.categorical), (NUMERIC, triton.TYPE_FP32, request.numeric),
     ):  # fmt: skip

@@ -23,6 +23,7 @@ from contracts.declaration import Declaration
 from contracts.request import CATEGORICAL, NUMERIC, RequestSpec, column_rules, numbers, request_of, strings
 from contracts.serving_config import RepositoryConfig
 from stages.exporting.model_config import LABELS, Warmups, as_text, creative_encoder_config, ctr_by_name_config, ctr_config
+from stages.exporting.native import BACKEND, CAREFUL, SETTINGS, native_settings
 from stages.files import read_json, sha256_file, write_json
 
 VERSION = "1"  # in the exported repository; a release gets the next free number of its store
@@ -38,13 +39,14 @@ def write_repository(
     request = request_of(declaration)
     settings = request_settings(export_dir, request, config)
     warmups = _request_warmup(request, sample)
-    write_model(
-        folder,
-        ctr_config(request, config, {"row": _named(warmups)}),
-        settings,
-        [export_dir / "ctr_packed.onnx", *(export_dir / name for name in PROVENANCE)],
-        warmups,
-    )
+    named, graph = {"row": _named(warmups)}, export_dir / "ctr_packed.onnx"
+    files = [graph, *(export_dir / name for name in PROVENANCE)]
+    if config.native:
+        native = ctr_config(request, config, named, backend=BACKEND)
+        contents = {SETTINGS: native_settings(settings, onnx.load(graph), native)}
+        write_model(folder, native, files=files, warmups=warmups, contents=contents)
+    python = ctr_config(request, config, named, CAREFUL if config.native else "ctr")
+    write_model(folder, python, settings, files, warmups, code="ctr")
     write_companions(folder, export_dir, request, config, settings)
 
 
@@ -98,10 +100,12 @@ def write_model(
     files: Iterable[Path] = (),
     warmups: dict[str, tuple[tuple[int, ...], bytes]] | None = None,
     contents: dict[str, bytes] | None = None,
+    code: str | None = None,
 ) -> None:
     """One model of the repository: `config.pbtxt`, labels, warm-up data, and its version folder.
 
-    The version folder gets `files` and `contents` (name -> bytes); `settings` are for Python models.
+    The version folder gets `files` and `contents` (name -> bytes); `settings` are for Python models, `code` is their module
+    in serving.triton if it is not called as the model.
     """
     version = folder / config.name / VERSION
     version.mkdir(parents=True)
@@ -116,7 +120,7 @@ def write_model(
     for name, content in (contents or {}).items():
         (version / name).write_bytes(content)
     if config.backend == "python":
-        _write_code(config.name, version)
+        _write_code(code or config.name, version)
         write_json(version / "request.json", settings)
     for extra in sorted(p for p in version.parent.rglob("*") if p.is_file() and version not in p.parents):
         kept = version / "release" / extra.relative_to(version.parent)

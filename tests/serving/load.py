@@ -47,9 +47,15 @@ class Load:
 
 
 @contextmanager
-def load(server: TritonServer, rows: pl.DataFrame, spec: RequestSpec, clients: int = 8) -> Iterator[Load]:
-    """Load while the block runs; the answers that the server gives before it are the right ones."""
-    requests = [packed(rows[start : start + 1 + start % 4], spec) for start in range(0, 40, 4)]
+def load(
+    server: TritonServer, rows: pl.DataFrame, spec: RequestSpec, clients: int = 8, images: list[bytes] | None = None
+) -> Iterator[Load]:
+    """Load while the block runs; the answers that the server gives before it are the right ones.
+
+    `images`: one that all rows are sent along with, in a list.
+    """
+    sizes = {start: 1 + start % 4 for start in range(0, 40, 4)}
+    requests = [packed(rows[start : start + n], spec, images and images * n) for start, n in sizes.items()]
     expected = [over_grpc(server, request).probability for request in requests]
     found, stop = Load(), threading.Event()
     threads = [threading.Thread(target=_ask, args=(server, requests, expected, found, stop, i)) for i in range(clients)]

@@ -13,6 +13,7 @@ from serving.deploy import deploy
 from serving.store import Store
 from tests.serving.doors import over_grpc, packed
 from tests.serving.load import load
+from tests.serving.pictures import encoded
 from tests.serving.served_world import REPOSITORY, VENV, exported_with, free_ports, serving, spoil
 
 pytestmark = pytest.mark.triton
@@ -42,8 +43,9 @@ def served(server, exported_rows, spec) -> list[int]:
     return reply.version.tolist()
 
 
-def test_a_new_version_and_the_way_back_fail_no_request(server, store, second, exported_rows, spec):
-    with load(server, exported_rows, spec) as asked:
+@pytest.mark.parametrize("images", [None, [encoded(color=(3, 3, 3))]])
+def test_a_new_version_and_the_way_back_fail_no_request(server, store, second, exported_rows, spec, images):
+    with load(server, exported_rows, spec, images=images) as asked:
         time.sleep(0.3)
         deploy(store, server.admin, store.release(second))
         time.sleep(0.3)
@@ -59,7 +61,7 @@ def test_a_new_version_and_the_way_back_fail_no_request(server, store, second, e
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
-        (spoil, "INVALID_PROTOBUF|Protobuf parsing failed"),
+        (spoil, "ONNX Runtime: Failed to load model because protobuf parsing failed"),
         (
             lambda version: (version / "ctr_packed.onnx").write_bytes(b"other"),
             "ctr_packed.onnx was changed after the export: its sha-256 is",

@@ -54,9 +54,9 @@ def grown(server, before: Metrics, requests: int) -> dict[tuple[str, str], float
     assert {dict(labels)["version"] for (name, labels) in after.values if name.startswith("adclick_")} == {"1"}
     found = {}
     for (name, labels), value in after.values.items():
-        told = ",".join(f"{label[1]}" for label in sorted(labels) if label[0] != "version")
+        told = ",".join(f"{label[1]}" for label in sorted(labels) if label[0] not in ("model", "version"))
         if name.startswith("adclick_") and (increase := value - before.values.get((name, labels), 0)):
-            found[name, told] = increase
+            found[name, told] = found.get((name, told), 0) + increase  # of `ctr` and of `ctr_careful`
     return found
 
 
@@ -158,4 +158,4 @@ def test_names_follow_the_conventions_of_prometheus(server):
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*_(total|bucket|sum|count)", name)
         assert name.endswith("_total") or name.startswith(HISTOGRAM)
     labels = {label for (name, found) in metrics.values if name in own for label, _ in found}
-    assert labels == {"version", "outcome", "rule", "column", "kind", "le"}
+    assert labels == {"model", "version", "outcome", "rule", "column", "kind", "le"}

@@ -15,7 +15,7 @@ from tests.serving.served_world import REPOSITORY, kill, serving, wait_for
 
 pytestmark = pytest.mark.triton
 RECOVERED_S, MAX_FAILED = 5, 50
-WHOLE = {("ctr", 1): 2, ("ctr_by_name", 1): 1, ("creative_encoder", 1): 1}
+WHOLE = {("ctr_careful", 1): 2, ("ctr_by_name", 1): 1, ("creative_encoder", 1): 1}
 
 
 @pytest.fixture
@@ -34,9 +34,10 @@ def test_a_killed_process_of_the_model_comes_back_and_few_requests_fail(
     own_server, exported_rows, spec, number, capfd, monkeypatch
 ):
     monkeypatch.setattr(watchdog, "GRACE_S", 2.0)
-    with load(own_server, exported_rows, spec) as asked:
+    images = [encoded(color=(3, 3, 3))]  # such requests are not plain
+    with load(own_server, exported_rows, spec, images=images) as asked:
         time.sleep(0.5)
-        killed = kill(own_server, "ctr", number)
+        killed = kill(own_server, "ctr_careful", number)
         time.sleep(RECOVERED_S)
         settled = time.monotonic()
         time.sleep(0.5)
@@ -45,8 +46,18 @@ def test_a_killed_process_of_the_model_comes_back_and_few_requests_fail(
     assert not asked.wrong
     assert last_failure < settled
     assert asked.answered_since(settled) > 50
-    assert "serve: a process of model ctr version 1 died; reloading it" in capfd.readouterr().err
+    assert "serve: a process of model ctr_careful version 1 died; reloading it" in capfd.readouterr().err
     assert whole(own_server)  # what the reload replaced is gone as well
+
+
+def test_plain_requests_do_not_notice_that_processes_die(own_server, exported_rows, spec):
+    with load(own_server, exported_rows, spec) as asked:
+        time.sleep(0.3)
+        for model in ("ctr_careful", "ctr_by_name", "creative_encoder"):
+            kill(own_server, model, 2)
+        time.sleep(RECOVERED_S)
+    assert dict(asked.reasons) == {} and not asked.wrong and len(asked.answered) > 1000
+    wait_for(lambda: whole(own_server), RECOVERED_S, "all processes are back")
 
 
 @pytest.mark.parametrize("model", ["ctr_by_name", "creative_encoder"])

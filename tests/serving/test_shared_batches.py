@@ -28,9 +28,9 @@ def patient_server(strict_exported, tmp_path_factory):
         yield running
 
 
-def batches(server: TritonServer) -> int:
-    """How many batches model `ctr` was given."""
-    url = f"{server.http_url}/v2/models/ctr/stats"
+def batches(server: TritonServer, model: str) -> int:
+    """How many batches the model was given."""
+    url = f"{server.http_url}/v2/models/{model}/stats"
     headers = {"Connection": "close", **http_headers(secret_of(server))}
     return json.loads(urllib3.request("GET", url, headers=headers).data)["model_stats"][0]["execution_count"]
 
@@ -41,13 +41,13 @@ def broken(tensors: Tensors, name: str, place: tuple[int, int], value: bytes | f
     return tensors | {name: copy}
 
 
-def ask_together(server: TritonServer, requests: list[Tensors]) -> list[Reply]:
-    """Replies to requests that shared one batch."""
-    before = batches(server)
+def ask_together(server: TritonServer, requests: list[Tensors], model: str = "ctr") -> list[Reply]:
+    """Replies to requests that shared one batch of that model."""
+    before = batches(server, model)
     doors = [over_grpc if i % 3 else over_http for i in range(len(requests))]
     with ThreadPoolExecutor(len(requests)) as pool:
         replies = list(pool.map(lambda door, tensors: door(server, tensors), doors, requests))
-    assert batches(server) == before + 1
+    assert batches(server, model) == before + 1
     return replies
 
 
@@ -76,7 +76,7 @@ def test_a_broken_image_fails_alone_among_good_ones_of_the_same_batch(patient_se
     alone = [over_grpc(patient_server, tensors).probability for tensors in good]
     assert len({p[0] for p in alone}) == 4
     bad = packed(rows, strict_spec, [encoded(color=(9, 9, 9)), noise(40)[:-1000]])
-    replies = ask_together(patient_server, [*good[:2], bad, *good[2:]])
+    replies = ask_together(patient_server, [*good[:2], bad, *good[2:]], "ctr_careful")
     assert replies[2].code == "INVALID_ARGUMENT"
     assert replies[2].error.startswith("input 'creative_image', row 1: the image is cut short or broken")
     for reply, expected in zip(replies[:2] + replies[3:], alone, strict=True):

@@ -15,7 +15,7 @@ from serving.store import Store
 from serving.triton.package import check_package
 from tests.serving.served_world import REPOSITORY, exported_with
 
-MODELS = ["creative_encoder", "ctr", "ctr_by_name"]
+MODELS = ["creative_encoder", "ctr", "ctr_by_name", "ctr_careful"]
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_folder_without_an_export_is_refused(store, tmp_path):
             lambda v: (v / "ctr_packed.onnx").write_bytes(b"other"),
             r"ctr_packed.onnx was changed after the export: its sha-256 is d9298a10d1b0",
         ),
-        (lambda v: (v / "model.py").unlink(), "model.py is missing, though package.json lists it; export the model again"),
+        (lambda v: (v / "native.txt").unlink(), "native.txt is missing, though package.json lists it; export the model again"),
         (lambda v: (v / "stray.py").touch(), "stray.py is not listed in package.json; export the model again"),
         (lambda v: (v / "package.json").unlink(), "1/package.json is missing; export the model again"),
     ],

@@ -109,7 +109,7 @@ def test_a_start_that_nobody_waits_for_is_given_up(config, tmp_path):
 def test_a_server_stops_within_five_seconds_and_leaves_nothing(tmp_path, exported):
     with serving(tmp_path, exported / REPOSITORY, exit_timeout_s=4) as server:
         assert sorted(stubs(server.process.pid).values()) == [
-            ("creative_encoder", 1), ("ctr", 1), ("ctr", 1), ("ctr_by_name", 1),
+            ("creative_encoder", 1), ("ctr_by_name", 1), ("ctr_careful", 1), ("ctr_careful", 1),
         ]  # fmt: skip
         assert len(session_of(server.process.pid)) == 5
         assert list(Path("/dev/shm").glob(f"adclick-{os.getpid()}-{server.config.http_port}-*"))

@@ -32,6 +32,9 @@ def world(request, exported, exported_as) -> Path:
     return exported if request.param == "images" else exported_as(request.param)
 
 
+DOOR = {"embedded": "ctr_careful", "container": "ctr"}  # the Python model that takes packed requests
+
+
 def of_onnx(values) -> Shapes:
     """What ONNX Runtime says of a graph's tensors; the first dim is the batch."""
     assert all(value.shape[0] == "batch" for value in values)
@@ -60,8 +63,7 @@ def has_images(world: Path) -> bool:
 @pytest.mark.parametrize("packaging", PACKAGINGS)
 def test_a_repository_holds_the_models_that_the_declaration_needs(world, packaging):
     expected = {"ctr", "ctr_by_name"} | ({"creative_encoder"} if has_images(world) else set())
-    if packaging == "container":
-        expected |= {"encoder", "ranker", "ctr_graph_1"}
+    expected |= {"encoder", "ranker", "ctr_graph_1"} if packaging == "container" else {"ctr_careful"}
     found = configs(repository(world, packaging))
     assert set(found) == expected
     assert all(config.name == name for name, config in found.items())
@@ -100,7 +102,7 @@ def test_the_graph_takes_the_columns_that_the_models_are_told_it_uses(world, pac
     folder = repository(world, packaging)
     path = world / "artifacts/export/ctr.onnx" if packaging == "embedded" else folder / "encoder/1/model.onnx"
     taken = of_onnx(open_session(path).get_inputs())
-    settings = read_json(folder / "ctr/1/request.json")
+    settings = read_json(folder / DOOR[packaging] / "1/request.json")
     used = {
         column["name"]: (kind, [])
         for pack, kind in ((CATEGORICAL, triton.TYPE_STRING), (NUMERIC, triton.TYPE_FP32))

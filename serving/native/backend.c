@@ -1,0 +1,97 @@
+// Triton backend `adclick`: model `ctr` without a Python process between Triton and ONNX Runtime.
+//
+// A batch's plain requests are joined into one call of the graph. Whatever is not plain goes to the Python model
+// `ctr_careful`: what is wrong with a request, and in what words it is told, is written down once, there.
+
+#include "answer.h"
+#include "package.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char* load(Shared* shared, Server* server, const char* name, const char* folder) {
+    char path[2048];
+    const char* failed = check_package(folder);
+    snprintf(path, sizeof path, "%s/native.txt", folder);
+    if (!failed) failed = read_settings(path, &shared->settings);
+    snprintf(path, sizeof path, "%s/ctr_packed.onnx", folder);
+    if (!failed) failed = open_graph(path, &shared->settings, &shared->graph);
+    if (!failed) failed = open_counters(&shared->settings, name, (uint64_t)shared->version, &shared->counters);
+    if (!failed) failed = open_backlog(&shared->settings, server, name, &shared->backlog);
+    return failed;
+}
+
+static void unload(Shared* shared) {
+    if (!shared) return;
+    close_backlog(shared->backlog);
+    close_careful(shared->careful);
+    close_counters(shared->counters);
+    close_graph(shared->graph);
+    free(shared);
+}
+
+Error* TRITONBACKEND_ModelInitialize(Model* model) {
+    const char *name, *repository;
+    char folder[1024];
+    uint32_t major, minor;
+    uint64_t version;
+    int artifact;
+    Server* server;
+    Error* error = TRITONBACKEND_ApiVersion(&major, &minor);
+    if (!error && major != TRITON_API_MAJOR) error = TRITONSERVER_ErrorNew(UNSUPPORTED, "this Triton has another backend API");
+    if (!error) error = TRITONBACKEND_ModelName(model, &name);
+    if (!error) error = TRITONBACKEND_ModelVersion(model, &version);
+    if (!error) error = TRITONBACKEND_ModelRepository(model, &artifact, &repository);
+    if (!error) error = TRITONBACKEND_ModelServer(model, &server);
+    if (error) return error;
+    Shared* shared = calloc(1, sizeof *shared);
+    if (!shared) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
+    shared->version = (int64_t)version;
+    snprintf(folder, sizeof folder, "%s/%llu", repository, (unsigned long long)version);
+    const char* failed = load(shared, server, name, folder);
+    error = failed ? TRITONSERVER_ErrorNew(INVALID_ARG, failed) : open_careful(server, version, &shared->careful);
+    if (!error) error = TRITONBACKEND_ModelSetState(model, shared);
+    if (error) unload(shared);
+    return error;
+}
+
+Error* TRITONBACKEND_ModelFinalize(Model* model) {
+    void* shared = NULL;
+    Error* error = TRITONBACKEND_ModelState(model, &shared);
+    unload(shared);
+    return error;
+}
+
+Error* TRITONBACKEND_ModelInstanceInitialize(Instance* instance) {
+    Model* model;
+    void* shared;
+    Error* error = TRITONBACKEND_ModelInstanceModel(instance, &model);
+    if (!error) error = TRITONBACKEND_ModelState(model, &shared);
+    if (error) return error;
+    Worker* worker = calloc(1, sizeof *worker);
+    if (!worker) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
+    worker->shared = shared;
+    worker->warmups_left = worker->shared->settings.warmups;
+    return TRITONBACKEND_ModelInstanceSetState(instance, worker);
+}
+
+Error* TRITONBACKEND_ModelInstanceFinalize(Instance* instance) {
+    void* state = NULL;
+    Error* error = TRITONBACKEND_ModelInstanceState(instance, &state);
+    Worker* worker = state;
+    if (!worker) return error;
+    await_careful(worker->shared->careful);  // answers that are still to come belong to this instance
+    free_rows(&worker->rows);
+    free(worker->ends);
+    free(worker);
+    return error;
+}
+
+Error* TRITONBACKEND_ModelInstanceExecute(Instance* instance, Request** requests, uint32_t count) {
+    void* worker;
+    Error* error = TRITONBACKEND_ModelInstanceState(instance, &worker);
+    if (error) return error;
+    answer_batch(worker, instance, requests, count);
+    return NULL;
+}

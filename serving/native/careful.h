@@ -1,0 +1,23 @@
+// Requests that are not plain are handed to the Python model `ctr_careful`, which knows all rules and words refusals.
+
+#pragma once
+
+#include "triton.h"
+
+#define CAREFUL "ctr_careful"
+
+typedef struct Careful Careful;
+
+// NULL, or an error.
+Error* open_careful(Server* server, uint64_t version, Careful** careful);
+
+void await_careful(Careful* careful);  // until every request that was handed over is answered
+void close_careful(Careful* careful);
+
+// Answer `request` with what `ctr_careful` of the same version says, later, and release it then.
+void ask_careful(Careful* careful, Instance* instance, Request* request, uint64_t start_ns);
+
+uint64_t now_ns(void);
+
+// Answer with an error and release the request.
+void send_error(Instance* instance, Request* request, int code, const char* text);

@@ -1,0 +1,18 @@
+// What the model tells Prometheus. A batch is added up here; a thread beside the requests hands the sums on, once an interval.
+
+#pragma once
+
+#include "graph.h"
+#include "settings.h"
+#include "triton.h"
+
+typedef struct Counters Counters;
+
+// NULL, or why there are none (kept until the next call of this thread).
+const char* open_counters(const Settings* settings, const char* model, uint64_t version, Counters** counters);
+void close_counters(Counters* counters);  // hands on what is left
+
+// Rows `start` to `end` of an answer went to a client. Called from any thread.
+void count_answered(Counters* counters, const Answer* answer, size_t start, size_t end);
+void count_overloaded(Counters* counters, uint64_t requests);
+void count_failed(Counters* counters, uint64_t requests);

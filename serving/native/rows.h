@@ -1,0 +1,21 @@
+// The rows of all requests of a batch side by side: their strings as one text for the graph, their numbers as one matrix.
+
+#pragma once
+
+#include "settings.h"
+#include "triton.h"
+
+#include <stddef.h>
+
+typedef struct {
+    char* text;  // ends with a NUL
+    float* numbers;  // [rows, numeric]
+    size_t text_bytes, text_room, rows, rows_room;
+} Rows;
+
+void empty_rows(Rows* rows);
+void free_rows(Rows* rows);
+
+// Append a request's rows and say how many. 0, and nothing appended, if there is anything about it that is not plain: an
+// image, another declaration, tensors that are missing or misshapen, a value that a column's rule refuses or has to look at.
+size_t append_request(Rows* rows, const Settings* settings, Request* request);

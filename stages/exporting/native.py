@@ -1,0 +1,77 @@
+"""What the backend in serving/native has to know of a model: `native.txt`, a line a fact, so that C reads it without a library.
+
+`request.json` says the same to the Python models, and more; which requests are plain is decided from this.
+"""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from contracts.packed_text import prefixes
+
+BACKEND = "adclick"
+CAREFUL = "ctr_careful"  # the Python model that answers what is not plain
+SETTINGS = "native.txt"
+FORMAT = 1
+MAX_COLUMNS = 1024  # of a kind, as in serving/native/settings.h
+MAX_MARKER = 120  # bytes, of which a line of the file has room for twice as many digits
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def native_settings(settings: dict[str, Any], graph: onnx.ModelProto, config: ModelConfig) -> bytes:
+    """The file's content. `settings` are those of `request.json`, `graph` is `ctr_packed.onnx`."""
+    categorical, numeric, limits = settings["categorical"], settings["numeric"], settings["limits"]
+    if max(len(categorical), len(numeric), len(settings["fields"])) > MAX_COLUMNS:
+        raise ValueError(f"`ctr` takes at most {MAX_COLUMNS} columns of a kind; set serving.repository.native to false")
+    separator = next(entry.value for entry in graph.metadata_props if entry.key == "separator")
+    marks = prefixes(len(categorical), separator) if categorical else ()
+    lines = [
+        f"format {FORMAT}",
+        f"declaration {settings['declaration']}",
+        f"separator {ord(separator)}",
+        f"max_request_bytes {limits['max_request_bytes']}",
+        f"creative {int(any(output.name == 'creative_idx' for output in graph.graph.output))}",
+        f"threads {settings['ort_threads']}",
+        f"max_waiting {settings['max_queue_size']}",
+        f"max_rows {config.max_batch_size}",
+        f"warmups {len(config.model_warmup)}",
+        f"interval_s {settings['metrics_interval_s']}",
+        *(_string(column, mark.tobytes(), limits) for column, mark in zip(categorical, marks, strict=True)),
+        *(f"missing {c} {marker.hex()}" for c, column in enumerate(categorical) for marker in _markers(column)),
+        *(f"read {-1 if column['field'] is None else column['field']}" for column in categorical if _is_read(column)),
+        *(_number(column) for column in numeric),
+        *(f"marker {j} {marker}" for j, column in enumerate(numeric) for marker in column["missing_numbers"]),
+        *(f"field {name}" for name in settings["fields"]),
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _is_read(column: dict[str, Any]) -> bool:
+    """Do the strings of a column stand for something that has to be understood where the vocabulary does not know them."""
+    return column["used"] and column["dtype"] != "string"
+
+
+def _markers(column: dict[str, Any]) -> list[bytes]:
+    """Texts of a column that mean a missing value, which the vocabulary spells as an empty one."""
+    found = [marker.encode() for marker in column["missing"] if marker] if column["used"] and not _is_read(column) else []
+    if any(len(marker) > MAX_MARKER for marker in found):
+        raise ValueError(f"column '{column['name']}': a missing marker has more than {MAX_MARKER} bytes")
+    return found
+
+
+def _string(column: dict[str, Any], mark: bytes, limits: dict[str, int]) -> str:
+    """The mark before the column's strings, whether they must not be empty, and how many bytes are surely not too many."""
+    is_text = column["used"] and not _is_read(column)
+    unlimited = limits["max_request_bytes"]
+    longest = (limits["max_string_bytes"] if column["max_length"] is None else column["max_length"]) if is_text else unlimited
+    return f"string {mark.hex()} {int(column['used'] and not column['nullable'])} {longest}"
+
+
+def _number(column: dict[str, Any]) -> str:
+    """Lowest and highest value, may it be missing, must it be whole."""
+    low = -LARGEST if column["min"] is None else column["min"]
+    high = LARGEST if column["max"] is None else column["max"]
+    nullable = column["nullable"] or not column["used"]
+    return f"number {low!r} {high!r} {int(nullable)} {int(column['dtype'] == 'int')}"
