@@ -24,10 +24,10 @@ repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what cha
 	@$(RUN) dvc repro
 
 test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests
-	@$(RUN) ruff check --quiet . && $(RUN) python -m pytest $(ARGS)
+	@$(RUN) ruff check --quiet . && $(RUN) clang-format --dry-run -Werror serving/native/*.[ch] && $(RUN) python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev  ## check the code's style and format
-	@$(RUN) ruff check . && $(RUN) ruff format --check .
+	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) clang-format --dry-run -Werror serving/native/*.[ch]
 
 score: $(VENV)/.pipeline  ## score a file or folder: make score INPUT=rows.csv OUTPUT=scores.parquet
 	@test -n "$(INPUT)" -a -n "$(OUTPUT)" || { echo "score: INPUT and OUTPUT are required: make score INPUT=rows.csv OUTPUT=scores.parquet" >&2; exit 2; }

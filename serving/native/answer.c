@@ -1,5 +1,7 @@
 #include "answer.h"
 
+#include "reply.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,52 +9,6 @@
 #define FAILED "the model could not answer this request; the server's log says why"
 #define OVERLOADED \
     "overloaded: too many requests are waiting, at most %u may (serving.repository.max_queue_size); try again later"
-
-static void drop(Error* error) {
-    if (error) TRITONSERVER_ErrorDelete(error);
-}
-
-static bool is_asked_for(Request* request, const char* output) {
-    uint32_t count = 0;
-    drop(TRITONBACKEND_RequestOutputCount(request, &count));
-    for (uint32_t i = 0; i < count; i++) {
-        const char* name = "";
-        drop(TRITONBACKEND_RequestOutputName(request, i, &name));
-        if (!strcmp(name, output)) return true;
-    }
-    return false;
-}
-
-static Error* add_output(Response* response, const char* name, int type, size_t rows, size_t size, void** data) {
-    const int64_t shape[] = {(int64_t)rows, 1};
-    Output* output;
-    int memory = MEMORY_CPU;
-    int64_t device = 0;
-    Error* error = TRITONBACKEND_ResponseOutput(response, &output, name, type, shape, 2);
-    if (!error) error = TRITONBACKEND_OutputBuffer(output, data, rows * size, &memory, &device);
-    if (!error && memory == MEMORY_GPU) error = TRITONSERVER_ErrorNew(UNSUPPORTED, "outputs go to memory of the host only");
-    return error;
-}
-
-// Answer one request with its rows' probabilities; false if it could not be.
-static bool send(const Shared* shared, Request* request, const float* p_click, size_t rows) {
-    Response* response;
-    void* data;
-    Error* error = TRITONBACKEND_ResponseNew(&response, request);
-    if (error) return drop(error), false;
-    if (is_asked_for(request, "probability")) {
-        error = add_output(response, "probability", TYPE_FP32, rows, sizeof(float), &data);
-        if (!error) memcpy(data, p_click, rows * sizeof(float));
-    }
-    if (!error && is_asked_for(request, "model_version")) {
-        error = add_output(response, "model_version", TYPE_INT64, rows, sizeof(int64_t), &data);
-        for (size_t row = 0; !error && row < rows; row++) ((int64_t*)data)[row] = shared->version;
-    }
-    bool sent = !error;
-    drop(TRITONBACKEND_ResponseSend(response, RESPONSE_FINAL, error));
-    drop(error);
-    return sent;
-}
 
 // Does a row hold a string that the vocabulary does not know in a column whose strings stand for something?
 static bool has_to_be_read(const Settings* s, const Answer* answer, size_t start, size_t end) {
@@ -118,10 +74,11 @@ static void answer_each(Worker* worker, Instance* instance, Request** requests, 
             ask_careful(shared->careful, instance, requests[i], times_ns[0]);
             continue;
         }
-        bool sent = send(shared, requests[i], answer->p_click + start, end - start);
+        bool sent = send_rows(requests[i], answer->p_click + start, end - start, shared->version);
         if (sent && !worker->warmups_left) count_answered(shared->counters, answer, start, end);
         if (!sent) count_failed(shared->counters, 1);
-        drop(TRITONBACKEND_ModelInstanceReportStatistics(instance, requests[i], sent, times_ns[0], times_ns[1], times_ns[2], now_ns()));
+        drop(TRITONBACKEND_ModelInstanceReportStatistics(instance, requests[i], sent, times_ns[0], times_ns[1], times_ns[2],
+                                                         now_ns()));
         drop(TRITONBACKEND_RequestRelease(requests[i], RELEASE_ALL));
     }
 }
@@ -131,7 +88,7 @@ static void answer_plain(Worker* worker, Instance* instance, Request** requests,
     size_t rows = worker->rows.rows;
     Answer answer;
     uint64_t times_ns[3] = {start_ns, now_ns()};
-    const char* failed = run_graph(shared->graph, worker->rows.text, worker->rows.numbers, rows, &answer);
+    const char* failed = run_graph(shared->graph, whole_text(&worker->rows), worker->rows.numbers, rows, &answer);
     times_ns[2] = now_ns();
     if (failed) drop(TRITONSERVER_LogMessage(LOG_ERROR, __FILE__, __LINE__, failed));
     answer_each(worker, instance, requests, count, failed ? NULL : &answer, times_ns);

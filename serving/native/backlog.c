@@ -68,8 +68,9 @@ const char* open_backlog(const Settings* settings, Server* server, const char* m
     snprintf(backlog->label, sizeof backlog->label, "model=\"%s\"", model);
     pthread_mutex_init(&backlog->lock, NULL);
     pthread_cond_init(&backlog->wake, NULL);
-    backlog->closing = pthread_create(&backlog->thread, NULL, keep_looking, backlog);
-    return backlog->closing ? "no thread to watch the queue" : NULL;
+    if (!pthread_create(&backlog->thread, NULL, keep_looking, backlog)) return NULL;
+    backlog->closing = true;
+    return "no thread to watch the queue";
 }
 
 void close_backlog(Backlog* backlog) {

@@ -1,9 +1,10 @@
 #include "careful.h"
 
+#include "reply.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct Careful {
     Server* server;
@@ -22,26 +23,6 @@ typedef struct {
     bool success;
     int left;  // of answer and inner request, which end in any order
 } Call;
-
-uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static void drop(Error* error) {
-    if (error) TRITONSERVER_ErrorDelete(error);
-}
-
-void send_error(Instance* instance, Request* request, int code, const char* text) {
-    Response* response = NULL;
-    Error* error = TRITONSERVER_ErrorNew(code, text);
-    drop(TRITONBACKEND_ResponseNew(&response, request));
-    if (response) drop(TRITONBACKEND_ResponseSend(response, RESPONSE_FINAL, error));
-    drop(error);
-    drop(TRITONBACKEND_ModelInstanceReportStatistics(instance, request, false, 0, 0, 0, 0));
-    drop(TRITONBACKEND_RequestRelease(request, RELEASE_ALL));
-}
 
 static Error* allocate(Allocator* allocator, const char* name, size_t bytes, int memory, int64_t device, void* user, void** data,
                        void** data_user, int* actual_memory, int64_t* actual_device) {
@@ -107,7 +88,8 @@ static Error* copy_outputs(InnerResponse* inner, Response* response) {
         uint64_t dims;
         size_t bytes;
         Output* output;
-        error = TRITONSERVER_InferenceResponseOutput(inner, i, &name, &type, &shape, &dims, &data, &bytes, &memory, &device, &user);
+        error =
+            TRITONSERVER_InferenceResponseOutput(inner, i, &name, &type, &shape, &dims, &data, &bytes, &memory, &device, &user);
         if (!error) error = TRITONBACKEND_ResponseOutput(response, &output, name, type, shape, (uint32_t)dims);
         memory = MEMORY_CPU, device = 0;
         if (!error) error = TRITONBACKEND_OutputBuffer(output, &target, bytes, &memory, &device);

@@ -16,8 +16,3 @@ void close_careful(Careful* careful);
 
 // Answer `request` with what `ctr_careful` of the same version says, later, and release it then.
 void ask_careful(Careful* careful, Instance* instance, Request* request, uint64_t start_ns);
-
-uint64_t now_ns(void);
-
-// Answer with an error and release the request.
-void send_error(Instance* instance, Request* request, int code, const char* text);

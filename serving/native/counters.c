@@ -41,13 +41,17 @@ static void name_series(Counters* c) {
     c->count = (Series){"adclick_predicted_probability_count", "Number of the answered probabilities", NULL, NULL, NULL, 0};
     for (size_t i = 0; i <= BUCKETS; i++) {
         snprintf(c->edge[i], sizeof c->edge[i], i < BUCKETS ? "%g" : "+Inf", i < BUCKETS ? EDGES[i] : 0.0);
-        c->bucket[i] = (Series){"adclick_predicted_probability_bucket", "Answered rows with a probability of at most le",
-                                "le", c->edge[i], NULL, 0};
+        c->bucket[i] = (Series){
+            "adclick_predicted_probability_bucket", "Answered rows with a probability of at most le", "le", c->edge[i], NULL, 0};
     }
     for (uint32_t f = 0; f < c->settings->fields; f++) {
         const char* column = c->settings->field[f];
         c->special[f][UNKNOWN] = (Series){"adclick_unknown_values_total",
-                                          "Values that training has not seen often enough, by column", "column", column, NULL, 0};
+                                          "Values that training has not seen often enough, by column",
+                                          "column",
+                                          column,
+                                          NULL,
+                                          0};
         c->special[f][MISSING] = (Series){"adclick_missing_values_total", "Missing values, by column", "column", column, NULL, 0};
     }
 }
@@ -103,8 +107,10 @@ static void* keep_handing_on(void* user) {
 
 const char* open_counters(const Settings* settings, const char* model, uint64_t version, Counters** counters) {
     Counters* c = *counters = calloc(1, sizeof *c);
-    if (c) c->special = calloc(settings->fields + 1, sizeof *c->special);
-    if (!c || !c->special) return "out of memory";
+    if (!c) return "out of memory";
+    c->closing = true;  // until there is a thread
+    c->special = calloc(settings->fields + 1, sizeof *c->special);
+    if (!c->special) return "out of memory";
     c->settings = settings;
     snprintf(c->model, sizeof c->model, "%s", model);
     snprintf(c->version, sizeof c->version, "%llu", (unsigned long long)version);
@@ -114,8 +120,10 @@ const char* open_counters(const Settings* settings, const char* model, uint64_t 
     pthread_cond_init(&c->wake, &monotonic);
     pthread_mutex_init(&c->lock, NULL);
     name_series(c);
-    c->closing = pthread_create(&c->thread, NULL, keep_handing_on, c);
-    return c->closing ? "no thread for the counters" : NULL;
+    c->closing = false;
+    if (!pthread_create(&c->thread, NULL, keep_handing_on, c)) return NULL;
+    c->closing = true;
+    return "no thread for the counters";
 }
 
 void close_counters(Counters* c) {

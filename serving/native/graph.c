@@ -29,10 +29,10 @@ static const char* said(const Graph* graph, OrtStatus* status) {
 }
 
 // `return` what ONNX Runtime says if a call of it fails
-#define TRY(graph, call)                                 \
-    do {                                                 \
-        OrtStatus* status_ = (graph)->api->call;         \
-        if (status_) return said(graph, status_);        \
+#define TRY(graph, call)                          \
+    do {                                          \
+        OrtStatus* status_ = (graph)->api->call;  \
+        if (status_) return said(graph, status_); \
     } while (0)
 
 static const char* load_library(const OrtApi** api) {

@@ -14,6 +14,11 @@ void free_rows(Rows* rows) {
     memset(rows, 0, sizeof *rows);
 }
 
+const char* whole_text(Rows* rows) {
+    rows->text[rows->text_bytes] = 0;
+    return rows->text;
+}
+
 static bool make_room(Rows* rows, const Settings* s, size_t bytes, size_t count) {
     if (rows->text_bytes + bytes + 1 > rows->text_room) {
         size_t room = (rows->text_bytes + bytes + 1) * 3 / 2;
@@ -76,7 +81,8 @@ static bool is_utf8(const unsigned char* text, size_t bytes) {
 
 static bool means_missing(const char* value, uint32_t length, uint32_t column, const Settings* s) {
     for (uint32_t i = 0; i < s->missing_count; i++)
-        if (s->missing_column[i] == column && s->missing_length[i] == length && !memcmp(s->missing[i], value, length)) return true;
+        if (s->missing_column[i] == column && s->missing_length[i] == length && !memcmp(s->missing[i], value, length))
+            return true;
     return false;
 }
 
@@ -149,7 +155,8 @@ static bool find_tensors(Request* request, const Settings* s, Tensor* strings, T
         if (!error)
             error = TRITONBACKEND_InputProperties(tensor.input, &name, &type, &shape, &dims, &tensor.bytes, &tensor.buffers);
         if (error) break;
-        bool is_strings = !strcmp(name, "categorical") && type == TYPE_BYTES, is_numbers = !strcmp(name, "numeric") && type == TYPE_FP32;
+        bool is_strings = !strcmp(name, "categorical") && type == TYPE_BYTES,
+             is_numbers = !strcmp(name, "numeric") && type == TYPE_FP32;
         if (!is_strings && !is_numbers) return false;
         if (dims != 2 || shape[0] < 1 || shape[1] != (int64_t)(is_strings ? s->categorical : s->numeric)) return false;
         tensor.rows = (size_t)shape[0];
@@ -174,7 +181,6 @@ size_t append_request(Rows* rows, const Settings* s, Request* request) {
     if (numbers.input && !copy_input(numbers.input, numbers.buffers, numbers.bytes, (char*)x)) return 0;
     if (numbers.input && !check_numbers(x, count, s)) return 0;
     rows->text_bytes += strings.bytes;
-    rows->text[rows->text_bytes] = 0;
     rows->rows += count;
     return count;
 }

@@ -8,13 +8,17 @@
 #include <stddef.h>
 
 typedef struct {
-    char* text;  // ends with a NUL
+    char* text;      // see whole_text
     float* numbers;  // [rows, numeric]
     size_t text_bytes, text_room, rows, rows_room;
 } Rows;
 
 void empty_rows(Rows* rows);
 void free_rows(Rows* rows);
+
+// The text of the rows that were appended, with a NUL behind it: what was tried and not appended may have left bytes there.
+// Not before a row was appended.
+const char* whole_text(Rows* rows);
 
 // Append a request's rows and say how many. 0, and nothing appended, if there is anything about it that is not plain: an
 // image, another declaration, tensors that are missing or misshapen, a value that a column's rule refuses or has to look at.

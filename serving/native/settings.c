@@ -32,7 +32,8 @@ static bool take(Settings* s, char* line) {
     if (!strcmp(key, "interval_s")) return s->interval_s = strtod(rest, NULL), s->interval_s > 0;
     if (!strcmp(key, "string")) {  // mark as 8 hexadecimal digits, required, longest
         uint32_t mark[4], required, c = s->categorical;
-        if (c == MAX_COLUMNS || sscanf(rest, "%2x%2x%2x%2x %u %u", mark, mark + 1, mark + 2, mark + 3, &required, &s->longest[c]) != 6)
+        if (c == MAX_COLUMNS ||
+            sscanf(rest, "%2x%2x%2x%2x %u %u", mark, mark + 1, mark + 2, mark + 3, &required, &s->longest[c]) != 6)
             return false;
         for (int i = 0; i < 4; i++) s->mark[c][i] = (char)mark[i];
         s->required[c] = required;
@@ -79,5 +80,10 @@ const char* read_settings(const char* path, Settings* settings) {
     fclose(file);
     if (!known) return broken(path, format == FORMAT ? "a line is not understood" : "another format than this server reads");
     if (!settings->max_rows || !settings->threads) return broken(path, "it ends too early");
+    for (uint32_t i = 0; i < settings->read_count; i++) {
+        int32_t field = settings->read_field[i];
+        if (field < 0 ? !settings->has_creative : field >= (int32_t)settings->fields)
+            return broken(path, "it reads no such field");
+    }
     return NULL;
 }

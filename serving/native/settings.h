@@ -11,25 +11,25 @@
 typedef struct {
     uint32_t categorical, numeric, fields;  // columns of the two tensors, columns of cat_idx
     char declaration[65];
-    char mark[MAX_COLUMNS][4];              // before a string of this column
-    char separator;                         // in no string
-    bool required[MAX_COLUMNS];             // a string of this column must not be empty
-    uint32_t longest[MAX_COLUMNS];          // bytes of a string that are surely not too long
-    uint64_t max_request_bytes;             // of all strings of a request
-    uint32_t missing_count;                 // texts that mean a missing value
+    char mark[MAX_COLUMNS][4];      // before a string of this column
+    char separator;                 // in no string
+    bool required[MAX_COLUMNS];     // a string of this column must not be empty
+    uint32_t longest[MAX_COLUMNS];  // bytes of a string that are surely not too long
+    uint64_t max_request_bytes;     // of all strings of a request
+    uint32_t missing_count;         // texts that mean a missing value
     uint32_t missing_column[MAX_COLUMNS], missing_length[MAX_COLUMNS];
     char missing[MAX_COLUMNS][NAME_SIZE];
-    uint32_t read_count;                    // columns whose unknown strings have to be read: their fields,
-    int32_t read_field[MAX_COLUMNS];        // -1 for the creative
+    uint32_t read_count;              // columns whose unknown strings have to be read: their fields,
+    int32_t read_field[MAX_COLUMNS];  // -1 for the creative
     float low[MAX_COLUMNS], high[MAX_COLUMNS];
     bool nullable[MAX_COLUMNS], whole[MAX_COLUMNS];
-    uint32_t marker_count;                  // numbers that mean a missing value
+    uint32_t marker_count;  // numbers that mean a missing value
     uint32_t marker_column[MAX_COLUMNS];
     double marker[MAX_COLUMNS];
     char field[MAX_COLUMNS][NAME_SIZE];
-    bool has_creative;                      // the graph says which creatives it knows
+    bool has_creative;  // the graph says which creatives it knows
     uint32_t threads, max_waiting, max_rows, warmups;
-    double interval_s;                      // between two additions to the counters
+    double interval_s;  // between two additions to the counters
 } Settings;
 
 // NULL, or a sentence that says what is wrong with the file (kept until the next call).

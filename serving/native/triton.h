@@ -55,16 +55,15 @@ Error* TRITONBACKEND_ModelInstanceState(Instance*, void** state);
 Error* TRITONBACKEND_ModelInstanceSetState(Instance*, void* state);
 Error* TRITONBACKEND_ModelInstanceReportStatistics(Instance*, Request*, bool success, uint64_t start_ns,
                                                    uint64_t compute_start_ns, uint64_t compute_end_ns, uint64_t end_ns);
-Error* TRITONBACKEND_ModelInstanceReportBatchStatistics(Instance*, uint64_t rows, uint64_t start_ns,
-                                                        uint64_t compute_start_ns, uint64_t compute_end_ns,
-                                                        uint64_t end_ns);
+Error* TRITONBACKEND_ModelInstanceReportBatchStatistics(Instance*, uint64_t rows, uint64_t start_ns, uint64_t compute_start_ns,
+                                                        uint64_t compute_end_ns, uint64_t end_ns);
 
 // A request and its answer.
 Error* TRITONBACKEND_RequestId(Request*, const char** id);
 Error* TRITONBACKEND_RequestInputCount(Request*, uint32_t* count);
 Error* TRITONBACKEND_RequestInputByIndex(Request*, uint32_t index, Input**);
-Error* TRITONBACKEND_InputProperties(Input*, const char** name, int* type, const int64_t** shape, uint32_t* dims,
-                                     uint64_t* bytes, uint32_t* buffers);
+Error* TRITONBACKEND_InputProperties(Input*, const char** name, int* type, const int64_t** shape, uint32_t* dims, uint64_t* bytes,
+                                     uint32_t* buffers);
 Error* TRITONBACKEND_InputBuffer(Input*, uint32_t index, const void** data, uint64_t* bytes, int* memory, int64_t* device);
 Error* TRITONBACKEND_RequestOutputCount(Request*, uint32_t* count);
 Error* TRITONBACKEND_RequestOutputName(Request*, uint32_t index, const char** name);
@@ -78,8 +77,8 @@ Error* TRITONBACKEND_ResponseSend(Response*, uint32_t flags, Error*);
 Error* TRITONBACKEND_ResponseDelete(Response*);
 
 // A request to another model of the same server.
-typedef Error* (*AllocateFn)(Allocator*, const char* name, size_t bytes, int memory, int64_t device, void* user,
-                             void** data, void** data_user, int* actual_memory, int64_t* actual_device);
+typedef Error* (*AllocateFn)(Allocator*, const char* name, size_t bytes, int memory, int64_t device, void* user, void** data,
+                             void** data_user, int* actual_memory, int64_t* actual_device);
 typedef Error* (*FreeFn)(Allocator*, void* data, void* data_user, size_t bytes, int memory, int64_t device);
 typedef void (*ReleasedFn)(InnerRequest*, uint32_t flags, void* user);
 typedef void (*AnsweredFn)(InnerResponse*, uint32_t flags, void* user);
@@ -89,21 +88,20 @@ Error* TRITONSERVER_InferenceRequestNew(InnerRequest**, Server*, const char* mod
 Error* TRITONSERVER_InferenceRequestDelete(InnerRequest*);
 Error* TRITONSERVER_InferenceRequestSetId(InnerRequest*, const char* id);
 Error* TRITONSERVER_InferenceRequestAddInput(InnerRequest*, const char* name, int type, const int64_t* shape, uint64_t dims);
-Error* TRITONSERVER_InferenceRequestAppendInputData(InnerRequest*, const char* name, const void* data, size_t bytes,
-                                                    int memory, int64_t device);
+Error* TRITONSERVER_InferenceRequestAppendInputData(InnerRequest*, const char* name, const void* data, size_t bytes, int memory,
+                                                    int64_t device);
 Error* TRITONSERVER_InferenceRequestAddRequestedOutput(InnerRequest*, const char* name);
 Error* TRITONSERVER_InferenceRequestSetStringParameter(InnerRequest*, const char* key, const char* value);
 Error* TRITONSERVER_InferenceRequestSetIntParameter(InnerRequest*, const char* key, int64_t value);
 Error* TRITONSERVER_InferenceRequestSetBoolParameter(InnerRequest*, const char* key, bool value);
 Error* TRITONSERVER_InferenceRequestSetReleaseCallback(InnerRequest*, ReleasedFn, void* user);
-Error* TRITONSERVER_InferenceRequestSetResponseCallback(InnerRequest*, Allocator*, void* allocator_user, AnsweredFn,
-                                                        void* user);
+Error* TRITONSERVER_InferenceRequestSetResponseCallback(InnerRequest*, Allocator*, void* allocator_user, AnsweredFn, void* user);
 Error* TRITONSERVER_ServerInferAsync(Server*, InnerRequest*, Trace*);
 Error* TRITONSERVER_InferenceResponseError(InnerResponse*);
 Error* TRITONSERVER_InferenceResponseOutputCount(InnerResponse*, uint32_t* count);
-Error* TRITONSERVER_InferenceResponseOutput(InnerResponse*, uint32_t index, const char** name, int* type,
-                                            const int64_t** shape, uint64_t* dims, const void** data, size_t* bytes,
-                                            int* memory, int64_t* device, void** user);
+Error* TRITONSERVER_InferenceResponseOutput(InnerResponse*, uint32_t index, const char** name, int* type, const int64_t** shape,
+                                            uint64_t* dims, const void** data, size_t* bytes, int* memory, int64_t* device,
+                                            void** user);
 Error* TRITONSERVER_InferenceResponseDelete(InnerResponse*);
 
 // What Prometheus reads.

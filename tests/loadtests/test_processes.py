@@ -62,6 +62,6 @@ def test_triton_is_found_with_the_processes_of_its_models_and_they_are_not_the_c
         groups = ProcessGroups(port=server.config.http_port, clients=lambda: family(os.getpid()))()
         expected = stubs(server.process.pid)
     assert groups["server"] == [server.process.pid]
-    assert groups["ctr process"] == sorted(pid for pid, (model, _) in expected.items() if model == "ctr")
+    assert groups["ctr_careful process"] == sorted(pid for pid, (model, _) in expected.items() if model == "ctr_careful")
     assert {name for name in groups if name.endswith(" process")} == {f"{model} process" for model, _ in expected.values()}
     assert os.getpid() in groups["client"] and not {*groups["client"]} & {server.process.pid, *expected}

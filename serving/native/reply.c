@@ -1,0 +1,65 @@
+#include "reply.h"
+
+#include <string.h>
+#include <time.h>
+
+uint64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void drop(Error* error) {
+    if (error) TRITONSERVER_ErrorDelete(error);
+}
+
+static bool is_asked_for(Request* request, const char* output) {
+    uint32_t count = 0;
+    drop(TRITONBACKEND_RequestOutputCount(request, &count));
+    for (uint32_t i = 0; i < count; i++) {
+        const char* name = "";
+        drop(TRITONBACKEND_RequestOutputName(request, i, &name));
+        if (!strcmp(name, output)) return true;
+    }
+    return false;
+}
+
+static Error* add_output(Response* response, const char* name, int type, size_t rows, size_t size, void** data) {
+    const int64_t shape[] = {(int64_t)rows, 1};
+    Output* output;
+    int memory = MEMORY_CPU;
+    int64_t device = 0;
+    Error* error = TRITONBACKEND_ResponseOutput(response, &output, name, type, shape, 2);
+    if (!error) error = TRITONBACKEND_OutputBuffer(output, data, rows * size, &memory, &device);
+    if (!error && memory == MEMORY_GPU) error = TRITONSERVER_ErrorNew(UNSUPPORTED, "outputs go to memory of the host only");
+    return error;
+}
+
+bool send_rows(Request* request, const float* p_click, size_t rows, int64_t version) {
+    Response* response;
+    void* data;
+    Error* error = TRITONBACKEND_ResponseNew(&response, request);
+    if (error) return drop(error), false;
+    if (is_asked_for(request, "probability")) {
+        error = add_output(response, "probability", TYPE_FP32, rows, sizeof(float), &data);
+        if (!error) memcpy(data, p_click, rows * sizeof(float));
+    }
+    if (!error && is_asked_for(request, "model_version")) {
+        error = add_output(response, "model_version", TYPE_INT64, rows, sizeof(int64_t), &data);
+        for (size_t row = 0; !error && row < rows; row++) ((int64_t*)data)[row] = version;
+    }
+    bool sent = !error;
+    drop(TRITONBACKEND_ResponseSend(response, RESPONSE_FINAL, error));
+    drop(error);
+    return sent;
+}
+
+void send_error(Instance* instance, Request* request, int code, const char* text) {
+    Response* response = NULL;
+    Error* error = TRITONSERVER_ErrorNew(code, text);
+    drop(TRITONBACKEND_ResponseNew(&response, request));
+    if (response) drop(TRITONBACKEND_ResponseSend(response, RESPONSE_FINAL, error));
+    drop(error);
+    drop(TRITONBACKEND_ModelInstanceReportStatistics(instance, request, false, 0, 0, 0, 0));
+    drop(TRITONBACKEND_RequestRelease(request, RELEASE_ALL));
+}

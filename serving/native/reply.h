@@ -1,0 +1,16 @@
+// What a client is sent.
+
+#pragma once
+
+#include "triton.h"
+
+#include <stddef.h>
+
+uint64_t now_ns(void);  // of the clock by which Triton measures
+void drop(Error* error);
+
+// Answer with probabilities, those outputs of them that were asked for; false if that failed. The request stays ours.
+bool send_rows(Request* request, const float* p_click, size_t rows, int64_t version);
+
+// Answer with an error and release the request.
+void send_error(Instance* instance, Request* request, int code, const char* text);
