@@ -7,7 +7,6 @@ requests.
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import polars as pl
@@ -17,6 +16,7 @@ from contracts.declaration import Declaration
 
 CATEGORICAL, NUMERIC, IMAGE = "categorical", "numeric", "creative_image"
 PROBABILITY, MODEL_VERSION = "probability", "model_version"
+LARGEST = 3.4028234663852886e38  # of float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +58,12 @@ def numbers(values: pl.Series) -> pl.Series:
 
 
 def _numbers(markers: Iterable[object]) -> list[float]:
-    """The missing markers that are numbers."""
+    """The missing markers that are numbers which a request can hold."""
     found = []
     for marker in markers:
         with suppress(ValueError, TypeError):
             found.append(float(marker))
-    return [number for number in found if isfinite(number)]
+    return [number for number in found if abs(number) <= LARGEST]
 
 
 def column_rules(column: Column, used: bool, field: int | None) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 set -euo pipefail
 venv=$1
 target=$venv/triton-backends/adclick
-work=$(mktemp -d)
+mkdir -p "$venv"
+work=$(mktemp -d "$PWD/$venv/build.XXXXXX")  # the compiler takes 400 MB, more than some machines have in /tmp
 trap 'rm -rf "$work"' EXIT
 
 fail() { echo "setup: $1" >&2; exit 1; }

@@ -38,24 +38,34 @@ static void refuse_all(Worker* worker, Instance* instance, Request** requests, u
     }
 }
 
+// A warm-up that is not plain gets any answer, nobody reads it: `ctr_careful` may not be there yet.
+static void skip_warm_up(Worker* worker, Instance* instance, Request* request, uint64_t start_ns) {
+    const float nothing = 0;
+    bool sent = send_rows(request, &nothing, 1, worker->shared->version);
+    uint64_t now = now_ns();
+    drop(TRITONBACKEND_ModelInstanceReportStatistics(instance, request, sent, start_ns, start_ns, now, now));
+    drop(TRITONBACKEND_RequestRelease(request, RELEASE_ALL));
+}
+
 // Join the plain requests; the others go to `ctr_careful` at once, and their places in `requests` become NULL. True if
 // there are more plain ones than may wait.
 static bool join(Worker* worker, Instance* instance, Request** requests, uint32_t count, uint64_t start_ns) {
     const Shared* shared = worker->shared;
-    size_t plain = 0, largest = 0;
+    size_t largest = 0, others = 0;
     empty_rows(&worker->rows);
     for (uint32_t i = 0; i < count; i++) {
         size_t rows = append_request(&worker->rows, &shared->settings, requests[i]);
         worker->ends[i] = worker->rows.rows;
-        if (rows) {
-            plain++;
-            if (rows > largest) largest = rows;
-            continue;
-        }
-        ask_careful(shared->careful, instance, requests[i], start_ns);
+        if (rows > largest) largest = rows;
+        if (rows) continue;
+        if (worker->warmups_left)
+            skip_warm_up(worker, instance, requests[i], start_ns);
+        else
+            ask_careful(shared->careful, instance, requests[i], start_ns);
         requests[i] = NULL;
+        others++;
     }
-    return too_long(shared->backlog, plain, worker->rows.rows, largest);
+    return !worker->warmups_left && too_long(shared->backlog, count, worker->rows.rows + others, largest);
 }
 
 // Answer the joined requests from the graph's answer, or with an error if it has none.
@@ -70,7 +80,7 @@ static void answer_each(Worker* worker, Instance* instance, Request** requests, 
             count_failed(shared->counters, 1);
             continue;
         }
-        if (has_to_be_read(&shared->settings, answer, start, end)) {
+        if (!worker->warmups_left && has_to_be_read(&shared->settings, answer, start, end)) {
             ask_careful(shared->careful, instance, requests[i], times_ns[0]);
             continue;
         }
@@ -100,6 +110,7 @@ void answer_batch(Worker* worker, Instance* instance, Request** requests, uint32
     uint64_t start_ns = now_ns();
     if (!make_room(worker, count)) {
         for (uint32_t i = 0; i < count; i++) send_error(instance, requests[i], INTERNAL, "out of memory");
+        count_failed(worker->shared->counters, count);
         return;
     }
     if (join(worker, instance, requests, count, start_ns))

@@ -50,7 +50,8 @@ Error* TRITONBACKEND_ModelInitialize(Model* model) {
     shared->version = (int64_t)version;
     snprintf(folder, sizeof folder, "%s/%llu", repository, (unsigned long long)version);
     const char* failed = load(shared, server, name, folder);
-    error = failed ? TRITONSERVER_ErrorNew(INVALID_ARG, failed) : open_careful(server, version, &shared->careful);
+    error =
+        failed ? TRITONSERVER_ErrorNew(INVALID_ARG, failed) : open_careful(server, version, shared->counters, &shared->careful);
     if (!error) error = TRITONBACKEND_ModelSetState(model, shared);
     if (error) unload(shared);
     return error;

@@ -8,6 +8,9 @@
 
 typedef struct Counters Counters;
 
+// Triton's own objects are never deleted: those of a version that is loaded again are the same to Prometheus, and would go with
+// the older ones. So a version's figures stay after it was let go.
+
 // NULL, or why there are none (kept until the next call of this thread).
 const char* open_counters(const Settings* settings, const char* model, uint64_t version, Counters** counters);
 void close_counters(Counters* counters);  // hands on what is left

@@ -16,7 +16,8 @@ struct Graph {
     OrtSession* session;
     OrtMemoryInfo* memory;
     OrtAllocator* allocator;
-    uint32_t categorical, numeric;
+    bool feeds_text, feeds_numeric;
+    uint32_t numeric;
     size_t outputs;
 };
 
@@ -82,7 +83,8 @@ static const char* start_session(Graph* graph, const char* path, uint32_t thread
 const char* open_graph(const char* path, const Settings* settings, Graph** out) {
     Graph* graph = *out = calloc(1, sizeof *graph);
     if (!graph) return "out of memory";
-    graph->categorical = settings->categorical, graph->numeric = settings->numeric;
+    graph->feeds_text = settings->feeds_text, graph->feeds_numeric = settings->feeds_numeric;
+    graph->numeric = settings->numeric;
     graph->outputs = settings->has_creative ? 3 : 2;
     const char* failed = load_library(&graph->api);
     if (!failed) failed = start_session(graph, path, settings->threads);
@@ -104,13 +106,13 @@ static const char* run(const Graph* graph, const char* text, float* numbers, siz
     static const char* const OUTPUTS[] = {"p_click", "cat_idx", "creative_idx"};
     const char* names[2];
     size_t count = 0;
-    if (graph->categorical) {
+    if (graph->feeds_text) {
         const int64_t one = 1;
         TRY(graph, CreateTensorAsOrtValue(graph->allocator, &one, 1, ORT_STRING, &inputs[count]));
         TRY(graph, FillStringTensor(inputs[count], &text, 1));
         names[count++] = "text";
     }
-    if (graph->numeric) {
+    if (graph->feeds_numeric) {
         const int64_t shape[] = {(int64_t)rows, graph->numeric};
         size_t bytes = rows * graph->numeric * sizeof *numbers;
         TRY(graph, CreateTensorWithDataAsOrtValue(graph->memory, numbers, bytes, shape, 2, ORT_FLOAT, &inputs[count]));

@@ -110,7 +110,7 @@ static bool check_numbers(float* x, size_t rows, const Settings* s) {
     for (uint32_t i = 0; i < s->marker_count; i++)
         for (size_t row = 0; row < rows; row++) {
             float* value = &x[row * s->numeric + s->marker_column[i]];
-            if ((double)*value == s->marker[i]) *value = NAN;
+            if (*value == s->marker[i]) *value = NAN;
         }
     for (size_t row = 0; row < rows; row++, x += s->numeric)
         for (uint32_t j = 0; j < s->numeric; j++) {

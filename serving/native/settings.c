@@ -25,6 +25,8 @@ static bool take(Settings* s, char* line) {
     if (!strcmp(key, "separator")) return s->separator = (char)atoi(rest), s->separator > 0;
     if (!strcmp(key, "max_request_bytes")) return s->max_request_bytes = strtoull(rest, NULL, 10), true;
     if (!strcmp(key, "creative")) return s->has_creative = atoi(rest), true;
+    if (!strcmp(key, "feeds_text")) return s->feeds_text = atoi(rest), true;
+    if (!strcmp(key, "feeds_numeric")) return s->feeds_numeric = atoi(rest), true;
     if (!strcmp(key, "threads")) return s->threads = (uint32_t)atoi(rest), s->threads > 0;
     if (!strcmp(key, "max_waiting")) return s->max_waiting = (uint32_t)atoi(rest), s->max_waiting > 0;
     if (!strcmp(key, "max_rows")) return s->max_rows = (uint32_t)atoi(rest), s->max_rows > 0;
@@ -59,7 +61,7 @@ static bool take(Settings* s, char* line) {
     if (!strcmp(key, "marker")) {
         uint32_t i = s->marker_count;
         if (i == MAX_COLUMNS || sscanf(rest, "%u %n", &place, &used) != 1 || place >= s->numeric) return false;
-        s->marker_column[i] = place, s->marker[i] = strtod(rest + used, NULL);
+        s->marker_column[i] = place, s->marker[i] = strtof(rest + used, NULL);
         return s->marker_count++, true;
     }
     if (!strcmp(key, "field")) {

@@ -25,9 +25,10 @@ typedef struct {
     bool nullable[MAX_COLUMNS], whole[MAX_COLUMNS];
     uint32_t marker_count;  // numbers that mean a missing value
     uint32_t marker_column[MAX_COLUMNS];
-    double marker[MAX_COLUMNS];
+    float marker[MAX_COLUMNS];
     char field[MAX_COLUMNS][NAME_SIZE];
-    bool has_creative;  // the graph says which creatives it knows
+    bool has_creative;               // the graph says which creatives it knows
+    bool feeds_text, feeds_numeric;  // inputs that the graph has: it may use none of the strings, or numbers
     uint32_t threads, max_waiting, max_rows, warmups;
     double interval_s;  // between two additions to the counters
 } Settings;

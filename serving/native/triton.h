@@ -35,7 +35,8 @@ enum { PARAMETER_STRING, PARAMETER_INT, PARAMETER_BOOL, PARAMETER_DOUBLE };
 enum { LOG_INFO, LOG_WARN, LOG_ERROR };
 enum { KIND_COUNTER = 0, FORMAT_PROMETHEUS = 0, RELEASE_ALL = 1, RESPONSE_FINAL = 1 };
 
-// Errors belong to whom they are given; so do the ones that functions below return.
+// An error that a function returns belongs to the caller, but for the one of TRITONSERVER_InferenceResponseError, which is the
+// response's; one that is handed to TRITONBACKEND_ResponseSend stays the caller's.
 Error* TRITONSERVER_ErrorNew(int code, const char* text);
 void TRITONSERVER_ErrorDelete(Error*);  // NULL is none
 int TRITONSERVER_ErrorCode(Error*);
@@ -94,6 +95,7 @@ Error* TRITONSERVER_InferenceRequestAddRequestedOutput(InnerRequest*, const char
 Error* TRITONSERVER_InferenceRequestSetStringParameter(InnerRequest*, const char* key, const char* value);
 Error* TRITONSERVER_InferenceRequestSetIntParameter(InnerRequest*, const char* key, int64_t value);
 Error* TRITONSERVER_InferenceRequestSetBoolParameter(InnerRequest*, const char* key, bool value);
+Error* TRITONSERVER_InferenceRequestSetDoubleParameter(InnerRequest*, const char* key, double value);
 Error* TRITONSERVER_InferenceRequestSetReleaseCallback(InnerRequest*, ReleasedFn, void* user);
 Error* TRITONSERVER_InferenceRequestSetResponseCallback(InnerRequest*, Allocator*, void* allocator_user, AnsweredFn, void* user);
 Error* TRITONSERVER_ServerInferAsync(Server*, InnerRequest*, Trace*);

@@ -121,7 +121,9 @@ class NumericRules:
         self._nullable_M = np.array([c["nullable"] or not c["used"] for c in columns], dtype=bool)
         self._given = np.flatnonzero(~self._nullable_M)
         self._whole = np.flatnonzero([c["dtype"] == "int" for c in columns])
-        self._markers = [(j, c["missing_numbers"]) for j, c in enumerate(columns) if c["missing_numbers"]]
+        self._markers = [
+            (j, np.array(c["missing_numbers"], dtype=np.float32)) for j, c in enumerate(columns) if c["missing_numbers"]
+        ]
 
     def check(self, rows: JoinedRows) -> None:
         """Refuse requests with a value that its column does not allow; a missing marker in `rows` becomes NaN."""

@@ -15,7 +15,7 @@ BACKEND = "adclick"
 CAREFUL = "ctr_careful"  # the Python model that answers what is not plain
 SETTINGS = "native.txt"
 FORMAT = 1
-MAX_COLUMNS = 1024  # of a kind, as in serving/native/settings.h
+MOST = 1024  # MAX_COLUMNS in serving/native/settings.h
 MAX_MARKER = 120  # bytes, of which a line of the file has room for twice as many digits
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -23,8 +23,13 @@ LARGEST = float(np.finfo(np.float32).max)
 def native_settings(settings: dict[str, Any], graph: onnx.ModelProto, config: ModelConfig) -> bytes:
     """The file's content. `settings` are those of `request.json`, `graph` is `ctr_packed.onnx`."""
     categorical, numeric, limits = settings["categorical"], settings["numeric"], settings["limits"]
-    if max(len(categorical), len(numeric), len(settings["fields"])) > MAX_COLUMNS:
-        raise ValueError(f"`ctr` takes at most {MAX_COLUMNS} columns of a kind; set serving.repository.native to false")
+    missing = [(c, marker) for c, column in enumerate(categorical) for marker in _markers(column)]
+    markers = [(j, marker) for j, column in enumerate(numeric) for marker in column["missing_numbers"]]
+    if max(map(len, (categorical, numeric, settings["fields"], missing, markers))) > MOST:
+        raise ValueError(
+            f"`ctr` takes at most {MOST} columns or missing markers of a kind; set serving.repository.native to false"
+        )
+    inputs = {value.name for value in graph.graph.input}
     separator = next(entry.value for entry in graph.metadata_props if entry.key == "separator")
     marks = prefixes(len(categorical), separator) if categorical else ()
     lines = [
@@ -32,17 +37,19 @@ def native_settings(settings: dict[str, Any], graph: onnx.ModelProto, config: Mo
         f"declaration {settings['declaration']}",
         f"separator {ord(separator)}",
         f"max_request_bytes {limits['max_request_bytes']}",
-        f"creative {int(any(output.name == 'creative_idx' for output in graph.graph.output))}",
+        f"creative {int('creative_idx' in {output.name for output in graph.graph.output})}",
+        f"feeds_text {int('text' in inputs)}",
+        f"feeds_numeric {int('numeric' in inputs)}",
         f"threads {settings['ort_threads']}",
         f"max_waiting {settings['max_queue_size']}",
         f"max_rows {config.max_batch_size}",
         f"warmups {len(config.model_warmup)}",
         f"interval_s {settings['metrics_interval_s']}",
         *(_string(column, mark.tobytes(), limits) for column, mark in zip(categorical, marks, strict=True)),
-        *(f"missing {c} {marker.hex()}" for c, column in enumerate(categorical) for marker in _markers(column)),
+        *(f"missing {c} {marker.hex()}" for c, marker in missing),
         *(f"read {-1 if column['field'] is None else column['field']}" for column in categorical if _is_read(column)),
         *(_number(column) for column in numeric),
-        *(f"marker {j} {marker}" for j, column in enumerate(numeric) for marker in column["missing_numbers"]),
+        *(f"marker {j} {marker}" for j, marker in markers),
         *(f"field {name}" for name in settings["fields"]),
     ]
     return "".join(f"{line}\n" for line in lines).encode()
@@ -64,8 +71,8 @@ def _markers(column: dict[str, Any]) -> list[bytes]:
 def _string(column: dict[str, Any], mark: bytes, limits: dict[str, int]) -> str:
     """The mark before the column's strings, whether they must not be empty, and how many bytes are surely not too many."""
     is_text = column["used"] and not _is_read(column)
-    unlimited = limits["max_request_bytes"]
-    longest = (limits["max_string_bytes"] if column["max_length"] is None else column["max_length"]) if is_text else unlimited
+    own = column["max_length"] if is_text else None
+    longest = limits["max_string_bytes"] if own is None else min(own, limits["max_string_bytes"])
     return f"string {mark.hex()} {int(column['used'] and not column['nullable'])} {longest}"
 
 

@@ -18,7 +18,7 @@ COLUMNS = [
     {"name": "view", "role": "categorical", "dtype": "int", "nullable": True, "missing": [-1], "min": 0, "max": 20, "keep": True},
     {"name": "mobile", "role": "categorical", "dtype": "bool", "keep": True},
     {"name": "age", "role": "numeric", "dtype": "float", "nullable": True, "missing": [999], "min": 0, "max": 120, "log": True},
-    {"name": "visits", "role": "numeric", "dtype": "int", "min": 0, "keep": True},
+    {"name": "visits", "role": "numeric", "dtype": "int", "missing": [999_999_999], "min": 0, "keep": True},
     {"name": "spent", "role": "numeric", "dtype": "float", "keep": True},
     {"name": "constant", "role": "numeric", "dtype": "float", "min": 0},
     {"name": "y", "role": "label", "dtype": "int"},

@@ -11,10 +11,11 @@ import pytest
 import tritonclient.grpc as triton
 
 from contracts.request import CATEGORICAL, NUMERIC
+from stages.scoring import score_split
 from tests.serving.doors import Tensors, ask_grpc, over_grpc, over_http, packed
 from tests.serving.metrics import scrape, total
 from tests.serving.pictures import encoded
-from tests.serving.served_world import exported_with, serving, wait_for
+from tests.serving.served_world import REPOSITORY, exported_with, request_spec, serving, wait_for
 from tests.serving.strict_world import STRICT_LIMITS
 
 pytestmark = pytest.mark.triton
@@ -25,7 +26,7 @@ STRINGS = [
     b"x" * 12, b"x" * 13, b"x" * 100, b"x" * 101, b"x" * 300, "\u00e9".encode() * 12, b"a\x00b", b"\x00", b"a\x1fb",
     b"\x1f\x1f!!", b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x98", b"tail \xf0\x9f\x98",
 ]  # fmt: skip
-NUMBERS = [0.0, -0.0, 1.0, 2.5, 40.0, 119.99, 120.0, 120.1, 999.0, -1.0, np.nan, np.inf, -np.inf, 3.4e38, 1e-40]
+NUMBERS = [999_999_999.0, 0.0, -0.0, 1.0, 2.5, 40.0, 119.99, 120.0, 120.1, 999.0, -1.0, np.nan, np.inf, -np.inf, 3.4e38, 1e-40]
 
 
 def odd_requests(spec, rows, number: int) -> list[Tensors]:
@@ -112,6 +113,16 @@ def test_settings_that_are_not_understood_keep_the_model_from_loading(strict_exp
     (version / "package.json").write_text(json.dumps(manifest))
     with pytest.raises(ValueError, match=f"native.txt: {words}"), serving(tmp_path, repository):
         pass
+
+
+@pytest.mark.parametrize("world", ["numbers", "strings", "images_alone", "no_images"])
+def test_it_serves_models_without_strings_numbers_or_images(exported_as, tmp_path, world):
+    folder = exported_as(world)
+    rows = pl.read_parquet(folder / "data/split/test.parquet", n_rows=200)
+    expected = score_split(folder / "artifacts/export", folder / "data/split/test.parquet")[:200]
+    with serving(tmp_path, folder / REPOSITORY) as server:
+        reply = over_grpc(server, packed(rows, request_spec(folder)))
+        assert np.abs(reply.probability - expected).max() <= ALLOWED
 
 
 def test_without_the_backend_the_python_model_is_the_door(strict_exported, strict_spec, strict_rows, tmp_path):
