@@ -22,7 +22,7 @@ PREFIXES = ("nv_inference_", "nv_cache_", "adclick_")
 LEFT_OUT = "adclick_predicted_probability"  # not a matter of load, and half of the page
 SCRAPE_TIMEOUT_S = 2.0
 MIB = 2**20
-Groups = dict[str, list[int]]  # process ids by what they are: server, stub ctr, client
+Groups = dict[str, list[int]]  # process ids by what they are: server, ctr_careful process, client
 
 
 @dataclass

@@ -48,7 +48,7 @@ static void skip_warm_up(Worker* worker, Instance* instance, Request* request, u
 }
 
 // Join the plain requests; the others go to `ctr_careful` at once, and their places in `requests` become NULL. True if
-// there are more plain ones than may wait.
+// too much waits behind them: then the plain ones are refused.
 static bool join(Worker* worker, Instance* instance, Request** requests, uint32_t count, uint64_t start_ns) {
     const Shared* shared = worker->shared;
     size_t largest = 0, others = 0;

@@ -5,11 +5,11 @@
 
 from typing import Any
 
-import numpy as np
 import onnx
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from contracts.packed_text import prefixes
+from contracts.request import LARGEST
 
 BACKEND = "adclick"
 CAREFUL = "ctr_careful"  # the Python model that answers what is not plain
@@ -17,7 +17,6 @@ SETTINGS = "native.txt"
 FORMAT = 1
 MOST = 1024  # MAX_COLUMNS in serving/native/settings.h
 MAX_MARKER = 120  # bytes, of which a line of the file has room for twice as many digits
-LARGEST = float(np.finfo(np.float32).max)
 
 
 def native_settings(settings: dict[str, Any], graph: onnx.ModelProto, config: ModelConfig) -> bytes:
