@@ -8,6 +8,8 @@ import sys
 import time
 from importlib import import_module
 
+from stages.entry import run_stage
+
 
 def main() -> None:
     name = sys.argv[1]
@@ -15,7 +17,7 @@ def main() -> None:
     stage = import_module(f"stages.{name}")
     imported = time.perf_counter()
     with contextlib.redirect_stdout(sys.stderr):
-        stage.main()
+        run_stage(stage.main)
     done = time.perf_counter()
     print(json.dumps({"import_s": imported - started, "work_s": done - imported}))
 

@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+SMALL_BYTES = 1 << 20  # a file up to this size is read whole
 PARQUET_SETTINGS = {"compression": "zstd", "compression_level": 1, "write_statistics": True, "store_schema": False}
 
 
@@ -99,12 +100,25 @@ def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 def sha256_file(path: Path) -> str:
     with path.open("rb") as stream:
+        if os.fstat(stream.fileno()).st_size <= SMALL_BYTES:
+            return hashlib.sha256(stream.read()).hexdigest()  # file_digest makes and clears 256 KiB for every file
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sha256_tree(folder: Path, skip: str = "") -> str:
     """Digest of every file below `folder`, by relative name and content, in sorted order, but files named `skip`."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != skip and "__pycache__" not in p.parts):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}\n".encode())
+    for path in sorted(_files_below(folder)):
+        if path.name != skip and "__pycache__" not in path.parts:
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}\n".encode())
     return digest.hexdigest()
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Every file below `folder`; a folder that is a link is not entered."""
+    with os.scandir(folder) as entries:  # knows files from folders without asking for each, which Path.rglob does not
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files_below(Path(entry.path))
+            elif entry.is_file():
+                yield Path(entry.path)

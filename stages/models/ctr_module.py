@@ -6,6 +6,7 @@ Shape letters: B batch, N rows, U distinct creatives, C channels, S pixels a sid
 
 import hashlib
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +38,12 @@ class CtrModule(LightningModule):
         self._val_logits: list[Tensor] = []
         self._val_labels: list[Tensor] = []
         self._val_emb_NE: Tensor | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_current_fx_name":  # Lightning 2.6 sets it 48 times a step; what nn.Module looks at takes 0.1 ms
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
 
     def on_fit_start(self) -> None:
         self.hiding_V, self.offset_F = self.hiding_V.to(self.device), self.offset_F.to(self.device)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from stages.models.config import DCNv2Config
 from stages.models.encoded_arrays import EncodedSpec
-from stages.models.layers import FieldEmbedding, build_mlp, concat_inputs
+from stages.models.halved_linear import HalvedLinear
+from stages.models.layers import FieldEmbedding, LogitLayer, build_mlp, concat_inputs
 
 
 class CrossLayer(nn.Module):
@@ -17,8 +18,8 @@ class CrossLayer(nn.Module):
 
     def __init__(self, in_dim: int, rank: int) -> None:
         super().__init__()
-        self.down = nn.Linear(in_dim, rank, bias=False) if rank else nn.Identity()
-        self.up = nn.Linear(rank or in_dim, in_dim)
+        self.down = HalvedLinear(in_dim, rank, bias=False) if rank else nn.Identity()
+        self.up = HalvedLinear(rank or in_dim, in_dim)
 
     def forward(self, x0_BI: Tensor, x_BI: Tensor) -> Tensor:
         return torch.mul(x0_BI, self.up(self.down(x_BI))).add_(x_BI)  # the backward of addcmul takes twice the passes
@@ -33,7 +34,8 @@ class DCNv2(nn.Module):
         layers = [CrossLayer(in_dim, config.cross_rank) for _ in range(config.num_cross_layers)]
         self.cross = nn.ModuleList(layers)
         self.deep = build_mlp(in_dim, config.hidden_dims, config.dropout)
-        self.out = nn.Linear(config.hidden_dims[-1] + (in_dim if config.structure == "parallel" else 0), 1)
+        crossed_dims = [in_dim] if config.structure == "parallel" else []
+        self.out = LogitLayer(*crossed_dims, config.hidden_dims[-1])
 
     def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor, creative_emb_BE: Tensor) -> Tensor:
         """Logits, float32 [B]."""
@@ -42,5 +44,5 @@ class DCNv2(nn.Module):
         for layer in self.cross:
             crossed_BI = layer(x0_BI, crossed_BI)
         if self.structure == "stacked":
-            return self.out(self.deep(crossed_BI)).squeeze(1)
-        return self.out(torch.cat([crossed_BI, self.deep(x0_BI)], dim=1)).squeeze(1)
+            return self.out(self.deep(crossed_BI))
+        return self.out(crossed_BI, self.deep(x0_BI))

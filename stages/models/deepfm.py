@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from stages.models.config import DeepFMConfig
 from stages.models.encoded_arrays import EncodedSpec
-from stages.models.layers import EMBEDDING_STD, FieldEmbedding, FirstOrder, build_mlp, concat_inputs
+from stages.models.layers import EMBEDDING_STD, FieldEmbedding, FirstOrder, LogitLayer, build_mlp, concat_inputs
 
 
 class DeepFM(nn.Module):
@@ -22,12 +22,12 @@ class DeepFM(nn.Module):
         self.creative_vector = nn.Linear(creative_dim, dim, bias=False) if creative_dim else None
         in_dim = len(spec.num_ids) * dim + num_dense + creative_dim
         self.deep = build_mlp(in_dim, config.hidden_dims, config.dropout)
-        self.deep_out = nn.Linear(config.hidden_dims[-1], 1, bias=False)
+        self.deep_out = LogitLayer(config.hidden_dims[-1], bias=False)
 
     def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor, creative_emb_BE: Tensor) -> Tensor:
         """Logits, float32 [B]."""
         emb_BFD = self.embedding(cat_idx_BF)
-        deep_B = self.deep_out(self.deep(concat_inputs(emb_BFD, num_feats_BM, creative_emb_BE))).squeeze(1)
+        deep_B = self.deep_out(self.deep(concat_inputs(emb_BFD, num_feats_BM, creative_emb_BE)))
         pairs_B = self._pairs(emb_BFD, num_feats_BM, creative_emb_BE)
         return self.first_order(cat_idx_BF, num_feats_BM, creative_emb_BE) + pairs_B + deep_B
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from stages.models.config import FinalMLPConfig
 from stages.models.encoded_arrays import EncodedSpec
-from stages.models.layers import EMBEDDING_STD, FieldEmbedding, build_mlp, concat_inputs
+from stages.models.layers import EMBEDDING_STD, FieldEmbedding, LogitLayer, build_mlp, concat_inputs
 
 
 class FeatureGate(nn.Module):
@@ -33,8 +33,8 @@ class BilinearFusion(nn.Module):
     def __init__(self, dim1: int, dim2: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.linear1 = nn.Linear(dim1, 1)
-        self.linear2 = nn.Linear(dim2, 1, bias=False)
+        self.linear1 = LogitLayer(dim1)
+        self.linear2 = LogitLayer(dim2, bias=False)
         self.weight_KXY = nn.Parameter(torch.empty(num_heads, dim1 // num_heads, dim2 // num_heads))
         nn.init.xavier_normal_(self.weight_KXY)
 
@@ -42,7 +42,7 @@ class BilinearFusion(nn.Module):
         heads1_KBX = stream1_BH.unflatten(1, (self.num_heads, -1)).transpose(0, 1)
         heads2_KBY = stream2_BH.unflatten(1, (self.num_heads, -1)).transpose(0, 1)
         bilinear_B = (torch.bmm(heads1_KBX, self.weight_KXY) * heads2_KBY).sum(dim=(0, 2))
-        return (self.linear1(stream1_BH) + self.linear2(stream2_BH)).squeeze(1) + bilinear_B
+        return self.linear1(stream1_BH) + self.linear2(stream2_BH) + bilinear_B
 
 
 class FinalMLP(nn.Module):

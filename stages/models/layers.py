@@ -1,10 +1,12 @@
 """Parts that several networks share. Shape letters: B batch, F fields, D embedding, M dense columns, E creative, H hidden."""
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
 
+from stages.models.halved_linear import HalvedLinear
 from stages.models.relu_dropout import ReluDropout
 
 EMBEDDING_STD = 0.05  # small, so that an id seen twice does not start with an opinion; smaller ones learn too slowly
@@ -47,9 +49,29 @@ def build_mlp(in_dim: int, hidden_dims: Sequence[int], dropout: float) -> nn.Seq
     """Linear, ReLU and dropout for each width in `hidden_dims`."""
     layers: list[nn.Module] = []
     for hidden_dim in hidden_dims:
-        layers += [nn.Linear(in_dim, hidden_dim), ReluDropout(dropout)]
+        layers += [HalvedLinear(in_dim, hidden_dim), ReluDropout(dropout)]
         in_dim = hidden_dim
     return nn.Sequential(*layers)
+
+
+class LogitLayer(nn.Linear):
+    """nn.Linear to one value a row, of parts that stand side by side.
+
+    In training on a CPU the parts stay where they are and nothing is rounded to bfloat16, which a product with one column
+    takes longer for.
+    """
+
+    def __init__(self, *part_dims: int, bias: bool = True) -> None:
+        super().__init__(sum(part_dims), 1, bias=bias)
+        self.part_dims = part_dims
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """float32 [B] of parts [B, part_dim]."""
+        if not self.training or self.weight.device.type != "cpu":
+            return super().forward(torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]).squeeze(1)
+        weights = self.weight.squeeze(0).split(self.part_dims)
+        products_B = [(part * weight).sum(dim=1) for part, weight in zip(parts, weights, strict=True)]
+        return reduce(torch.add, products_B if self.bias is None else [*products_B, self.bias])
 
 
 def concat_inputs(emb_BFD: Tensor, num_feats_BM: Tensor, creative_emb_BE: Tensor) -> Tensor:

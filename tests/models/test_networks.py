@@ -85,7 +85,7 @@ def test_bilinear_fusion_equals_einsum():
     fusion = BilinearFusion(8, 4, num_heads=2)
     x, y = torch.randn(3, 8), torch.randn(3, 4)
     heads = torch.einsum("bkx,kxy,bky->b", x.view(3, 2, 4), fusion.weight_KXY, y.view(3, 2, 2))
-    expected = heads + (fusion.linear1(x) + fusion.linear2(y)).squeeze(1)
+    expected = heads + fusion.linear1(x) + fusion.linear2(y)
     torch.testing.assert_close(fusion(x, y), expected)
 
 

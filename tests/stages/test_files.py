@@ -1,5 +1,6 @@
 """Files appear whole or not at all; every stage fails with one sentence."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from stages.entry import run_stage
 from stages.files import (
+    SMALL_BYTES,
     atomic_folder,
     atomic_path,
     keep_only,
@@ -86,6 +88,23 @@ def test_the_digest_of_a_folder_follows_names_and_contents_only(tmp_path):
     assert sha256_tree(first) != sha256_tree(second)
     (second / "sub/a").rename(second / "sub/b")
     assert sha256_tree(first, skip="stamp") != sha256_tree(second, skip="stamp")
+
+
+def test_the_digest_of_a_folder_takes_links_to_files_and_no_links_to_folders(tmp_path):
+    (tmp_path / "plain/sub").mkdir(parents=True)
+    (tmp_path / "plain/sub/a").write_text("1")
+    (tmp_path / "linked/sub").mkdir(parents=True)
+    (tmp_path / "linked/sub/a").symlink_to(tmp_path / "plain/sub/a")
+    (tmp_path / "linked/again").symlink_to(tmp_path / "plain")
+    (tmp_path / "linked/gone").symlink_to(tmp_path / "nothing")
+    assert sha256_tree(tmp_path / "linked") == sha256_tree(tmp_path / "plain")
+
+
+@pytest.mark.parametrize("num_bytes", [0, SMALL_BYTES, SMALL_BYTES + 1])
+def test_the_digest_of_a_file_is_sha256_of_its_bytes(tmp_path, num_bytes):
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * num_bytes)
+    assert sha256_file(path) == hashlib.sha256(b"x" * num_bytes).hexdigest()
 
 
 @pytest.mark.parametrize(
