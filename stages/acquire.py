@@ -20,11 +20,13 @@ from contracts.raw import SHARED, natural
 from contracts.source import Source
 from stages.entry import run_stage
 from stages.files import keep_only, read_json, sha256_tree, write_json
+from stages.overlap import side_by_side
 from stages.settings import load_section
 from stages.simulate.config import ExchangeConfig
 
 RAW_DIR = Path("data/raw")
 TRUTH_DIR = Path("data/truth")
+COPIES_AT_ONCE = 16  # a copy from object storage waits most of its time
 STAMP = ".simulated.json"  # what a simulated partition was made from
 SIMULATOR_CODE = Path(__file__).parent / "simulate"
 
@@ -75,9 +77,9 @@ def copy_files(declaration: Declaration, raw_dir: Path) -> tuple[set[str], int]:
     for partition, members in sorted(wanted.items()):
         final, fresh = raw_dir / partition, raw_dir / f".new-{partition}"
         shutil.rmtree(fresh, ignore_errors=True)
-        for name in tqdm(members, desc=f"acquire {partition}", unit="file", disable=None):
-            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-            pafs.copy_files(f"{root}/{name}", str((fresh / name).resolve()), filesystem, pafs.LocalFileSystem())
+        copied = side_by_side(lambda name, to=fresh: copy_file(filesystem, f"{root}/{name}", to / name), members, COPIES_AT_ONCE)
+        for _ in tqdm(copied, desc=f"acquire {partition}", total=len(members), unit="file", disable=None):
+            pass
         if final.is_dir() and sha256_tree(final) == sha256_tree(fresh):
             shutil.rmtree(fresh)
         else:
@@ -85,6 +87,11 @@ def copy_files(declaration: Declaration, raw_dir: Path) -> tuple[set[str], int]:
             fresh.rename(final)
             changed += 1
     return set(wanted), changed
+
+
+def copy_file(filesystem: pafs.FileSystem, name: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pafs.copy_files(name, str(target.resolve()), filesystem, pafs.LocalFileSystem())
 
 
 def list_source(source: Source) -> tuple[pafs.FileSystem, str, list[str]]:
