@@ -29,6 +29,7 @@ from stages.models.matmul_precision import MatmulPrecision
 from stages.models.network import CtrNetwork, build_network
 from stages.models.progress import EpochLines, Stopwatch, TrainBar
 from stages.models.resume import Best, BestWeights, CheckpointWriter, newest_checkpoint
+from stages.models.unprofiled import Unprofiled
 
 KEPT_BLOCK_MIB, KEPT_FREE_MIB = 32, 256  # largest block (glibc takes no more) and most memory that is not given back
 
@@ -112,6 +113,7 @@ def fit_network(
         logger=curve_logger(curves_folder),
         callbacks=[stopwatch, precision, curves, early_stopping, best, shown, writer],
         plugins=[SafetensorsCheckpointIO()],
+        profiler=Unprofiled(),
         default_root_dir=work_folder,
         log_every_n_steps=1,  # only the module's own callback logs steps; a larger number makes Lightning warn about short epochs
         num_sanity_val_steps=0,
