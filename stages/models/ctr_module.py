@@ -50,11 +50,6 @@ class CtrModule(LightningModule):
         if self.image_NCSS is not None:
             self.image_NCSS = self.image_NCSS.to(self.device)
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        if device.type == "cpu":  # Lightning would take the batch apart to find each tensor where it is
-            return batch
-        return super().transfer_batch_to_device(batch, device, dataloader_idx)
-
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         seed_device(self.device, step_seed(self.config.seed, self.global_step, self.global_rank))
 
