@@ -10,7 +10,7 @@ from bench.parts import collect
 from bench.workspace import PROJECT, STAGES, Workspace, workspace
 from stages.files import read_json
 
-BANK_SEEDS = (0, 1, 2)
+BANK_SEEDS = TRAIN_SEEDS = (0, 1, 2)  # one seed alone is luck: another moves the share by more than its interval
 BANK_BAR, SHARE_BAR = 0.76, 0.80
 LARGE = [
     "exchange.impressions_per_month=2000000",
@@ -20,7 +20,6 @@ LARGE = [
     "baselines.lightgbm_num_leaves=[15]",
     "baselines.lightgbm_max_trees=40",
 ]
-JUDGE = ("train", "export", "baselines", "evaluate")
 
 
 def measure_sets() -> list[Figure]:
@@ -63,15 +62,22 @@ def bank_marketing() -> list[Figure]:
 
 
 def simulated() -> list[Figure]:
-    """The default run, and the same model trained without pixels on the same rows."""
+    """The default run with several seeds of training, and the same model trained without pixels on the same rows."""
     with workspace([]) as space:
-        seen = judged(space, STAGES)
-        space.compose(["model.creative_dim=0"])
-        blind = judged(space, ("train", "export", "evaluate"))
-    share, share_blind = (one["models"]["model"]["learnable_share"]["value"] for one in (seen, blind))
+        space.stages("acquire", "validate", "split", "fit", "encode", "baselines")
+        found = [trained(space, f"train.seed={seed}") for seed in TRAIN_SEEDS]
+        blind = trained(space, "model.creative_dim=0")
+    seen = sorted(found, key=share)[len(found) // 2]
     above = seen["differences"]["lightgbm"]["log_loss"]
+    each = ", ".join(f"{share(one):.3f}" for one in found)
     return [
-        share_row("learnable signal learnt, default simulated data, test month", seen),
+        at_least(
+            f"learnable signal learnt, default simulated data, test month, median of seeds {TRAIN_SEEDS}",
+            share(seen),
+            SHARE_BAR,
+            f"{shares(seen, 'model')}; each {each}",
+            ">= 0.80",
+        ),
         Figure(what="of it LightGBM (same columns, no pixels)", figure=shares(seen, "lightgbm")),
         Figure(
             what="log-loss of the model less LightGBM's",
@@ -81,11 +87,17 @@ def simulated() -> list[Figure]:
         ),
         Figure(
             what="the same model without the creative tower",
-            figure=f"{shares(blind, 'model')}, {share - share_blind:.3f} less",
+            figure=f"{shares(blind, 'model')}, {share(seen) - share(blind):.3f} less",
             bar="measurably worse",
             met=is_worse(seen, blind),
         ),
     ]
+
+
+def trained(space: Workspace, override: str) -> dict[str, Any]:
+    """What evaluate finds of a model trained with `override` on what the earlier stages left."""
+    space.compose([override])
+    return judged(space, ("train", "export", "evaluate"))
 
 
 def is_worse(seen: dict[str, Any], blind: dict[str, Any]) -> bool:
@@ -118,7 +130,11 @@ def judged(space: Workspace, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def share_row(what: str, found: dict[str, Any]) -> Figure:
-    return at_least(what, found["models"]["model"]["learnable_share"]["value"], SHARE_BAR, shares(found, "model"), ">= 0.80")
+    return at_least(what, share(found), SHARE_BAR, shares(found, "model"), ">= 0.80")
+
+
+def share(found: dict[str, Any]) -> float:
+    return found["models"]["model"]["learnable_share"]["value"]
 
 
 def shares(found: dict[str, Any], name: str) -> str:

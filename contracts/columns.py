@@ -63,6 +63,8 @@ class Column:
     def _format_known(cls, form: str | None) -> str | None:
         if form is not None and form not in EPOCHS and "%" not in form:
             raise ValueError(f"format must be a strptime format such as %d.%m.%Y, or {', '.join(EPOCHS)}; got {form!r}")
+        if form is not None and "%f" in form.replace(".%f", ""):
+            raise ValueError(f"format knows %f after a dot only; digits without one are %3f, %6f or %9f; got {form!r}")
         return form
 
     @field_validator("time_zone")

@@ -20,15 +20,17 @@ def describe(error: ValidationError, section: str, config_class: Any, values: An
 
     With the `values` that were checked, an entry of a list is named by its `name` instead of its position.
     """
-    found = error.errors(include_url=False)
+    found = [one for one in error.errors(include_url=False) if one["type"] != "too_short" or not one["input"]]  # all were bad
     first = next((one for one in found if one["type"] in UNKNOWN), found[0])  # a misspelt key is also a missing one
     key = ".".join(str(part) for part in (section, *_shown(first["loc"], values)) if str(part))
-    more = f" ({error.error_count() - 1} more to fix)" if error.error_count() > 1 else ""
+    more = f" ({len(found) - 1} more to fix)" if len(found) > 1 else ""
     if first["type"] in UNKNOWN:
         allowed = _field_names(config_class, first["loc"][:-1])
         return f"{key} is not a known key; {_hint(str(first['loc'][-1]), allowed)}{more}"
     if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return f"{key} is required and was not given; set it in conf/{more}"
+    if first["type"] == "tuple_type" and not isinstance(first["input"], dict):
+        return f"{key}: got {_short(first['input'])}; write a list: [{_short(first['input'])}]{more}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return f"{key}: {message}{more}"

@@ -8,6 +8,7 @@ import polars as pl
 from contracts.chunk import ROW, Chunk
 from contracts.columns import Column
 from contracts.declaration import Declaration
+from contracts.joins import SideTable
 from contracts.parsing import YEARS, derived, dtype_of, given, parsed, refuse_unreadable
 from contracts.schema import schema_of, violations
 from contracts.source import Format
@@ -47,14 +48,14 @@ class Contract:
 
     columns: tuple[Column, ...]  # what clean rows hold
     formats: dict[str, Format]  # how the numbers of each column are written
-    joins: tuple[tuple[str, bool, pl.DataFrame], ...] = ()  # key, optional, side table of strings
+    joins: tuple[SideTable, ...] = ()
     images: tuple[str, frozenset[str]] | None = None  # creative column and ids that have an image
     seen: dict[str, SeenValues] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.seen = {c.name: SeenValues() for c in self.columns if c.unique or c.role == "key"}
         instants = [c.derive_from for c in self.columns if c.derive_from is not None]
-        self.spelled_out = {*self.seen, *instants, *(key for key, _, _ in self.joins)}
+        self.spelled_out = {*self.seen, *instants, *(side.join.key for side in self.joins)}
 
     def check(self, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Clean rows (the columns, typed, then ROW) and rejected rows (REJECTED); together every row of the chunk."""
@@ -98,12 +99,10 @@ class Contract:
 
     def _joined(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
         broken = []
-        for key, optional, table in self.joins:
-            cells = rows.with_columns(pl.col(key).cast(pl.String)) if rows.schema[key] != pl.String else rows
-            if not optional:
-                unmatched = ~cells[key].is_in(table[key].implode())
-                broken.append(_rows(rows[ROW].filter(unmatched), key, "join"))
-            rows = cells.join(table, on=key, how="left", maintain_order="left")
+        for side in self.joins:
+            rows, unmatched = side.attach(rows)
+            if not side.join.lenient:
+                broken.append(_rows(rows[ROW].filter(unmatched), side.join.key, "join"))
         return rows, broken
 
     def _typed(self, cells: pl.DataFrame, columns: tuple[Column, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -151,15 +150,17 @@ def contract_of(
 ) -> Contract:
     """The contract of a partition. With `labelled` false, rows need no label (they are to be scored)."""
     columns = tuple(c for c in declaration.columns if labelled or c.role != "label")
-    joins = zip(declaration.source.joins, tables, strict=True)
-    formats = {c.name: declaration.source.format for c in columns}
+    formats = {c.name: declaration.source.format for c in declaration.columns}
+    joins = []
     for join, table in zip(declaration.source.joins, tables, strict=True):
+        both = (formats[join.key], join.format)
+        joins.append(SideTable(join=join, key=declaration.column(join.key), formats=both, table=table))
         formats |= {name: join.format for name in table.columns if name in formats and name != join.key}
     checked = declaration.images is not None and declaration.images.missing == "quarantine" and images is not None
     return Contract(
         columns=columns,
         formats=formats,
-        joins=tuple((join.key, join.optional, table) for join, table in joins),
+        joins=tuple(joins),
         images=(declaration.creative.name, images) if checked else None,
     )
 

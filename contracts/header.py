@@ -30,8 +30,18 @@ def check_magic(path: Path) -> None:
             raise SourceError(f"{path} {advice}")
 
 
-def check_header(path: Path, names: list[str], expected: tuple[str, ...], optional: frozenset[str], fmt: Format | None) -> None:
-    """Raise SourceError unless `names` are the expected columns, in any order; optional ones may be absent."""
+def check_header(
+    path: Path,
+    names: list[str],
+    expected: tuple[str, ...],
+    optional: frozenset[str],
+    fmt: Format | None,
+    joined: frozenset[str] = frozenset(),
+) -> None:
+    """Raise SourceError unless `names` are the expected columns, in any order; optional ones may be absent.
+
+    `joined` ones are brought by side tables.
+    """
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise SourceError(f"{path} has column '{twice}' twice; give each column its own name")
@@ -41,14 +51,28 @@ def check_header(path: Path, names: list[str], expected: tuple[str, ...], option
             f"{path} has one column when split at {fmt.delimiter!r}, expected {len(expected)}; {_hint(names[0], fmt)}"
         )
     if missing:
-        shown = ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
-        raise SourceError(f"{path} lacks the declared column '{missing[0]}'{_others(missing)}; it has {shown}")
+        raise SourceError(f"{path} lacks the declared column {missing[0]!r}{_others(missing)}; it has {_listed(names, fmt)}")
     extra = [name for name in names if name not in expected and name not in optional]
+    twofold = next((name for name in extra if name in joined), None)
+    if twofold is not None:
+        raise SourceError(
+            f"{path} has the column {twofold!r}, and so has a side table; "
+            "put it in the join's leave_out, or give it another name with the join's rename"
+        )
     if extra:
         raise SourceError(
-            f"{path} has the column '{extra[0]}'{_others(extra)} that is not declared; "
+            f"{path} has the column {extra[0]!r}{_others(extra)} that is not declared; "
             "add it to columns or to leave_out with the reason"
         )
+
+
+def _listed(names: list[str], fmt: Format | None) -> str:
+    """The names; in quotes, with advice, where one has blanks around it."""
+    shown, more = names[:SHOWN_NAMES], ", ..." if len(names) > SHOWN_NAMES else ""
+    if all(name == name.strip() for name in names):
+        return ", ".join(shown) + more
+    advice = "" if fmt is None else "; blanks around names and cells go with source.format.strip: true"
+    return ", ".join(map(repr, shown)) + more + advice
 
 
 def no_row_fits(path: Path, line: str, num_columns: int, fmt: Format) -> SourceError:

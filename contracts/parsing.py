@@ -151,6 +151,7 @@ def _instant(column: Column, cell: pl.Expr, source: pl.DataType) -> pl.Expr:
 
 
 def _formatted(text: pl.Expr, column: Column, form: str) -> pl.Expr:
+    form = form.replace(".%f", "%.f")  # chrono's %f counts nanoseconds, Python's is a fraction
     if any(hour in form for hour in ("%H", "%I", "%k", "%l")) and "%M" not in form:
         # Polars 2.1 takes no hour without a minute.
         text, form = text + " 00", f"{form} %M"

@@ -1,15 +1,16 @@
 """One partition of raw data as a declaration describes it: its files, side tables, images and expected header."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
 from PIL import Image
 
-from contracts.chunk import ROW, Chunk
+from contracts.chunk import Chunk
 from contracts.declaration import Declaration
 from contracts.images import check_image
+from contracts.joins import joined_names, read_side_table
 from contracts.reading import SourceError, read_chunks, read_header
 from contracts.source import Join
 
@@ -17,12 +18,21 @@ SHARED = "shared"  # folder of data/raw that holds what all partitions use: side
 CREATIVES = {"creative_id": pl.String, "image": pl.Binary}
 
 
-def partitions(raw_dir: Path) -> list[Path]:
-    """Partition folders in order of their names. Raises SourceError if there are none."""
+def partitions(raw_dir: Path, order: tuple[str, ...] = ()) -> list[Path]:
+    """Partition folders in `order`, or else in that of their names. Raises SourceError if there are none."""
     found = [p for p in raw_dir.glob("*") if p.is_dir() and p.name != SHARED and not p.name.startswith(".")]
     if not found:
         raise SourceError(f"{raw_dir} holds no partition; run `python -m stages.acquire` first")
-    return sorted(found, key=natural)
+    return in_order(found, order)
+
+
+def in_order(folders: Iterable[Path], order: tuple[str, ...]) -> list[Path]:
+    """Folders of partitions, the first first. Raises SourceError if `order` is given and lacks one of them."""
+    folders = sorted(folders, key=natural)
+    unknown = next((folder.name for folder in folders if order and folder.name not in order), None)
+    if unknown is not None:
+        raise SourceError(f"partition '{unknown}' is not in source.order ({', '.join(order)}); add it where it belongs")
+    return sorted(folders, key=lambda folder: order.index(folder.name)) if order else folders
 
 
 def natural(path: Path) -> list[str]:
@@ -41,32 +51,14 @@ def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     return sorted(found, key=lambda path: [_natural(part) for part in path.parts[above:]])
 
 
-def read_side_table(raw_dir: Path, join: Join) -> pl.DataFrame:
-    """The side table as strings. Raises SourceError if it is not whole, or its key is missing or repeats."""
-    files = matching(raw_dir / SHARED, (join.files,))
-    if not files:
-        raise SourceError(f"no file matches the join '{join.files}' below source.path; correct source.joins")
-    chunks = [chunk for path in files for chunk in read_chunks(path, join.format, (), frozenset(), any_header=True)]
-    table = pl.concat([chunk.spelled_out(chunk.rows.columns).rows for chunk in chunks]).drop(ROW).cast(pl.String)
-    broken = sum(len(chunk.ragged) + len(chunk.undecoded) for chunk in chunks)
-    if broken:
-        raise SourceError(f"{files[0]}: {broken} rows cannot be read; a side table has to be whole")
-    left_out = [column.name for column in join.leave_out]
-    unknown = next((name for name in (*left_out, join.key) if name not in table.columns), None)
-    if unknown is not None:
-        raise SourceError(f"{files[0]} lacks the column '{unknown}' that source.joins names; it has {', '.join(table.columns)}")
-    repeated = table.filter(pl.col(join.key).is_duplicated())
-    if repeated.height:
-        raise SourceError(
-            f"{files[0]} has {join.key}={repeated[join.key][0]!r} more than once; the key of a side table is unique"
-        )
-    return table.drop(left_out)
+def side_tables(folder: Path, joins: tuple[Join, ...]) -> list[pl.DataFrame]:
+    """The side table of each join, read from `folder`."""
+    return [read_side_table(matching(folder, (join.files,)), join) for join in joins]
 
 
 def main_columns(declaration: Declaration, tables: list[pl.DataFrame]) -> tuple[str, ...]:
     """Names the impressions' files must have: declared or left out, neither derived nor from a side table."""
-    joins = zip(declaration.source.joins, tables, strict=True)
-    joined = [name for join, table in joins for name in table.columns if name != join.key]
+    joined = joined_names(declaration.source.joins, tables)
     declared = [c.name for c in declaration.columns if c.derive_from is None]
     names = [*declared, *(c.name for c in declaration.leave_out)]
     stray = next((name for name in joined if name not in declared), None)
@@ -80,14 +72,17 @@ def read_partition(
 ) -> Iterator[tuple[Path, Chunk]]:
     """Chunks of every file of a partition with only the columns that are used."""
     left_out = {column.name for column in declaration.leave_out}
+    joined = frozenset(c.name for c in declaration.columns if c.derive_from is None and c.name not in expected)
     for path in files:
         names = names_in(path, declaration, expected, optional)
-        for chunk in read_chunks(path, declaration.source.format, names, optional):
+        for chunk in read_chunks(path, declaration.source.format, names, optional, joined=joined):
             yield path, chunk.without(left_out)
 
 
 def names_in(path: Path, declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]) -> tuple[str, ...]:
-    """The expected columns; in file order where files have no header. An optional label may then be left away."""
+    """The expected columns; in file order where files have no header. The optional ones may then be left away: the label,
+    or all of them.
+    """
     fmt, label = declaration.source.format, declaration.label.name
     if fmt.header or path.suffix == ".parquet":
         return expected
@@ -98,10 +93,17 @@ def names_in(path: Path, declaration: Declaration, expected: tuple[str, ...], op
         raise SourceError(f"source.format.names lacks the declared column '{lacking}'; name every column of the files")
     if stray is not None:
         raise SourceError(f"source.format.names has '{stray}', which is not declared; add it to columns or to leave_out")
-    without_label = tuple(name for name in names if name != label)
-    if label in optional and path.stat().st_size and len(read_header(path, fmt)) == len(without_label):
-        return without_label
-    return names
+    if not optional or not path.stat().st_size:
+        return names
+    num_cells = len(read_header(path, fmt))
+    shorter = [tuple(n for n in names if n != label), tuple(n for n in names if n not in optional)]
+    fitting = next((left for left in (names, *shorter) if len(left) == num_cells), None)
+    if fitting is None:
+        raise SourceError(
+            f"{path} has {num_cells} columns in its first row, expected {len(names)}, {len(shorter[0])} without the label, "
+            f"or {len(shorter[1])} without the label and what is left out; it has no header, so the number tells which are there"
+        )
+    return fitting
 
 
 def read_images(folder: Path, declaration: Declaration) -> tuple[pl.DataFrame, list[tuple[str, str]]]:

@@ -25,18 +25,25 @@ MAX_CELL_LINES = 50  # a cell with more line breaks has swallowed rows: its quot
 
 
 def read_chunks(
-    path: Path, fmt: Format, expected: tuple[str, ...], optional: frozenset[str], *, any_header: bool = False
+    path: Path,
+    fmt: Format,
+    expected: tuple[str, ...],
+    optional: frozenset[str],
+    *,
+    any_header: bool = False,
+    joined: frozenset[str] = frozenset(),
 ) -> Iterator[Chunk]:
     """Chunks of `path` in order. Raises SourceError if the file is empty, broken, or has not the expected columns.
 
     `expected` columns may come in any order; `optional` ones may be absent; with `any_header` all names are taken.
+    `joined` ones come from side tables and must not be here.
     """
     try:
         if path.suffix == ".parquet":
-            yield from _read_parquet(path, expected, optional, any_header)
+            yield from _read_parquet(path, None if any_header else expected, optional, joined)
         else:
             check_magic(path)
-            yield from _read_text(path, fmt, expected, optional, any_header)
+            yield from _read_text(path, fmt, expected, optional, any_header, joined)
     except (pa.ArrowInvalid, EOFError) as error:
         raise SourceError(f"{path}: {_why(error)}") from error
     except OSError as error:
@@ -45,10 +52,12 @@ def read_chunks(
         raise SourceError(f"{path}: {_why(error)}") from error
 
 
-def _read_parquet(path: Path, expected: tuple[str, ...], optional: frozenset[str], any_header: bool) -> Iterator[Chunk]:
+def _read_parquet(
+    path: Path, expected: tuple[str, ...] | None, optional: frozenset[str], joined: frozenset[str]
+) -> Iterator[Chunk]:
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
-        check_header(path, names, tuple(names) if any_header else expected, optional, None)
+        check_header(path, names, tuple(names) if expected is None else expected, optional, None, joined)
         if file.metadata.num_rows == 0:
             raise SourceError(f"{path} holds no rows; remove it or send it again")
         first = 1
@@ -58,17 +67,21 @@ def _read_parquet(path: Path, expected: tuple[str, ...], optional: frozenset[str
             first += len(rows)
 
 
-def _read_text(path: Path, fmt: Format, expected: tuple[str, ...], optional: frozenset[str], any_header: bool) -> Iterator[Chunk]:
+def _read_text(
+    path: Path, fmt: Format, expected: tuple[str, ...], optional: frozenset[str], any_header: bool, joined: frozenset[str]
+) -> Iterator[Chunk]:
     names, repeated = _sampled(path, fmt, list(expected))
+    called = [name.strip() for name in names] if fmt.strip else names
     if fmt.header:
         if any(MARK in name for name in names):
             shown = escaped_bytes(", ".join(names))
             raise SourceError(f"{path}: the header is not {fmt.encoding} ({shown}); set source.format.encoding")
-        check_header(path, names, tuple(names) if any_header else expected, optional, fmt)
+        check_header(path, called, tuple(called) if any_header else expected, optional, fmt, joined)
     bad_lines: list[tuple[int, str]] = []
     passed, next_row, seen = int(fmt.header) + fmt.skip_lines, 1, 0  # pyarrow numbers all of them, from 1
     reader, stream = _open(path, fmt, names, bad_lines, BLOCK_BYTES, repeated)
     for batches in _gathered(reader):
+        batches = [batch.rename_columns(called) for batch in batches]
         ragged = _ragged(path, bad_lines[seen:], passed, fmt)
         numbers, used = _row_numbers(next_row, sum(map(len, batches)), np.array([number for number, _ in ragged], dtype=int))
         seen += used
@@ -89,7 +102,7 @@ def _read_text(path: Path, fmt: Format, expected: tuple[str, ...], optional: fro
             raise no_row_fits(path, rest[0][1], len(names), fmt)
         raise SourceError(f"{path} {'has a header but' if fmt.header else 'has'} no rows; remove it or send it again")
     if rest:
-        yield Chunk(rows=pl.DataFrame(schema={**dict.fromkeys(names, pl.String), ROW: pl.UInt32}), ragged=rest)
+        yield Chunk(rows=pl.DataFrame(schema={**dict.fromkeys(called, pl.String), ROW: pl.UInt32}), ragged=rest)
 
 
 def _gathered(reader: pacsv.CSVStreamingReader) -> Iterator[list[pa.RecordBatch]]:
@@ -226,7 +239,7 @@ def _why(error: Exception) -> str:
     if "Empty CSV" in text:
         return "the file has no rows; remove it or send it again"
     if "zlib" in text or "header check" in text:
-        return "the suffix says gzip but the content is not gzip; rename it or compress it again"
+        return "the suffix says gzip but the content is not gzip, or not all of it; rename it or compress it again"
     if "Parquet" in text or "magic bytes" in text:
         return f"not a readable Parquet file ({text}); send it again"
     if "straddling" in text:

@@ -8,14 +8,14 @@ from pydantic.dataclasses import dataclass
 
 from contracts.ranges import expand_ranges
 
-STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Format:
     """How the files are written. Gzip is told by the suffix .gz, Parquet by .parquet."""
 
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    delimiter: str = ","
     skip_lines: int = Field(default=0, ge=0)  # lines before the header (or the first row) that are not part of the table
     header: bool = True  # false: the files have no line of names
     names: tuple[str, ...] | None = None  # header false only: names in file order; columns as declared if left out
@@ -25,6 +25,16 @@ class Format:
     strip: bool = False  # true: spaces around a cell are not part of it
     decimal: Literal[".", ","] = "."  # the decimal mark of numbers
     thousands: Literal[".", ",", " ", "'"] | None = None  # what groups the digits of numbers
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str) -> str:
+        if len(delimiter) != 1:
+            raise ValueError(
+                f'delimiter must be one character, got {delimiter!r}; a tab is "\\t" in double quotes, and files split at "::" '
+                'are split at ":" and the empty columns between left out'
+            )
+        return delimiter
 
     @field_validator("names", mode="before")
     @classmethod
@@ -65,12 +75,25 @@ class Join:
     key: str  # the column both have
     format: Format = Field(default_factory=Format)
     leave_out: tuple[LeftOut, ...] = ()
+    rename: dict[str, str] = Field(default_factory=dict)  # what the side table calls a column -> what columns calls it
     optional: bool = False  # true: a row without a match has missing values; false: it is quarantined
+    matched: str | None = None  # name of a new column, true or false: has the row a match; such a join is optional
 
     @field_validator("leave_out", mode="before")
     @classmethod
     def _ranges(cls, entries: Any) -> Any:
         return expand_ranges(list(entries)) if isinstance(entries, list | tuple) else entries
+
+    @model_validator(mode="after")
+    def _columns_are_named(self) -> "Join":
+        if not self.format.header and not self.format.names:
+            raise ValueError(f"the side table '{self.files}' has no header; name its columns in format.names")
+        return self
+
+    @property
+    def lenient(self) -> bool:
+        """May a row be without a match."""
+        return self.optional or self.matched is not None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -91,6 +114,7 @@ class Source:
     partition: str = r"(\d{4}-\d{2})"  # regular expression that finds the month in a file's path; no match: "all"
     format: Format = Field(default_factory=Format)
     joins: tuple[Join, ...] = ()
+    order: tuple[str, ...] = ()  # partitions from the first to the last, where their names do not tell
 
     @field_validator("partition")
     @classmethod

@@ -9,6 +9,12 @@ fail() { echo "setup: $1" >&2; exit 1; }
 "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no venv module; install it (Debian, Ubuntu: apt-get install python3-venv)"
 command -v git >/dev/null || fail "git is missing and DVC needs it; install it (Debian, Ubuntu: apt-get install git)"
 
+git rev-parse --git-dir >/dev/null 2>&1 || fail "this folder is no git repository and DVC needs one; clone the project, or run git init here"
+if command -v flock >/dev/null; then  # two makes at once: the second waits, and then finds all installed
+  exec 9>"$venv-lock"
+  flock 9
+fi
+
 [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$venv"
 echo "setup: installing requirements/$name.lock into $venv (a few minutes the first time)"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "requirements/$name.lock" ||

@@ -18,7 +18,7 @@ from contracts.config_errors import describe
 from contracts.contract import Contract, contract_of
 from contracts.declaration import Declaration
 from contracts.images import check_image
-from contracts.raw import main_columns, matching, read_partition, read_side_table
+from contracts.raw import SHARED, main_columns, matching, read_partition, side_tables
 from contracts.reading import SourceError, read_chunks
 from contracts.request import RequestSpec
 from contracts.source import Format
@@ -58,7 +58,7 @@ def declared_rows(path: Path, declaration: Declaration, request: RequestSpec) ->
             f"the declaration of '{declaration.name}' ({declaration.digest[:12]}) is not the one of the served model "
             f"({request.digest[:12]}); give --declaration the declaration.json that was exported with the model"
         )
-    tables = [read_side_table(RAW_DIR, join) for join in declaration.source.joins]
+    tables = side_tables(RAW_DIR / SHARED, declaration.source.joins)
     optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
     partition = read_partition([path], declaration, main_columns(declaration, tables), optional)
     return RowsToScore(

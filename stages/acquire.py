@@ -19,7 +19,7 @@ from contracts.declaration import Declaration
 from contracts.raw import SHARED, natural
 from contracts.source import Source
 from stages.entry import run_stage
-from stages.files import keep_only, read_json, sha256_tree, write_json
+from stages.files import keep_only, read_json, sha256_file, sha256_tree, write_json
 from stages.overlap import side_by_side
 from stages.settings import load_section
 from stages.simulate.config import ExchangeConfig
@@ -57,7 +57,7 @@ def simulate_months(config: ExchangeConfig, raw_dir: Path, truth_dir: Path) -> i
             continue
         stamp.unlink(missing_ok=True)
         write_month(config, month=month, raw_dir=raw_dir, truth_dir=truth_dir)
-        write_json(stamp, {"made_from": made_from, "content": sha256_tree(raw_dir / month, skip=STAMP)})
+        write_json(stamp, _stamp(raw_dir / month, truth_dir / f"{month}.parquet", made_from))
         made += 1
     return made
 
@@ -66,7 +66,11 @@ def _is_current(folder: Path, truth: Path, made_from: str) -> bool:
     stamp = folder / STAMP
     if not stamp.is_file() or not truth.is_file():
         return False
-    return read_json(stamp) == {"made_from": made_from, "content": sha256_tree(folder, skip=STAMP)}
+    return read_json(stamp) == _stamp(folder, truth, made_from)
+
+
+def _stamp(folder: Path, truth: Path, made_from: str) -> dict[str, str]:
+    return {"made_from": made_from, "content": sha256_tree(folder, skip=STAMP), "truth": sha256_file(truth)}
 
 
 def copy_files(declaration: Declaration, raw_dir: Path) -> tuple[set[str], int]:

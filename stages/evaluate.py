@@ -6,7 +6,6 @@ data/truth/. Writes data/predictions/test.parquet, reports/metrics.json, reports
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +78,7 @@ def judge(
     slices = build_slices(cfg, declaration, test_df)
     resampler = build_resampler(cfg, declaration, test_df)
     num_passes = len(predictions) + (p_true is not None) + len(slices)
-    with tqdm(total=num_passes * cfg.num_resamples, desc="bootstrap", file=sys.stderr, unit="draw", mininterval=1) as bar:
+    with tqdm(total=num_passes * cfg.num_resamples, desc="bootstrap", unit="draw", mininterval=1, disable=None) as bar:
         evaluation = summarise(label, predictions, p_true, slices, resampler, cfg.num_bins, cfg.confidence, lambda: bar.update())
     evaluation["settings"] = {
         "confidence": cfg.confidence,

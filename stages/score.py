@@ -7,8 +7,10 @@ Not a stage of the pipeline: `make score INPUT=... OUTPUT=...` calls it.
 
 import argparse
 import os
+import signal
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,29 +18,43 @@ import polars as pl
 from pydantic import TypeAdapter
 from tqdm import tqdm
 
+from contracts.chunk import Chunk
 from contracts.contract import REJECTED, contract_of
 from contracts.declaration import Declaration
-from contracts.raw import main_columns, matching, read_images, read_partition, read_side_table
+from contracts.raw import SHARED, main_columns, matching, read_images, read_partition, side_tables
 from contracts.reading import ROW, SourceError
 from stages.entry import run_stage
 from stages.files import atomic_path, parquet_writer, read_json
 from stages.overlap import read_ahead
-from stages.scoring import Scorer
+from stages.scoring import Scorer, check_export
 
 EXPORT_DIR = Path("artifacts/export")
 RAW_DIR = Path("data/raw")
-SUFFIXES = ("*.csv", "*.csv.gz", "*.tsv", "*.tsv.gz", "*.txt", "*.txt.gz", "*.parquet")
+OWN = ("file", "row", "p_click")  # columns of the scores that are not the data set's
+SUFFIXES = (
+    *(f"*.{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", ".gz", ".bz2", ".zst")),
+    "*.parquet",
+)
 
 
 def main() -> None:
     pl.Config.set_engine_affinity("in-memory")  # as in stage validate
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is half written is removed
     args = parse(sys.argv[1:])
+    check_export(args.model)
     declaration = TypeAdapter(Declaration).validate_python(read_json(args.model / "declaration.json"))
     files, images = find_input(args.input, declaration)
     rejected = args.output.with_name(f"{args.output.name}.quarantine.csv")
     check_output(args.output, rejected, files)
+    tables = find_tables(args.input, declaration)
     with atomic_path(rejected) as partial_rejected, atomic_path(args.output) as partial:
-        counts = score_files(files, images, declaration, Scorer(args.model), partial, args.output.suffix, partial_rejected)
+        out = (partial, args.output.suffix, partial_rejected)
+        counts = score_files(files, images, declaration, tables, Scorer(args.model), *out)
+    if counts["raw"] and not counts["clean"]:
+        args.output.unlink()
+        raise ValueError(
+            f"none of the {counts['raw']} rows keeps the contract of data set '{declaration.name}'; {rejected} says why of each"
+        )
     read = f"{counts['raw']} rows of {len(files)} files"
     print(f"score: {read} = {counts['clean']} scored to {args.output} + {counts['quarantined']} in {rejected}")
 
@@ -56,14 +72,35 @@ def find_input(path: Path, declaration: Declaration) -> tuple[list[Path], pl.Dat
     if not path.exists():
         raise SourceError(f"{path} does not exist; give INPUT a file or a folder")
     folder = path if path.is_dir() else path.parent
-    images = read_images(folder, declaration)[0] if declaration.images else None
+    images = looked_at(folder, declaration) if declaration.images else None
     if path.is_file():
         return [path], images
-    side_tables = {file for join in declaration.source.joins for file in matching(path, (join.files,))}
-    files = [file for file in matching(path, tuple(f"**/{suffix}" for suffix in SUFFIXES)) if file not in side_tables]
-    if not files:
-        raise SourceError(f"{path} holds no file that matches {', '.join(SUFFIXES)}")
-    return files, images
+    tables = {file for join in declaration.source.joins for file in matching(path, (join.files,))}
+    anywhere = tuple(f"**/{suffix}" for suffix in SUFFIXES)
+    for patterns in (declaration.source.files, anywhere):
+        files = [file for file in matching(path, patterns) if file not in tables]
+        if files:
+            return files, images
+    raise SourceError(f"{path} holds no file that matches {', '.join((*declaration.source.files, *SUFFIXES))}")
+
+
+def looked_at(folder: Path, declaration: Declaration) -> pl.DataFrame:
+    """The images in the folder; those that cannot be read are named on stderr, and count as none."""
+    images, unreadable = read_images(folder, declaration)
+    if unreadable:
+        name, reason = unreadable[0]
+        print(f"score: {len(unreadable)} images cannot be read and count as none, such as {name}: {reason}", file=sys.stderr)
+    return images
+
+
+def find_tables(path: Path, declaration: Declaration) -> list[pl.DataFrame]:
+    """The side table of each join: the one in the folder to score, or else the one the model was trained with."""
+    tables = []
+    for join in declaration.source.joins:
+        own = path.is_dir() and matching(path, (join.files,))
+        tables += side_tables(path if own else RAW_DIR / SHARED, (join,))
+        print(f"score: side table '{join.files}' of {path if own else 'the training'}", file=sys.stderr)
+    return tables
 
 
 def check_output(output: Path, rejected: Path, files: list[Path]) -> None:
@@ -81,13 +118,13 @@ def score_files(
     files: list[Path],
     images: pl.DataFrame | None,
     declaration: Declaration,
+    tables: list[pl.DataFrame],
     scorer: Scorer,
     output: Path,
     suffix: str,
     rejected: Path,
 ) -> Counter[str]:
     """Stream the files through contract and model; return the counts."""
-    tables = [read_side_table(RAW_DIR, join) for join in declaration.source.joins]
     expected = main_columns(declaration, tables)
     optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
     key = declaration.key
@@ -102,11 +139,12 @@ def score_files(
         tqdm(desc="score", unit="row", unit_scale=True, disable=None) as bar,
     ):
         bad_out.write(pl.DataFrame(schema={"file": pl.String, **REJECTED}).write_csv().encode())
-        for path, chunk in read_ahead(read_partition(files, declaration, expected, optional)):
+        chunks = said_for(declaration.name, read_partition(files, declaration, expected, optional))
+        for path, chunk in read_ahead(chunks):
             good, bad = contract.check(chunk)
             p_click = scorer.score(good, images, declaration.creative.name if declaration.creative else None)
             name = pl.lit(names[path]).alias("file")
-            keys = [] if key is None else [good[key.name]]
+            keys = [] if key is None else [good[key.name].alias("key" if key.name in OWN else key.name)]
             scored = good.select(name, pl.col(ROW).alias("row"), *keys).with_columns(p_click=pl.Series(p_click))
             bad.select(name, pl.all()).write_csv(bad_out, include_header=False)
             if suffix == ".csv":
@@ -119,6 +157,14 @@ def score_files(
         if writer is not None:
             writer.close()
     return counts
+
+
+def said_for(name: str, chunks: Iterator[tuple[Path, Chunk]]) -> Iterator[tuple[Path, Chunk]]:
+    """The chunks; an error says which data set's contract the file does not keep: the model may be of another one."""
+    try:
+        yield from chunks
+    except SourceError as error:
+        raise SourceError(f"{error} (read by the declaration of the model's data set, '{name}')") from error
 
 
 if __name__ == "__main__":

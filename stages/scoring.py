@@ -15,7 +15,7 @@ from onnx import numpy_helper
 
 from contracts.images import to_pixels
 from stages.features.apply import Encoded, Encoder
-from stages.files import read_json
+from stages.files import read_json, sha256_file
 
 RANKER_ROWS = 4096  # every call to the ranker has this many rows, padded: kernels round by batch size
 NUM_THREADS = 2
@@ -30,12 +30,24 @@ def open_session(path: Path) -> ort.InferenceSession:
     return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
+def check_export(folder: Path) -> None:
+    """Raise ValueError unless `folder` holds the files that its manifest names, unchanged."""
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        raise ValueError(f"{manifest} is missing: there is no exported model; run `make repro` first")
+    for name, digest in read_json(manifest)["files"].items():
+        path = folder / name
+        if not path.is_file() or sha256_file(path) != digest:
+            what = "is not the file that was exported" if path.is_file() else "is missing"
+            raise ValueError(f"{path} {what} (by {manifest.name}); run `dvc checkout` or stage export again")
+
+
 class Scorer:
     """An exported model, ready to score clean rows."""
 
     def __init__(self, export_dir: Path) -> None:
-        if not (export_dir / "manifest.json").is_file():
-            raise ValueError(f"{export_dir / 'manifest.json'} is missing; run stage export first")
+        """Raises ValueError if the folder's files are not those that were exported."""
+        check_export(export_dir)
         self.encoder = Encoder(export_dir / "encoder.onnx")
         self._ranker = open_session(export_dir / "ranker.onnx")
         self._inputs = {value.name for value in self._ranker.get_inputs()}

@@ -1,5 +1,6 @@
 """The sections of `params.yaml` as frozen dataclasses; the one place that says which class checks which section."""
 
+from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -52,9 +53,23 @@ def load_section(name: str, config_class: type[Section], path: Path = PARAMS_PAT
 def check_section(name: str, values: Any, config_class: type[Section]) -> Section:
     """`values` as `config_class`. Raises ConfigError with one sentence."""
     try:
-        return TypeAdapter(config_class).validate_python(values)
+        checked = TypeAdapter(config_class).validate_python(values)
     except ValidationError as error:
         raise ConfigError(describe(error, name, config_class, values)) from error
+    _refuse_booleans(name, values, checked)
+    return checked
+
+
+def _refuse_booleans(key: str, given: Any, checked: Any) -> None:
+    """Raise ConfigError where true or false stands for a number: pydantic takes them for 1 and 0."""
+    if isinstance(given, bool) and not isinstance(checked, bool):
+        raise ConfigError(f"{key}: got {str(given).lower()}, a number or a word is expected")
+    if isinstance(given, dict) and is_dataclass(checked):
+        for name, value in given.items():
+            _refuse_booleans(f"{key}.{name}", value, getattr(checked, str(name), value))
+    elif isinstance(given, list) and isinstance(checked, list | tuple) and len(given) == len(checked):
+        for place, (value, read) in enumerate(zip(given, checked, strict=True)):
+            _refuse_booleans(f"{key}.{place}", value, read)
 
 
 def check_all(params: dict[str, Any]) -> None:
@@ -63,8 +78,25 @@ def check_all(params: dict[str, Any]) -> None:
     if unknown:
         raise ConfigError(f"'{unknown[0]}' is not a section of the configuration; allowed: seed, {', '.join(SECTIONS)}")
     check_section("seed", params.get("seed"), Seed)
+    checked = {}
     for name, target in SECTIONS.items():
         module, class_name = target.split(":")
         if name not in params:
             raise ConfigError(f"section '{name}' is missing; it comes from conf/config.yaml")
-        check_section(name, params[name], getattr(import_module(module), class_name))
+        checked[name] = check_section(name, params[name], getattr(import_module(module), class_name))
+    _check_columns(checked)
+
+
+def _check_columns(sections: dict[str, Any]) -> None:
+    """Raise ConfigError where a section names a column that the data set does not have."""
+    declared = sections["data"]
+    fields = [c.name if c.is_categorical else f"{c.name}__bucket" for c in declared.features]
+    slices = sections["evaluate"].slices
+    named = [
+        ("evaluate.slices", name, [c.name for c in declared.columns] + ["cold_start"]) for name in slices if slices != "auto"
+    ]
+    for key in ("gate1_fields", "gate2_fields"):
+        named += [(f"model.{key}", name, fields) for name in getattr(sections["model"], key, ())]
+    for key, name, allowed in named:
+        if name not in allowed:
+            raise ConfigError(f"{key}: '{name}' is no column of data set {declared.name}; allowed: {', '.join(allowed)}")

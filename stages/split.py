@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from contracts.declaration import Declaration, Split
-from contracts.raw import natural
+from contracts.raw import in_order
 from stages.entry import run_stage
 from stages.files import atomic_folder, parquet_writer, write_json
 from stages.settings import load_params, load_section
@@ -28,12 +28,28 @@ BATCH_ROWS = 1 << 17
 def main() -> None:
     declaration = load_section("data", Declaration)
     seed = int(load_params()["seed"])
-    files = sorted(CLEAN_DIR.glob("*/impressions.parquet"), key=lambda path: natural(path.parent))
+    files = ordered_files(CLEAN_DIR, declaration)
     codes = assign(files, declaration, seed)
     report = write_splits(files, codes, declaration, SPLIT_DIR)
     write_json(REPORT_PATH, report)
     shown = ", ".join(f"{name} {report[name]['rows']} rows ({report[name]['clicks']} clicks)" for name in SPLITS)
     print(f"split: {shown}, {report['excluded']} excluded")
+
+
+def ordered_files(clean_dir: Path, declaration: Declaration) -> list[Path]:
+    """The clean partitions, the first first. Raises ValueError if whole partitions are the test split and nothing tells
+    which come last.
+    """
+    order, test_months = declaration.source.order, declaration.split.test_months
+    folders = in_order((path.parent for path in clean_dir.glob("*/impressions.parquet")), order)
+    names = [folder.name for folder in folders]
+    nameless = next((name for name in names if not any(letter.isdigit() for letter in name)), None)
+    if test_months is not None and not order and len(names) > 1 and nameless is not None:
+        raise ValueError(
+            f"data.split.test_months takes the last of the partitions {', '.join(names)}, but '{nameless}' holds no number "
+            f"that tells its place; write data.source.order: [{', '.join(names)}] with the last one last"
+        )
+    return [folder / "impressions.parquet" for folder in folders]
 
 
 def assign(files: list[Path], declaration: Declaration, seed: int) -> np.ndarray:

@@ -19,7 +19,7 @@ import contracts
 from contracts.contract import REJECTED, Contract, contract_of
 from contracts.declaration import Declaration
 from contracts.parsing import dtype_of
-from contracts.raw import SHARED, main_columns, matching, partitions, read_images, read_partition, read_side_table
+from contracts.raw import SHARED, main_columns, matching, partitions, read_images, read_partition, side_tables
 from contracts.reading import ROW, SourceError
 from stages.config import ValidateConfig
 from stages.entry import run_stage
@@ -35,13 +35,14 @@ from stages.files import (
     write_parquet,
 )
 from stages.overlap import WriteBehind, read_ahead, side_by_side
+from stages.quarantine import QUARANTINE_DIR, check_share
 from stages.settings import load_section
 
 RAW_DIR = Path("data/raw")
 CLEAN_DIR = Path("data/clean")
-QUARANTINE_DIR = Path("data/quarantine")
 REPORT_PATH = Path("reports/validation.json")
 AT_ONCE = 2  # partitions checked side by side
+STAMP = "report.json"  # of a clean partition: what it was made from, its digests and counts
 CODE = Path(contracts.__file__).parent
 
 
@@ -61,8 +62,8 @@ def main() -> None:
     pl.Config.set_engine_affinity("in-memory")  # pandera asks many small questions; streaming each takes 12 times as long
     config = load_section("validate", ValidateConfig)
     declaration = load_section("data", Declaration)
-    folders = partitions(RAW_DIR)
-    tables = [read_side_table(RAW_DIR, join) for join in declaration.source.joins]
+    folders = partitions(RAW_DIR, declaration.source.order)
+    tables = side_tables(RAW_DIR / SHARED, declaration.source.joins)
     keep_only(CLEAN_DIR, {folder.name for folder in folders})
     keep_only(QUARANTINE_DIR, {f"{folder.name}.csv" for folder in folders})
     work = side_by_side(
@@ -94,14 +95,18 @@ def prepared(folders: list[Path], declaration: Declaration) -> Iterator[Partitio
 
 def counted_before(name: str, made_from: str) -> dict[str, Any] | None:
     """Counts of a partition whose outputs were made from the same and are as they were, else None."""
-    clean = CLEAN_DIR / name
-    made = [clean / "impressions.parquet", QUARANTINE_DIR / f"{name}.csv"]
-    stamp = clean / "report.json"
-    if not all(path.is_file() for path in (stamp, *made)):
+    stamp = CLEAN_DIR / name / STAMP
+    if not stamp.is_file():
         return None
     found = read_json(stamp)
-    same = found.get("made_from") == made_from and found.get("made") == [sha256_file(path) for path in made]
+    same = found.get("made_from") == made_from and found.get("made") == digests(stamp.parent, QUARANTINE_DIR / f"{name}.csv")
     return found["counts"] if same else None
+
+
+def digests(clean: Path, quarantine: Path) -> dict[str, str]:
+    """Sha-256 by name of all that a partition has become, but for the stamp that holds them."""
+    paths = [path for path in (*sorted(clean.iterdir()), quarantine) if path.is_file() and path.name != STAMP]
+    return {"quarantine" if path == quarantine else path.name: sha256_file(path) for path in paths}
 
 
 def validate_partition(partition: Partition, declaration: Declaration, tables: list[pl.DataFrame]) -> dict[str, Any]:
@@ -120,9 +125,10 @@ def validate_partition(partition: Partition, declaration: Declaration, tables: l
             write_parquet(fresh / "creatives.parquet", partition.creatives)
         contract = contract_of(declaration, tables, partition.known)
         counts = write_rows(folder, declaration, expected, contract, fresh / "impressions.parquet", partial)
+        refuse_unmatched(folder.name, contract)
         counts["unreadable_images"] = [f"{name}: {reason}" for name, reason in partition.unreadable]
-        digests = [sha256_file(path) for path in (fresh / "impressions.parquet", partial)]
-        write_json(fresh / "report.json", {"made_from": partition.made_from, "made": digests, "counts": counts})
+        made = digests(fresh, partial)
+        write_json(fresh / STAMP, {"made_from": partition.made_from, "made": made, "counts": counts})
     return counts
 
 
@@ -159,7 +165,15 @@ def write_rows(
     return {
         **{name: counts[name] for name in ("raw", "clean", "quarantined", "clicks")},
         "rules": dict(sorted(rules.items())),
+        **({"matched": {side.join.files: side.num_matched for side in contract.joins}} if contract.joins else {}),
     }
+
+
+def refuse_unmatched(name: str, contract: Contract) -> None:
+    """Raise ValueError if an optional side table matched no row of partition `name`."""
+    complaint = next(filter(None, (side.complaint() for side in contract.joins)), None)
+    if complaint is not None:
+        raise ValueError(f"partition {name}: {complaint}")
 
 
 def fingerprint(folder: Path, declaration: Declaration, earlier: frozenset[str]) -> str:
@@ -186,21 +200,6 @@ def add_up(reports: list[dict[str, Any]]) -> dict[str, Any]:
         "rules": dict(sorted(rules.items())),
         "unreadable_images": sum(len(r["unreadable_images"]) for r in reports),
     }
-
-
-def check_share(name: str, report: dict[str, Any], max_share: float) -> None:
-    """Raise ValueError if more of the partition's rows are quarantined than allowed, or if none is clean."""
-    raw, bad = report["raw"], report["quarantined"]
-    share = bad / raw
-    if share <= max_share and report["clean"]:
-        return
-    rule, count = max(report["rules"].items(), key=lambda item: (item[1], item[0]))
-    advice = "; a file in another encoding? set source.format.encoding" if rule.startswith("encoding") else ""
-    raise ValueError(
-        f"partition {name}: {bad} of {raw} rows ({share:.2%}) broke the contract, allowed are {max_share:.2%} "
-        f"(validate.max_share); the rule broken most is '{rule}' with {count} rows; "
-        f"see {QUARANTINE_DIR / name}.csv{advice}"
-    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Sections `baselines` and `evaluate` of the configuration. Defaults: conf/baselines/ and conf/evaluate/."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+Threads = Annotated[int, Field(ge=1, le=1024)]
+Positive = Annotated[float, Field(gt=0)]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -13,12 +15,12 @@ class BaselinesConfig:
     """Reference models on the rows and columns of the model, without pixels. Lists are tried on val, the best is kept."""
 
     seed: int = Field(ge=0)
-    num_threads: int = Field(ge=1)  # models fitted side by side, one thread each
-    prior_impressions: tuple[float, ...] = Field(min_length=1)  # strength of the prior of a rate, in impressions
-    logistic_c: tuple[float, ...] = Field(min_length=1)  # inverse regularisation of the logistic regression, ascending
+    num_threads: Threads  # models fitted side by side, one thread each
+    prior_impressions: tuple[Positive, ...] = Field(min_length=1)  # strength of the prior of a rate, in impressions
+    logistic_c: tuple[Positive, ...] = Field(min_length=1)  # inverse regularisation of the logistic regression, ascending
     logistic_max_iter: int = Field(ge=1)
     lightgbm_learning_rate: float = Field(gt=0, le=1)
-    lightgbm_num_leaves: tuple[int, ...] = Field(min_length=1)
+    lightgbm_num_leaves: tuple[Annotated[int, Field(ge=2, le=131072)], ...] = Field(min_length=1)
     lightgbm_max_trees: int = Field(ge=1)  # early stopping on val usually ends before
     lightgbm_patience_trees: int = Field(ge=1)  # trees without a better val log-loss before stopping
     lightgbm_min_rows_in_leaf: int = Field(ge=1)
@@ -30,7 +32,7 @@ class EvaluateConfig:
     """How the model's test predictions are judged."""
 
     seed: int = Field(ge=0)
-    num_threads: int = Field(ge=1)
+    num_threads: Threads
     num_resamples: int = Field(ge=100)  # bootstrap replicates; a 95 % interval needs a few hundred
     confidence: float = Field(ge=0.5, lt=1)  # coverage of every interval
     resample_by: Literal["row", "entity", "creative"]  # what is drawn as a whole; entity: all rows of a user together

@@ -1,4 +1,4 @@
-"""Variable selection: how much each column alone says about the click, and whether that is more than chance."""
+"""Variable selection: how much each column says about the click, alone or with another, and whether that is beyond chance."""
 
 from dataclasses import asdict, dataclass
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from contracts.columns import Column
 from stages.features.config import SelectionConfig
+from stages.features.interactions import needed_z, partners
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +44,14 @@ def select(
         useless[c.name] = _uselessness(c, found[c.name][0], num_values[c.name], missing[c.name], twins, config)
     useful = [c.name for c in columns if useless[c.name] is None]
     best = sorted(useful, key=lambda name: -found[name][1])[: config.min_columns]
+    weak = [name for name in useful if found[name][1] < config.min_z and name not in best]
+    present = [c.name for c in columns if useless[c.name] is None and num_values[c.name] > 1]
+    together = partners([c.name for c in columns if c.name in weak and not c.keep], present, ids, label, config.num_shuffles, rng)
+    needed = needed_z(config.min_z, len(weak) * (len(present) - 1))
     scores = []
     for c in columns:
         score, z = found[c.name]
-        kept, reason = _verdict(c, z, useless[c.name], c.name in best, config)
+        kept, reason = _verdict(c, z, useless[c.name], c.name in best, together.get(c.name), needed, config)
         facts = {"score": score, "z": z, "num_values": num_values[c.name], "missing_frac": missing[c.name]}
         scores.append(Score(name=c.name, role=c.role, **facts, kept=kept, reason=reason))
     if not any(score.kept for score in scores):
@@ -74,7 +79,16 @@ def _uselessness(
     return f"says the same as '{twins[0]}', row by row" if twins else None
 
 
-def _verdict(column: Column, z: float, useless: str | None, among_best: bool, config: SelectionConfig) -> tuple[bool, str]:
+def _verdict(
+    column: Column,
+    z: float,
+    useless: str | None,
+    among_best: bool,
+    partner: tuple[str, float] | None,
+    needed: float,
+    config: SelectionConfig,
+) -> tuple[bool, str]:
+    """`partner` is the column with which it says most, and the z of that, of which `needed` is beyond chance."""
     if column.keep:
         return True, "the declaration says keep"
     if useless is not None:
@@ -83,7 +97,9 @@ def _verdict(column: Column, z: float, useless: str | None, among_best: bool, co
         return True, f"beyond chance (z {z:.1f})"
     if among_best:
         return True, f"not beyond chance (z {z:.1f}), but among the {config.min_columns} best"
-    return False, f"not beyond chance (z {z:.1f}, needed {config.min_z:g})"
+    if partner is not None and partner[1] >= needed:
+        return True, f"not beyond chance alone (z {z:.1f}), but with '{partner[0]}' (z {partner[1]:.1f})"
+    return False, f"not beyond chance (z {z:.1f}, needed {config.min_z:g}), nor with any other column"
 
 
 def information(ids_N: np.ndarray, label_N: np.ndarray, num_shuffles: int, rng: np.random.Generator) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-FORBID = ConfigDict(extra="forbid")
+FORBID = ConfigDict(extra="forbid", allow_inf_nan=False)
 Width = Annotated[int, Field(ge=1, le=8192)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 HiddenDims = Annotated[list[Width], Field(min_length=1, max_length=12)]
@@ -14,9 +14,7 @@ HiddenDims = Annotated[list[Width], Field(min_length=1, max_length=12)]
 @dataclass(frozen=True, kw_only=True, config=FORBID)
 class NetworkConfig:
     creative_dim: Annotated[int, Field(ge=0, le=1024)]  # width of a creative's embedding; 0 leaves the pixels out
-    creative_channels: Annotated[
-        list[Width], Field(min_length=1, max_length=5)
-    ]  # one convolution each, the first of stride 4, the others of stride 2
+    creative_channels: Annotated[list[Width], Field(min_length=1, max_length=5)]  # one convolution of stride 2 each
 
 
 @dataclass(frozen=True, kw_only=True, config=FORBID)
@@ -86,6 +84,7 @@ class TrainConfig:
         float, Field(ge=0)
     ]  # clicks k; an id with m clicks to expect is hidden in k / (k + m) of its rows
     no_image_frac: Annotated[float, Field(ge=0, lt=1)]  # share of rows shown without their image
+    average_frac: Annotated[float, Field(ge=0, le=1)]  # share of the steps so far that the weights which are kept average
     patience_epochs: Annotated[int, Field(ge=1)]  # epochs without a better val/log_loss before training stops
     min_delta: Annotated[float, Field(ge=0)]  # smallest fall of val/log_loss that counts as better
     log_every_steps: Annotated[int, Field(ge=1)]  # steps that one point of the training curve averages

@@ -18,6 +18,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor
 
+from stages.models.averaging import AveragedWeights
 from stages.models.checkpoint_io import SafetensorsCheckpointIO
 from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
 from stages.models.ctr_datamodule import CtrDataModule
@@ -48,7 +49,7 @@ class EncodedData:
 class Fitted:
     """A finished training."""
 
-    network: CtrNetwork  # with the weights of the last step
+    network: CtrNetwork  # with the last step's own weights
     best: Best
     best_weights_path: Path
     num_steps: int
@@ -70,8 +71,14 @@ def fit_network(
     """Train, or go on with the training that `work_folder` holds a checkpoint of, until done.
 
     Curves go to `curves_folder`, checkpoints and the best weights to `work_folder`.
-    Raises ValueError if a loss is no finite number any more, or if the disk takes no checkpoint.
+    Raises ValueError if there are not as many GPUs as asked for, if a loss is no finite number any more, or if the disk takes
+    no checkpoint.
     """
+    if trainer.accelerator == "gpu" and torch.cuda.device_count() < trainer.devices:
+        raise ValueError(
+            f"trainer.accelerator is gpu and trainer.devices {trainer.devices}, but torch {torch.__version__} finds "
+            f"{torch.cuda.device_count()} GPUs; take trainer=cpu, or install a driver and a torch built for it"
+        )
     _prepare_torch(train, trainer)
     _silence_lightning()
     precision = MatmulPrecision(trainer.matmul_precision)
@@ -101,6 +108,7 @@ def fit_network(
         check_on_train_epoch_end=False,  # right after validation, so that the checkpoint of the epoch knows its verdict
     )
     writer = CheckpointWriter(work_folder, train.checkpoint_every_steps, best, early_stopping)
+    averaged = [AveragedWeights(train.average_frac)] if train.average_frac else []
     can_draw = sys.stderr.isatty()
     shown = TrainBar(curves) if can_draw else EpochLines()
     lightning_trainer = Trainer(
@@ -111,7 +119,7 @@ def fit_network(
         deterministic=trainer.deterministic,
         max_epochs=train.max_epochs,
         logger=curve_logger(curves_folder),
-        callbacks=[stopwatch, precision, curves, early_stopping, best, shown, writer],
+        callbacks=[stopwatch, precision, curves, early_stopping, best, *averaged, shown, writer],
         plugins=[SafetensorsCheckpointIO()],
         profiler=Unprofiled(),
         default_root_dir=work_folder,

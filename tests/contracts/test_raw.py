@@ -8,7 +8,7 @@ from PIL import Image
 
 from contracts.header import SourceError
 from contracts.images import MAX_PIXELS, to_pixels
-from contracts.raw import main_columns, matching, natural, partitions, read_images, read_side_table
+from contracts.raw import main_columns, matching, names_in, natural, partitions, read_images, side_tables
 from contracts.reading import ROW
 from tests.contracts.declared import FEATURE, LABEL, check_file, declared
 
@@ -23,7 +23,7 @@ def joined(tmp_path: Path, items: str, rows: str, **join):
     (tmp_path / "shared/items.csv").write_text(items)
     (tmp_path / "rows.csv").write_text(rows)
     declaration = declared(ITEM, PRICE, FEATURE, LABEL, source={"joins": [JOIN | join]})
-    table = read_side_table(tmp_path, declaration.source.joins[0])
+    table = side_tables(tmp_path / "shared", declaration.source.joins)[0]
     return check_file(tmp_path / "rows.csv", declaration, (table,))
 
 
@@ -72,7 +72,7 @@ def test_main_files_hold_all_but_derived_and_joined_columns(tmp_path):
     time = {"name": "t", "role": "time", "dtype": "datetime"}
     hour = {"name": "hour", "role": "categorical", "dtype": "int", "derive_from": "t", "part": "hour"}
     declaration = declared(ITEM, PRICE, time, hour, LABEL, source={"joins": [JOIN]}, leave_out=[{"name": "late", "why": "leak"}])
-    table = read_side_table(tmp_path, declaration.source.joins[0])
+    table = side_tables(tmp_path / "shared", declaration.source.joins)[0]
     assert main_columns(declaration, [table]) == ("item", "t", "y", "late")
 
 
@@ -90,6 +90,15 @@ def test_no_partition_is_an_error_that_says_what_to_run(tmp_path):
         partitions(tmp_path)
 
 
+def test_partitions_may_be_ordered_by_the_declaration(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / name).mkdir()
+    assert [path.name for path in partitions(tmp_path)] == ["test", "train"]
+    assert [path.name for path in partitions(tmp_path, ("train", "test"))] == ["train", "test"]
+    with pytest.raises(SourceError, match=r"partition 'test' is not in source.order \(train\); add it where it belongs"):
+        partitions(tmp_path, ("train",))
+
+
 def png(color, size=(4, 4), mode="RGB", kind="PNG") -> bytes:
     buffer = BytesIO()
     Image.new(mode, size, color).save(buffer, kind)
@@ -100,11 +109,14 @@ def test_images_that_cannot_be_read_are_listed_with_the_reason(tmp_path):
     (tmp_path / "a.png").write_bytes(png((255, 0, 0)))
     (tmp_path / "b.png").write_bytes(b"no image")
     (tmp_path / "c.png").write_bytes(png((255, 0, 0), (64, 64))[:-40])
+    (tmp_path / "e.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    (tmp_path / "f.png").write_bytes(b"")
     (tmp_path / "d.png").write_bytes(png(0, (MAX_PIXELS // 1000 + 1, 1000), "1"))
     creative = {"name": "ad", "role": "creative", "dtype": "string"}
     images, bad = read_images(tmp_path, declared(creative, FEATURE, LABEL, images={"files": "*.png"}))
     assert images["creative_id"].to_list() == ["a"]
-    assert [name for name, _ in bad] == ["b.png", "c.png", "d.png"]
+    assert [name for name, _ in bad] == ["b.png", "c.png", "d.png", "e.png", "f.png"]
+    assert {bad[i][1] for i in (0, 3, 4)} == {"no image of a kind that is read (PNG, JPEG, GIF, WEBP, BMP, TIFF), or empty"}
     assert "more than 16000000" in bad[2][1]
     assert not any(str(tmp_path) in reason for _, reason in bad)
 
@@ -124,3 +136,23 @@ def test_pixels_are_rgb_of_the_asked_size(content, expected):
     pixels = to_pixels(content, 8)
     assert pixels.shape == (3, 8, 8)
     assert [set(channel.ravel().tolist()) for channel in pixels] == [{value} for value in expected]
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ("7,0.5,note,1\n", ("item", "price", "note", "y")),
+        ("7,0.5,note\n", ("item", "price", "note")),
+        ("7,0.5\n", ("item", "price")),
+    ],
+)
+def test_without_a_header_the_number_of_columns_tells_which_are_there(tmp_path, content, names):
+    out = [{"name": "note", "why": "free text"}]
+    source = {"format": {"header": False, "names": ["item", "price", "note", "y"]}}
+    declaration = declared(ITEM, PRICE, LABEL, source=source, leave_out=out)
+    (tmp_path / "rows.csv").write_text(content)
+    expected, optional = main_columns(declaration, []), frozenset({"y", "note"})
+    assert names_in(tmp_path / "rows.csv", declaration, expected, optional) == names
+    (tmp_path / "rows.csv").write_text("7\n")
+    with pytest.raises(SourceError, match="has 1 columns in its first row, expected 4, 3 without the label, or 2 without the"):
+        names_in(tmp_path / "rows.csv", declaration, expected, optional)

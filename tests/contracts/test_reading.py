@@ -42,6 +42,7 @@ FILES = {  # content and format that give the same two rows
     "no header, names": ("0,a\n1,b\n", {"header": False, "names": ["y", "c"]}),
     "preface": ("# export\nof today, 2 rows\nc,y\na,0\nb,1\n", {"skip_lines": 2}),
     "spaces": ("c,y\na , 0\nb,1 \n", {"strip": True}),
+    "spaces in the header": ("c , y\na , 0\nb,1 \n", {"strip": True}),
     "latin-1": (PLAIN.encode("latin-1"), {"encoding": "latin-1"}),
     "utf-16": (PLAIN.encode("utf-16"), {"encoding": "utf-16"}),
 }

@@ -82,6 +82,7 @@ def train_values(**changes: Any) -> dict[str, Any]:
         "max_epochs": 2,
         "checkpoint_every_steps": 4,
         "log_every_steps": 3,
+        "average_frac": 1.0,  # an epoch has as many steps as lie between two that are averaged
     }
     return values | small | changes
 

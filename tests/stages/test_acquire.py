@@ -116,6 +116,11 @@ def test_simulated_months_are_made_once(project, capsys):
     assert content.count(b"\n") >= 401
     run("acquire")
     assert capsys.readouterr().out.splitlines()[-1] == "acquire: 1 partitions of simulated, 0 new or changed"
+    truth = Path("data/truth/2026-05.parquet").read_bytes()
+    Path("data/truth/2026-05.parquet").write_bytes(truth[:-1])
+    run("acquire")
+    assert capsys.readouterr().out.splitlines()[-1] == "acquire: 1 partitions of simulated, 1 new or changed"
+    assert Path("data/truth/2026-05.parquet").read_bytes() == truth
     write_params(simulated, (*overrides, "exchange.seed=0"))
     run("acquire")
     assert capsys.readouterr().out.splitlines()[-1] == "acquire: 1 partitions of simulated, 1 new or changed"

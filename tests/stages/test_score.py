@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -149,8 +150,38 @@ def test_what_cannot_be_scored_is_one_sentence_and_leaves_nothing(monkeypatch, p
     assert sorted(project.rglob("*")) == before
 
 
+def test_a_folder_is_read_by_the_declared_files_and_its_other_images_are_named(monkeypatch, project, model, expected, capsys):
+    (project / "new/2024-02/ads").mkdir(parents=True)
+    rows_of(2, 300).write_csv(project / "new/2024-02/rows.csv")
+    (project / "new/notes.csv").write_text("no,impressions\n")
+    (project / "new/2024-02/ads/ad9.png").write_bytes(b"not found")
+    scored = run_score(monkeypatch, project / "new", project / "out.parquet", model)
+    assert p_by_id(scored) == expected
+    assert "score: 1 images cannot be read and count as none, such as ad9.png: no image of a kind" in capsys.readouterr().err
+
+
+def test_rows_that_are_all_broken_end_in_an_error_and_their_reasons_stay(monkeypatch, project, model):
+    rows_of(2, 20).with_columns(pl.lit("soon").alias("t")).write_csv(project / "in.csv")
+    with pytest.raises(ValueError, match="none of the 20 rows keeps the contract of data set 'small'; .*quarantine.csv says why"):
+        run_score(monkeypatch, project / "in.csv", project / "out.csv", model)
+    assert not (project / "out.csv").exists()
+    assert len(pl.read_csv(project / "out.csv.quarantine.csv")) == 20
+
+
+@pytest.mark.parametrize("name", ["ranker.onnx", "features.json"])
+def test_a_model_that_is_not_what_was_exported_does_not_score(monkeypatch, project, model, name):
+    rows_of(2, 20).write_csv(project / "in.csv")
+    shutil.copytree(model, project / "model")
+    (project / "model" / name).write_bytes((model / name).read_bytes()[:-1])
+    with pytest.raises(ValueError, match=f"{name} is not the file that was exported"):
+        run_score(monkeypatch, project / "in.csv", project / "out.csv", project / "model")
+    (project / "model" / name).unlink()
+    with pytest.raises(ValueError, match=f"{name} is missing"):
+        Scorer(project / "model")
+
+
 def test_a_folder_without_a_model_says_which_stage_to_run(project):
-    with pytest.raises(ValueError, match="manifest.json is missing; run stage export first"):
+    with pytest.raises(ValueError, match="manifest.json is missing: there is no exported model; run `make repro` first"):
         Scorer(project)
 
 

@@ -117,3 +117,17 @@ def test_a_train_split_of_one_outcome_is_an_error_and_leaves_nothing(clean_month
     with pytest.raises(ValueError, match="split 'train' has 0 clicks in 320 rows; both outcomes are needed"):
         run("split")
     assert not Path("data/split").exists()
+
+
+def test_partitions_without_a_number_need_an_order_where_the_last_is_the_test_split(project):
+    for month, name in ((1, "train"), (2, "test")):
+        write_month(project / "source", month, 200)
+        (project / f"source/2024-0{month}").rename(project / f"source/{name}")
+    source = declaration()["source"] | {"partition": "(train|test)"}
+    write_params(declaration(images=None, source=source))
+    run("acquire", "validate")
+    with pytest.raises(ValueError, match="last of the partitions test, train, but 'test' holds no number .*source.order: "):
+        run("split")
+    write_params(declaration(images=None, source=source | {"order": ["train", "test"]}))
+    run("validate", "split")
+    assert splits()["test"]["t"].dt.month().unique().to_list() == [2]

@@ -109,7 +109,7 @@ def in_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-EARLY = {"max_epochs": 12, "lr": 0.3, "patience_epochs": 1, "schedule": "constant"}
+EARLY = {"max_epochs": 12, "lr": 0.3, "average_frac": 0, "patience_epochs": 1, "schedule": "constant"}
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,9 @@ def test_a_new_month_leaves_the_others_untouched_and_unread(two_months, monkeypa
     write_month(two_months, 3, 60)
     read = []
     original = raw.read_chunks
-    monkeypatch.setattr(raw, "read_chunks", lambda path, *args: read.append(path.parts[-2]) or original(path, *args))
+    monkeypatch.setattr(
+        raw, "read_chunks", lambda path, *args, **more: read.append(path.parts[-2]) or original(path, *args, **more)
+    )
     run("acquire", "validate")
     after = state(Path("data/clean")) | state(Path("data/quarantine"))
     assert read == ["2024-03"]
@@ -71,7 +73,10 @@ def test_a_new_month_leaves_the_others_untouched_and_unread(two_months, monkeypa
     assert read_json(Path("reports/validation.json"))["total"]["raw"] == 180
 
 
-@pytest.mark.parametrize("path", ["data/clean/2024-01/impressions.parquet", "data/quarantine/2024-01.csv"])
+MADE = ("clean/2024-01/impressions.parquet", "clean/2024-01/creatives.parquet", "quarantine/2024-01.csv")
+
+
+@pytest.mark.parametrize("path", [f"data/{name}" for name in MADE])
 def test_a_month_whose_output_was_changed_or_removed_is_made_again(two_months, path):
     run("acquire", "validate")
     whole = Path(path).read_bytes()
@@ -112,7 +117,10 @@ def test_too_many_broken_rows_stop_the_stage_and_name_the_worst_rule(two_months)
     dirty(two_months / "2024-02/rows.csv", *broken)
     write_params(declaration(), ("validate.max_share=0.1",))
     run("acquire")
-    words = r"partition 2024-02: 41 of 101 rows \(40.59%\) .* allowed are 10.00% .*'min age' with 40 rows; see .*02.csv"
+    words = (
+        r"partition 2024-02: 41 of 101 rows \(40.59%\) .* allowed are 10.00% .*"
+        r"'min age' with 40 rows, the first has '-3'; see .*02.csv"
+    )
     with pytest.raises(ValueError, match=words):
         run("validate")
     assert Path("data/quarantine/2024-02.csv").read_text().count("\n") == 42
@@ -122,7 +130,7 @@ def test_a_month_in_another_encoding_says_so(two_months):
     text = (two_months / "2024-01/rows.csv").read_text().replace("site", "Seité").replace(",Seité,", ",site,", 1)
     (two_months / "2024-01/rows.csv").write_bytes(text.encode("latin-1"))
     run("acquire")
-    with pytest.raises(ValueError, match="'encoding site' with 60 rows; .*set source.format.encoding"):
+    with pytest.raises(ValueError, match="'encoding site' with 60 rows, the first has .*set source.format.encoding"):
         run("validate")
 
 
@@ -160,3 +168,18 @@ def test_a_failure_in_a_month_leaves_no_half_month(two_months, monkeypatch):
         run("validate")
     assert list(Path("data/clean").iterdir()) == []
     assert list(Path("data/quarantine").iterdir()) == []
+
+
+def test_an_optional_side_table_without_any_match_stops_the_stage(two_months):
+    (two_months / "prices.csv").write_text("ad,price\nad-1,2\n")
+    price = {"name": "price", "role": "numeric", "dtype": "float", "nullable": True}
+    source = declaration()["source"] | {"joins": [{"files": "prices.csv", "key": "ad", "optional": True}]}
+    write_params(declaration(source=source, columns=[*COLUMNS, price]))
+    run("acquire")
+    with pytest.raises(ValueError, match="partition 2024-01: no row has a match in the side table 'prices.csv': by ad the rows"):
+        run("validate")
+    assert not list(Path("data").glob("clean/*")) and not list(Path("data").glob("quarantine/*.csv"))
+    (two_months / "prices.csv").write_text("ad,price\nad1,2\n")
+    run("acquire", "validate")
+    matched = read_json(Path("reports/validation.json"))["months"]["2024-01"]["matched"]["prices.csv"]
+    assert 0 < matched == pl.read_parquet("data/clean/2024-01/impressions.parquet")["price"].is_not_null().sum()

@@ -1,0 +1,137 @@
+"""Joins that real data needs: keys of other names and types, clashing columns, clicks as a log, tables without a header."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.contract import contract_of
+from contracts.declaration import Declaration
+from contracts.header import SourceError
+from contracts.raw import main_columns, read_partition, side_tables
+from contracts.source import Join
+from tests.contracts.declared import FEATURE, LABEL, declared
+
+KEY = {"name": "item", "role": "info", "dtype": "int"}
+PRICE = {"name": "price", "role": "numeric", "dtype": "float", "nullable": True}
+CLICKED = {"name": "clicked", "role": "label", "dtype": "bool"}
+
+
+def joined(folder: Path, files: dict[str, str], joins: list[dict], *columns: dict, main: str = "rows.csv"):
+    """The contract after it has checked the rows, what is clean, and (row, column, rule) of the others."""
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    declaration = declared(*columns, source={"joins": joins})
+    tables = side_tables(folder, declaration.source.joins)
+    contract = contract_of(declaration, tables, None)
+    chunks = read_partition([folder / main], declaration, main_columns(declaration, tables), frozenset())
+    ((clean, rejected),) = [contract.check(chunk) for _, chunk in chunks]
+    return contract, clean, [row[:3] for row in rejected.rows()]
+
+
+def test_keys_meet_as_what_they_are_declared_to_be(tmp_path):
+    files = {"rows.csv": "item,c,y\n12.0,a,0\n 7,b,1\n8,c,0\n", "items.csv": "item,price\n12,1.5\n07,2.5\nx,9\n"}
+    contract, clean, rejected = joined(tmp_path, files, [{"files": "items.csv", "key": "item"}], KEY, PRICE, FEATURE, LABEL)
+    assert clean.select("item", "price").rows() == [(12, 1.5), (7, 2.5)]
+    assert rejected == [(3, "item", "join")] and contract.joins[0].num_matched == 2
+
+
+def test_a_key_that_cannot_be_read_breaks_its_dtype_and_not_the_join(tmp_path):
+    files = {"rows.csv": "item,c,y\nnone,a,0\n1,b,1\n", "items.csv": "item,price\n1,1.5\n"}
+    _, clean, rejected = joined(tmp_path, files, [{"files": "items.csv", "key": "item"}], KEY, PRICE, FEATURE, LABEL)
+    assert rejected == [(1, "item", "dtype")] and clean["price"].to_list() == [1.5]
+
+
+def test_keys_that_become_the_same_by_their_type_repeat(tmp_path):
+    files = {"rows.csv": "item,c,y\n1,a,0\n", "items.csv": "item,price\n1,1.5\n01,2.5\n"}
+    with pytest.raises(SourceError, match="'items.csv' has item=1 more than once as int"):
+        joined(tmp_path, files, [{"files": "items.csv", "key": "item"}], KEY, PRICE, FEATURE, LABEL)
+
+
+def test_a_side_table_may_have_no_header_and_other_names(tmp_path):
+    files = {"rows.csv": "item,c,y\n1,a,0\n", "items.csv": "1,0.5\n2,0.7\n"}
+    join = {"files": "items.csv", "key": "item", "format": {"header": False, "names": ["id", "cost"]}}
+    join["rename"] = {"id": "item", "cost": "price"}
+    _, clean, rejected = joined(tmp_path, files, [join], KEY, PRICE, FEATURE, LABEL)
+    assert rejected == [] and clean["price"].to_list() == [0.5]
+
+
+def test_a_side_table_without_a_header_needs_names():
+    with pytest.raises(ValidationError, match=r"'items.csv' has no header; name its columns in format.names"):
+        TypeAdapter(Join).validate_python({"files": "items.csv", "key": "item", "format": {"header": False}})
+
+
+def test_the_label_may_be_the_presence_in_a_log(tmp_path):
+    files = {"rows.csv": "item,c\n1,a\n2,b\n3,c\n", "clicks.csv": "item,at\n2,10:00\n2,10:01\n9,10:02\n"}
+    join = {"files": "clicks.csv", "key": "item", "matched": "clicked", "leave_out": [{"name": "at", "why": "after it"}]}
+    contract, clean, rejected = joined(tmp_path, files, [join], KEY, FEATURE, CLICKED)
+    assert rejected == [] and clean["clicked"].to_list() == [0, 1, 0]
+    assert contract.joins[0].num_matched == 1 and contract.joins[0].complaint() is None
+
+
+def test_a_column_of_matches_is_declared_and_true_or_false():
+    join = {"files": "clicks.csv", "key": "item", "matched": "clicked"}
+    for column in (CLICKED | {"dtype": "int"}, CLICKED | {"name": "click"}):
+        with pytest.raises(ValidationError, match="matched 'clicked' must be among columns with dtype bool"):
+            declared(KEY, FEATURE, column, source={"joins": [join]})
+
+
+def test_joins_follow_one_another(tmp_path):
+    files = {
+        "rows.csv": "item,c,y\n1,a,0\n",
+        "items.csv": "item,maker\n1,m7\n",
+        "makers.csv": "id,price\nm7,3.5\n",
+    }
+    joins = [{"files": "items.csv", "key": "item"}, {"files": "makers.csv", "key": "maker", "rename": {"id": "maker"}}]
+    maker = {"name": "maker", "role": "info", "dtype": "string"}
+    _, clean, rejected = joined(tmp_path, files, joins, KEY, maker, PRICE, FEATURE, LABEL)
+    assert rejected == [] and clean.select("maker", "price").rows() == [("m7", 3.5)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "items", "more", "words"),
+    [
+        ("item,c,y\n1,a,0\n", "item,price\n5,1\n", {"optional": True}, None),
+        ("item,c,y,price\n1,a,0,2\n", "item,price\n1,1\n", {}, "has the column 'price', and so has a side table; put it in"),
+        ("item,c,y\n1,a,0\n", "id,price\n1,1\n", {"rename": {"nr": "item"}}, "lacks the column 'nr' that source.joins names"),
+        (
+            "item,c,y\n1,a,0\n",
+            "id,price\n1,1\n",
+            {"rename": {"id": "price"}},
+            "has two columns 'price' after source.joins.rename",
+        ),
+        ("item,c,y\n1,a,0\n", "item,price\n1,1\n", {"matched": "price"}, None),
+    ],
+)
+def test_what_cannot_be_joined_is_one_sentence(tmp_path, rows, items, more, words):
+    price = PRICE | ({"dtype": "bool", "role": "info", "nullable": False} if "matched" in more else {})
+    join = {"files": "items.csv", "key": "item"} | more
+    files = {"rows.csv": rows, "items.csv": items}
+    if words is not None:
+        with pytest.raises(SourceError, match=words):
+            joined(tmp_path, files, [join], KEY, price, FEATURE, LABEL)
+    elif "matched" in more:
+        with pytest.raises(SourceError, match="has a column 'price', the name that source.joins.matched gives"):
+            joined(tmp_path, files, [join], KEY, price, FEATURE, LABEL)
+    else:
+        contract, _, _ = joined(tmp_path, files, [join], KEY, price, FEATURE, LABEL)
+        assert contract.joins[0].complaint() == (
+            "no row has a match in the side table 'items.csv': by item the rows have '1', the side table has '5'; "
+            "make the two alike, or take the join out"
+        )
+
+
+def test_two_side_tables_with_the_same_column_are_refused_until_one_is_renamed(tmp_path):
+    files = {"rows.csv": "item,c,y\n1,a,0\n", "items.csv": "item,price\n1,1\n", "more.csv": "item,price\n1,2\n"}
+    joins = [{"files": "items.csv", "key": "item"}, {"files": "more.csv", "key": "item"}]
+    with pytest.raises(SourceError, match="'items.csv' and 'more.csv' both have the column 'price'; put it in leave_out of one"):
+        joined(tmp_path, files, joins, KEY, PRICE, FEATURE, LABEL)
+    joins[1]["rename"] = {"price": "old_price"}
+    _, clean, _ = joined(tmp_path, files, joins, KEY, PRICE, PRICE | {"name": "old_price"}, FEATURE, LABEL)
+    assert clean.select("price", "old_price").rows() == [(1.0, 2.0)]
+
+
+def test_a_declaration_with_all_of_it_reads(tmp_path):
+    join = {"files": "clicks.csv", "key": "item", "matched": "clicked", "rename": {"id": "item"}}
+    declaration = declared(KEY, FEATURE, CLICKED, source={"joins": [join], "order": ["train", "test"]})
+    assert isinstance(declaration, Declaration) and declaration.source.joins[0].lenient
