@@ -20,7 +20,8 @@ def describe(error: ValidationError, section: str, config_class: Any, values: An
 
     With the `values` that were checked, an entry of a list is named by its `name` instead of its position.
     """
-    found = [one for one in error.errors(include_url=False) if one["type"] != "too_short" or not one["input"]]  # all were bad
+    everything = error.errors(include_url=False)
+    found = [one for one in everything if one["type"] != "too_short" or not one["input"]] or everything  # all entries were bad
     first = next((one for one in found if one["type"] in UNKNOWN), found[0])  # a misspelt key is also a missing one
     key = ".".join(str(part) for part in (section, *_shown(first["loc"], values)) if str(part))
     more = f" ({len(found) - 1} more to fix)" if len(found) > 1 else ""

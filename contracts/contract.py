@@ -8,7 +8,7 @@ import polars as pl
 from contracts.chunk import ROW, Chunk
 from contracts.columns import Column
 from contracts.declaration import Declaration
-from contracts.joins import SideTable
+from contracts.joins import SideTable, short
 from contracts.parsing import YEARS, derived, dtype_of, given, parsed, refuse_unreadable
 from contracts.schema import schema_of, violations
 from contracts.source import Format
@@ -51,9 +51,12 @@ class Contract:
     joins: tuple[SideTable, ...] = ()
     images: tuple[str, frozenset[str]] | None = None  # creative column and ids that have an image
     seen: dict[str, SeenValues] = field(default_factory=dict)
+    num_matched: list[int] = field(default_factory=list)  # rows with a match, of each join
+    samples: dict[str, str] = field(default_factory=dict)  # of each join's key the first that the rows have
 
     def __post_init__(self) -> None:
         self.seen = {c.name: SeenValues() for c in self.columns if c.unique or c.role == "key"}
+        self.num_matched = [0] * len(self.joins)
         instants = [c.derive_from for c in self.columns if c.derive_from is not None]
         self.spelled_out = {*self.seen, *instants, *(side.join.key for side in self.joins)}
 
@@ -99,11 +102,26 @@ class Contract:
 
     def _joined(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
         broken = []
-        for side in self.joins:
-            rows, unmatched = side.attach(rows)
+        for i, side in enumerate(self.joins):
+            name = side.join.key
+            if name not in self.samples and rows[name].count():
+                self.samples[name] = str(rows[name].drop_nulls()[0])
+            rows, matched = side.attach(rows)
+            self.num_matched[i] += int(matched.sum())
             if not side.join.lenient:
-                broken.append(_rows(rows[ROW].filter(unmatched), side.join.key, "join"))
+                broken.append(_rows(rows[ROW].filter(~matched), name, "join"))
         return rows, broken
+
+    def unmatched(self) -> dict[str, str]:
+        """By side table and key, what to say if no row of any partition has a match there, as none of this one's has."""
+        found = zip(self.joins, self.num_matched, strict=True)
+        return {
+            side.title: f"no row has a match in the side table '{side.join.files}': by {side.join.key} the rows have "
+            f"{short(self.samples.get(side.join.key))}, the side table has {short(side.sample)}; make the two alike, or take "
+            "the join out"
+            for side, count in found
+            if count == 0 and side.join.lenient
+        }
 
     def _typed(self, cells: pl.DataFrame, columns: tuple[Column, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The columns with their types, and the places of cells that could not be read as such (rule `dtype`)."""
@@ -146,21 +164,18 @@ class Contract:
 
 
 def contract_of(
-    declaration: Declaration, tables: list[pl.DataFrame], images: frozenset[str] | None, *, labelled: bool = True
+    declaration: Declaration, tables: tuple[SideTable, ...], images: frozenset[str] | None, *, labelled: bool = True
 ) -> Contract:
     """The contract of a partition. With `labelled` false, rows need no label (they are to be scored)."""
     columns = tuple(c for c in declaration.columns if labelled or c.role != "label")
     formats = {c.name: declaration.source.format for c in declaration.columns}
-    joins = []
-    for join, table in zip(declaration.source.joins, tables, strict=True):
-        both = (formats[join.key], join.format)
-        joins.append(SideTable(join=join, key=declaration.column(join.key), formats=both, table=table))
-        formats |= {name: join.format for name in table.columns if name in formats and name != join.key}
+    for side in tables:
+        formats |= dict.fromkeys(side.names, side.join.format)
     checked = declaration.images is not None and declaration.images.missing == "quarantine" and images is not None
     return Contract(
         columns=columns,
         formats=formats,
-        joins=tuple(joins),
+        joins=tables,
         images=(declaration.creative.name, images) if checked else None,
     )
 

@@ -83,8 +83,9 @@ class Declaration:
         for join in self.source.joins:
             if join.key not in declared:
                 raise ValueError(f"the join's key '{join.key}' is not among columns; declare it (role info if it is no feature)")
-            if join.matched is not None and (join.matched not in declared or self.column(join.matched).dtype != "bool"):
-                raise ValueError(f"the join's matched '{join.matched}' must be among columns with dtype bool")
+            named = self.column(join.matched)
+            if join.matched is not None and (join.matched not in declared or named.dtype != "bool" or named.labels):
+                raise ValueError(f"the join's matched '{join.matched}' must be among columns with dtype bool, without labels")
         stray = next((name for name in self.slices or () if name not in (*(c.name for c in self.columns), "cold_start")), None)
         if stray is not None:
             raise ValueError(f"slices names '{stray}', which is no declared column and not cold_start")

@@ -80,7 +80,12 @@ def no_row_fits(path: Path, line: str, num_columns: int, fmt: Format) -> SourceE
     cells = line.count(fmt.delimiter) + 1
     if cells == 1 and num_columns > 1:
         return SourceError(f"{path} has one column when split at {fmt.delimiter!r}, expected {num_columns}; {_hint(line, fmt)}")
-    where = "the header" if fmt.header else "the declaration (columns and leave_out, or source.format.names)"
+    where = (
+        "the header"
+        if fmt.header
+        else "the declaration (columns and leave_out, or source.format.names; to score, all but the label will do, and all but "
+        "the label and what is left out)"
+    )
     return SourceError(f"{path}: no row has the {num_columns} columns of {where}; the first has {cells}")
 
 

@@ -24,7 +24,7 @@ def check_image(content: bytes) -> None:
 def to_pixels(content: bytes, size: int) -> np.ndarray:
     """RGB pixels uint8 [3, size, size] of an encoded image; transparency is laid on white.
 
-    Raises OSError or PIL's errors for bytes that are no image.
+    Raises OSError, ValueError or PIL's errors for bytes that are no image.
     """
     with _opened(content) as image:
         rgba = image.convert("RGBA")

@@ -1,124 +1,151 @@
-"""Side tables: read whole as strings, and added to every row that has their key."""
+"""Side tables: read whole, once, and added to every row that has their key."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from contracts.chunk import ROW
+from contracts.chunk import ROW, Chunk
 from contracts.columns import Column
 from contracts.header import SourceError
-from contracts.parsing import parsed
+from contracts.parsing import given, parsed
 from contracts.reading import read_chunks
 from contracts.source import Format, Join
 
-KEY = "__key"  # the key as its column's type, so that 12, 12.0 and " 12" meet where it is an int
+KEY = "__key"  # the key as its column's type, so that 12, 12.0 and " 12" meet where it is an int; null where it is missing
 SHOWN_CHARS = 40  # of a key in a message
 
 
-def read_side_table(files: list[Path], join: Join) -> pl.DataFrame:
-    """The side table as strings under the names that columns give it; rows that are the same count once.
+@dataclass(frozen=True)
+class SideTable:
+    """A side table as rows are joined with it; it may serve several threads."""
 
-    Raises SourceError if there are no files, if one is not whole or lacks a column, or if the key repeats.
+    join: Join
+    key: Column
+    key_format: Format  # how the rows write the key
+    names: tuple[str, ...]  # the columns it brings
+    table: pl.DataFrame  # these as strings, and KEY
+    sample: str | None  # one of its keys as it is written
+
+    @property
+    def title(self) -> str:
+        return f"{self.join.files} by {self.join.key}"
+
+    def attach(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+        """The rows with the side table's columns, null without a match; and whether there is one, null without a key."""
+        name = self.join.key
+        keyed = rows.with_columns(typed_key(self.key, rows.schema[name], self.key_format))
+        matched = keyed[KEY].is_in(self.table[KEY].implode())
+        joined = keyed.join(self.table, on=KEY, how="left", maintain_order="left").drop(KEY)
+        if self.join.matched is not None:  # stays null without a key: nobody knows
+            found = pl.when(pl.Series(matched)).then(pl.lit("true")).when(~pl.Series(matched)).then(pl.lit("false"))
+            joined = joined.with_columns(found.alias(self.join.matched))
+        return joined, matched
+
+
+def read_side_table(files: list[Path], folder: Path, join: Join, key: Column, key_format: Format) -> SideTable:
+    """The side table that `files` make together.
+
+    Raises SourceError if there are none, if one is not whole or lacks a column, or if a key repeats or is no `key.dtype`.
     """
     if not files:
-        raise SourceError(f"no file matches the join '{join.files}' below source.path; correct source.joins")
-    names = join.format.names or ()
-    chunks = [chunk for path in files for chunk in read_chunks(path, join.format, names, frozenset(), any_header=True)]
-    table = pl.concat([chunk.spelled_out(chunk.rows.columns).rows for chunk in chunks]).drop(ROW).cast(pl.String)
+        raise SourceError(f"no file below {folder} matches the join '{join.files}'; correct source.joins, or bring the file")
+    parts = [_named(path, chunk, join) for path in files for chunk in _chunks(path, join)]
+    other = next((i for i, part in enumerate(parts) if set(part.columns) != set(parts[0].columns)), None)
+    if other is not None:
+        differing = sorted(set(parts[other].columns) ^ set(parts[0].columns))
+        raise SourceError(f"the files of the join '{join.files}' have not the same columns: {', '.join(differing)}")
+    table = pl.concat([part.select(parts[0].columns) for part in parts])
+    names = tuple(name for name in table.columns if name != join.key)
+    if join.matched in names:
+        raise SourceError(f"{files[0]} has a column '{join.matched}', the name that source.joins.matched gives to a new one")
+    sample = next(iter(table[join.key].drop_nulls().head(1)), None)
+    table = _keyed(files[0], table, join, key).select(*names, KEY).unique(maintain_order=True)
+    repeated = table.filter(pl.col(KEY).is_duplicated())
+    if repeated.height:
+        raise SourceError(f"{files[0]} has {join.key}={_key(repeated)} more than once; the key of a side table is unique")
+    brought = names if join.matched is None else (*names, join.matched)
+    return SideTable(join, key, key_format, brought, table, sample)
+
+
+def typed_key(key: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
+    return pl.when(given(key, source, fmt)).then(parsed(key, source, fmt)).alias(KEY)
+
+
+def _chunks(path: Path, join: Join) -> list[Chunk]:
+    try:
+        chunks = list(read_chunks(path, join.format, join.format.names or (), frozenset(), any_header=True))
+    except SourceError as error:
+        raise SourceError(str(error).replace("source.format.", "in this join's format: ")) from error
     broken = sum(len(chunk.ragged) + len(chunk.undecoded) for chunk in chunks)
     if broken:
-        raise SourceError(f"{files[0]}: {broken} rows cannot be read; a side table has to be whole")
+        raise SourceError(f"{path}: {broken} rows cannot be read; a side table has to be whole")
+    return chunks
+
+
+def _named(path: Path, chunk: Chunk, join: Join) -> pl.DataFrame:
+    """The rows as strings, without what is left out, under the names that the declaration gives them."""
+    rows = chunk.spelled_out(chunk.rows.columns).rows.drop(ROW)
     left_out = [column.name for column in join.leave_out]
-    _refuse_unknown(files[0], table, [*left_out, *join.rename])
-    table = table.drop(left_out)
-    renamed = [join.rename.get(name, name) for name in table.columns]
+    _refuse_unknown(path, rows, [*left_out, *join.rename])
+    rows = rows.drop(left_out)
+    nested = next((name for name, kind in rows.schema.items() if kind.is_nested() or kind == pl.Binary), None)
+    if nested is not None:
+        raise SourceError(f"{path}: column '{nested}' holds {rows.schema[nested]}, which no dtype takes; leave it out")
+    renamed = [join.rename.get(name, name) for name in rows.columns]
     twice = next((name for name, count in Counter(renamed).items() if count > 1), None)
     if twice is not None:
-        raise SourceError(f"{files[0]} has two columns '{twice}' after source.joins.rename; choose another name")
-    table.columns = renamed
-    _refuse_unknown(files[0], table, [join.key])
-    table = table.unique(maintain_order=True)
-    repeated = table.filter(pl.col(join.key).is_duplicated())
-    if repeated.height:
+        raise SourceError(f"{path} has two columns '{twice}' after source.joins.rename; choose another name")
+    rows.columns = renamed
+    _refuse_unknown(path, rows, [join.key])
+    return rows.cast(pl.String)
+
+
+def _keyed(path: Path, table: pl.DataFrame, join: Join, key: Column) -> pl.DataFrame:
+    """The rows that have a key, with KEY."""
+    text = pl.String()
+    table = table.filter(given(key, text, join.format)).with_columns(typed_key(key, text, join.format))
+    unread = table.filter(pl.col(KEY).is_null())
+    if unread.height:
         raise SourceError(
-            f"{files[0]} has {join.key}={repeated[join.key][0]!r} more than once; the key of a side table is unique"
+            f"{path} has {join.key}={short(unread[join.key][0])}, which cannot be read as {key.dtype}, the key's dtype; "
+            "correct it, or set the join's format"
         )
-    if join.matched is None:
-        return table
-    if join.matched in renamed:
-        raise SourceError(f"{files[0]} has a column '{join.matched}', the name that source.joins.matched gives to a new one")
-    return table.with_columns(pl.lit("true").alias(join.matched))
+    return table
+
+
+def _key(rows: pl.DataFrame) -> str:
+    return short(str(rows[KEY][0]))
 
 
 def _refuse_unknown(path: Path, table: pl.DataFrame, names: list[str]) -> None:
     unknown = next((name for name in names if name not in table.columns), None)
     if unknown is not None:
-        raise SourceError(f"{path} lacks the column '{unknown}' that source.joins names; it has {', '.join(table.columns)}")
-
-
-def joined_names(joins: tuple[Join, ...], tables: list[pl.DataFrame]) -> list[str]:
-    """Names of the columns that side tables bring. Raises SourceError if two of them bring the same."""
-    brought: dict[str, str] = {}
-    for join, table in zip(joins, tables, strict=True):
-        for name in table.columns:
-            if name == join.key:
-                continue
-            if name in brought:
-                raise SourceError(
-                    f"side tables '{brought[name]}' and '{join.files}' both have the column '{name}'; "
-                    "put it in leave_out of one of the joins, or give it another name with its rename"
-                )
-            brought[name] = join.files
-    return list(brought)
-
-
-@dataclass
-class SideTable:
-    """A side table that the rows of one partition are joined with; it counts those that have a match."""
-
-    join: Join
-    key: Column
-    formats: tuple[Format, Format]  # how the rows write the key, and how the side table does
-    table: pl.DataFrame
-    num_matched: int = 0
-    sample: str | None = None  # a key of the rows
-    _typed: pl.DataFrame = field(init=False)  # its key is KEY
-
-    def __post_init__(self) -> None:
-        by_type = self.table.with_columns(parsed(self.key, pl.String(), self.formats[1]).alias(KEY)).drop(self.join.key)
-        self._typed = by_type.filter(pl.col(KEY).is_not_null())
-        repeated = self._typed.filter(pl.col(KEY).is_duplicated())
-        if repeated.height:
-            raise SourceError(
-                f"the side table '{self.join.files}' has {self.join.key}={repeated[KEY][0]!r} more than once as "
-                f"{self.key.dtype}; the key of a side table is unique"
-            )
-
-    def attach(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-        """The rows with the side table's columns, null without a match; and where there is none."""
-        name = self.join.key
-        keyed = rows.with_columns(parsed(self.key, rows.schema[name], self.formats[0]).alias(KEY))
-        matched = keyed[KEY].is_in(self._typed[KEY].implode())  # null where there is no key, which other rules judge
-        self.num_matched += int(matched.sum())
-        if self.sample is None:
-            self.sample = next(iter(rows[name].drop_nulls().head(1).cast(pl.String)), None)
-        joined = keyed.join(self._typed, on=KEY, how="left", maintain_order="left").drop(KEY)
-        if self.join.matched is not None:
-            joined = joined.with_columns(pl.col(self.join.matched).fill_null("false"))
-        return joined, ~matched
-
-    def complaint(self) -> str | None:
-        """What is wrong if no row at all had a match; None where one had, or where that may be."""
-        if self.num_matched or self.join.matched is not None or not self.join.optional:
-            return None
-        theirs = next(iter(self.table[self.join.key].head(1)), None)
-        return (
-            f"no row has a match in the side table '{self.join.files}': by {self.join.key} the rows have "
-            f"{_short(self.sample)}, the side table has {_short(theirs)}; make the two alike, or take the join out"
+        raise SourceError(
+            f"{path} lacks the column '{unknown}' that source.joins names; it has {', '.join(table.columns)} "
+            "(rename gives columns other names)"
         )
 
 
-def _short(value: str | None) -> str:
+def joined_names(tables: tuple[SideTable, ...]) -> list[str]:
+    """Names of the columns that side tables bring. Raises SourceError if two bring the same, or if a key comes too late."""
+    brought: dict[str, str] = {}
+    for side in tables:
+        later = next((t.join.files for t in tables[tables.index(side) :] if side.join.key in t.names), None)
+        if later is not None:
+            raise SourceError(
+                f"the key '{side.join.key}' of the join '{side.join.files}' comes from the join '{later}'; put that one first"
+            )
+        clash = next((name for name in side.names if name in brought), None)
+        if clash is not None:
+            raise SourceError(
+                f"side tables '{brought[clash]}' and '{side.join.files}' both have the column '{clash}'; "
+                "put it in leave_out of one of the joins, or give it another name with its rename"
+            )
+        brought |= dict.fromkeys(side.names, side.join.files)
+    return list(brought)
+
+
+def short(value: str | None) -> str:
     return repr(value if value is None or len(value) <= SHOWN_CHARS else value[:SHOWN_CHARS] + "...")

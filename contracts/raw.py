@@ -10,9 +10,8 @@ from PIL import Image
 from contracts.chunk import Chunk
 from contracts.declaration import Declaration
 from contracts.images import check_image
-from contracts.joins import joined_names, read_side_table
+from contracts.joins import SideTable, joined_names, read_side_table
 from contracts.reading import SourceError, read_chunks, read_header
-from contracts.source import Join
 
 SHARED = "shared"  # folder of data/raw that holds what all partitions use: side tables
 CREATIVES = {"creative_id": pl.String, "image": pl.Binary}
@@ -31,7 +30,8 @@ def in_order(folders: Iterable[Path], order: tuple[str, ...]) -> list[Path]:
     folders = sorted(folders, key=natural)
     unknown = next((folder.name for folder in folders if order and folder.name not in order), None)
     if unknown is not None:
-        raise SourceError(f"partition '{unknown}' is not in source.order ({', '.join(order)}); add it where it belongs")
+        what = "files without a match of source.partition" if unknown == "all" else "add it where it belongs"
+        raise SourceError(f"partition '{unknown}' is not in source.order ({', '.join(order)}): {what}")
     return sorted(folders, key=lambda folder: order.index(folder.name)) if order else folders
 
 
@@ -51,19 +51,31 @@ def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     return sorted(found, key=lambda path: [_natural(part) for part in path.parts[above:]])
 
 
-def side_tables(folder: Path, joins: tuple[Join, ...]) -> list[pl.DataFrame]:
-    """The side table of each join, read from `folder`."""
-    return [read_side_table(matching(folder, (join.files,)), join) for join in joins]
+def side_tables(folder: Path, declaration: Declaration, *, labelled: bool = True) -> tuple[SideTable, ...]:
+    """The side tables of the declaration's joins, read from `folder`.
+
+    With `labelled` false (rows are to be scored) one whose matches are the label is left away.
+    """
+    formats = {column.name: declaration.source.format for column in declaration.columns}
+    tables = []
+    for join in declaration.source.joins:
+        files = matching(folder, (join.files,))
+        if not labelled and join.matched == declaration.label.name:
+            continue
+        tables.append(read_side_table(files, folder, join, declaration.column(join.key), formats[join.key]))
+        formats |= dict.fromkeys(tables[-1].names, join.format)
+    return tuple(tables)
 
 
-def main_columns(declaration: Declaration, tables: list[pl.DataFrame]) -> tuple[str, ...]:
+def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tuple[str, ...]:
     """Names the impressions' files must have: declared or left out, neither derived nor from a side table."""
-    joined = joined_names(declaration.source.joins, tables)
+    joined = joined_names(tables)
     declared = [c.name for c in declaration.columns if c.derive_from is None]
     names = [*declared, *(c.name for c in declaration.leave_out)]
     stray = next((name for name in joined if name not in declared), None)
     if stray is not None:
-        raise SourceError(f"side table column '{stray}' is not declared; add it to columns or to the join's leave_out")
+        blanks = "" if stray == stray.strip() else ", or set strip: true in the join's format"
+        raise SourceError(f"side table column '{stray}' is not declared; add it to columns or to the join's leave_out{blanks}")
     return tuple(name for name in names if name not in joined)
 
 
@@ -87,23 +99,23 @@ def names_in(path: Path, declaration: Declaration, expected: tuple[str, ...], op
     if fmt.header or path.suffix == ".parquet":
         return expected
     names = fmt.names or expected
-    lacking = next((name for name in expected if name not in names), None)
+    lacking = next((name for name in expected if name not in names and name not in optional), None)
     stray = next((name for name in names if name not in expected), None)
     if lacking is not None:
         raise SourceError(f"source.format.names lacks the declared column '{lacking}'; name every column of the files")
     if stray is not None:
-        raise SourceError(f"source.format.names has '{stray}', which is not declared; add it to columns or to leave_out")
+        twofold = any(column.name == stray for column in declaration.columns)
+        why = (
+            "and so has a side table; rename or leave out one"
+            if twofold
+            else "which is not declared; add it to columns or to leave_out"
+        )
+        raise SourceError(f"source.format.names has '{stray}', {why}")
     if not optional or not path.stat().st_size:
         return names
     num_cells = len(read_header(path, fmt))
-    shorter = [tuple(n for n in names if n != label), tuple(n for n in names if n not in optional)]
-    fitting = next((left for left in (names, *shorter) if len(left) == num_cells), None)
-    if fitting is None:
-        raise SourceError(
-            f"{path} has {num_cells} columns in its first row, expected {len(names)}, {len(shorter[0])} without the label, "
-            f"or {len(shorter[1])} without the label and what is left out; it has no header, so the number tells which are there"
-        )
-    return fitting
+    fewer = (tuple(n for n in names if n != label), tuple(n for n in names if n not in optional))
+    return next((left for left in (names, *fewer) if len(left) == num_cells), names)
 
 
 def read_images(folder: Path, declaration: Declaration) -> tuple[pl.DataFrame, list[tuple[str, str]]]:

@@ -80,22 +80,23 @@ def _read_text(
     bad_lines: list[tuple[int, str]] = []
     passed, next_row, seen = int(fmt.header) + fmt.skip_lines, 1, 0  # pyarrow numbers all of them, from 1
     reader, stream = _open(path, fmt, names, bad_lines, BLOCK_BYTES, repeated)
-    for batches in _gathered(reader):
-        batches = [batch.rename_columns(called) for batch in batches]
-        ragged = _ragged(path, bad_lines[seen:], passed, fmt)
-        numbers, used = _row_numbers(next_row, sum(map(len, batches)), np.array([number for number, _ in ragged], dtype=int))
-        seen += used
-        next_row = int(numbers[-1]) + 1 if len(numbers) else next_row
-        several_lines, marked = _columns_with(("\n", MARK), batches)
-        chunk = chunk_of(batches).spelled_out({*several_lines, *marked})
-        rows = chunk.rows.with_columns(pl.Series(ROW, numbers, dtype=pl.UInt32))
-        _refuse_swallowed(path, rows, several_lines)
-        chunk.rows, chunk.undecoded = _undecoded(rows, marked if stream.has_marks else [])
-        chunk.ragged = ragged[:used]
-        if fmt.strip:
-            chunk.rows = chunk.rows.with_columns(pl.col(pl.String).str.strip_chars())
-            chunk.distinct = chunk.distinct.with_columns(pl.all().str.strip_chars())
-        yield chunk
+    with reader:  # also after an error: Arrow's thread must not read on while the process ends
+        for batches in _gathered(reader):
+            batches = [batch.rename_columns(called) for batch in batches]
+            ragged = _ragged(path, bad_lines[seen:], passed, fmt)
+            numbers, used = _row_numbers(next_row, sum(map(len, batches)), np.array([number for number, _ in ragged], dtype=int))
+            seen += used
+            next_row = int(numbers[-1]) + 1 if len(numbers) else next_row
+            several_lines, marked = _columns_with(("\n", MARK), batches)
+            chunk = chunk_of(batches).spelled_out({*several_lines, *marked})
+            rows = chunk.rows.with_columns(pl.Series(ROW, numbers, dtype=pl.UInt32))
+            _refuse_swallowed(path, rows, several_lines)
+            chunk.rows, chunk.undecoded = _undecoded(rows, marked if stream.has_marks else [])
+            chunk.ragged = ragged[:used]
+            if fmt.strip:
+                chunk.rows = chunk.rows.with_columns(pl.col(pl.String).str.strip_chars())
+                chunk.distinct = chunk.distinct.with_columns(pl.all().str.strip_chars())
+            yield chunk
     rest = _ragged(path, bad_lines[seen:], passed, fmt)
     if next_row == 1:
         if rest:

@@ -125,6 +125,13 @@ class Source:
             raise ValueError(f"partition {partition!r} is no regular expression: {error}") from error
         return partition
 
+    @field_validator("order")
+    @classmethod
+    def _each_once(cls, order: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(order)) < len(order):
+            raise ValueError(f"order must name each partition once, got {', '.join(order)}")
+        return order
+
     @model_validator(mode="after")
     def _path_given(self) -> "Source":
         if self.kind == "files" and not self.path:

@@ -9,7 +9,8 @@ fail() { echo "setup: $1" >&2; exit 1; }
 "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no venv module; install it (Debian, Ubuntu: apt-get install python3-venv)"
 command -v git >/dev/null || fail "git is missing and DVC needs it; install it (Debian, Ubuntu: apt-get install git)"
 
-git rev-parse --git-dir >/dev/null 2>&1 || fail "this folder is no git repository and DVC needs one; clone the project, or run git init here"
+[[ "$name" != pipeline && "$name" != dev ]] || git rev-parse --git-dir >/dev/null ||
+  fail "DVC needs a git repository and git finds none here (its message stands above); clone the project, or run git init"
 if command -v flock >/dev/null; then  # two makes at once: the second waits, and then finds all installed
   exec 9>"$venv-lock"
   flock 9

@@ -58,7 +58,7 @@ def declared_rows(path: Path, declaration: Declaration, request: RequestSpec) ->
             f"the declaration of '{declaration.name}' ({declaration.digest[:12]}) is not the one of the served model "
             f"({request.digest[:12]}); give --declaration the declaration.json that was exported with the model"
         )
-    tables = side_tables(RAW_DIR / SHARED, declaration.source.joins)
+    tables = side_tables(RAW_DIR / SHARED, declaration, labelled=False)
     optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
     partition = read_partition([path], declaration, main_columns(declaration, tables), optional)
     return RowsToScore(

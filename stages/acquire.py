@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from contracts.config_errors import ConfigError
 from contracts.declaration import Declaration
-from contracts.raw import SHARED, natural
+from contracts.raw import SHARED, in_order
 from contracts.source import Source
 from stages.entry import run_stage
 from stages.files import keep_only, read_json, sha256_file, sha256_tree, write_json
@@ -107,9 +107,10 @@ def list_source(source: Source) -> tuple[pafs.FileSystem, str, list[str]]:
         if info.type == pafs.FileType.File:
             return filesystem, str(PurePosixPath(root).parent), [PurePosixPath(root).name]
         found = filesystem.get_file_info(pafs.FileSelector(root, recursive=True))
+        names = sorted(str(PurePosixPath(i.path).relative_to(root)) for i in found if i.type == pafs.FileType.File)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"data.source.path '{source.path}' cannot be listed: {' '.join(str(error).split())}") from error
-    names = sorted(str(PurePosixPath(i.path).relative_to(root)) for i in found if i.type == pafs.FileType.File)
+        why = "a file's name below it is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
+        raise ConfigError(f"data.source.path '{source.path}' cannot be listed: {why}") from error
     return filesystem, root, names
 
 
@@ -129,7 +130,7 @@ def place_files(declaration: Declaration, names: list[str]) -> dict[str, list[st
         elif any(_matches(name, pattern) for pattern in source.files):
             wanted.setdefault(partition_of(name, month), []).append(name)
     # An image belongs to its partition if that has impressions, else to the first: later ones see it too.
-    first = min((Path(name) for name in wanted if name != SHARED), key=natural).name
+    first = in_order((Path(name) for name in wanted if name != SHARED), source.order)[0].name
     for name in names:
         if any(_matches(name, pattern) for pattern in images):
             partition = partition_of(name, month)

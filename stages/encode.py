@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from contracts.declaration import Declaration
 from contracts.images import to_pixels
-from contracts.raw import natural
+from contracts.raw import in_order
 from stages.entry import run_stage
 from stages.features.apply import Encoder
 from stages.files import atomic_folder, read_json, write_json
@@ -41,7 +41,8 @@ def main() -> None:
         label = declaration.label.name
         encoded = [pool.submit(encode_split, SPLIT_DIR / f"{name}.parquet", encoder, label, fresh / name) for name in SPLITS]
         if features["creative"]:
-            np.save(fresh / "creatives.npy", creative_pixels(CLEAN_DIR, encoder, features))
+            folders = in_order((path.parent for path in CLEAN_DIR.glob("*/creatives.parquet")), declaration.source.order)
+            np.save(fresh / "creatives.npy", creative_pixels(folders, encoder, features))
         num_rows = sum(split.result() for split in encoded)
         write_json(fresh / "spec.json", {key: features[key] for key in SPEC_KEYS})
     width = f"{encoder.num_fields} ids and {encoder.num_dense} floats"
@@ -89,13 +90,13 @@ def npy_stream(path: Path, dtype: type, shape: tuple[int, ...]) -> Iterator[Bina
         yield stream
 
 
-def creative_pixels(clean_dir: Path, encoder: Encoder, features: dict[str, Any]) -> np.ndarray:
+def creative_pixels(folders: list[Path], encoder: Encoder, features: dict[str, Any]) -> np.ndarray:
     """Pixels uint8 [C+1, 3, S, S]; the encoder says which row is whose, row 0 is no image."""
     size = features["image_size"]
     pixels = np.zeros((features["num_creatives"] + 1, 3, size, size), dtype=np.uint8)
     content_by_row: dict[int, bytes] = {}  # a creative comes again with every month it is shown in; it is decoded once
-    for path in sorted(clean_dir.glob("*/creatives.parquet"), key=lambda path: natural(path.parent)):
-        creatives = pl.read_parquet(path)
+    for folder in folders:
+        creatives = pl.read_parquet(folder / "creatives.parquet")
         content_by_row |= zip(encoder.creative_rows(creatives["creative_id"]).tolist(), creatives["image"], strict=True)
     for row, content in tqdm(content_by_row.items(), desc="images", unit="image", disable=None, leave=False):
         pixels[row] = to_pixels(content, size)

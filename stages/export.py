@@ -15,6 +15,7 @@ import polars as pl
 import torch
 
 from contracts.declaration import Declaration
+from contracts.raw import SHARED
 from contracts.request import RequestSpec, request_of
 from contracts.serving_config import ServingConfig
 from stages.config import ExportConfig
@@ -25,7 +26,7 @@ from stages.exporting.manifest import CODE, manifest
 from stages.exporting.packed import packed_graph
 from stages.exporting.parity import check_parity
 from stages.exporting.repository import write_repository
-from stages.files import atomic_folder, write_json
+from stages.files import atomic_folder, digests_below, write_json
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
 from stages.models.model_folder import load_model
 from stages.models.network import CtrNetwork
@@ -33,6 +34,7 @@ from stages.settings import load_params, load_section
 
 MODEL_DIR = Path("artifacts/model")
 ENCODED_DIR = Path("data/encoded")
+RAW_DIR = Path("data/raw")
 ENCODER_PATH = Path("artifacts/encoder.onnx")
 FEATURES_PATH = Path("artifacts/features.json")
 SPLIT_DIR = Path("data/split")
@@ -67,7 +69,7 @@ def main() -> None:
         )
         write_json(PARITY_PATH, {"max_abs_difference": found, "rows": len(test)})
         refuse_difference(found, config.max_difference)
-        write_json(fresh / "manifest.json", manifest(fresh, params, SPLIT_DIR, CODE))
+        write_json(fresh / "manifest.json", manifest(fresh, params, SPLIT_DIR, digests_below(RAW_DIR / SHARED), CODE))
     with atomic_folder(REPOSITORY_DIR) as fresh:
         sample = pl.read_parquet(SPLIT_DIR / "train.parquet", n_rows=1)
         write_repository(fresh / "embedded", EXPORT_DIR, declaration, serving.repository, sample)

@@ -114,6 +114,12 @@ def sha256_tree(folder: Path, skip: str = "") -> str:
     return digest.hexdigest()
 
 
+def digests_below(folder: Path) -> dict[str, str]:
+    """Sha-256 of every file below `folder` by its path there; nothing if there is no such folder."""
+    files = sorted(_files_below(folder)) if folder.is_dir() else []
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
+
+
 def _files_below(folder: Path) -> Iterator[Path]:
     """Every file below `folder`; a folder that is a link is not entered."""
     with os.scandir(folder) as entries:  # knows files from folders without asking for each, which Path.rglob does not

@@ -21,10 +21,11 @@ from tqdm import tqdm
 from contracts.chunk import Chunk
 from contracts.contract import REJECTED, contract_of
 from contracts.declaration import Declaration
+from contracts.joins import SideTable
 from contracts.raw import SHARED, main_columns, matching, read_images, read_partition, side_tables
 from contracts.reading import ROW, SourceError
 from stages.entry import run_stage
-from stages.files import atomic_path, parquet_writer, read_json
+from stages.files import atomic_path, parquet_writer, read_json, sha256_file
 from stages.overlap import read_ahead
 from stages.scoring import Scorer, check_export
 
@@ -37,6 +38,10 @@ SUFFIXES = (
 )
 
 
+class NothingClean(Exception):
+    """No row can be scored: what was there under the output's name stays."""
+
+
 def main() -> None:
     pl.Config.set_engine_affinity("in-memory")  # as in stage validate
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is half written is removed
@@ -46,15 +51,19 @@ def main() -> None:
     files, images = find_input(args.input, declaration)
     rejected = args.output.with_name(f"{args.output.name}.quarantine.csv")
     check_output(args.output, rejected, files)
-    tables = find_tables(args.input, declaration)
-    with atomic_path(rejected) as partial_rejected, atomic_path(args.output) as partial:
-        out = (partial, args.output.suffix, partial_rejected)
-        counts = score_files(files, images, declaration, tables, Scorer(args.model), *out)
-    if counts["raw"] and not counts["clean"]:
-        args.output.unlink()
-        raise ValueError(
-            f"none of the {counts['raw']} rows keeps the contract of data set '{declaration.name}'; {rejected} says why of each"
-        )
+    tables = find_tables(args.input, declaration, args.model)
+    with atomic_path(rejected) as partial_rejected:
+        try:
+            with atomic_path(args.output) as partial:
+                out = (partial, args.output.suffix, partial_rejected)
+                counts = score_files(files, images, declaration, tables, Scorer(args.model), *out)
+                if counts["raw"] and not counts["clean"]:
+                    raise NothingClean
+        except NothingClean:
+            counts = Counter(raw=counts["raw"])
+    if not counts["clean"] and counts["raw"]:
+        kept = f"none of the {counts['raw']} rows keeps the contract of data set '{declaration.name}'"
+        raise ValueError(f"{kept}; {rejected} says why of each")
     read = f"{counts['raw']} rows of {len(files)} files"
     print(f"score: {read} = {counts['clean']} scored to {args.output} + {counts['quarantined']} in {rejected}")
 
@@ -93,14 +102,24 @@ def looked_at(folder: Path, declaration: Declaration) -> pl.DataFrame:
     return images
 
 
-def find_tables(path: Path, declaration: Declaration) -> list[pl.DataFrame]:
-    """The side table of each join: the one in the folder to score, or else the one the model was trained with."""
-    tables = []
-    for join in declaration.source.joins:
-        own = path.is_dir() and matching(path, (join.files,))
-        tables += side_tables(path if own else RAW_DIR / SHARED, (join,))
-        print(f"score: side table '{join.files}' of {path if own else 'the training'}", file=sys.stderr)
-    return tables
+def find_tables(path: Path, declaration: Declaration, model: Path) -> tuple[SideTable, ...]:
+    """The side tables beside the rows to score if all lie there, or else those that the model was trained with."""
+    joins = [join for join in declaration.source.joins if join.matched != declaration.label.name]
+    if not joins:
+        return side_tables(RAW_DIR / SHARED, declaration, labelled=False)
+    folder = path if path.is_dir() else path.parent
+    own = all(matching(folder, (join.files,)) for join in joins)
+    where = folder if own else RAW_DIR / SHARED
+    print(f"score: side tables are read from {where}", file=sys.stderr)
+    if not own:
+        known = read_json(model / "manifest.json")["side_tables"]
+        used = [path for join in joins for path in matching(where, (join.files,))]
+        if not used or any(known.get(path.relative_to(where).as_posix()) != sha256_file(path) for path in used):
+            raise SourceError(
+                f"{where} does not hold the side tables that the model was trained with; put those of these rows beside them "
+                f"({', '.join(join.files for join in joins)}), or run the pipeline for the model's data set, '{declaration.name}'"
+            )
+    return side_tables(where, declaration, labelled=False)
 
 
 def check_output(output: Path, rejected: Path, files: list[Path]) -> None:
@@ -118,7 +137,7 @@ def score_files(
     files: list[Path],
     images: pl.DataFrame | None,
     declaration: Declaration,
-    tables: list[pl.DataFrame],
+    tables: tuple[SideTable, ...],
     scorer: Scorer,
     output: Path,
     suffix: str,

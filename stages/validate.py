@@ -18,6 +18,7 @@ from tqdm import tqdm
 import contracts
 from contracts.contract import REJECTED, Contract, contract_of
 from contracts.declaration import Declaration
+from contracts.joins import SideTable
 from contracts.parsing import dtype_of
 from contracts.raw import SHARED, main_columns, matching, partitions, read_images, read_partition, side_tables
 from contracts.reading import ROW, SourceError
@@ -35,7 +36,7 @@ from stages.files import (
     write_parquet,
 )
 from stages.overlap import WriteBehind, read_ahead, side_by_side
-from stages.quarantine import QUARANTINE_DIR, check_share
+from stages.quarantine import QUARANTINE_DIR, check_joins, check_share
 from stages.settings import load_section
 
 RAW_DIR = Path("data/raw")
@@ -63,7 +64,7 @@ def main() -> None:
     config = load_section("validate", ValidateConfig)
     declaration = load_section("data", Declaration)
     folders = partitions(RAW_DIR, declaration.source.order)
-    tables = side_tables(RAW_DIR / SHARED, declaration.source.joins)
+    tables = side_tables(RAW_DIR / SHARED, declaration)
     keep_only(CLEAN_DIR, {folder.name for folder in folders})
     keep_only(QUARANTINE_DIR, {f"{folder.name}.csv" for folder in folders})
     work = side_by_side(
@@ -75,6 +76,7 @@ def main() -> None:
     write_json(REPORT_PATH, {"months": reports, "total": total})
     for name, report in reports.items():
         check_share(name, report, config.max_share)
+    check_joins(list(reports.values()))
     print(f"validate: {total['raw']} raw rows = {total['clean']} clean + {total['quarantined']} quarantined")
 
 
@@ -109,7 +111,7 @@ def digests(clean: Path, quarantine: Path) -> dict[str, str]:
     return {"quarantine" if path == quarantine else path.name: sha256_file(path) for path in paths}
 
 
-def validate_partition(partition: Partition, declaration: Declaration, tables: list[pl.DataFrame]) -> dict[str, Any]:
+def validate_partition(partition: Partition, declaration: Declaration, tables: tuple[SideTable, ...]) -> dict[str, Any]:
     """Counts of one partition, whose outputs are written unless they are there already."""
     if partition.counts is not None:
         return partition.counts
@@ -125,7 +127,6 @@ def validate_partition(partition: Partition, declaration: Declaration, tables: l
             write_parquet(fresh / "creatives.parquet", partition.creatives)
         contract = contract_of(declaration, tables, partition.known)
         counts = write_rows(folder, declaration, expected, contract, fresh / "impressions.parquet", partial)
-        refuse_unmatched(folder.name, contract)
         counts["unreadable_images"] = [f"{name}: {reason}" for name, reason in partition.unreadable]
         made = digests(fresh, partial)
         write_json(fresh / STAMP, {"made_from": partition.made_from, "made": made, "counts": counts})
@@ -165,15 +166,13 @@ def write_rows(
     return {
         **{name: counts[name] for name in ("raw", "clean", "quarantined", "clicks")},
         "rules": dict(sorted(rules.items())),
-        **({"matched": {side.join.files: side.num_matched for side in contract.joins}} if contract.joins else {}),
+        **({"matched": matches(contract), "unmatched": contract.unmatched()} if contract.joins else {}),
     }
 
 
-def refuse_unmatched(name: str, contract: Contract) -> None:
-    """Raise ValueError if an optional side table matched no row of partition `name`."""
-    complaint = next(filter(None, (side.complaint() for side in contract.joins)), None)
-    if complaint is not None:
-        raise ValueError(f"partition {name}: {complaint}")
+def matches(contract: Contract) -> dict[str, int]:
+    """Rows with a match, by side table and key."""
+    return {side.title: count for side, count in zip(contract.joins, contract.num_matched, strict=True)}
 
 
 def fingerprint(folder: Path, declaration: Declaration, earlier: frozenset[str]) -> str:

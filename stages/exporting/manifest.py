@@ -25,12 +25,15 @@ CODE = tuple(
 SECTIONS = ("seed", "data", "validate", "features", "model", "train", "trainer", "export")
 
 
-def manifest(folder: Path, params: dict[str, Any], split_dir: Path, code: tuple[Path, ...]) -> dict[str, Any]:
+def manifest(
+    folder: Path, params: dict[str, Any], split_dir: Path, side_tables: dict[str, str], code: tuple[Path, ...]
+) -> dict[str, Any]:
     """Digests (sha-256) by name. The data's location and the machine do not enter."""
     return {
         "format": 1,
         "files": {path.name: sha256_file(path) for path in sorted(folder.iterdir())},
         "data": {path.name: sha256_file(path) for path in sorted(split_dir.glob("*.parquet"))},
+        "side_tables": side_tables,
         "params": {name: params[name] for name in SECTIONS},
         "code": code_digest(code),
     }

@@ -46,12 +46,16 @@ def select(
     best = sorted(useful, key=lambda name: -found[name][1])[: config.min_columns]
     weak = [name for name in useful if found[name][1] < config.min_z and name not in best]
     present = [c.name for c in columns if useless[c.name] is None and num_values[c.name] > 1]
-    together = partners([c.name for c in columns if c.name in weak and not c.keep], present, ids, label, config.num_shuffles, rng)
-    needed = needed_z(config.min_z, len(weak) * (len(present) - 1))
+    looked_at = [c.name for c in columns if c.name in weak and not c.keep]
+    needed = needed_z(config.min_z, len(looked_at) * (len(present) - 1))
+    together = {name: pair for name, pair in partners(looked_at, present, ids, label, rng).items() if pair[1] >= needed}
+    for name, (other, z) in list(together.items()):
+        if other in weak:  # it is of use to the model only with its partner
+            together.setdefault(other, (name, z))
     scores = []
     for c in columns:
         score, z = found[c.name]
-        kept, reason = _verdict(c, z, useless[c.name], c.name in best, together.get(c.name), needed, config)
+        kept, reason = _verdict(c, z, useless[c.name], c.name in best, together.get(c.name), config)
         facts = {"score": score, "z": z, "num_values": num_values[c.name], "missing_frac": missing[c.name]}
         scores.append(Score(name=c.name, role=c.role, **facts, kept=kept, reason=reason))
     if not any(score.kept for score in scores):
@@ -85,10 +89,9 @@ def _verdict(
     useless: str | None,
     among_best: bool,
     partner: tuple[str, float] | None,
-    needed: float,
     config: SelectionConfig,
 ) -> tuple[bool, str]:
-    """`partner` is the column with which it says most, and the z of that, of which `needed` is beyond chance."""
+    """`partner` is the column with which it says something beyond chance, and the z of that."""
     if column.keep:
         return True, "the declaration says keep"
     if useless is not None:
@@ -97,7 +100,7 @@ def _verdict(
         return True, f"beyond chance (z {z:.1f})"
     if among_best:
         return True, f"not beyond chance (z {z:.1f}), but among the {config.min_columns} best"
-    if partner is not None and partner[1] >= needed:
+    if partner is not None:
         return True, f"not beyond chance alone (z {z:.1f}), but with '{partner[0]}' (z {partner[1]:.1f})"
     return False, f"not beyond chance (z {z:.1f}, needed {config.min_z:g}), nor with any other column"
 

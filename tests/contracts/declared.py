@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from contracts.contract import contract_of
 from contracts.declaration import Declaration
+from contracts.joins import SideTable
 from contracts.raw import main_columns, read_partition
 
 LABEL = {"name": "y", "role": "label", "dtype": "int"}
@@ -26,11 +27,11 @@ def declared(*columns: dict[str, Any], **more: Any) -> Declaration:
 
 
 def check_file(
-    path: Path, declaration: Declaration, tables: tuple[pl.DataFrame, ...] = (), images: frozenset[str] | None = None
+    path: Path, declaration: Declaration, tables: tuple[SideTable, ...] = (), images: frozenset[str] | None = None
 ) -> tuple[pl.DataFrame, list[tuple[Any, ...]]]:
     """Clean rows, and rejected ones as (row, column, rule, value, num_broken)."""
-    contract = contract_of(declaration, list(tables), images)
-    expected = main_columns(declaration, list(tables))
+    contract = contract_of(declaration, tables, images)
+    expected = main_columns(declaration, tables)
     parts = [contract.check(chunk) for _, chunk in read_partition([path], declaration, expected, frozenset())]
     return pl.concat([clean for clean, _ in parts]), [row for _, bad in parts for row in bad.rows()]
 

@@ -85,7 +85,7 @@ def test_a_row_with_both_wrong_bytes_and_too_few_cells_costs_only_itself(tmp_pat
 
 def test_repeated_keys_are_rejected_within_a_chunk_and_across_chunks():
     key = {"name": "id", "role": "key", "dtype": "int"}
-    contract = contract_of(declared(key, FEATURE, LABEL), [], None)
+    contract = contract_of(declared(key, FEATURE, LABEL), (), None)
 
     def chunk(first: int, ids: list[str]) -> Chunk:
         rows = {"id": ids, "c": ["a"] * len(ids), "y": ["0"] * len(ids)}
@@ -102,7 +102,7 @@ def test_repeated_keys_are_rejected_within_a_chunk_and_across_chunks():
 
 def test_a_rejected_row_does_not_use_up_its_key():
     key = {"name": "id", "role": "key", "dtype": "int"}
-    contract = contract_of(declared(key, FEATURE, LABEL), [], None)
+    contract = contract_of(declared(key, FEATURE, LABEL), (), None)
     rows = pl.DataFrame({"id": ["1", "1"], "c": ["a", "b"], "y": ["5", "1"]})
     clean, bad = contract.check(Chunk(rows=rows.with_columns(pl.Series(ROW, [1, 2], dtype=pl.UInt32))))
     assert clean["c"].to_list() == ["b"]

@@ -22,7 +22,7 @@ def joined(folder: Path, files: dict[str, str], joins: list[dict], *columns: dic
     for name, content in files.items():
         (folder / name).write_text(content)
     declaration = declared(*columns, source={"joins": joins})
-    tables = side_tables(folder, declaration.source.joins)
+    tables = side_tables(folder, declaration)
     contract = contract_of(declaration, tables, None)
     chunks = read_partition([folder / main], declaration, main_columns(declaration, tables), frozenset())
     ((clean, rejected),) = [contract.check(chunk) for _, chunk in chunks]
@@ -30,10 +30,10 @@ def joined(folder: Path, files: dict[str, str], joins: list[dict], *columns: dic
 
 
 def test_keys_meet_as_what_they_are_declared_to_be(tmp_path):
-    files = {"rows.csv": "item,c,y\n12.0,a,0\n 7,b,1\n8,c,0\n", "items.csv": "item,price\n12,1.5\n07,2.5\nx,9\n"}
+    files = {"rows.csv": "item,c,y\n12.0,a,0\n 7,b,1\n8,c,0\n", "items.csv": "item,price\n12,1.5\n07,2.5\n"}
     contract, clean, rejected = joined(tmp_path, files, [{"files": "items.csv", "key": "item"}], KEY, PRICE, FEATURE, LABEL)
     assert clean.select("item", "price").rows() == [(12, 1.5), (7, 2.5)]
-    assert rejected == [(3, "item", "join")] and contract.joins[0].num_matched == 2
+    assert rejected == [(3, "item", "join")] and contract.num_matched == [2]
 
 
 def test_a_key_that_cannot_be_read_breaks_its_dtype_and_not_the_join(tmp_path):
@@ -44,7 +44,7 @@ def test_a_key_that_cannot_be_read_breaks_its_dtype_and_not_the_join(tmp_path):
 
 def test_keys_that_become_the_same_by_their_type_repeat(tmp_path):
     files = {"rows.csv": "item,c,y\n1,a,0\n", "items.csv": "item,price\n1,1.5\n01,2.5\n"}
-    with pytest.raises(SourceError, match="'items.csv' has item=1 more than once as int"):
+    with pytest.raises(SourceError, match="items.csv has item='1' more than once"):
         joined(tmp_path, files, [{"files": "items.csv", "key": "item"}], KEY, PRICE, FEATURE, LABEL)
 
 
@@ -66,7 +66,7 @@ def test_the_label_may_be_the_presence_in_a_log(tmp_path):
     join = {"files": "clicks.csv", "key": "item", "matched": "clicked", "leave_out": [{"name": "at", "why": "after it"}]}
     contract, clean, rejected = joined(tmp_path, files, [join], KEY, FEATURE, CLICKED)
     assert rejected == [] and clean["clicked"].to_list() == [0, 1, 0]
-    assert contract.joins[0].num_matched == 1 and contract.joins[0].complaint() is None
+    assert contract.num_matched == [1] and contract.unmatched() == {}
 
 
 def test_a_column_of_matches_is_declared_and_true_or_false():
@@ -115,7 +115,8 @@ def test_what_cannot_be_joined_is_one_sentence(tmp_path, rows, items, more, word
             joined(tmp_path, files, [join], KEY, price, FEATURE, LABEL)
     else:
         contract, _, _ = joined(tmp_path, files, [join], KEY, price, FEATURE, LABEL)
-        assert contract.joins[0].complaint() == (
+        (complaint,) = contract.unmatched().values()
+        assert complaint == (
             "no row has a match in the side table 'items.csv': by item the rows have '1', the side table has '5'; "
             "make the two alike, or take the join out"
         )
@@ -135,3 +136,51 @@ def test_a_declaration_with_all_of_it_reads(tmp_path):
     join = {"files": "clicks.csv", "key": "item", "matched": "clicked", "rename": {"id": "item"}}
     declaration = declared(KEY, FEATURE, CLICKED, source={"joins": [join], "order": ["train", "test"]})
     assert isinstance(declaration, Declaration) and declaration.source.joins[0].lenient
+
+
+@pytest.mark.parametrize("dtype", ["string", "int"])
+def test_a_missing_key_has_no_match_in_whatever_way_it_is_missing(tmp_path, dtype):
+    key = KEY | {"dtype": dtype, "nullable": True, "missing": ["0"]}
+    files = {"rows.csv": "item,c\n,a\n0,b\n1,c\n2,d\n", "clicks.csv": "item,at\n,1\n0,2\n1,3\n"}
+    join = {"files": "clicks.csv", "key": "item", "matched": "seen", "leave_out": [{"name": "at", "why": "later"}]}
+    seen = {"name": "seen", "role": "info", "dtype": "bool", "nullable": True}
+    label = LABEL | {"name": "c", "dtype": "string", "labels": {"a": 0, "b": 0, "c": 1, "d": 1}}
+    _, clean, rejected = joined(tmp_path, files, [join], key | {"role": "categorical"}, seen, label)
+    assert rejected == [] and clean["seen"].to_list() == [None, None, True, False]
+
+
+def test_a_label_by_matches_is_not_known_without_a_key(tmp_path):
+    files = {"rows.csv": "item,c\n,a\n1,b\n", "clicks.csv": "item\n1\n"}
+    join = {"files": "clicks.csv", "key": "item", "matched": "clicked"}
+    _, clean, rejected = joined(tmp_path, files, [join], KEY | {"nullable": True}, FEATURE, CLICKED)
+    assert clean["clicked"].to_list() == [1] and [row[:2] for row in rejected] == [(1, "clicked")]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("item,price\n1,2\nx,3\n", "items.csv has item='x', which cannot be read as int, the key's dtype"),
+        ("item;price\n1;2\n", "seems to be separated by|lacks the column 'item'"),
+    ],
+)
+def test_a_side_table_that_is_not_as_declared_is_one_sentence(tmp_path, content, words):
+    files = {"rows.csv": "item,c,y\n1,a,0\n", "items.csv": content}
+    with pytest.raises(SourceError, match=words):
+        joined(tmp_path, files, [{"files": "items.csv", "key": "item"}], KEY, PRICE, FEATURE, LABEL)
+
+
+def test_files_of_a_side_table_are_put_together_by_the_names_of_columns(tmp_path):
+    files = {"rows.csv": "item,c,y\n1,a,0\n2,b,1\n", "items-1.csv": "item,price\n1,0.5\n", "items-2.csv": "price,item\n0.7,2\n"}
+    join = {"files": "items-*.csv", "key": "item"}
+    _, clean, _ = joined(tmp_path, files, [join], KEY, PRICE, FEATURE, LABEL)
+    assert clean["price"].to_list() == [0.5, 0.7]
+    with pytest.raises(SourceError, match="the files of the join 'items-.*' have not the same columns: cost, price"):
+        joined(tmp_path, files | {"items-2.csv": "cost,item\n0.7,2\n"}, [join], KEY, PRICE, FEATURE, LABEL)
+
+
+def test_a_key_that_comes_from_a_later_join_is_refused(tmp_path):
+    files = {"rows.csv": "item,c,y\n1,a,0\n", "items.csv": "item,maker\n1,m\n", "makers.csv": "maker,price\nm,3\n"}
+    maker = {"name": "maker", "role": "info", "dtype": "string"}
+    joins = [{"files": "makers.csv", "key": "maker"}, {"files": "items.csv", "key": "item"}]
+    with pytest.raises(SourceError, match="'maker' of the join 'makers.csv' comes from the join 'items.csv'; put that"):
+        joined(tmp_path, files, joins, KEY, maker, PRICE, FEATURE, LABEL)

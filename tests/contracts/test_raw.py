@@ -23,7 +23,7 @@ def joined(tmp_path: Path, items: str, rows: str, **join):
     (tmp_path / "shared/items.csv").write_text(items)
     (tmp_path / "rows.csv").write_text(rows)
     declaration = declared(ITEM, PRICE, FEATURE, LABEL, source={"joins": [JOIN | join]})
-    table = side_tables(tmp_path / "shared", declaration.source.joins)[0]
+    table = side_tables(tmp_path / "shared", declaration)[0]
     return check_file(tmp_path / "rows.csv", declaration, (table,))
 
 
@@ -72,8 +72,8 @@ def test_main_files_hold_all_but_derived_and_joined_columns(tmp_path):
     time = {"name": "t", "role": "time", "dtype": "datetime"}
     hour = {"name": "hour", "role": "categorical", "dtype": "int", "derive_from": "t", "part": "hour"}
     declaration = declared(ITEM, PRICE, time, hour, LABEL, source={"joins": [JOIN]}, leave_out=[{"name": "late", "why": "leak"}])
-    table = side_tables(tmp_path / "shared", declaration.source.joins)[0]
-    assert main_columns(declaration, [table]) == ("item", "t", "y", "late")
+    table = side_tables(tmp_path / "shared", declaration)[0]
+    assert main_columns(declaration, (table,)) == ("item", "t", "y", "late")
 
 
 def test_partitions_and_files_are_in_natural_order(tmp_path):
@@ -95,7 +95,7 @@ def test_partitions_may_be_ordered_by_the_declaration(tmp_path):
         (tmp_path / name).mkdir()
     assert [path.name for path in partitions(tmp_path)] == ["test", "train"]
     assert [path.name for path in partitions(tmp_path, ("train", "test"))] == ["train", "test"]
-    with pytest.raises(SourceError, match=r"partition 'test' is not in source.order \(train\); add it where it belongs"):
+    with pytest.raises(SourceError, match=r"partition 'test' is not in source.order \(train\): add it where it belongs"):
         partitions(tmp_path, ("train",))
 
 
@@ -151,8 +151,7 @@ def test_without_a_header_the_number_of_columns_tells_which_are_there(tmp_path, 
     source = {"format": {"header": False, "names": ["item", "price", "note", "y"]}}
     declaration = declared(ITEM, PRICE, LABEL, source=source, leave_out=out)
     (tmp_path / "rows.csv").write_text(content)
-    expected, optional = main_columns(declaration, []), frozenset({"y", "note"})
+    expected, optional = main_columns(declaration, ()), frozenset({"y", "note"})
     assert names_in(tmp_path / "rows.csv", declaration, expected, optional) == names
-    (tmp_path / "rows.csv").write_text("7\n")
-    with pytest.raises(SourceError, match="has 1 columns in its first row, expected 4, 3 without the label, or 2 without the"):
-        names_in(tmp_path / "rows.csv", declaration, expected, optional)
+    (tmp_path / "rows.csv").write_text("7\n")  # rows of another width are for the contract to judge
+    assert names_in(tmp_path / "rows.csv", declaration, expected, optional) == ("item", "price", "note", "y")

@@ -205,7 +205,7 @@ def test_a_refusal_names_the_row_of_the_frame(strict_server, protocol, strict_ro
     with FLAKY[protocol](strict_server) as door, CtrClient(door.url, protocol) as client:
         with pytest.raises(RefusedRequest, match=re.escape("column 'view', row 170: '21' breaks the rule max: at most 20")):
             client.predict(rows, check=False)
-        assert door.calls["infer"] == 4  # nothing was asked twice
+        assert door.calls["infer"] <= 4  # nothing was asked twice; what was not yet asked when it came may be left out
         with pytest.raises(RefusedRequest, match="row 170"):
             predict_async(door.url, protocol, rows, check=False)
 

@@ -147,7 +147,7 @@ def test_images_of_new_creatives_are_looked_at(run, strict_server, strict_spec, 
     _, err = run(written("rows.parquet", rows), "--output", "out.parquet", "--images", "images")
     truth = over_grpc(strict_server, packed(rows, strict_spec, [images.get(ad, b"") for ad in rows["ad"]])).probability
     assert read("out.parquet")["p_click"].to_list() == pytest.approx(truth.tolist(), abs=ALLOWED)
-    assert "predict: image 71.png cannot be used: cannot identify image file" in err
+    assert "predict: image 71.png cannot be used: no image of a kind that is read" in err
 
 
 def test_what_fails_leaves_nothing_behind(run, strict_server):
