@@ -10,36 +10,10 @@ from contracts.columns import Column
 from contracts.declaration import Declaration
 from contracts.joins import SideTable, short
 from contracts.parsing import YEARS, derived, dtype_of, given, parsed, refuse_unreadable
+from contracts.rejected import BROKEN, broken_rows, numbered, rejected, spread
 from contracts.schema import schema_of, violations
+from contracts.seen import SeenValues
 from contracts.source import Format
-
-REJECTED = {"row": pl.UInt32, "column": pl.String, "rule": pl.String, "value": pl.String, "num_broken": pl.UInt32}
-BROKEN = {"row": pl.UInt32, "column": pl.String, "rule": pl.String}
-VALUE_CHARS = 200  # of an offending value that quarantine keeps
-
-
-@dataclass
-class SeenValues:
-    """64-bit hashes seen so far, in sorted runs of doubling length: memory is 8 bytes a value."""
-
-    runs: list[np.ndarray] = field(default_factory=list)
-
-    def add(self, hashes: np.ndarray) -> np.ndarray:
-        """True where a value was seen before, in an earlier call or earlier in this one."""
-        repeated = ~pl.Series(hashes).is_first_distinct().to_numpy()
-        new = np.sort(hashes[~repeated])  # looked up in order, which is far faster than at random
-        for run in self.runs:
-            known = run[np.minimum(np.searchsorted(run, new), len(run) - 1)] == new
-            repeated |= np.isin(hashes, new[known])
-            new = new[~known]
-        self._keep(new)
-        return repeated
-
-    def _keep(self, run: np.ndarray) -> None:
-        while self.runs and len(self.runs[-1]) <= len(run):
-            run = np.sort(np.concatenate([self.runs.pop(), run]), kind="stable")
-        if len(run):
-            self.runs.append(run)
 
 
 @dataclass
@@ -72,7 +46,7 @@ class Contract:
         typed = pl.DataFrame([values[name].gather(rows[name]) if name in repeated else cells[name] for name in names])
         order = {name: place for place, name in enumerate(names)}
         broken = [
-            pl.concat([_numbered(found, numbers), _spread(found_values, rows)]).sort(
+            pl.concat([numbered(found, numbers), spread(found_values, rows)]).sort(
                 pl.col("column").replace_strict(order, return_dtype=pl.UInt32), maintain_order=True
             )
             for found, found_values in zip(broken, broken_values, strict=True)
@@ -87,10 +61,10 @@ class Contract:
             ]
         )
         bad = rows[ROW].is_in(found["row"].unique().implode())
-        repeats = [_rows(numbers.filter(again), name, "unique") for name, again in self._repeats(typed, ~bad)]
+        repeats = [broken_rows(numbers.filter(again), name, "unique") for name, again in self._repeats(typed, ~bad)]
         found = pl.concat([found, *repeats])
         clean = typed.with_columns(numbers).filter(~numbers.is_in(found["row"].unique().implode()))
-        return clean, _rejected(found, chunk, rows)
+        return clean, rejected(found, chunk, rows)
 
     def _examined(self, cells: pl.DataFrame, columns: tuple[Column, ...]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         """The typed columns, and the places of the cells that cannot be read and of those that break a rule."""
@@ -109,7 +83,7 @@ class Contract:
             rows, matched = side.attach(rows)
             self.num_matched[i] += int(matched.sum())
             if not side.join.lenient:
-                broken.append(_rows(rows[ROW].filter(~matched), name, "join"))
+                broken.append(broken_rows(rows[ROW].filter(~matched), name, "join"))
         return rows, broken
 
     def unmatched(self) -> dict[str, str]:
@@ -139,7 +113,7 @@ class Contract:
         )
         instants = {c.name: c for c in sources}
         typed = typed.with_columns(derived(c, instants[c.derive_from]) for c in columns if c.derive_from is not None)
-        unparsed = [_rows(places, c.name, "label" if c.role == "label" else "dtype") for c, places in wrong if len(places)]
+        unparsed = [broken_rows(places, c.name, "label" if c.role == "label" else "dtype") for c, places in wrong if len(places)]
         return typed.select(c.name for c in columns), pl.concat([pl.DataFrame(schema=BROKEN), *unparsed])
 
     def _imageless(self, typed: pl.DataFrame, numbers: pl.Series) -> list[pl.DataFrame]:
@@ -150,7 +124,7 @@ class Contract:
         shown = creatives.unique().drop_nulls()
         unknown = [creative for creative in shown if creative not in known]
         without = creatives.is_in(pl.Series(unknown, dtype=pl.String).implode()).fill_null(False)
-        return [_rows(numbers.filter(without), name, "image")]
+        return [broken_rows(numbers.filter(without), name, "image")]
 
     def _repeats(self, typed: pl.DataFrame, good: pl.Series) -> list[tuple[str, pl.Series]]:
         """Among good rows, where a unique column repeats an earlier value."""
@@ -182,50 +156,3 @@ def contract_of(
 
 def _within_years(column: Column) -> pl.Expr:
     return pl.when(pl.col(column.name).dt.year().is_between(*YEARS)).then(pl.col(column.name))
-
-
-def _rows(numbers: pl.Series, column: str, rule: str) -> pl.DataFrame:
-    return pl.DataFrame({"row": numbers.cast(pl.UInt32)}).with_columns(column=pl.lit(column), rule=pl.lit(rule))
-
-
-def _numbered(found: pl.DataFrame, numbers: pl.Series) -> pl.DataFrame:
-    """Positions in the chunk replaced by row numbers of the file."""
-    return found.with_columns(numbers.gather(found["row"]).alias("row")).select(list(BROKEN))
-
-
-def _spread(found: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Places in the distinct values replaced by the numbers of all rows that hold them."""
-    groups = found.group_by("column", "rule", maintain_order=True)
-    spread = [
-        _rows(rows[ROW].filter(rows[column].is_in(places["row"].implode())), column, rule) for (column, rule), places in groups
-    ]
-    return pl.concat([pl.DataFrame(schema=BROKEN), *spread])
-
-
-def _rejected(found: pl.DataFrame, chunk: Chunk, rows: pl.DataFrame) -> pl.DataFrame:
-    """One line a rejected row: the first rule it broke, the value that broke it, in how many columns."""
-    if found.is_empty():
-        return pl.DataFrame(schema=REJECTED)
-    firsts = found.group_by("row", maintain_order=True).agg(
-        pl.first("column"), pl.first("rule"), pl.col("column").n_unique().cast(pl.UInt32).alias("num_broken")
-    )
-    values = pl.concat(
-        [
-            pl.DataFrame(chunk.ragged, schema={"row": pl.UInt32, "value": pl.String}, orient="row").with_columns(
-                column=pl.lit("")
-            ),
-            pl.DataFrame(chunk.undecoded, schema={"row": pl.UInt32, "column": pl.String, "value": pl.String}, orient="row"),
-            *(_cells(firsts, name, rows, chunk.distinct) for name in firsts["column"].unique().sort() if name in rows.columns),
-        ],
-        how="diagonal",
-    ).unique(["row", "column"], keep="first")
-    joined = firsts.join(values, on=["row", "column"], how="left").sort("row")
-    return joined.with_columns(pl.col("value").str.slice(0, VALUE_CHARS)).select(list(REJECTED))
-
-
-def _cells(firsts: pl.DataFrame, name: str, rows: pl.DataFrame, distinct: pl.DataFrame) -> pl.DataFrame:
-    wanted = firsts.filter((pl.col("column") == name) & (pl.col("rule") != "encoding"))["row"]
-    places = rows[ROW].search_sorted(wanted)  # rows are in order of their numbers
-    cells = rows[name].gather(places)
-    values = distinct[name].gather(cells) if name in distinct.columns else cells.cast(pl.String)
-    return pl.DataFrame({"row": wanted, "value": values}).with_columns(column=pl.lit(name))

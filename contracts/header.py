@@ -48,7 +48,7 @@ def check_header(
     missing = [name for name in expected if name not in names and name not in optional]
     if fmt is not None and len(names) == 1 and len(expected) > 1:
         raise SourceError(
-            f"{path} has one column when split at {fmt.delimiter!r}, expected {len(expected)}; {_hint(names[0], fmt)}"
+            f"{path} has one column when split at {fmt.delimiter!r}, expected {len(expected)}; {delimiter_advice(names[0], fmt)}"
         )
     if missing:
         raise SourceError(f"{path} lacks the declared column {missing[0]!r}{_others(missing)}; it has {_listed(names, fmt)}")
@@ -71,7 +71,7 @@ def _listed(names: list[str], fmt: Format | None) -> str:
     shown, more = names[:SHOWN_NAMES], ", ..." if len(names) > SHOWN_NAMES else ""
     if all(name == name.strip() for name in names):
         return ", ".join(shown) + more
-    advice = "" if fmt is None else "; blanks around names and cells go with source.format.strip: true"
+    advice = "" if fmt is None else f"; blanks around names and cells go with {fmt.where}.strip: true"
     return ", ".join(map(repr, shown)) + more + advice
 
 
@@ -79,21 +79,23 @@ def no_row_fits(path: Path, line: str, num_columns: int, fmt: Format) -> SourceE
     """The error for a file none of whose rows has as many cells as there are columns; `line` is the first."""
     cells = line.count(fmt.delimiter) + 1
     if cells == 1 and num_columns > 1:
-        return SourceError(f"{path} has one column when split at {fmt.delimiter!r}, expected {num_columns}; {_hint(line, fmt)}")
+        return SourceError(
+            f"{path} has one column when split at {fmt.delimiter!r}, expected {num_columns}; {delimiter_advice(line, fmt)}"
+        )
     where = (
         "the header"
         if fmt.header
-        else "the declaration (columns and leave_out, or source.format.names; to score, all but the label will do, and all but "
+        else f"the declaration (columns and leave_out, or {fmt.where}.names; to score, all but the label will do, and all but "
         "the label and what is left out)"
     )
     return SourceError(f"{path}: no row has the {num_columns} columns of {where}; the first has {cells}")
 
 
-def _hint(line: str, fmt: Format) -> str:
+def delimiter_advice(line: str, fmt: Format) -> str:
     other = next((d for d in DELIMITERS if d != fmt.delimiter and d in line), None)
     if other is None:
         return "is the delimiter right?"
-    return f"it seems to be separated by {other!r}; set source.format.delimiter"
+    return f"it seems to be separated by {other!r}; set {fmt.where}.delimiter"
 
 
 def _others(names: list[str]) -> str:

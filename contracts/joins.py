@@ -8,7 +8,7 @@ import polars as pl
 
 from contracts.chunk import ROW, Chunk
 from contracts.columns import Column
-from contracts.header import SourceError
+from contracts.header import SourceError, delimiter_advice
 from contracts.parsing import given, parsed
 from contracts.reading import read_chunks
 from contracts.source import Format, Join
@@ -74,10 +74,7 @@ def typed_key(key: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
 
 
 def _chunks(path: Path, join: Join) -> list[Chunk]:
-    try:
-        chunks = list(read_chunks(path, join.format, join.format.names or (), frozenset(), any_header=True))
-    except SourceError as error:
-        raise SourceError(str(error).replace("source.format.", "in this join's format: ")) from error
+    chunks = list(read_chunks(path, join.format, join.format.names or (), frozenset(), any_header=True))
     broken = sum(len(chunk.ragged) + len(chunk.undecoded) for chunk in chunks)
     if broken:
         raise SourceError(f"{path}: {broken} rows cannot be read; a side table has to be whole")
@@ -88,7 +85,7 @@ def _named(path: Path, chunk: Chunk, join: Join) -> pl.DataFrame:
     """The rows as strings, without what is left out, under the names that the declaration gives them."""
     rows = chunk.spelled_out(chunk.rows.columns).rows.drop(ROW)
     left_out = [column.name for column in join.leave_out]
-    _refuse_unknown(path, rows, [*left_out, *join.rename])
+    _refuse_unknown(path, rows, [*left_out, *join.rename], join)
     rows = rows.drop(left_out)
     nested = next((name for name, kind in rows.schema.items() if kind.is_nested() or kind == pl.Binary), None)
     if nested is not None:
@@ -98,7 +95,7 @@ def _named(path: Path, chunk: Chunk, join: Join) -> pl.DataFrame:
     if twice is not None:
         raise SourceError(f"{path} has two columns '{twice}' after source.joins.rename; choose another name")
     rows.columns = renamed
-    _refuse_unknown(path, rows, [join.key])
+    _refuse_unknown(path, rows, [join.key], join)
     return rows.cast(pl.String)
 
 
@@ -119,12 +116,13 @@ def _key(rows: pl.DataFrame) -> str:
     return short(str(rows[KEY][0]))
 
 
-def _refuse_unknown(path: Path, table: pl.DataFrame, names: list[str]) -> None:
+def _refuse_unknown(path: Path, table: pl.DataFrame, names: list[str], join: Join) -> None:
     unknown = next((name for name in names if name not in table.columns), None)
     if unknown is not None:
+        lone = table.width == 1 and path.suffix != ".parquet"
+        advice = delimiter_advice(table.columns[0], join.format) if lone else "rename gives columns other names"
         raise SourceError(
-            f"{path} lacks the column '{unknown}' that source.joins names; it has {', '.join(table.columns)} "
-            "(rename gives columns other names)"
+            f"{path} lacks the column '{unknown}' that source.joins names; it has {', '.join(table.columns)} ({advice})"
         )
 
 

@@ -1,7 +1,8 @@
 """One partition of raw data as a declaration describes it: its files, side tables, images and expected header."""
 
+import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -9,9 +10,12 @@ from PIL import Image
 
 from contracts.chunk import Chunk
 from contracts.declaration import Declaration
+from contracts.delimited import read_header
+from contracts.header import SourceError
 from contracts.images import check_image
 from contracts.joins import SideTable, joined_names, read_side_table
-from contracts.reading import SourceError, read_chunks, read_header
+from contracts.reading import read_chunks
+from contracts.source import Join
 
 SHARED = "shared"  # folder of data/raw that holds what all partitions use: side tables
 CREATIVES = {"creative_id": pl.String, "image": pl.Binary}
@@ -58,13 +62,31 @@ def side_tables(folder: Path, declaration: Declaration, *, labelled: bool = True
     """
     formats = {column.name: declaration.source.format for column in declaration.columns}
     tables = []
-    for join in declaration.source.joins:
+    for join in declaration.source.joins if labelled else scored_joins(declaration):
         files = matching(folder, (join.files,))
-        if not labelled and join.matched == declaration.label.name:
-            continue
         tables.append(read_side_table(files, folder, join, declaration.column(join.key), formats[join.key]))
         formats |= dict.fromkeys(tables[-1].names, join.format)
     return tuple(tables)
+
+
+def trained_side_tables(folder: Path, declaration: Declaration, known: Mapping[str, str]) -> tuple[SideTable, ...]:
+    """The side tables for rows to be scored, from where the training had them.
+
+    Raises SourceError unless each has the sha-256 that `known` holds by its path below `folder`.
+    """
+    globs = [join.files for join in scored_joins(declaration)]
+    used = {path.relative_to(folder).as_posix(): path.read_bytes() for path in matching(folder, tuple(globs))}
+    if globs and (not used or any(known.get(name) != hashlib.sha256(data).hexdigest() for name, data in used.items())):
+        raise SourceError(
+            f"{folder} does not hold the side tables that the model was trained with ({', '.join(globs)}); "
+            f"run the pipeline for the model's data set, '{declaration.name}'"
+        )
+    return side_tables(folder, declaration, labelled=False)
+
+
+def scored_joins(declaration: Declaration) -> tuple[Join, ...]:
+    """The joins that rows to be scored need: all but one whose matches are the label."""
+    return tuple(join for join in declaration.source.joins if join.matched != declaration.label.name)
 
 
 def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tuple[str, ...]:

@@ -1,6 +1,4 @@
-"""Raw files in chunks of bounded size: delimited text (plain or compressed) and Parquet, with row numbers and the rows
-that cannot be read.
-"""
+"""Raw files in chunks of bounded size, delimited text or Parquet, with row numbers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,20 +6,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from contracts.chunk import ROW, Chunk, chunk_of, repeating
-from contracts.decoding import MARK, Utf8Stream, escaped_bytes
-from contracts.header import SourceError, check_header, check_magic, no_row_fits
+from contracts.chunk import ROW, Chunk
+from contracts.delimited import BLOCK_BYTES, read_text
+from contracts.header import SourceError, check_header, check_magic
 from contracts.source import Format
 
-SAMPLE_BYTES = 1 << 20  # from the beginning of a file, to find its columns
-BLOCK_BYTES = 1 << 20  # text parsed at a time; pyarrow reads about 32 blocks ahead, so the memory follows from it
-TEXT_ROWS = 1 << 17  # rows of text in a chunk, at least: work done once a chunk is spread over these
 PARQUET_ROWS = 1 << 17  # rows of Parquet read at a time
-REPEATED = pa.dictionary(pa.int32(), pa.string())  # how a column that repeats itself is read
-MAX_CELL_LINES = 50  # a cell with more line breaks has swallowed rows: its quote was never closed
 
 
 def read_chunks(
@@ -43,13 +35,13 @@ def read_chunks(
             yield from _read_parquet(path, None if any_header else expected, optional, joined)
         else:
             check_magic(path)
-            yield from _read_text(path, fmt, expected, optional, any_header, joined)
+            yield from read_text(path, fmt, expected, optional, any_header, joined)
     except (pa.ArrowInvalid, EOFError) as error:
-        raise SourceError(f"{path}: {_why(error)}") from error
+        raise SourceError(f"{path}: {_why(error, fmt)}") from error
     except OSError as error:
         if error.errno is not None:
             raise
-        raise SourceError(f"{path}: {_why(error)}") from error
+        raise SourceError(f"{path}: {_why(error, fmt)}") from error
 
 
 def _read_parquet(
@@ -67,172 +59,13 @@ def _read_parquet(
             first += len(rows)
 
 
-def _read_text(
-    path: Path, fmt: Format, expected: tuple[str, ...], optional: frozenset[str], any_header: bool, joined: frozenset[str]
-) -> Iterator[Chunk]:
-    names, repeated = _sampled(path, fmt, list(expected))
-    called = [name.strip() for name in names] if fmt.strip else names
-    if fmt.header:
-        if any(MARK in name for name in names):
-            shown = escaped_bytes(", ".join(names))
-            raise SourceError(f"{path}: the header is not {fmt.encoding} ({shown}); set source.format.encoding")
-        check_header(path, called, tuple(called) if any_header else expected, optional, fmt, joined)
-    bad_lines: list[tuple[int, str]] = []
-    passed, next_row, seen = int(fmt.header) + fmt.skip_lines, 1, 0  # pyarrow numbers all of them, from 1
-    reader, stream = _open(path, fmt, names, bad_lines, BLOCK_BYTES, repeated)
-    with reader:  # also after an error: Arrow's thread must not read on while the process ends
-        for batches in _gathered(reader):
-            batches = [batch.rename_columns(called) for batch in batches]
-            ragged = _ragged(path, bad_lines[seen:], passed, fmt)
-            numbers, used = _row_numbers(next_row, sum(map(len, batches)), np.array([number for number, _ in ragged], dtype=int))
-            seen += used
-            next_row = int(numbers[-1]) + 1 if len(numbers) else next_row
-            several_lines, marked = _columns_with(("\n", MARK), batches)
-            chunk = chunk_of(batches).spelled_out({*several_lines, *marked})
-            rows = chunk.rows.with_columns(pl.Series(ROW, numbers, dtype=pl.UInt32))
-            _refuse_swallowed(path, rows, several_lines)
-            chunk.rows, chunk.undecoded = _undecoded(rows, marked if stream.has_marks else [])
-            chunk.ragged = ragged[:used]
-            if fmt.strip:
-                chunk.rows = chunk.rows.with_columns(pl.col(pl.String).str.strip_chars())
-                chunk.distinct = chunk.distinct.with_columns(pl.all().str.strip_chars())
-            yield chunk
-    rest = _ragged(path, bad_lines[seen:], passed, fmt)
-    if next_row == 1:
-        if rest:
-            raise no_row_fits(path, rest[0][1], len(names), fmt)
-        raise SourceError(f"{path} {'has a header but' if fmt.header else 'has'} no rows; remove it or send it again")
-    if rest:
-        yield Chunk(rows=pl.DataFrame(schema={**dict.fromkeys(called, pl.String), ROW: pl.UInt32}), ragged=rest)
-
-
-def _gathered(reader: pacsv.CSVStreamingReader) -> Iterator[list[pa.RecordBatch]]:
-    """The reader's batches by TEXT_ROWS rows or more, the last by what is left."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in reader:
-        waiting.append(batch)
-        if sum(map(len, waiting)) >= TEXT_ROWS:
-            yield waiting
-            waiting = []
-    if waiting:
-        yield waiting
-
-
-def _open(
-    path: Path,
-    fmt: Format,
-    names: list[str] | None,
-    bad_lines: list[tuple[int, str]],
-    block_bytes: int,
-    repeated: frozenset[str] = frozenset(),
-) -> tuple[pacsv.CSVStreamingReader, Utf8Stream]:
-    def keep_aside(row: pacsv.InvalidRow) -> str:
-        bad_lines.append((row.number, row.text))
-        return "skip"
-
-    stream = Utf8Stream(pa.input_stream(path, compression="detect"), fmt.encoding)
-    reader = pacsv.open_csv(
-        stream,
-        read_options=pacsv.ReadOptions(
-            use_threads=False,  # only then does a bad line know its number
-            block_size=block_bytes,
-            column_names=None if fmt.header else names,
-            skip_rows=fmt.skip_lines,
-        ),
-        parse_options=pacsv.ParseOptions(
-            delimiter=fmt.delimiter,
-            quote_char=fmt.quote or False,
-            escape_char=fmt.escape or False,
-            newlines_in_values=fmt.quote is not None,
-            invalid_row_handler=keep_aside,
-        ),
-        convert_options=pacsv.ConvertOptions(
-            column_types={name: REPEATED if name in repeated else pa.string() for name in names or ()},
-            strings_can_be_null=False,
-            check_utf8=False,  # Utf8Stream gives nothing else
-        ),
-    )
-    return reader, stream
-
-
-def read_header(path: Path, fmt: Format) -> list[str]:
-    """Cells of the file's first record, which is the header if the files have one."""
-    reader, _ = _open(path, fmt, None, [], SAMPLE_BYTES)
-    with reader:
-        return reader.schema.names
-
-
-def _sampled(path: Path, fmt: Format, names: list[str]) -> tuple[list[str], frozenset[str]]:
-    """Names of the file's columns, `names` if it does not say, and of those that repeat themselves at its beginning."""
-    reader, _ = _open(path, fmt, None if fmt.header else names, [], SAMPLE_BYTES)
-    with reader:
-        first = next(iter(reader), None)
-        return reader.schema.names, repeating(first) if first else frozenset()
-
-
-def _ragged(path: Path, lines: list[tuple[int, str]], passed: int, fmt: Format) -> list[tuple[int, str]]:
-    """Row numbers and texts of lines with too few or too many cells."""
-    for number, text in lines:
-        if fmt.quote and "\n" in text and (text.count(fmt.quote) % 2 or text.count("\n") > MAX_CELL_LINES):
-            raise _swallowed(path, number - passed, text.count("\n"))
-    return [(number - passed, escaped_bytes(text)) for number, text in lines]
-
-
 def _decoded(batch: pa.RecordBatch) -> pl.DataFrame:
     rows = pl.from_arrow(pa.Table.from_batches([batch]))
     rows.columns = batch.schema.names  # Polars renames a column without a name, such as pandas writes
     return rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
 
 
-def _columns_with(texts: tuple[str, ...], batches: list[pa.RecordBatch]) -> list[list[str]]:
-    """For each of `texts` the columns whose cells may hold it: a search through bytes, far cheaper than cell by cell."""
-    found: list[list[str]] = [[] for _ in texts]
-    for i, name in enumerate(batches[0].schema.names):
-        buffers = (getattr(batch.column(i), "dictionary", batch.column(i)).buffers()[2] for batch in batches)
-        pieces = [buffer.to_pybytes() for buffer in buffers if buffer is not None]
-        for names, text in zip(found, texts, strict=True):
-            if any(text.encode() in piece for piece in pieces):
-                names.append(name)
-    return found
-
-
-def _refuse_swallowed(path: Path, rows: pl.DataFrame, columns: list[str]) -> None:
-    """Raise SourceError if a cell holds many lines, or the last one ends in a line break: rows hide in it."""
-    for name in columns:
-        cells = rows[name]
-        lines = cells.str.count_matches("\n", literal=True)
-        worst = lines.arg_max()
-        if lines[worst] > MAX_CELL_LINES or cells[-1].endswith("\n"):
-            place = worst if lines[worst] > MAX_CELL_LINES else len(rows) - 1
-            raise _swallowed(path, rows[ROW][place], cells[place].rstrip("\n").count("\n"))
-
-
-def _swallowed(path: Path, row: int, lines: int) -> SourceError:
-    return SourceError(
-        f"{path}: row {row} runs over {lines + 1} lines, so a quote is probably never closed; "
-        "correct it, or set source.format.quote: null if quotes have no meaning"
-    )
-
-
-def _row_numbers(first: int, count: int, skipped: np.ndarray) -> tuple[np.ndarray, int]:
-    """Numbers of `count` rows from `first` on, leaving out the skipped ones; and how many of those were passed."""
-    candidates = np.arange(first, first + count + len(skipped))
-    numbers = candidates[~np.isin(candidates, skipped)][:count]
-    return numbers, int(np.searchsorted(skipped, numbers[-1])) if count else 0
-
-
-def _undecoded(rows: pl.DataFrame, columns: list[str]) -> tuple[pl.DataFrame, list[tuple[int, str, str]]]:
-    """The rows with undecodable cells null, and a list of those cells."""
-    found: list[tuple[int, str, str]] = []
-    for name in columns:
-        broken = rows[name].str.contains(MARK, literal=True)
-        cells = rows.filter(broken).select(ROW, name).rows()
-        found += [(row, name, escaped_bytes(text)) for row, text in cells]
-        rows = rows.with_columns(pl.when(~broken).then(pl.col(name)).alias(name))
-    return rows, found
-
-
-def _why(error: Exception) -> str:
+def _why(error: Exception, fmt: Format) -> str:
     """Arrow's complaint as advice."""
     text = " ".join(str(error).split())
     if "Truncated compressed stream" in text or "unexpected end" in text.lower():
@@ -246,6 +79,6 @@ def _why(error: Exception) -> str:
     if "straddling" in text:
         return (
             f"a row is longer than {BLOCK_BYTES >> 20} MiB: a quote is probably never closed; "
-            "set source.format.quote: null if quotes have no meaning"
+            f"set {fmt.where}.quote: null if quotes have no meaning"
         )
     return f"cannot be read: {text}"

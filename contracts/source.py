@@ -1,7 +1,7 @@
 """Where a data set's raw files lie and how they are written: the `source` and `images` parts of a declaration."""
 
 import re
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
@@ -15,6 +15,7 @@ STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 class Format:
     """How the files are written. Gzip is told by the suffix .gz, Parquet by .parquet."""
 
+    where: ClassVar[str] = "source.format"  # what messages call it
     delimiter: str = ","
     skip_lines: int = Field(default=0, ge=0)  # lines before the header (or the first row) that are not part of the table
     header: bool = True  # false: the files have no line of names
@@ -60,6 +61,13 @@ class Format:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
+class JoinFormat(Format):
+    """How the files of a side table are written."""
+
+    where: ClassVar[str] = "the join's format"
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class LeftOut:
     """A column of the source that is not used, and why."""
 
@@ -73,7 +81,7 @@ class Join:
 
     files: str  # glob of the side table's files, below source.path
     key: str  # the column both have
-    format: Format = Field(default_factory=Format)
+    format: JoinFormat = Field(default_factory=JoinFormat)
     leave_out: tuple[LeftOut, ...] = ()
     rename: dict[str, str] = Field(default_factory=dict)  # what the side table calls a column -> what columns calls it
     optional: bool = False  # true: a row without a match has missing values; false: it is quarantined

@@ -17,7 +17,14 @@ from contracts.chunk import ROW
 from serving.client import CtrClient, ServerFailed
 from serving.client_settings import PROTOCOLS
 from serving.entry import run
-from serving.predict_input import ImageFolder, RowsToScore, declared_rows, published_rows, read_declaration
+from serving.predict_input import (
+    ImageFolder,
+    RowsToScore,
+    declared_rows,
+    published_rows,
+    read_declaration,
+    read_side_table_digests,
+)
 from serving.predict_output import RejectedRows, ScoredRows, opened, quarantine
 from serving.protocols import DEFAULT_PORTS
 
@@ -33,7 +40,8 @@ def main() -> None:
         if declaration is None:
             rows = published_rows(args.rows, model.request)
         else:
-            rows = declared_rows(args.rows, declaration, model.request)
+            digests = read_side_table_digests(args.declaration, declaration)
+            rows = declared_rows(args.rows, declaration, digests, model.request)
         images = None
         if args.images is not None:
             images = ImageFolder(args.images, model.max_image_bytes)

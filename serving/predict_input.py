@@ -17,9 +17,10 @@ from contracts.chunk import ROW, Chunk
 from contracts.config_errors import describe
 from contracts.contract import Contract, contract_of
 from contracts.declaration import Declaration
+from contracts.header import SourceError
 from contracts.images import check_image
-from contracts.raw import SHARED, main_columns, matching, read_partition, side_tables
-from contracts.reading import SourceError, read_chunks
+from contracts.raw import SHARED, main_columns, matching, read_partition, scored_joins, trained_side_tables
+from contracts.reading import read_chunks
 from contracts.request import RequestSpec
 from contracts.source import Format
 from serving.client_rows import contract_for, needed_columns
@@ -51,14 +52,17 @@ def published_rows(path: Path, request: RequestSpec) -> RowsToScore:
     return RowsToScore(chunks=_with_only(names, first, chunks), contract=contract_for(columns))
 
 
-def declared_rows(path: Path, declaration: Declaration, request: RequestSpec) -> RowsToScore:
-    """The file read as `stages.score` reads it. Raises ValueError if the declaration is not the served model's."""
+def declared_rows(path: Path, declaration: Declaration, side_table_digests: dict[str, str], request: RequestSpec) -> RowsToScore:
+    """The file read as `stages.score` reads it.
+
+    Raises ValueError if the declaration is not the served model's, or the side tables are not those of its training.
+    """
     if declaration.digest != request.digest:
         raise ValueError(
             f"the declaration of '{declaration.name}' ({declaration.digest[:12]}) is not the one of the served model "
             f"({request.digest[:12]}); give --declaration the declaration.json that was exported with the model"
         )
-    tables = side_tables(RAW_DIR / SHARED, declaration, labelled=False)
+    tables = trained_side_tables(RAW_DIR / SHARED, declaration, side_table_digests)
     optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
     partition = read_partition([path], declaration, main_columns(declaration, tables), optional)
     return RowsToScore(
@@ -66,6 +70,20 @@ def declared_rows(path: Path, declaration: Declaration, request: RequestSpec) ->
         contract=contract_of(replace(declaration, images=None), tables, None, labelled=False),
         key=None if declaration.key is None or declaration.key.name in WRITTEN else declaration.key.name,
     )
+
+
+def read_side_table_digests(declared: Path, declaration: Declaration) -> dict[str, str]:
+    """Sha-256 of the training's side tables, of the manifest beside the declaration; nothing if rows need none."""
+    manifest = declared.with_name("manifest.json")
+    if not scored_joins(declaration):
+        return {}
+    try:
+        return dict(json.loads(manifest.read_text(encoding="utf-8"))["side_tables"])
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"{manifest} does not say which side tables the model was trained with ({error}); "
+            "leave declaration.json where the export put it, beside its manifest"
+        ) from None
 
 
 def read_declaration(path: Path) -> Declaration:

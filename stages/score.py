@@ -18,14 +18,24 @@ import polars as pl
 from pydantic import TypeAdapter
 from tqdm import tqdm
 
-from contracts.chunk import Chunk
-from contracts.contract import REJECTED, contract_of
+from contracts.chunk import ROW, Chunk
+from contracts.contract import contract_of
 from contracts.declaration import Declaration
+from contracts.header import SourceError
 from contracts.joins import SideTable
-from contracts.raw import SHARED, main_columns, matching, read_images, read_partition, side_tables
-from contracts.reading import ROW, SourceError
+from contracts.raw import (
+    SHARED,
+    main_columns,
+    matching,
+    read_images,
+    read_partition,
+    scored_joins,
+    side_tables,
+    trained_side_tables,
+)
+from contracts.rejected import REJECTED
 from stages.entry import run_stage
-from stages.files import atomic_path, parquet_writer, read_json, sha256_file
+from stages.files import atomic_path, parquet_writer, read_json
 from stages.overlap import read_ahead
 from stages.scoring import Scorer, check_export
 
@@ -38,10 +48,6 @@ SUFFIXES = (
 )
 
 
-class NothingClean(Exception):
-    """No row can be scored: what was there under the output's name stays."""
-
-
 def main() -> None:
     pl.Config.set_engine_affinity("in-memory")  # as in stage validate
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is half written is removed
@@ -52,18 +58,12 @@ def main() -> None:
     rejected = args.output.with_name(f"{args.output.name}.quarantine.csv")
     check_output(args.output, rejected, files)
     tables = find_tables(args.input, declaration, args.model)
-    with atomic_path(rejected) as partial_rejected:
-        try:
-            with atomic_path(args.output) as partial:
-                out = (partial, args.output.suffix, partial_rejected)
-                counts = score_files(files, images, declaration, tables, Scorer(args.model), *out)
-                if counts["raw"] and not counts["clean"]:
-                    raise NothingClean
-        except NothingClean:
-            counts = Counter(raw=counts["raw"])
-    if not counts["clean"] and counts["raw"]:
-        kept = f"none of the {counts['raw']} rows keeps the contract of data set '{declaration.name}'"
-        raise ValueError(f"{kept}; {rejected} says why of each")
+    with atomic_path(args.output) as scores:
+        with atomic_path(rejected) as broken:
+            counts = score_files(files, images, declaration, tables, Scorer(args.model), scores, args.output.suffix, broken)
+        if counts["raw"] and not counts["clean"]:  # what was there under the output's name stays
+            kept = f"none of the {counts['raw']} rows keeps the contract of data set '{declaration.name}'"
+            raise ValueError(f"{kept}; {rejected} says why of each")
     read = f"{counts['raw']} rows of {len(files)} files"
     print(f"score: {read} = {counts['clean']} scored to {args.output} + {counts['quarantined']} in {rejected}")
 
@@ -104,22 +104,18 @@ def looked_at(folder: Path, declaration: Declaration) -> pl.DataFrame:
 
 def find_tables(path: Path, declaration: Declaration, model: Path) -> tuple[SideTable, ...]:
     """The side tables beside the rows to score if all lie there, or else those that the model was trained with."""
-    joins = [join for join in declaration.source.joins if join.matched != declaration.label.name]
-    if not joins:
-        return side_tables(RAW_DIR / SHARED, declaration, labelled=False)
+    joins = scored_joins(declaration)
     folder = path if path.is_dir() else path.parent
-    own = all(matching(folder, (join.files,)) for join in joins)
+    own = bool(joins) and all(matching(folder, (join.files,)) for join in joins)
     where = folder if own else RAW_DIR / SHARED
-    print(f"score: side tables are read from {where}", file=sys.stderr)
-    if not own:
-        known = read_json(model / "manifest.json")["side_tables"]
-        used = [path for join in joins for path in matching(where, (join.files,))]
-        if not used or any(known.get(path.relative_to(where).as_posix()) != sha256_file(path) for path in used):
-            raise SourceError(
-                f"{where} does not hold the side tables that the model was trained with; put those of these rows beside them "
-                f"({', '.join(join.files for join in joins)}), or run the pipeline for the model's data set, '{declaration.name}'"
-            )
-    return side_tables(where, declaration, labelled=False)
+    if joins:
+        print(f"score: side tables are read from {where}", file=sys.stderr)
+    if own:
+        return side_tables(where, declaration, labelled=False)
+    try:
+        return trained_side_tables(where, declaration, read_json(model / "manifest.json")["side_tables"])
+    except SourceError as error:
+        raise SourceError(f"{error}, or put the side tables of these rows beside them") from error
 
 
 def check_output(output: Path, rejected: Path, files: list[Path]) -> None:

@@ -16,12 +16,14 @@ import polars as pl
 from tqdm import tqdm
 
 import contracts
-from contracts.contract import REJECTED, Contract, contract_of
+from contracts.chunk import ROW
+from contracts.contract import Contract, contract_of
 from contracts.declaration import Declaration
+from contracts.header import SourceError
 from contracts.joins import SideTable
 from contracts.parsing import dtype_of
 from contracts.raw import SHARED, main_columns, matching, partitions, read_images, read_partition, side_tables
-from contracts.reading import ROW, SourceError
+from contracts.rejected import REJECTED
 from stages.config import ValidateConfig
 from stages.entry import run_stage
 from stages.files import (

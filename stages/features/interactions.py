@@ -30,14 +30,15 @@ def partners(
     rows = np.arange(len(label)) if num_rows == len(label) else np.sort(rng.choice(len(label), num_rows, replace=False))
     label_N = label[rows].astype(np.int64)
     groups = {name: grouped(ids[name][rows]) for name in dict.fromkeys([*weak, *others])}
+    place = {name: i for i, name in enumerate(weak)}
     found: dict[str, tuple[str, float]] = {}
     for name in weak:
         for other in others:
-            if other == name or (other in weak and weak.index(other) < weak.index(name)):
+            if place.get(other, len(weak)) <= place[name]:
                 continue  # itself, or looked at from the other side
             counts, clicks = _cells(groups[name], groups[other], label_N)
             _judge(name, other, counts.T, clicks.T, rng, found)
-            if other in weak:
+            if other in place:
                 _judge(other, name, counts, clicks, rng, found)
     return found
 

@@ -1,12 +1,8 @@
 """Trains one network on encoded arrays: puts module, data and callbacks together in a Lightning trainer."""
 
-import ctypes
-import logging
 import math
-import platform
 import signal
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,9 +26,8 @@ from stages.models.matmul_precision import MatmulPrecision
 from stages.models.network import CtrNetwork, build_network
 from stages.models.progress import EpochLines, Stopwatch, TrainBar
 from stages.models.resume import Best, BestWeights, CheckpointWriter, newest_checkpoint
+from stages.models.torch_setup import check_devices, prepare_torch, silence_lightning
 from stages.models.unprofiled import Unprofiled
-
-KEPT_BLOCK_MIB, KEPT_FREE_MIB = 32, 256  # largest block (glibc takes no more) and most memory that is not given back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +69,9 @@ def fit_network(
     Raises ValueError if there are not as many GPUs as asked for, if a loss is no finite number any more, or if the disk takes
     no checkpoint.
     """
-    if trainer.accelerator == "gpu" and torch.cuda.device_count() < trainer.devices:
-        raise ValueError(
-            f"trainer.accelerator is gpu and trainer.devices {trainer.devices}, but torch {torch.__version__} finds "
-            f"{torch.cuda.device_count()} GPUs; take trainer=cpu, or install a driver and a torch built for it"
-        )
-    _prepare_torch(train, trainer)
-    _silence_lightning()
+    check_devices(trainer)
+    prepare_torch(train, trainer)
+    silence_lightning()
     precision = MatmulPrecision(trainer.matmul_precision)
     network = build_network(model, data.spec)
     if network.creative_encoder is None:
@@ -177,36 +168,3 @@ def channels_last(image_NCSS: np.ndarray | None) -> Tensor | None:
     if image_NCSS is None:
         return None
     return torch.from_numpy(np.ascontiguousarray(image_NCSS.transpose(0, 2, 3, 1))).permute(0, 3, 1, 2)
-
-
-def keep_freed_memory() -> bool:
-    """Have this process keep what a step frees for the next one: taking it from the kernel anew costs a tenth of a step.
-
-    Returns whether the C library does so; only glibc can be told.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    m_trim_threshold, m_mmap_threshold = -1, -3  # of malloc.h
-    libc = ctypes.CDLL(None)
-    return libc.mallopt(m_mmap_threshold, KEPT_BLOCK_MIB << 20) == libc.mallopt(m_trim_threshold, KEPT_FREE_MIB << 20) == 1
-
-
-def _prepare_torch(train: TrainConfig, trainer: TrainerConfig) -> None:
-    torch.set_num_threads(trainer.num_threads)
-    # the trainer turns deterministic algorithms on; filling every new tensor with NaN besides would cost time for nothing
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    torch.manual_seed(train.seed)  # for the initial weights; each step seeds itself
-    keep_freed_memory()
-
-
-def _silence_lightning() -> None:
-    """Messages that say nothing to the person who trains, one by one."""
-    for name in ("pytorch_lightning", "lightning_fabric"):  # devices found, advertisements, why it ended, ranks
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # our loaders read the arrays themselves and find their place by the step count: workers and loader state are not needed
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
-    # every rank measures all rows of the split, so there is nothing to average
-    warnings.filterwarnings("ignore", ".*sync_dist=True.*")
-    # Lightning 2.6.6 asks torch 2.13's pytree in a way torch has deprecated; its own next release must mend that
-    warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
+from contracts.chunk import ROW
 from contracts.columns import Column, Dtype, Role
 from contracts.declaration import Declaration, Split
-from contracts.reading import ROW
 from contracts.source import Format, Images, Join, Source
 from tests.contracts.declared import check_file
 

@@ -1,5 +1,6 @@
 """Joins that real data needs: keys of other names and types, clashing columns, clicks as a log, tables without a header."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 from contracts.contract import contract_of
 from contracts.declaration import Declaration
 from contracts.header import SourceError
-from contracts.raw import main_columns, read_partition, side_tables
+from contracts.raw import main_columns, read_partition, side_tables, trained_side_tables
 from contracts.source import Join
 from tests.contracts.declared import FEATURE, LABEL, declared
 
+ITEMS = {"files": "items.csv", "key": "item"}
 KEY = {"name": "item", "role": "info", "dtype": "int"}
 PRICE = {"name": "price", "role": "numeric", "dtype": "float", "nullable": True}
 CLICKED = {"name": "clicked", "role": "label", "dtype": "bool"}
@@ -31,21 +33,21 @@ def joined(folder: Path, files: dict[str, str], joins: list[dict], *columns: dic
 
 def test_keys_meet_as_what_they_are_declared_to_be(tmp_path):
     files = {"rows.csv": "item,c,y\n12.0,a,0\n 7,b,1\n8,c,0\n", "items.csv": "item,price\n12,1.5\n07,2.5\n"}
-    contract, clean, rejected = joined(tmp_path, files, [{"files": "items.csv", "key": "item"}], KEY, PRICE, FEATURE, LABEL)
+    contract, clean, rejected = joined(tmp_path, files, [ITEMS], KEY, PRICE, FEATURE, LABEL)
     assert clean.select("item", "price").rows() == [(12, 1.5), (7, 2.5)]
     assert rejected == [(3, "item", "join")] and contract.num_matched == [2]
 
 
 def test_a_key_that_cannot_be_read_breaks_its_dtype_and_not_the_join(tmp_path):
     files = {"rows.csv": "item,c,y\nnone,a,0\n1,b,1\n", "items.csv": "item,price\n1,1.5\n"}
-    _, clean, rejected = joined(tmp_path, files, [{"files": "items.csv", "key": "item"}], KEY, PRICE, FEATURE, LABEL)
+    _, clean, rejected = joined(tmp_path, files, [ITEMS], KEY, PRICE, FEATURE, LABEL)
     assert rejected == [(1, "item", "dtype")] and clean["price"].to_list() == [1.5]
 
 
 def test_keys_that_become_the_same_by_their_type_repeat(tmp_path):
     files = {"rows.csv": "item,c,y\n1,a,0\n", "items.csv": "item,price\n1,1.5\n01,2.5\n"}
     with pytest.raises(SourceError, match="items.csv has item='1' more than once"):
-        joined(tmp_path, files, [{"files": "items.csv", "key": "item"}], KEY, PRICE, FEATURE, LABEL)
+        joined(tmp_path, files, [ITEMS], KEY, PRICE, FEATURE, LABEL)
 
 
 def test_a_side_table_may_have_no_header_and_other_names(tmp_path):
@@ -91,7 +93,6 @@ def test_joins_follow_one_another(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "items", "more", "words"),
     [
-        ("item,c,y\n1,a,0\n", "item,price\n5,1\n", {"optional": True}, None),
         ("item,c,y,price\n1,a,0,2\n", "item,price\n1,1\n", {}, "has the column 'price', and so has a side table; put it in"),
         ("item,c,y\n1,a,0\n", "id,price\n1,1\n", {"rename": {"nr": "item"}}, "lacks the column 'nr' that source.joins names"),
         (
@@ -100,26 +101,28 @@ def test_joins_follow_one_another(tmp_path):
             {"rename": {"id": "price"}},
             "has two columns 'price' after source.joins.rename",
         ),
-        ("item,c,y\n1,a,0\n", "item,price\n1,1\n", {"matched": "price"}, None),
     ],
 )
 def test_what_cannot_be_joined_is_one_sentence(tmp_path, rows, items, more, words):
-    price = PRICE | ({"dtype": "bool", "role": "info", "nullable": False} if "matched" in more else {})
-    join = {"files": "items.csv", "key": "item"} | more
-    files = {"rows.csv": rows, "items.csv": items}
-    if words is not None:
-        with pytest.raises(SourceError, match=words):
-            joined(tmp_path, files, [join], KEY, price, FEATURE, LABEL)
-    elif "matched" in more:
-        with pytest.raises(SourceError, match="has a column 'price', the name that source.joins.matched gives"):
-            joined(tmp_path, files, [join], KEY, price, FEATURE, LABEL)
-    else:
-        contract, _, _ = joined(tmp_path, files, [join], KEY, price, FEATURE, LABEL)
-        (complaint,) = contract.unmatched().values()
-        assert complaint == (
-            "no row has a match in the side table 'items.csv': by item the rows have '1', the side table has '5'; "
-            "make the two alike, or take the join out"
-        )
+    with pytest.raises(SourceError, match=words):
+        joined(tmp_path, {"rows.csv": rows, "items.csv": items}, [ITEMS | more], KEY, PRICE, FEATURE, LABEL)
+
+
+def test_the_name_of_matches_may_not_be_a_column_of_the_side_table(tmp_path):
+    files = {"rows.csv": "item,c,y\n1,a,0\n", "items.csv": "item,price\n1,1\n"}
+    price = PRICE | {"dtype": "bool", "role": "info", "nullable": False}
+    with pytest.raises(SourceError, match="has a column 'price', the name that source.joins.matched gives"):
+        joined(tmp_path, files, [ITEMS | {"matched": "price"}], KEY, price, FEATURE, LABEL)
+
+
+def test_no_match_at_all_is_told_with_a_key_of_each_side(tmp_path):
+    files = {"rows.csv": "item,c,y\n1,a,0\n", "items.csv": "item,price\n5,1\n"}
+    contract, _, _ = joined(tmp_path, files, [ITEMS | {"optional": True}], KEY, PRICE, FEATURE, LABEL)
+    (complaint,) = contract.unmatched().values()
+    assert complaint == (
+        "no row has a match in the side table 'items.csv': by item the rows have '1', the side table has '5'; "
+        "make the two alike, or take the join out"
+    )
 
 
 def test_two_side_tables_with_the_same_column_are_refused_until_one_is_renamed(tmp_path):
@@ -160,13 +163,16 @@ def test_a_label_by_matches_is_not_known_without_a_key(tmp_path):
     ("content", "words"),
     [
         ("item,price\n1,2\nx,3\n", "items.csv has item='x', which cannot be read as int, the key's dtype"),
-        ("item;price\n1;2\n", "seems to be separated by|lacks the column 'item'"),
+        (
+            "item;price\n1;2\n",
+            "lacks the column 'item' .* has item;price .it seems to be separated by ';'; set the join's format.delimiter",
+        ),
     ],
 )
 def test_a_side_table_that_is_not_as_declared_is_one_sentence(tmp_path, content, words):
     files = {"rows.csv": "item,c,y\n1,a,0\n", "items.csv": content}
     with pytest.raises(SourceError, match=words):
-        joined(tmp_path, files, [{"files": "items.csv", "key": "item"}], KEY, PRICE, FEATURE, LABEL)
+        joined(tmp_path, files, [ITEMS], KEY, PRICE, FEATURE, LABEL)
 
 
 def test_files_of_a_side_table_are_put_together_by_the_names_of_columns(tmp_path):
@@ -184,3 +190,20 @@ def test_a_key_that_comes_from_a_later_join_is_refused(tmp_path):
     joins = [{"files": "makers.csv", "key": "maker"}, {"files": "items.csv", "key": "item"}]
     with pytest.raises(SourceError, match="'maker' of the join 'makers.csv' comes from the join 'items.csv'; put that"):
         joined(tmp_path, files, joins, KEY, maker, PRICE, FEATURE, LABEL)
+
+
+def test_side_tables_of_the_training_are_known_by_their_content(tmp_path):
+    (tmp_path / "items.csv").write_text("item,price\n1,2\n")
+    declaration = declared(KEY, PRICE, FEATURE, LABEL, source={"joins": [ITEMS]})
+    digest = sha256(b"item,price\n1,2\n").hexdigest()
+    (table,) = trained_side_tables(tmp_path, declaration, {"items.csv": digest, "more.csv": "0"})
+    assert table.names == ("price",)
+    (tmp_path / "items.csv").write_text("item,price\n1,3\n")
+    for known in ({"items.csv": digest}, {}):
+        with pytest.raises(
+            SourceError, match="does not hold the side tables that the model was trained with .items.csv.; run the"
+        ):
+            trained_side_tables(tmp_path, declaration, known)
+    (tmp_path / "items.csv").unlink()
+    with pytest.raises(SourceError, match="does not hold the side tables"):
+        trained_side_tables(tmp_path, declaration, {"items.csv": digest})
