@@ -24,7 +24,7 @@ repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what cha
 	@$(RUN) dvc repro
 
 test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests
-	@$(RUN) ruff check --quiet . && $(RUN) clang-format --dry-run -Werror serving/native/*.[ch] && $(RUN) python -m pytest $(ARGS)
+	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) clang-format --dry-run -Werror serving/native/*.[ch] && $(RUN) python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev  ## check the code's style and format
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) clang-format --dry-run -Werror serving/native/*.[ch]
@@ -73,8 +73,8 @@ lock:  ## resolve requirements/*.in to exact versions
 	@for name in pipeline dev serving peers load; do PYTHON="$(PYTHON)" requirements/lock.sh $$name; done
 	@for name in compare compare-mlserver; do PYTHON="$(SERVING_PYTHON)" requirements/lock.sh $$name; done
 
-clean:  ## remove the environments and everything a run made (the DVC cache stays)
-	rm -rf $(VENV) $(VENV)-compare $(VENV)-compare-mlserver $(VENV)-peers $(VENV)-serving data/raw data/truth data/clean data/quarantine data/split data/encoded data/predictions artifacts reports .checkpoints dvc_plots
+clean:  ## remove the environments and all that the pipeline made (the DVC cache and the releases in models/ stay)
+	rm -rf $(VENV) $(VENV)-compare $(VENV)-compare-mlserver $(VENV)-load $(VENV)-peers $(VENV)-serving data/raw data/truth data/clean data/quarantine data/split data/encoded data/predictions artifacts reports .checkpoints dvc_plots
 
 $(VENV)/.pipeline: requirements/pipeline.lock
 	@requirements/install.sh "$(PYTHON)" $(VENV) pipeline

@@ -8,7 +8,9 @@ Every measurement is a process in a temporary copy of the project; the checkout'
 import argparse
 import sys
 
-from bench import memory, noop, quality, serving, simulate, train_resident, validate_encode
+import torch
+
+from bench import memory, noop, quality, serving, simulate, train_gpu, train_resident, validate_encode
 from bench.parts import Part, run_parts
 from bench.table import JSON_PATH, TABLE_PATH
 
@@ -18,6 +20,7 @@ PARTS: dict[str, Part] = {
     "simulate": simulate.measure,
     "memory": memory.measure,
     "train_resident": train_resident.measure,
+    "train_gpu": train_gpu.measure,
     "serving": serving.measure,
     "quality": quality.measure_sets,
     "quality_large": quality.measure_large,
@@ -27,6 +30,7 @@ ORDER = [
     "validate_encode",
     "memory",
     "train_resident",
+    "train_gpu",
     "peers",
     "serving",
     "bench-serving",
@@ -43,7 +47,7 @@ ORDER = [
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the pipeline; results go to docs/.")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"parts to renew: {', '.join(PARTS)}")
-    wanted = parser.parse_args().only or list(PARTS)
+    wanted = parser.parse_args().only or [name for name in PARTS if name != "train_gpu" or torch.cuda.is_available()]
     parts = {name: (part, f"python -m bench --only {name}") for name, part in PARTS.items()}
     failed = run_parts(parts, wanted, JSON_PATH, TABLE_PATH, ORDER)
     print(f"bench: {len(wanted) - failed} of {len(wanted)} parts measured, written to {TABLE_PATH}")

@@ -6,6 +6,8 @@
 import json
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -37,20 +39,24 @@ def main() -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.manual_seed(train.seed)
     keep_freed_memory()
-    network, batches = prepare(train, Path("data/encoded"))
+    device = torch.device("cuda" if trainer.accelerator == "gpu" else "cpu")
+    network, batches = prepare(train, Path("data/encoded"), device)
+    mixed = partial(torch.autocast, device.type, dtype=torch.bfloat16, enabled=trainer.precision == "bf16-mixed")
     optimizer = torch.optim.AdamW(decay_groups(network, train), lr=train.lr, fused=True)
     for inputs in islice(cycle(batches), WARM_UP_STEPS):
-        step(network, optimizer, inputs)
+        step(network, optimizer, inputs, mixed)
     num_rows = 0
+    finish(device)
     started = time.perf_counter()
     for inputs in islice(cycle(batches), num_steps):
-        step(network, optimizer, inputs)
+        step(network, optimizer, inputs, mixed)
         num_rows += len(inputs[-1])
+    finish(device)
     print(json.dumps({"rows_per_s": num_rows / (time.perf_counter() - started)}))
 
 
-def prepare(train: TrainConfig, folder: Path) -> tuple[CtrNetwork, list[Inputs]]:
-    """The network in training mode, and the first full batches of the first epoch as it takes them."""
+def prepare(train: TrainConfig, folder: Path, device: torch.device) -> tuple[CtrNetwork, list[Inputs]]:
+    """The network in training mode, and the first full batches of the first epoch as it takes them, all on `device`."""
     spec = load_spec(folder)
     network = build_network(load_section("model", ModelConfig), spec).train()
     images = channels_last(load_creatives(folder, spec)) if network.creative_encoder is not None else None
@@ -68,15 +74,24 @@ def prepare(train: TrainConfig, folder: Path) -> tuple[CtrNetwork, list[Inputs]]
     for batch in islice(source, min(NUM_BATCHES, whole)):
         pixels = None if images is None else take_images(images, batch.distinct_U)
         place = None if images is None else batch.creative_pos_B
-        batches.append((batch.cat_idx_BF, batch.num_feats_BM, pixels, place, batch.label_B.float()))
-    return network, batches
+        inputs = (batch.cat_idx_BF, batch.num_feats_BM, pixels, place, batch.label_B.float())
+        batches.append(tuple(None if tensor is None else tensor.to(device) for tensor in inputs))
+    return network.to(device), batches
 
 
-def step(network: CtrNetwork, optimizer: torch.optim.Optimizer, inputs: Inputs) -> None:
+def finish(device: torch.device) -> None:
+    """Wait for what is queued."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def step(network: CtrNetwork, optimizer: torch.optim.Optimizer, inputs: Inputs, mixed: Callable[[], torch.autocast]) -> None:
     """Forward, backward, step; nothing else."""
     cat_idx_BF, num_feats_BM, pixels, place, label_B = inputs
-    emb_UE = None if pixels is None else network.creative_encoder(pixels)
-    loss = functional.binary_cross_entropy_with_logits(network(cat_idx_BF, num_feats_BM, emb_UE, place), label_B)
+    with mixed():
+        emb_UE = None if pixels is None else network.creative_encoder(pixels)
+        logit_B = network(cat_idx_BF, num_feats_BM, emb_UE, place)
+        loss = functional.binary_cross_entropy_with_logits(logit_B.float(), label_B)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

@@ -13,7 +13,10 @@ Dtype = Literal["string", "int", "float", "bool", "datetime"]
 TimePart = Literal["hour", "weekday", "day", "month"]
 
 EPOCHS = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
-TAKEN = ("cat_idx", "num_feats", "creative_idx", "creative_emb", "creative_pixels", "p_click")  # tensors of the graphs
+TAKEN = (  # tensors of the graphs and of the served models
+    *("cat_idx", "num_feats", "creative_idx", "creative_emb", "creative_pixels", "p_click"),
+    *("probability", "model_version"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -54,8 +57,7 @@ class Column:
         try:
             pl.Series([""]).str.contains(pattern or "")
         except pl.exceptions.PolarsError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise ValueError(f"pattern {pattern!r} is no regular expression that Polars knows: {reason}") from error
+            raise ValueError(f"pattern {pattern!r} is no regular expression that Polars knows{_reason(error)}") from error
         return pattern
 
     @field_validator("format")
@@ -65,6 +67,11 @@ class Column:
             raise ValueError(f"format must be a strptime format such as %d.%m.%Y, or {', '.join(EPOCHS)}; got {form!r}")
         if form is not None and "%f" in form.replace(".%f", ""):
             raise ValueError(f"format knows %f after a dot only; digits without one are %3f, %6f or %9f; got {form!r}")
+        if form is not None and "%Z" in form:
+            raise ValueError(
+                f"format does not know %Z, a zone's name: CET or PST are no offsets; write the name as it is, such as "
+                f"'%H:%M:%S UTC', and set time_zone; got {form!r}"
+            )
         return form
 
     @field_validator("time_zone")
@@ -104,7 +111,7 @@ class Column:
             ),
             (not self.is_feature or self.name not in TAKEN, "this name is a tensor of the model; rename the column"),
             (not re.fullmatch(r"|/.*|\^.*\$|\*|__row", self.name), "a column cannot have this name; rename it"),
-            (self._values_fit(), f"values must be of dtype {self.dtype}, and bool and datetime have none"),
+            (self._values_fit(), f"values must be of dtype {self.dtype}, strings in quotes, and bool and datetime have none"),
             (self.min is None or self.max is None or self.min <= self.max, f"min {self.min} is above max {self.max}"),
             (
                 number or (self.min is None and self.max is None),
@@ -121,10 +128,15 @@ class Column:
             ((self.derive_from is None) == (self.part is None), "derive_from and part are given together"),
             (self.derive_from is None or self.dtype == "int", "a derived column has dtype int"),
             (not self.log or self.role == "numeric", "log needs role numeric"),
+            (
+                self.feature or self.role in ("creative", "entity"),
+                f"feature: false is for roles creative and entity, got {self.role}; role info keeps a column from the model",
+            ),
+            (not self.keep or self.is_feature, "keep: true is for columns that the model sees"),
         ]
 
     def _values_fit(self) -> bool:
-        kinds = {"string": (str, int, float), "int": (int,), "float": (int, float)}.get(self.dtype, ())
+        kinds = {"string": (str,), "int": (int,), "float": (int, float)}.get(self.dtype, ())
         return self.values is None or (len(self.values) > 0 and all(isinstance(value, kinds) for value in self.values))
 
     @property
@@ -135,3 +147,9 @@ class Column:
     @property
     def is_feature(self) -> bool:
         return self.is_categorical or self.role == "numeric"
+
+
+def _reason(error: Exception) -> str:
+    """What a regular expression's parser complains of, behind a colon."""
+    found = re.search(r"^error: (.+)$", str(error), re.MULTILINE)
+    return f": {found[1].strip()}" if found else ""

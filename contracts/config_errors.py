@@ -35,7 +35,14 @@ def describe(error: ValidationError, section: str, config_class: Any, values: An
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return f"{key}: {message}{more}"
-    return f"{key}: got {_short(first['input'])}; {message[0].lower()}{message[1:]}{more}"
+    misread = first["type"] == "string_type" and _is_plain(first["input"])
+    quotes = " (YAML reads it as such; write it in quotes)" if misread else ""
+    return f"{key}: got {_short(first['input'])}; {message[0].lower()}{message[1:]}{quotes}{more}"
+
+
+def _is_plain(value: Any) -> bool:
+    """Was it a word or number in the file that YAML took for something else, such as null, yes or 012."""
+    return value is None or isinstance(value, bool | int | float)
 
 
 def _shown(loc: tuple[Any, ...], values: Any) -> list[Any]:

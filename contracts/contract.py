@@ -24,9 +24,11 @@ class Contract:
     formats: dict[str, Format]  # how the numbers of each column are written
     joins: tuple[SideTable, ...] = ()
     images: tuple[str, frozenset[str]] | None = None  # creative column and ids that have an image
+    image_needed: bool = False  # is a row whose creative has none rejected
     seen: dict[str, SeenValues] = field(default_factory=dict)
     num_matched: list[int] = field(default_factory=list)  # rows with a match, of each join
-    samples: dict[str, str] = field(default_factory=dict)  # of each join's key the first that the rows have
+    samples: dict[str, str] = field(default_factory=dict)  # of each join's key and of creatives the first that the rows have
+    num_imaged: int = 0  # rows whose creative has an image
 
     def __post_init__(self) -> None:
         self.seen = {c.name: SeenValues() for c in self.columns if c.unique or c.role == "key"}
@@ -89,12 +91,21 @@ class Contract:
     def unmatched(self) -> dict[str, str]:
         """By side table and key, what to say if no row of any partition has a match there, as none of this one's has."""
         found = zip(self.joins, self.num_matched, strict=True)
-        return {
+        return self._no_image_fits() | {
             side.title: f"no row has a match in the side table '{side.join.files}': by {side.join.key} the rows have "
             f"{short(self.samples.get(side.join.key))}, the side table has {short(side.sample)}; make the two alike, or take "
             "the join out"
             for side, count in found
             if count == 0 and side.join.lenient
+        }
+
+    def _no_image_fits(self) -> dict[str, str]:
+        if self.images is None or self.image_needed or self.num_imaged:
+            return {}
+        name, known = self.images
+        return {
+            "images": f"no row has an image: by {name} the rows have {short(self.samples.get(name))}, an image's file is called "
+            f"{short(min(known, default=None))} (without suffix); make the two alike, or take images out"
         }
 
     def _typed(self, cells: pl.DataFrame, columns: tuple[Column, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -124,7 +135,10 @@ class Contract:
         shown = creatives.unique().drop_nulls()
         unknown = [creative for creative in shown if creative not in known]
         without = creatives.is_in(pl.Series(unknown, dtype=pl.String).implode()).fill_null(False)
-        return [broken_rows(numbers.filter(without), name, "image")]
+        self.num_imaged += int((~without & creatives.is_not_null()).sum())
+        if name not in self.samples and len(shown):
+            self.samples[name] = shown.min()
+        return [broken_rows(numbers.filter(without), name, "image")] if self.image_needed else []
 
     def _repeats(self, typed: pl.DataFrame, good: pl.Series) -> list[tuple[str, pl.Series]]:
         """Among good rows, where a unique column repeats an earlier value."""
@@ -144,13 +158,14 @@ def contract_of(
     columns = tuple(c for c in declaration.columns if labelled or c.role != "label")
     formats = {c.name: declaration.source.format for c in declaration.columns}
     for side in tables:
-        formats |= dict.fromkeys(side.names, side.join.format)
-    checked = declaration.images is not None and declaration.images.missing == "quarantine" and images is not None
+        formats |= dict.fromkeys(side.names, side.fmt)
+    looked_at = declaration.images is not None and images is not None
     return Contract(
         columns=columns,
         formats=formats,
         joins=tables,
-        images=(declaration.creative.name, images) if checked else None,
+        images=(declaration.creative.name, images) if looked_at else None,
+        image_needed=looked_at and declaration.images.missing == "quarantine",
     )
 
 

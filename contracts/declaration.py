@@ -13,6 +13,8 @@ from contracts.columns import Column, Role
 from contracts.ranges import expand_ranges
 from contracts.source import STRICT, Images, LeftOut, Source
 
+UNREQUESTED = ("description", "keep")  # what a column says that changes no request
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Split:
@@ -86,9 +88,11 @@ class Declaration:
             named = self.column(join.matched)
             if join.matched is not None and (join.matched not in declared or named.dtype != "bool" or named.labels):
                 raise ValueError(f"the join's matched '{join.matched}' must be among columns with dtype bool, without labels")
-        stray = next((name for name in self.slices or () if name not in (*(c.name for c in self.columns), "cold_start")), None)
+        allowed = [c.name for c in self.columns if c.role not in ("label", "key", "time")]
+        allowed += ["cold_start"] if self.creative is not None else []
+        stray = next((name for name in self.slices or () if name not in allowed), None)
         if stray is not None:
-            raise ValueError(f"slices names '{stray}', which is no declared column and not cold_start")
+            raise ValueError(f"slices names '{stray}', by which rows cannot be sliced; allowed: {', '.join(allowed)}")
         for column in self.columns:
             instant = self.column(column.derive_from)
             if column.derive_from is not None and (instant is None or instant.dtype != "datetime"):
@@ -127,5 +131,5 @@ class Declaration:
     @property
     def digest(self) -> str:
         """Sha-256 of the columns: two declarations with the same digest take the same requests."""
-        columns = json.dumps([asdict(column) for column in self.columns], sort_keys=True)
-        return hashlib.sha256(columns.encode()).hexdigest()
+        columns = [{key: value for key, value in asdict(column).items() if key not in UNREQUESTED} for column in self.columns]
+        return hashlib.sha256(json.dumps(columns, sort_keys=True).encode()).hexdigest()

@@ -27,6 +27,7 @@ class SideTable:
     names: tuple[str, ...]  # the columns it brings
     table: pl.DataFrame  # these as strings, and KEY
     sample: str | None  # one of its keys as it is written
+    fmt: Format  # how its numbers are written: Parquet has numbers, which become text with a decimal point
 
     @property
     def title(self) -> str:
@@ -61,12 +62,12 @@ def read_side_table(files: list[Path], folder: Path, join: Join, key: Column, ke
     if join.matched in names:
         raise SourceError(f"{files[0]} has a column '{join.matched}', the name that source.joins.matched gives to a new one")
     sample = next(iter(table[join.key].drop_nulls().head(1)), None)
-    table = _keyed(files[0], table, join, key).select(*names, KEY).unique(maintain_order=True)
+    table = _keyed(files[0], table, join, key, _written(files, join)).select(*names, KEY).unique(maintain_order=True)
     repeated = table.filter(pl.col(KEY).is_duplicated())
     if repeated.height:
         raise SourceError(f"{files[0]} has {join.key}={_key(repeated)} more than once; the key of a side table is unique")
     brought = names if join.matched is None else (*names, join.matched)
-    return SideTable(join, key, key_format, brought, table, sample)
+    return SideTable(join, key, key_format, brought, table, sample, _written(files, join))
 
 
 def typed_key(key: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
@@ -99,10 +100,14 @@ def _named(path: Path, chunk: Chunk, join: Join) -> pl.DataFrame:
     return rows.cast(pl.String)
 
 
-def _keyed(path: Path, table: pl.DataFrame, join: Join, key: Column) -> pl.DataFrame:
+def _written(files: list[Path], join: Join) -> Format:
+    return Format() if all(path.suffix == ".parquet" for path in files) else join.format
+
+
+def _keyed(path: Path, table: pl.DataFrame, join: Join, key: Column, fmt: Format) -> pl.DataFrame:
     """The rows that have a key, with KEY."""
     text = pl.String()
-    table = table.filter(given(key, text, join.format)).with_columns(typed_key(key, text, join.format))
+    table = table.filter(given(key, text, fmt)).with_columns(typed_key(key, text, fmt))
     unread = table.filter(pl.col(KEY).is_null())
     if unread.height:
         raise SourceError(

@@ -1,6 +1,7 @@
 """Raw cells to typed values: Polars expressions made from a declared column, and what counts as failing to parse."""
 
 import re
+from datetime import datetime
 
 import polars as pl
 
@@ -29,8 +30,11 @@ def dtype_of(column: Column) -> pl.DataType:
 
 def refuse_unreadable(column: Column, source: pl.DataType) -> None:
     """Raise SourceError where no cell of a column of type `source` could be read as declared."""
-    if source.is_nested():
+    if source.is_nested() or source == pl.Duration:
         raise SourceError(f"column '{column.name}' holds {source}, which no dtype takes; leave it out")
+    if source.is_temporal() and column.dtype != "string" and (column.dtype != "datetime" or source == pl.Time):
+        fitting = "string" if source == pl.Time else "datetime or string"
+        raise SourceError(f"column '{column.name}' holds {source}, and its dtype is {column.dtype}; declare it {fitting}")
     if column.dtype == "datetime" and source.is_numeric() and column.format is None:
         raise SourceError(f"column '{column.name}' holds numbers; set its format to {', '.join(EPOCH_UNITS)}")
 
@@ -47,9 +51,14 @@ def given(column: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
     if source.is_float():
         present &= cell.is_not_nan()
     numbers = [number for marker in markers if (number := _number(marker)) is not None]
-    if numbers and column.dtype in ("int", "float") and column.role != "label":
+    as_number = column.dtype in ("int", "float") or (source.is_numeric() and column.dtype != "string")
+    if numbers and as_number and column.role != "label":
         value = _digits(cell, source, fmt).cast(pl.Float64, strict=False)
         present &= ~value.is_in(numbers).fill_null(False)
+    if source.is_temporal() and column.dtype == "datetime":
+        shown = cell.cast(pl.Datetime("us", source.time_zone if isinstance(source, pl.Datetime) else None))
+        times = pl.Series([time for marker in markers if (time := _time(marker)) is not None], dtype=pl.Datetime("us"))
+        present &= ~shown.dt.replace_time_zone(None).is_in(times.implode()).fill_null(False)
     return present
 
 
@@ -80,6 +89,8 @@ def _digits(cell: pl.Expr, source: pl.DataType, fmt: Format) -> pl.Expr:
     if source != pl.String:
         return cell
     cell = cell.str.strip_chars()
+    if fmt.thousands == " ":
+        cell = cell.str.replace_all("[\u00a0\u202f]", " ")  # spaces that do not break a line, as French texts have them
     if fmt.thousands is not None:
         mark, point = re.escape(fmt.thousands), re.escape(fmt.decimal)
         grouped = cell.str.contains(rf"^[+-]?\d{{1,3}}(?:{mark}\d{{3}})+(?:{point}\d+)?$")
@@ -96,6 +107,8 @@ def _whole(cell: pl.Expr, source: pl.DataType) -> pl.Expr:
         return cell.cast(pl.Int64, strict=False)
     if source.is_float():
         return _from_float(cell)
+    if source.is_decimal():
+        return pl.when(cell == cell.floor()).then(cell).cast(pl.Int64, strict=False)
 
     def plain_first(cells: pl.Series) -> pl.Series:
         whole = cells.cast(pl.Int64, strict=False)
@@ -140,8 +153,11 @@ def _instant(column: Column, cell: pl.Expr, source: pl.DataType) -> pl.Expr:
     if column.format in EPOCH_UNITS:
         if source == pl.String:
             cell = cell.str.strip_chars()
-        microseconds = cell.cast(pl.Float64, strict=False) * EPOCH_UNITS[column.format]
-        return microseconds.cast(pl.Int64, strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        microseconds = (cell.cast(pl.Float64, strict=False) * EPOCH_UNITS[column.format]).cast(pl.Int64, strict=False)
+        if column.format in ("epoch_us", "epoch_ns"):  # beyond what Float64 tells apart
+            exact = cell.cast(pl.Int64, strict=False) // round(1 / EPOCH_UNITS[column.format])
+            microseconds = pl.coalesce(exact, microseconds)
+        return microseconds.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     if source == pl.String or source.is_numeric():
         text = cell.cast(pl.String).str.strip_chars()
         return _iso(text, column) if column.format is None else _formatted(text, column, column.format)
@@ -191,6 +207,13 @@ def _in_zone(naive: pl.Expr, column: Column) -> pl.Expr:
         return naive.dt.replace_time_zone("UTC")
     local = naive.dt.replace_time_zone(column.time_zone, ambiguous="earliest", non_existent="null")
     return local.dt.convert_time_zone("UTC")
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        return None
 
 
 def _number(text: str) -> float | None:

@@ -16,8 +16,12 @@ def expand_ranges(entries: list[Any]) -> list[Any]:
             rest = {key: value for key, value in entry.items() if key != "names"}
             expanded += expand_ranges([{"name": name, **rest} for name in entry["names"]])
         elif (match := RANGE.search(str(entry.get("name", "")))) is not None:
-            names = [entry["name"].replace(match[0], str(n)) for n in range(int(match[1]), int(match[2]) + 1)]
-            expanded += [{**entry, "name": name} for name in names]
+            first, last = int(match[1]), int(match[2])
+            if first > last:
+                raise ValueError(f"the range {match[0]} of '{entry['name']}' is empty; write the smaller number first")
+            width = len(match[1]) if match[1].startswith("0") else 0
+            before, after = entry["name"][: match.start()], entry["name"][match.end() :]
+            expanded += expand_ranges([{**entry, "name": f"{before}{n:0{width}}{after}"} for n in range(first, last + 1)])
         else:
             expanded.append(entry)
     return expanded

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 from contracts.chunk import Chunk
@@ -49,9 +51,10 @@ def _natural(name: str) -> list[str]:
 
 
 def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """Files below `folder` that match one of the globs, in natural order of their paths."""
-    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    """Files below `folder` that match one of the globs and are not hidden, in natural order of their paths."""
     above = len(folder.parts)
+    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    found = [path for path in found if not any(part.startswith(".") for part in path.parts[above:])]  # notebooks' copies, ...
     return sorted(found, key=lambda path: [_natural(part) for part in path.parts[above:]])
 
 
@@ -65,7 +68,7 @@ def side_tables(folder: Path, declaration: Declaration, *, labelled: bool = True
     for join in declaration.source.joins if labelled else scored_joins(declaration):
         files = matching(folder, (join.files,))
         tables.append(read_side_table(files, folder, join, declaration.column(join.key), formats[join.key]))
-        formats |= dict.fromkeys(tables[-1].names, join.format)
+        formats |= dict.fromkeys(tables[-1].names, tables[-1].fmt)
     return tuple(tables)
 
 
@@ -107,10 +110,23 @@ def read_partition(
     """Chunks of every file of a partition with only the columns that are used."""
     left_out = {column.name for column in declaration.leave_out}
     joined = frozenset(c.name for c in declaration.columns if c.derive_from is None and c.name not in expected)
-    for path in files:
+    for path in _with_rows(files):
         names = names_in(path, declaration, expected, optional)
         for chunk in read_chunks(path, declaration.source.format, names, optional, joined=joined):
             yield path, chunk.without(left_out)
+
+
+def _with_rows(files: list[Path]) -> list[Path]:
+    """The files without Parquet files of no rows, which Spark writes beside others; all of them if none has rows."""
+    filled = [path for path in files if path.suffix != ".parquet" or not _is_empty(path)]
+    return filled or files
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return pq.read_metadata(path).num_rows == 0
+    except (pa.ArrowInvalid, OSError):
+        return False  # whoever reads it says what is wrong
 
 
 def names_in(path: Path, declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]) -> tuple[str, ...]:

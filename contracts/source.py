@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from contracts.ranges import expand_ranges
 
+MONTH = r"(?<!\d)((?:19|20)\d\d-(?:0[1-9]|1[0-2]))(?!\d)"  # not part of a longer number
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -119,7 +120,7 @@ class Source:
     kind: Literal["exchange", "files"]
     path: str = ""  # folder or file; relative to the project, absolute, s3:// or gs://
     files: tuple[str, ...] = Field(min_length=1)  # globs of the impressions' files, below path
-    partition: str = r"(\d{4}-\d{2})"  # regular expression that finds the month in a file's path; no match: "all"
+    partition: str = MONTH  # regular expression that finds the month in a file's path; no match: "all"
     format: Format = Field(default_factory=Format)
     joins: tuple[Join, ...] = ()
     order: tuple[str, ...] = ()  # partitions from the first to the last, where their names do not tell

@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 {
   echo "# Made by 'make lock' from requirements/$name.in. Do not edit."
   "$work/venv/bin/python" -m pip freeze --exclude-editable |
-    grep -viE '^(nvidia-|cuda-|triton==|pip==|setuptools==)' | sed 's/+cpu$//' | LC_ALL=C sort -f
+    grep -viE '^(nvidia-[^m]|cuda-|triton==|pip==|setuptools==)' | sed 's/+cpu$//' | LC_ALL=C sort -f
 } > "$work/lock"
 mv "$work/lock" "requirements/$name.lock"
 echo "lock: $(grep -c == "requirements/$name.lock") packages in requirements/$name.lock"

@@ -27,6 +27,7 @@ from stages.simulate.config import ExchangeConfig
 RAW_DIR = Path("data/raw")
 TRUTH_DIR = Path("data/truth")
 COPIES_AT_ONCE = 16  # a copy from object storage waits most of its time
+COPIED = Path(".checkpoints/acquire.json")  # what was copied from where; of this machine, so not among the outputs
 STAMP = ".simulated.json"  # what a simulated partition was made from
 SIMULATOR_CODE = Path(__file__).parent / "simulate"
 
@@ -38,7 +39,7 @@ def main() -> None:
         made = simulate_months(config, RAW_DIR, TRUTH_DIR)
         kept = set(config.months)
     else:
-        kept, made = copy_files(declaration, RAW_DIR)
+        kept, made = copy_files(declaration, RAW_DIR, COPIED)
     keep_only(RAW_DIR, kept)
     keep_only(TRUTH_DIR, {f"{month}.parquet" for month in kept} if declaration.source.kind == "exchange" else set())
     print(f"acquire: {len(kept - {SHARED})} partitions of {declaration.name}, {made} new or changed")
@@ -73,13 +74,23 @@ def _stamp(folder: Path, truth: Path, made_from: str) -> dict[str, str]:
     return {"made_from": made_from, "content": sha256_tree(folder, skip=STAMP), "truth": sha256_file(truth)}
 
 
-def copy_files(declaration: Declaration, raw_dir: Path) -> tuple[set[str], int]:
-    """Copy the declared files, partition by partition; return the partitions and how many changed."""
-    filesystem, root, names = list_source(declaration.source)
-    wanted = place_files(declaration, names)
-    changed = 0
+def copy_files(declaration: Declaration, raw_dir: Path, stamp: Path) -> tuple[set[str], int]:
+    """Copy the declared files, partition by partition; return the partitions and how many changed.
+
+    A partition is left alone if its files at the source have the names, sizes and times they had when it was copied, and
+    the copy is as it was, by what `stamp` says: a new month costs one month, from a bucket too.
+    """
+    filesystem, root, files = list_source(declaration.source)
+    wanted = place_files(declaration, list(files))
+    before = read_json(stamp) if stamp.is_file() else {}
+    changed, now = 0, {}
     for partition, members in sorted(wanted.items()):
         final, fresh = raw_dir / partition, raw_dir / f".new-{partition}"
+        source = {"root": f"{filesystem.type_name} {root}", "files": {name: files[name] for name in members}}
+        known = before.get(partition)
+        if known is not None and known["source"] == source and final.is_dir() and known["content"] == sha256_tree(final):
+            now[partition] = known
+            continue
         shutil.rmtree(fresh, ignore_errors=True)
         copied = side_by_side(lambda name, to=fresh: copy_file(filesystem, f"{root}/{name}", to / name), members, COPIES_AT_ONCE)
         for _ in tqdm(copied, desc=f"acquire {partition}", total=len(members), unit="file", disable=None):
@@ -90,6 +101,8 @@ def copy_files(declaration: Declaration, raw_dir: Path) -> tuple[set[str], int]:
             shutil.rmtree(final, ignore_errors=True)
             fresh.rename(final)
             changed += 1
+        now[partition] = {"source": source, "content": sha256_tree(final)}
+    write_json(stamp, now)
     return set(wanted), changed
 
 
@@ -98,20 +111,24 @@ def copy_file(filesystem: pafs.FileSystem, name: str, target: Path) -> None:
     pafs.copy_files(name, str(target.resolve()), filesystem, pafs.LocalFileSystem())
 
 
-def list_source(source: Source) -> tuple[pafs.FileSystem, str, list[str]]:
-    """The file system, the root in it, and the names of all files below the root. ConfigError if it is missing."""
+def list_source(source: Source) -> tuple[pafs.FileSystem, str, dict[str, list[int]]]:
+    """The file system, the root in it, and size and time (ns) of each file below the root that is not hidden, by its name.
+
+    Raises ConfigError if it cannot be listed.
+    """
     try:
         uri = source.path if "://" in source.path else str(Path(source.path).resolve())
         filesystem, root = pafs.FileSystem.from_uri(uri)
         info = filesystem.get_file_info(root)
         if info.type == pafs.FileType.File:
-            return filesystem, str(PurePosixPath(root).parent), [PurePosixPath(root).name]
+            return filesystem, str(PurePosixPath(root).parent), {PurePosixPath(root).name: [info.size, info.mtime_ns]}
         found = filesystem.get_file_info(pafs.FileSelector(root, recursive=True))
-        names = sorted(str(PurePosixPath(i.path).relative_to(root)) for i in found if i.type == pafs.FileType.File)
+        files = {str(PurePosixPath(i.path).relative_to(root)): i for i in found if i.type == pafs.FileType.File}
     except (OSError, ValueError) as error:
         why = "a file's name below it is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
         raise ConfigError(f"data.source.path '{source.path}' cannot be listed: {why}") from error
-    return filesystem, root, names
+    shown = sorted(name for name in files if not any(part.startswith(".") for part in name.split("/")))
+    return filesystem, root, {name: [files[name].size, files[name].mtime_ns] for name in shown}
 
 
 def place_files(declaration: Declaration, names: list[str]) -> dict[str, list[str]]:

@@ -21,6 +21,7 @@ from stages.evaluation.config import EvaluateConfig
 from stages.evaluation.curves import calibration_table, gain_table, roc_table, slice_table
 from stages.evaluation.plots import plot_calibration, plot_ranking, plot_slices
 from stages.evaluation.slices import COLD_START, Slice, auto_slices, build_slice, check_slice_names
+from stages.evaluation.style import UNITS
 from stages.evaluation.summary import MODEL, ORACLE, RIVAL, summarise
 from stages.evaluation.truth import match_truth
 from stages.files import atomic_folder, write_json, write_parquet
@@ -112,8 +113,7 @@ def build_slices(cfg: EvaluateConfig, declaration: Declaration, test_df: pl.Data
 def build_resampler(cfg: EvaluateConfig, declaration: Declaration, test_df: pl.DataFrame) -> Resampler:
     unit, num_units = None, 0
     if cfg.resample_by != "row":
-        column = declaration.by_role(cfg.resample_by)[0].name
-        unit = test_df[column].rank("dense").fill_null(0).cast(pl.Int32).to_numpy()
+        unit = unit_of(test_df[declaration.by_role(cfg.resample_by)[0].name])
         num_units = int(unit.max()) + 1
     return Resampler(
         num_rows=test_df.height,
@@ -122,7 +122,15 @@ def build_resampler(cfg: EvaluateConfig, declaration: Declaration, test_df: pl.D
         num_threads=cfg.num_threads,
         unit=unit,
         num_units=num_units,
+        unit_name=UNITS[cfg.resample_by],
     )
+
+
+def unit_of(column: pl.Series) -> np.ndarray:
+    """A number from 0 for each value, int64 [N]; a row without a value is a unit of its own: nobody knows whose it is."""
+    number = column.rank("dense").cast(pl.Int64) - 1
+    num_known = (number.max() if number.count() else -1) + 1
+    return number.fill_null(num_known + column.is_null().cum_sum().cast(pl.Int64) - 1).to_numpy()
 
 
 def read_baselines(path: Path) -> dict[str, np.ndarray]:

@@ -51,7 +51,8 @@ def main() -> None:
     serving = load_section("serving", ServingConfig)
     network = load_model(MODEL_DIR)
     spec = load_spec(ENCODED_DIR)
-    table_CE = creative_table(network, load_creatives(ENCODED_DIR, spec))
+    images = load_creatives(ENCODED_DIR, spec)
+    table_CE = creative_table(network, images)
     with atomic_folder(EXPORT_DIR) as fresh:
         write_graphs(network, table_CE, request, fresh)
         shutil.copyfile(FEATURES_PATH, fresh / "features.json")
@@ -64,6 +65,7 @@ def main() -> None:
             pl.read_parquet(SPLIT_DIR / "test.parquet"),
             request,
             table_CE,
+            images,
             config.batch_sizes,
             config.fused_rows,
         )

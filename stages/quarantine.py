@@ -32,7 +32,7 @@ def check_share(name: str, report: dict[str, Any], max_share: float) -> None:
 
 
 def check_joins(reports: list[dict[str, Any]]) -> None:
-    """Raise ValueError if a side table that rows need not match matched none in any partition."""
+    """Raise ValueError if a side table, or images, that rows need not match matched none in any partition."""
     for title, complaint in reports[0].get("unmatched", {}).items():
         if all(title in report.get("unmatched", {}) for report in reports):
             raise ValueError(complaint)

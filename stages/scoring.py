@@ -121,7 +121,7 @@ def parquet_batches(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
             yield pl.from_arrow(batch)
 
 
-def score_split(export_dir: Path, split_parquet: Path, clean_dir: Path | None = None) -> np.ndarray:
+def score_split(export_dir: Path, split_parquet: Path) -> np.ndarray:
     """Probabilities float32 [N] of a split, in its order; every creative of the data set is in the ranker's table."""
     scorer = Scorer(export_dir)
     return np.concatenate([scorer.score(rows) for rows in parquet_batches(split_parquet, scorer.encoder.inputs)])

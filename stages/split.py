@@ -1,8 +1,10 @@
 """Stage split: reads `data/clean/`, writes `data/split/{train,val,test}.parquet` and `reports/split.json`.
 
-Rows keep their order. By time, no instant is in two splits; an excluded entity's rows are counted, not lost silently.
+Rows keep their order. By time, no instant is in two splits, and train and val end before test begins. Rows that this or
+`exclude_entities` leaves out are counted, not lost silently.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ CLEAN_DIR = Path("data/clean")
 SPLIT_DIR = Path("data/split")
 REPORT_PATH = Path("reports/split.json")
 SPLITS = ("train", "val", "test")
-EXCLUDED = 3  # code of a row that is in no split
+EXCLUDED, OUT_OF_TIME = 3, 4  # codes of rows that are in no split: their entity is in train; see `cut`
+MAX_STRAY = 0.05  # share of the rows that may be out of time; more, and the partitions are in another order than their times
 BATCH_ROWS = 1 << 17
 
 
@@ -33,7 +36,12 @@ def main() -> None:
     report = write_splits(files, codes, declaration, SPLIT_DIR)
     write_json(REPORT_PATH, report)
     shown = ", ".join(f"{name} {report[name]['rows']} rows ({report[name]['clicks']} clicks)" for name in SPLITS)
-    print(f"split: {shown}, {report['excluded']} excluded")
+    left_out = f"{report['excluded']} excluded" + (f", {report['out_of_time']} out of time" if report["out_of_time"] else "")
+    print(f"split: {shown}, {left_out}")
+    for name in ("val", "test"):
+        rows, clicks = report[name]["rows"], report[name]["clicks"]
+        if clicks in (0, rows):
+            print(f"split: {name} has {clicks} clicks in {rows} rows; one outcome alone tells little", file=sys.stderr)
 
 
 def ordered_files(clean_dir: Path, declaration: Declaration) -> list[Path]:
@@ -65,16 +73,29 @@ def assign(files: list[Path], declaration: Declaration, seed: int) -> np.ndarray
     else:
         order_N = np.random.default_rng(seed).permutation(sum(sizes))
     codes_N = cut(order_N, partition_N, split)
+    check_order([path.parent.name for path in files], codes_N, split)
     if split.exclude_entities:
         entities = [pl.read_parquet(path, columns=[declaration.entity.name])[declaration.entity.name] for path in files]
         codes_N = exclude_entities(codes_N, pl.concat(entities))
     return codes_N
 
 
+def check_order(names: list[str], codes_N: np.ndarray, split: Split) -> None:
+    """Raise ValueError if the last partitions, those of test, are not the latest by their times."""
+    stray = float((codes_N == OUT_OF_TIME).mean())
+    if stray > MAX_STRAY:
+        raise ValueError(
+            f"data.split.test_months takes {', '.join(names[-split.test_months :])} as the last of {', '.join(names)}, but "
+            f"{stray:.0%} of the rows are on the wrong side of the time where test begins; write data.source.order with the "
+            "last one last, or cut by test_frac"
+        )
+
+
 def cut(order_N: np.ndarray, partition_N: np.ndarray, split: Split) -> np.ndarray:
     """Codes by position in `order_N`: the latest rows are test, those before them val. Equal positions stay together.
 
-    Raises ValueError if there are too few months.
+    With test months, rows of earlier partitions from the time on where test begins (they came late, or are of that very
+    instant) are OUT_OF_TIME, and so are those of test before it. Raises ValueError if there are too few months.
     """
     codes_N = np.zeros(len(order_N), dtype=np.int8)
     if split.test_months is not None:
@@ -84,6 +105,7 @@ def cut(order_N: np.ndarray, partition_N: np.ndarray, split: Split) -> np.ndarra
                 f"data.split.test_months is {split.test_months} but the data has {months}; train and val need at least one more"
             )
         codes_N[partition_N >= months - split.test_months] = 2
+        codes_N[(codes_N == 2) != (order_N >= _test_begin(order_N, codes_N == 2))] = OUT_OF_TIME
     else:
         codes_N[order_N >= _threshold(order_N, split.test_frac)] = 2
     before_N = codes_N == 0
@@ -93,6 +115,16 @@ def cut(order_N: np.ndarray, partition_N: np.ndarray, split: Split) -> np.ndarra
     return codes_N
 
 
+def _test_begin(order_N: np.ndarray, in_test_N: np.ndarray) -> Any:
+    """The position from which on, taken as the begin of test, the fewest rows are on the wrong side."""
+    place_N = np.argsort(order_N, kind="stable")
+    sorted_N, test_N = order_N[place_N], in_test_N[place_N]
+    first_N = np.flatnonzero(np.r_[True, sorted_N[1:] != sorted_N[:-1]])  # of each position that occurs
+    late_N = np.cumsum((~test_N)[::-1])[::-1][first_N]
+    early_N = (np.cumsum(test_N) - test_N)[first_N]
+    return sorted_N[first_N[np.argmin(late_N + early_N)]]
+
+
 def _threshold(order: np.ndarray, share: float) -> Any:
     """The value from which on about the last `share` of the sorted values lie."""
     first = min(round(len(order) * (1 - share)), len(order) - 1)
@@ -100,9 +132,9 @@ def _threshold(order: np.ndarray, share: float) -> Any:
 
 
 def exclude_entities(codes_N: np.ndarray, entity: pl.Series) -> np.ndarray:
-    """Codes with val and test rows of entities that train has turned to excluded."""
+    """Codes with val and test rows of entities that train has turned to excluded; val and test may share some."""
     in_train = entity.is_in(entity.filter(pl.Series(codes_N == 0)).unique().implode()).fill_null(False).to_numpy()
-    return np.where((codes_N > 0) & in_train, np.int8(EXCLUDED), codes_N)
+    return np.where(np.isin(codes_N, (1, 2)) & in_train, np.int8(EXCLUDED), codes_N)
 
 
 def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaration, out_dir: Path) -> dict[str, Any]:
@@ -132,7 +164,7 @@ def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaratio
                 f"split 'train' has {clicks} clicks in {rows} rows; both outcomes are needed to learn: "
                 f"change data.split in conf/data/{declaration.name}.yaml"
             )
-    return {**report, "excluded": int((codes_N == EXCLUDED).sum())}
+    return {**report, "excluded": int((codes_N == EXCLUDED).sum()), "out_of_time": int((codes_N == OUT_OF_TIME).sum())}
 
 
 def _count(part: dict[str, Any], rows: pl.DataFrame, declaration: Declaration) -> None:

@@ -93,6 +93,7 @@ def write_outputs(fitted: Fitted) -> None:
             "val/auc": best.auc if math.isfinite(best.auc) else None,  # undefined where val has one class only
             "best_epoch": best.epoch,
             "num_steps": fitted.num_steps,
+            "batch_size": fitted.batch_size,
         },
     )
     timing = {
@@ -106,7 +107,7 @@ def write_outputs(fitted: Fitted) -> None:
 def summary(fitted: Fitted, name: str, num_rows: int) -> str:
     best = fitted.best
     return (
-        f"train: {name} on {num_rows:,} rows, {fitted.num_steps:,} steps, best epoch {best.epoch}: "
+        f"train: {name} on {num_rows:,} rows, {fitted.num_steps:,} steps of {fitted.batch_size:,}, best epoch {best.epoch}: "
         f"val/log_loss {best.log_loss:.5f}, val/auc {best.auc:.5f}; {fitted.rows_per_s:,.0f} rows/s"
     )
 

@@ -168,7 +168,9 @@ def write_rows(
     return {
         **{name: counts[name] for name in ("raw", "clean", "quarantined", "clicks")},
         "rules": dict(sorted(rules.items())),
-        **({"matched": matches(contract), "unmatched": contract.unmatched()} if contract.joins else {}),
+        **({"matched": matches(contract)} if contract.joins else {}),
+        **({"with_image": contract.num_imaged} if contract.images is not None else {}),
+        **({"unmatched": contract.unmatched()} if contract.joins or contract.images is not None else {}),
     }
 
 
@@ -181,6 +183,9 @@ def fingerprint(folder: Path, declaration: Declaration, earlier: frozenset[str])
     """Digest of everything a partition's clean rows follow from."""
     declared = {key: value for key, value in asdict(declaration).items() if key not in ("split", "slices", "description")}
     declared["source"].pop("path")
+    for column in declared["columns"]:
+        for key in ("description", "keep", "feature", "log"):  # for later stages
+            column.pop(key)
     parts = [sha256_tree(folder), declared, sha256_tree(CODE), sorted(earlier)]
     parts += [sha256_tree(RAW_DIR / SHARED)] if declaration.source.joins else []
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

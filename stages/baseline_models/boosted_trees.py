@@ -21,6 +21,7 @@ from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
 SPLITS = ("train", "val", "test")
 WAYS = {"forward rates": forward_features, "out-of-fold rates": out_of_fold_features}
 NATIVE = "categories"
+DEFAULT_LEAF, LEAVES_AT_LEAST = 20, 100  # LightGBM's own smallest leaf; a small table's leaves are not larger than a 100th
 SCREEN_TREES = 60  # enough trees to see which way is better
 # Each of these lowered the validation loss on simulated clicks, against LightGBM's defaults.
 REGULARISATION = {
@@ -97,7 +98,7 @@ def _attempt(
         "objective": "binary",
         "learning_rate": cfg.lightgbm_learning_rate,
         "num_leaves": num_leaves,
-        "min_data_in_leaf": cfg.lightgbm_min_rows_in_leaf,
+        "min_data_in_leaf": min(cfg.lightgbm_min_rows_in_leaf, max(DEFAULT_LEAF, len(splits["train"]) // LEAVES_AT_LEAST)),
         **REGULARISATION,
         "deterministic": True,
         "force_row_wise": True,

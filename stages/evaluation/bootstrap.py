@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.evaluation.intervals import Evidence
 from stages.evaluation.ranking import Ranking
 
 
@@ -24,6 +25,12 @@ class Resampler:
     num_threads: int
     unit: np.ndarray | None = None  # int [N] code of the user (or other unit) that is drawn as a whole; None: each row
     num_units: int = 0
+    unit_name: str = "rows"  # what is drawn, in the plural
+
+    @property
+    def units(self) -> Evidence | None:
+        """How many whole units there are to draw; None where rows are drawn."""
+        return None if self.unit is None else Evidence(count=self.num_units, what=self.unit_name)
 
     def weight(self, replicate: int) -> np.ndarray:
         """How often each row was drawn in this replicate, int64 [N]; a pure function of seed and replicate."""

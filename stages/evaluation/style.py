@@ -28,6 +28,7 @@ TITLES = {
     "constant": "Constant",
     "oracle": "Oracle (true probability)",
 }
+UNITS = {"row": "rows", "entity": "users", "creative": "creatives"}  # what evaluate.resample_by draws
 SETTINGS = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
     "font.size": 9,

@@ -10,7 +10,16 @@ import numpy as np
 
 from stages.evaluation.bootstrap import Resampler
 from stages.evaluation.calibration import ece_noise_floor
-from stages.evaluation.intervals import Estimate, auc_estimate, ece_estimate, from_replicates, ratio_estimate, wilson
+from stages.evaluation.intervals import (
+    Estimate,
+    Evidence,
+    auc_estimate,
+    ece_estimate,
+    evidence,
+    from_replicates,
+    ratio_estimate,
+    wilson,
+)
 from stages.evaluation.metrics import binary_entropy, check_predictions, row_log_loss
 from stages.evaluation.ranking import Ranking
 from stages.evaluation.slices import Slice
@@ -51,6 +60,7 @@ def summarise(
         for name, p_click in entries.items()
     }
     num_clicks = int(label.sum())
+    given = evidence(num_clicks, label.shape[0], resampler.units)
     shares = _learnable_shares(judged)
     return {
         "rows": label.shape[0],
@@ -58,15 +68,15 @@ def summarise(
         "ctr": _ctr(num_clicks, label.shape[0], confidence),
         "models": {
             name: {
-                **_metrics(one, num_clicks, confidence),
-                **_share_estimates(shares, name, num_clicks, confidence),
+                **_metrics(one, num_clicks, given, confidence),
+                **_share_estimates(shares, name, given, confidence),
                 "ece_by_chance": round(ece_noise_floor(entries[name], num_bins, resampler.seed, 1000), 7),
                 "mean_prediction": round(float(entries[name].astype(np.float64).mean()), 7),
             }
             for name, one in judged.items()
         },
         "differences": {
-            name: _difference(judged[MODEL], one, num_clicks, confidence) for name, one in judged.items() if name != MODEL
+            name: _difference(judged[MODEL], one, given, confidence) for name, one in judged.items() if name != MODEL
         },
         "slices": {one.name: _slice(label, entries, one, resampler, confidence, on_done) for one in slices},
     }
@@ -105,17 +115,17 @@ def _rates(sums: Numbers) -> Numbers:
     return rates
 
 
-def _metrics(one: Judged, num_clicks: int, confidence: float) -> dict[str, Any]:
+def _metrics(one: Judged, num_clicks: int, given: Evidence, confidence: float) -> dict[str, Any]:
     point = {key: float(values[0]) for key, values in one.point.items()}
     estimates = {
-        key: from_replicates(point[key], one.drawn[key], num_clicks, confidence)
+        key: from_replicates(point[key], one.drawn[key], given, confidence)
         for key in ("log_loss", "normalised_entropy", "expected_log_loss")
         if key in point
     }
-    estimates["auc"] = auc_estimate(point["auc"], one.drawn["auc"], num_clicks, confidence)
-    estimates["ece"] = ece_estimate(point["ece"], one.drawn["ece"], num_clicks, confidence)
+    estimates["auc"] = auc_estimate(point["auc"], one.drawn["auc"], given, confidence)
+    estimates["ece"] = ece_estimate(point["ece"], one.drawn["ece"], given, confidence)
     estimates["observed_over_predicted"] = ratio_estimate(
-        num_clicks, point["predicted"], one.drawn["observed_over_predicted"], confidence
+        num_clicks, point["predicted"], one.drawn["observed_over_predicted"], given, confidence
     )
     return {key: estimate.as_dict() for key, estimate in estimates.items()}
 
@@ -141,25 +151,25 @@ def _share(model: np.ndarray, constant: np.ndarray, oracle: np.ndarray) -> np.nd
 
 
 def _share_estimates(
-    shares: dict[str, dict[str, tuple[float, np.ndarray]]], name: str, num_clicks: int, confidence: float
+    shares: dict[str, dict[str, tuple[float, np.ndarray]]], name: str, given: Evidence, confidence: float
 ) -> dict[str, Any]:
     found = {}
     for share, (point, drawn) in shares.get(name, {}).items():
         if np.isfinite(point):
-            found[share] = from_replicates(point, drawn, num_clicks, confidence).as_dict()
+            found[share] = from_replicates(point, drawn, given, confidence).as_dict()
         else:
             reason = "undefined: on these rows the true probabilities are no better than a constant"
             found[share] = Estimate(value=None, reason=reason).as_dict()
     return found
 
 
-def _difference(model: Judged, other: Judged, num_clicks: int, confidence: float) -> dict[str, Any]:
+def _difference(model: Judged, other: Judged, given: Evidence, confidence: float) -> dict[str, Any]:
     """The model minus another: above 0 is better for auc, below 0 for the losses."""
     return {
         key: from_replicates(
             float(model.point[key][0] - other.point[key][0]),
             model.drawn[key] - other.drawn[key],
-            num_clicks,
+            given,
             confidence,
         ).as_dict()
         for key in ("auc", "log_loss", "normalised_entropy", "expected_log_loss")
@@ -187,19 +197,20 @@ def _slice(
     entries = []
     for code, value in enumerate(one.values):
         rows, clicks = int(sums["rows"][code]), int(sums["clicks"][code])
+        given = evidence(clicks, rows, resampler.units)
         at = {key: (float(point[key][code]), drawn[key][:, code]) for key in point}
         estimates = {
-            "auc": auc_estimate(*at["auc"], clicks, confidence),
-            "normalised_entropy": from_replicates(*at["normalised_entropy"], clicks, confidence),
+            "auc": auc_estimate(*at["auc"], given, confidence),
+            "normalised_entropy": from_replicates(*at["normalised_entropy"], given, confidence),
             "observed_over_predicted": ratio_estimate(
-                clicks, float(sums["predicted"][code]), at["observed_over_predicted"][1], confidence
+                clicks, float(sums["predicted"][code]), at["observed_over_predicted"][1], given, confidence
             ),
         }
         if "learnable_share_expected" in at and np.isfinite(at["learnable_share_expected"][0]):
-            share = from_replicates(*at["learnable_share_expected"], clicks, confidence)
+            share = from_replicates(*at["learnable_share_expected"], given, confidence)
             estimates["learnable_share_expected"] = share
         if "log_loss_minus_rival" in at:
-            estimates[f"log_loss_minus_{RIVAL}"] = from_replicates(*at["log_loss_minus_rival"], clicks, confidence)
+            estimates[f"log_loss_minus_{RIVAL}"] = from_replicates(*at["log_loss_minus_rival"], given, confidence)
         entries.append(
             {
                 "value": value,

@@ -17,7 +17,7 @@ from contracts.packed_text import text_of
 from contracts.request import NUMERIC, RequestSpec, numbers, strings
 from stages.exporting.packed import SEPARATOR, TEXT
 from stages.models.encoded_arrays import EncodedSplit
-from stages.models.network import CtrNetwork
+from stages.models.network import ENCODE_IMAGES, CtrNetwork
 from stages.scoring import open_session
 
 TORCH_ROWS = 8192
@@ -79,7 +79,7 @@ def packed_feed(rows: pl.DataFrame, request: RequestSpec, session: ort.Inference
 def largest_difference(graph: Path, feed: Feed, expected_N: np.ndarray, batch_size: int) -> float:
     """max |p_onnx - p_torch| over the rows, in calls of `batch_size` rows (the last may be shorter)."""
     session = open_session(graph)
-    taken = {value.name for value in session.get_inputs()}
+    taken = {value.name for value in (*session.get_inputs(), *session.get_overridable_initializers())}
     halves = np.array_split(np.arange(0, len(expected_N), batch_size), 2)
 
     def worst(starts: np.ndarray) -> float:
@@ -101,10 +101,15 @@ def check_parity(
     rows: pl.DataFrame,
     request: RequestSpec,
     table_CE: np.ndarray | None,
+    image_CCSS: np.ndarray | None,
     batch_sizes: tuple[int, ...],
     fused_rows: int,
 ) -> dict[str, float]:
-    """Largest differences by graph and batch size. The fused graphs see all rows at the largest size, else `fused_rows`."""
+    """Largest differences by graph and batch size. The fused graphs see all rows at the largest size, else `fused_rows`.
+
+    At the largest size the ranker also sees all creatives as ones it does not know, by what `creative_encoder.onnx` makes of
+    their images.
+    """
     expected_N = torch_probabilities(network, split, table_CE)
     fused, packed = (export_dir / f"{name}.onnx" for name in ("ctr", "ctr_packed"))
     raw = sliced(raw_feed(rows, open_session(fused)))
@@ -117,4 +122,24 @@ def check_parity(
         part = slice(None) if size == max(batch_sizes) else slice(fused_rows)
         found[f"ctr_batch_{size}"] = largest_difference(fused, raw, expected_N[part], size)
         found[f"ctr_packed_batch_{size}"] = largest_difference(packed, text, expected_N[part], size)
+    if table_CE is not None:
+        looked_at = pixels_feed(split, export_dir / "creative_encoder.onnx", table_CE[:1], image_CCSS)
+        size = max(batch_sizes)
+        found[f"creative_encoder_batch_{size}"] = largest_difference(export_dir / "ranker.onnx", looked_at, expected_N, size)
     return found
+
+
+def pixels_feed(split: EncodedSplit, encoder: Path, no_image_1E: np.ndarray, image_CCSS: np.ndarray) -> Feed:
+    """Encoded rows whose creatives are all unknown to the ranker and come with the embedding of their image."""
+    session = open_session(encoder)
+    starts = range(1, len(image_CCSS), ENCODE_IMAGES)
+    pieces = [session.run(None, {"creative_pixels": np.array(image_CCSS[i : i + ENCODE_IMAGES])})[0] for i in starts]
+    emb_CE = np.concatenate([no_image_1E, *pieces])
+    known = sliced(ranker_feed(split))
+
+    def feed(some: slice) -> dict[str, np.ndarray]:
+        idx_N = split.creative_idx_N[some]
+        unknown = np.zeros(len(idx_N), dtype=np.int64)
+        return known(some) | {"creative_idx": unknown, "creative_emb": emb_CE[idx_N]}
+
+    return feed

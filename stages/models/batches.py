@@ -53,7 +53,8 @@ class TrainBatches:
     """The shuffled batches of one rank. Where the next one stands follows from `num_steps_done()` alone,
 
     so a run that resumes at step s gets exactly the batches that the killed run would have got from there.
-    The rows of step s are the same for any number of ranks; each rank takes an equal part of them.
+    The rows of step s are the same for any number of ranks that divides them; each rank takes an equal part, and what is left
+    over is not trained on.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 
 FORBID = ConfigDict(extra="forbid", allow_inf_nan=False)
 Width = Annotated[int, Field(ge=1, le=8192)]
-Dropout = Annotated[float, Field(ge=0, lt=1)]
+Dropout = Annotated[float, Field(ge=0, le=0.99)]
 HiddenDims = Annotated[list[Width], Field(min_length=1, max_length=12)]
 
 

@@ -67,8 +67,9 @@ class CtrModule(LightningModule):
         self._val_emb_NE = None if self.image_NCSS is None else self.network.encode_creatives(self.image_NCSS)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        logit_B = self.network(batch.cat_idx_BF, batch.num_feats_BM, self._val_emb_NE, batch.creative_pos_B)
-        self._val_logits.append(logit_B.float())
+        with torch.autocast(self.device.type, enabled=False):  # what is judged is the network as it is exported
+            logit_B = self.network(batch.cat_idx_BF, batch.num_feats_BM, self._val_emb_NE, batch.creative_pos_B)
+        self._val_logits.append(logit_B)
         self._val_labels.append(batch.label_B)
 
     def on_validation_epoch_end(self) -> None:

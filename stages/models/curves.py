@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from dvclive.lightning import DVCLiveLogger
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.strategies import Strategy
 from torch import Tensor
 
 from stages.models.ctr_module import CtrModule, diverged
@@ -29,6 +30,7 @@ class CurveWriter(Callback):
         self.loss_sum: Tensor | None = None  # stays on the device: asking for its value every step would wait for it
         self.num_losses = 0
         self.last_loss: float | None = None  # for the progress bar
+        self._strategy: Strategy | None = None
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
         # not on_train_start: that is left out when the checkpoint is of the last step and only outputs are to be written
@@ -36,6 +38,7 @@ class CurveWriter(Callback):
             trainer.logger.log_metrics(values, step=step, sync=False)
         if self.loss_sum is not None:
             self.loss_sum = self.loss_sum.to(module.device)
+        self._strategy = trainer.strategy
 
     def on_train_batch_end(
         self, trainer: Trainer, module: CtrModule, outputs: dict[str, Tensor], batch: Any, batch_idx: int
@@ -64,6 +67,9 @@ class CurveWriter(Callback):
         trainer.logger.log_metrics(values, step=trainer.global_step, sync=True)
 
     def state_dict(self) -> dict[str, Any]:
+        """Called by all processes together; the first one's is written, so from here on all go on with the same sum."""
+        if self.loss_sum is not None:
+            self.loss_sum = self._strategy.reduce(self.loss_sum, reduce_op="mean")
         loss_sum = None if self.loss_sum is None else torch.clone(self.loss_sum)
         return {"points": self.points, "loss_sum": loss_sum, "num_losses": self.num_losses}
 

@@ -18,7 +18,7 @@ class DeepFM(nn.Module):
         num_dense, dim = len(spec.dense_names), config.embedding_dim
         self.embedding = FieldEmbedding(spec.num_ids, dim)
         self.first_order = FirstOrder(spec.num_ids, num_dense, creative_dim)
-        self.dense_vector_MD = nn.Parameter(torch.zeros(num_dense, dim).normal_(std=EMBEDDING_STD))
+        self.dense_vector_MD = nn.Parameter(torch.zeros(num_dense, dim).normal_(std=EMBEDDING_STD)) if num_dense else None
         self.creative_vector = nn.Linear(creative_dim, dim, bias=False) if creative_dim else None
         in_dim = len(spec.num_ids) * dim + num_dense + creative_dim
         self.deep = build_mlp(in_dim, config.hidden_dims, config.dropout)
@@ -34,7 +34,7 @@ class DeepFM(nn.Module):
     def _pairs(self, emb_BFD: Tensor, num_feats_BM: Tensor, creative_emb_BE: Tensor) -> Tensor:
         """Sum over all pairs of fields of the dot product of their vectors, [B]."""
         sum_BD, square_sum_BD = emb_BFD.sum(dim=1), emb_BFD.square().sum(dim=1)
-        if self.dense_vector_MD.shape[0] > 0:
+        if self.dense_vector_MD is not None:
             sum_BD = sum_BD + num_feats_BM @ self.dense_vector_MD
             square_sum_BD = square_sum_BD + num_feats_BM.square() @ self.dense_vector_MD.square()
         if self.creative_vector is not None:

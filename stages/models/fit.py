@@ -48,6 +48,7 @@ class Fitted:
     best: Best
     best_weights_path: Path
     num_steps: int
+    batch_size: int  # rows a step, over all devices together
     rows_per_s: float  # of this process's part of the training
     train_s: float
     num_rows: int
@@ -131,6 +132,7 @@ def fit_network(
         best=best.best,
         best_weights_path=work_folder / best.best.file_name,
         num_steps=lightning_trainer.global_step,
+        batch_size=batch_size,
         rows_per_s=stopwatch.rows_per_s,
         train_s=stopwatch.train_s,
         num_rows=stopwatch.num_rows,

@@ -1,4 +1,4 @@
-"""How exactly float32 matrix products are computed while a network trains; what is measured with it stays exact."""
+"""How exactly float32 products are computed while a network trains; what is measured with it stays exact."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,22 +9,31 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 
 class MatmulPrecision(Callback):
-    """Training steps run with `precision`, validation with "highest", so that its figures are those of the exact network."""
+    """Training steps run with `precision`, validation with "highest", so that its figures are those of the exact network.
+
+    Convolutions of a GPU follow: cuDNN has a switch of its own, which otherwise lets it round to TF32 always.
+    """
 
     def __init__(self, precision: str) -> None:
         self.precision = precision
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int) -> None:
-        torch.set_float32_matmul_precision(self.precision)
+        _set(self.precision)
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
-        torch.set_float32_matmul_precision("highest")
+        _set("highest")
 
     @contextmanager
     def kept(self) -> Iterator[None]:
         """Sets the process's precision back to what it was: later stages in the same process must not inherit it."""
-        before = torch.get_float32_matmul_precision()
+        before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
         try:
             yield
         finally:
-            torch.set_float32_matmul_precision(before)
+            torch.set_float32_matmul_precision(before[0])
+            torch.backends.cudnn.allow_tf32 = before[1]
+
+
+def _set(precision: str) -> None:
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.cudnn.allow_tf32 = precision != "highest"

@@ -4,6 +4,7 @@ import sys
 import time
 from typing import Any
 
+import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
@@ -74,6 +75,8 @@ class Stopwatch(Callback):
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Batch, batch_idx: int) -> None:
         self.num_rows += len(batch.label_B) * trainer.world_size
         if batch_idx + 1 == trainer.num_training_batches:
+            if module.device.type == "cuda":
+                torch.cuda.synchronize(module.device)  # steps are only queued there
             self.train_s += time.perf_counter() - self._since_s
 
     @property

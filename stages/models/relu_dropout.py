@@ -10,13 +10,13 @@ from torch.nn import functional
 class ReluDropout(nn.Module):
     """max(x, 0); in training a random share of the values is set to 0 and the rest scaled so that the mean stays the same.
 
-    On a CPU the share is `dropout` rounded to a 256th.
+    On a CPU the share is `dropout` rounded to a 256th, at least one.
     """
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
         self.dropout = dropout
-        self.num_dropped = round(dropout * 256)
+        self.num_dropped = max(1, round(dropout * 256))
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.dropout == 0:

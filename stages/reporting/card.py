@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from contracts.declaration import Declaration
-from stages.evaluation.style import title_of
+from stages.evaluation.style import UNITS, title_of
 from stages.reporting import wording
 from stages.reporting.findings import cautions, verdicts
 
@@ -70,12 +70,13 @@ def card_context(
         **data_context(reports["validation"], reports["split"]),
         "selection": selection_rows(reports["selection"]["columns"]),
         "best_step": reports["best_step"],
+        "averaged": wording.percent(params["train"]["average_frac"], 0) if params["train"]["average_frac"] else None,
         "figures": figures,
         "hyperparameters": wording.flat({name: params[name] for name in MODEL_SECTIONS if name in params}),
         "parity": parity_note(reports["parity"]),
         "evaluation": evaluation,
         "confidence": wording.percent(evaluation["settings"]["confidence"], 0),
-        "units": {"row": "rows", "entity": "users", "creative": "creatives"}[evaluation["settings"]["resample_by"]],
+        "units": UNITS[evaluation["settings"]["resample_by"]],
         "models": _rows(evaluation["models"]),
         "differences": _rows({name: one for name, one in evaluation["differences"].items() if name != "oracle"}),
         "baselines_note": baselines_note(reports["baselines"]),
@@ -123,8 +124,8 @@ def data_context(validation: Mapping[str, Any], split: Mapping[str, Any]) -> dic
         }
         for name in ("train", "val", "test")
     ]
-    excluded = split.get("excluded", 0)
-    return {"total": validation["total"], "months": months, "rules": rules, "splits": splits, "excluded": excluded}
+    left_out = {name: split.get(name, 0) for name in ("excluded", "out_of_time")}
+    return {"total": validation["total"], "months": months, "rules": rules, "splits": splits, **left_out}
 
 
 def selection_rows(columns: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -148,7 +149,7 @@ def baselines_note(report: Mapping[str, Any]) -> str:
         notes.append(f"The smoothed rate goes by {rate['column']} ({rate['reason']}; prior of {strength} rows).")
     notes.append(f"LightGBM kept {trees['kept']}; {trees['num_trees']} trees were best.")
     if trees["as_rates"]:
-        notes.append(f"It sees {', '.join(sorted(trees['as_rates']))} as smoothed rates, which it learns better from.")
+        notes.append(f"It sees {', '.join(sorted(trees['as_rates']))} as smoothed rates.")
     return " ".join(notes)
 
 

@@ -22,7 +22,7 @@ def verdicts(evaluation: dict[str, Any]) -> list[str]:
             continue
         gap = evaluation["differences"][name]["log_loss"]
         if gap["low"] is None:
-            verdict = f"cannot be told apart from {rival} on so few clicks"
+            verdict = f"cannot be told apart from {rival}: {gap['reason']}"
         elif gap["high"] < 0:
             verdict = f"is better than {rival}: log-loss {_gap(gap)}"
         elif gap["low"] > 0:
@@ -41,6 +41,9 @@ def cautions(evaluation: dict[str, Any], validation: dict[str, Any]) -> list[str
     """What in these numbers a reader should be careful about; may be empty."""
     found = []
     clicks, ratio = evaluation["clicks"], evaluation["models"]["model"]["observed_over_predicted"]
+    quiet = evaluation["rows"] - clicks
+    if quiet < FEW_CLICKS:
+        found.append(f"There are only {quiet:,} test rows without a click: all intervals are wide, all ranks provisional.")
     if clicks < FEW_CLICKS:
         found.append(f"There are only {clicks:,} clicks in the test rows: all intervals are wide, all ranks provisional.")
     if ratio["low"] is not None and (ratio["low"] > 1 + DRIFT or ratio["high"] < 1 - DRIFT):

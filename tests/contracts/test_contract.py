@@ -11,6 +11,7 @@ import contracts.delimited
 from contracts.chunk import ROW, Chunk
 from contracts.contract import contract_of
 from contracts.header import SourceError
+from contracts.raw import read_partition
 from contracts.schema import schema_of, violations
 from contracts.seen import SeenValues
 from tests.contracts.declared import FEATURE, LABEL, check_file, check_text, declared
@@ -138,6 +139,18 @@ def test_images_missing_allow_keeps_a_creative_without_image(tmp_path):
     declaration = declared(creative, FEATURE, LABEL, images={"files": "*.png", "missing": "allow"})
     (tmp_path / "rows.csv").write_text("ad,c,y\n5,a,0\n6,b,1\n")
     assert check_file(tmp_path / "rows.csv", declaration, images=frozenset({"5"}))[1] == []
+
+
+def test_images_of_which_no_row_shows_one_are_told_with_a_name_of_each_side(tmp_path):
+    creative = {"name": "ad", "role": "creative", "dtype": "int"}
+    (tmp_path / "rows.csv").write_text("ad,c,y\n5,a,0\n7,b,1\n")
+    declaration = declared(creative, FEATURE, LABEL, images={"files": "*.png", "missing": "allow"})
+    for images, said in ((frozenset({"ad_5"}), True), (frozenset({"7"}), False)):
+        contract = contract_of(declaration, (), images)
+        for _, chunk in read_partition([tmp_path / "rows.csv"], declaration, ("ad", "c", "y"), frozenset()):
+            contract.check(chunk)
+        complaint = contract.unmatched().get("images", "")
+        assert complaint.startswith("no row has an image: by ad the rows have '5', an image's file is called 'ad_5'") == said
 
 
 def test_pandera_looks_at_the_data_of_a_lazy_frame():

@@ -22,20 +22,27 @@ COLUMNS = {  # a column that does not make sense -> words of the sentence
     "min above max": (column(min=3, max=2), "min 3.0 is above max 2.0"),
     "min of a string": (column(role="info", dtype="string", min=3), "min and max need dtype int or float"),
     "pattern of an int": (column(pattern="a"), "pattern and max_length need dtype string"),
-    "bad pattern": (column(role="info", dtype="string", pattern="("), "no regular expression that Polars knows"),
+    "bad pattern": (column(role="info", dtype="string", pattern="("), "no regular expression that Polars knows: unclosed group"),
     "look-ahead": (column(role="info", dtype="string", pattern="(?=a)"), "no regular expression that Polars knows"),
     "values of another kind": (column(values=["a"]), "values must be of dtype int"),
+    "values of a string without quotes": (column(role="info", dtype="string", values=[1.10]), "strings in quotes"),
     "values of a bool": (column(role="info", dtype="bool", values=["a"]), "bool and datetime have none"),
     "labels of a feature": (column(labels={"a": 1, "b": 0}), "only a label has labels"),
     "labels of one kind": (column(role="label", labels={"a": 1}), "labels must name both 0 and 1"),
     "nullable label": (column(role="label", nullable=True), "a label cannot be nullable"),
     "format of an int": (column(format="%Y"), "format and time_zone need dtype datetime"),
     "unknown format": ({**TIME, "format": "epoch"}, "format must be a strptime format"),
+    "name of a zone": ({**TIME, "format": "%Y-%m-%d %Z"}, "format does not know %Z, a zone's name"),
     "unknown zone": ({**TIME, "time_zone": "Mars/Base"}, "time_zone must be a name such as Europe/Berlin"),
     "part alone": (column(part="hour"), "derive_from and part are given together"),
     "derived from nothing": (column(derive_from="q", part="hour"), "derive_from 'q' is no declared datetime column"),
     "log of a category": (column(role="categorical", log=True), "log needs role numeric"),
     "name of a tensor": (column(name="cat_idx"), "this name is a tensor of the model"),
+    "name of an output": (column(name="probability"), "this name is a tensor of the model"),
+    "not a feature": (column(feature=False), "feature: false is for roles creative and entity, got numeric"),
+    "kept though no feature": (column(role="info", keep=True), "keep: true is for columns that the model sees"),
+    "kept though hidden": (column(role="entity", feature=False, keep=True), "keep: true is for columns that the model sees"),
+    "empty range": (column(name="x{3..1}"), "the range {3..1} of 'x{3..1}' is empty"),
     "name of a pattern": (column(name="^a.*$"), "a column cannot have this name"),
     "declared twice": (column(name="c"), "column 'c' is declared twice"),
     "misspelt role": (column(role="feature"), "'categorical', 'numeric', 'creative'"),
@@ -50,7 +57,14 @@ def test_a_column_that_makes_no_sense_is_refused(kind):
     assert words in str(error.value)
 
 
+def test_ranges_keep_their_zeros_and_multiply():
+    names = [c.name for c in declared(column(name="x{08..10}"), column(name="v{1..2}_{1..2}"), FEATURE, LABEL).columns]
+    assert names[:-2] == ["x08", "x09", "x10", "v1_1", "v1_2", "v2_1", "v2_2"]
+
+
 WHOLE = {
+    "sliced by the label": ([FEATURE, LABEL], {"slices": ["y"]}, "slices names 'y', by which rows cannot be sliced; allowed: c"),
+    "cold start without creatives": ([FEATURE, LABEL], {"slices": ["cold_start"]}, "slices names 'cold_start', by which"),
     "no label": ([FEATURE], {}, "no column has role label"),
     "two labels": ([FEATURE, LABEL, {**LABEL, "name": "z"}], {}, "role label is given to"),
     "no feature": ([LABEL], {}, "no column is a feature"),
@@ -113,6 +127,27 @@ def test_an_error_names_the_column_and_not_its_position():
         check_section("data", values, Declaration)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (
+            column(name=True),
+            r"^data.columns.True.name: got True; input should be a valid string .YAML reads it as such; write",
+        ),
+        (column(missing=[None]), r"^data.columns.x.missing.0: got None; .* .YAML reads it as such; write it in quotes"),
+    ],
+)
+def test_a_word_that_yaml_takes_for_something_else_is_to_be_quoted(wrong, sentence):
+    values = {
+        "name": "small",
+        "source": {"kind": "files", "path": ".", "files": ["*.csv"]},
+        "split": {"by": "row", "val_frac": 0.1, "test_frac": 0.1},
+        "columns": [wrong, FEATURE, LABEL],
+    }
+    with pytest.raises(ConfigError, match=sentence):
+        check_section("data", values, Declaration)
+
+
 def test_an_id_of_a_creative_or_user_is_a_feature_unless_declared_otherwise():
     creative = {"name": "ad", "role": "creative", "dtype": "string"}
     assert [c.name for c in declared(creative, FEATURE, LABEL).features] == ["ad", "c"]
@@ -122,5 +157,6 @@ def test_an_id_of_a_creative_or_user_is_a_feature_unless_declared_otherwise():
 def test_the_digest_follows_the_columns_and_nothing_else():
     base = declared(FEATURE, LABEL)
     assert base.digest == declared(FEATURE, LABEL, description="other words").digest
+    assert base.digest == declared({**FEATURE, "description": "what it is", "keep": True}, LABEL).digest
     assert base.digest != declared({**FEATURE, "max_length": 3}, LABEL).digest
     assert base.digest != declared(LABEL, FEATURE).digest

@@ -56,6 +56,12 @@ def test_decimal_comma_and_thousands_are_read_and_english_numbers_are_not(tmp_pa
     assert values_of(tmp_path, NUMBER, ["1.234", "12"], german) == [1234, 12]
 
 
+def test_digits_may_be_grouped_by_spaces_that_do_not_break_a_line(tmp_path):
+    french = {"decimal": ",", "thousands": " "}
+    column = {"role": "numeric", "dtype": "float"}
+    assert values_of(tmp_path, column, ["1 234,5", "1\u202f234,5", "1\u00a0234,5"], french) == [1234.5] * 3
+
+
 def test_booleans_in_their_usual_spellings(tmp_path):
     column = {"role": "categorical", "dtype": "bool"}
     cells = ["True", "false", "1", "0", "yes", "NO", " t ", "F", "2"]

@@ -1,12 +1,13 @@
 """Stage acquire: which file goes to which partition, and what is left alone."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from contracts.config_errors import ConfigError
-from stages.acquire import copy_files, partition_of, place_files
+from stages.acquire import copy_file, copy_files, partition_of, place_files
 from tests.contracts.declared import FEATURE, LABEL, declared
 from tests.stages.pipeline_world import declaration, run, write_month, write_params
 
@@ -69,13 +70,13 @@ def test_a_glob_that_matches_nothing_is_an_error():
 def test_a_source_that_is_not_there_is_an_error(tmp_path):
     made = declared(FEATURE, LABEL, source={"path": str(tmp_path / "nowhere")})
     with pytest.raises(ConfigError, match="nowhere' cannot be listed"):
-        copy_files(made, tmp_path / "raw")
+        copy_files(made, tmp_path / "raw", tmp_path / "copied.json")
 
 
 def test_one_file_may_be_the_source(tmp_path):
     (tmp_path / "a table.csv").write_text("c,y\n")
     made = declared(FEATURE, LABEL, source={"path": str(tmp_path / "a table.csv"), "files": ["a table.csv"]})
-    assert copy_files(made, tmp_path / "raw") == ({"all"}, 1)
+    assert copy_files(made, tmp_path / "raw", tmp_path / "copied.json") == ({"all"}, 1)
     assert (tmp_path / "raw/all/a table.csv").read_text() == "c,y\n"
 
 
@@ -92,6 +93,36 @@ def test_unchanged_partitions_are_left_alone_and_changed_ones_replaced(project, 
     first = Path("data/raw/2024-01/2024-01/rows.csv")
     assert first.stat().st_mtime_ns == before[first]
     assert not list(Path("data/raw").glob(".new-*"))
+
+
+def test_only_what_is_new_at_the_source_is_copied(project, monkeypatch):
+    for month in (1, 2):
+        write_month(project / "source", month, 10)
+    write_params(declaration())
+    copied: list[str] = []
+    monkeypatch.setattr("stages.acquire.copy_file", lambda fs, name, to: (copied.append(to.name), copy_file(fs, name, to)))
+    run("acquire")
+    assert copied.count("rows.csv") == 2
+    for change, again in (
+        (lambda: None, 0),
+        (lambda: os.utime(project / "source/2024-02/rows.csv", ns=(1, 1)), 1),
+        (lambda: Path("data/raw/2024-01/2024-01/rows.csv").write_text("broken here\n"), 1),
+        (lambda: Path(".checkpoints/acquire.json").unlink(), 2),
+    ):
+        copied.clear()
+        change()
+        run("acquire")
+        assert copied.count("rows.csv") == again
+    assert Path("data/raw/2024-01/2024-01/rows.csv").read_bytes() == (project / "source/2024-01/rows.csv").read_bytes()
+
+
+def test_hidden_files_are_no_data(project):
+    write_month(project / "source", 1, 10)
+    (project / "source/2024-01/.ipynb_checkpoints").mkdir()
+    (project / "source/2024-01/.ipynb_checkpoints/rows.csv").write_text("a copy\n")
+    write_params(declaration(source={"kind": "files", "path": "source", "files": ["**/rows.csv"]}))
+    run("acquire")
+    assert [str(path) for path in Path("data/raw").rglob("rows.csv")] == ["data/raw/2024-01/2024-01/rows.csv"]
 
 
 def test_simulated_months_are_made_once(project, capsys):

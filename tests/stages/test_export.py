@@ -10,12 +10,16 @@ import pytest
 import torch
 
 from stages import export
+from stages.exporting.graphs import ranker_graph
 from stages.exporting.manifest import SECTIONS
-from stages.exporting.parity import largest_difference, raw_feed, sliced, torch_probabilities
+from stages.exporting.parity import largest_difference, pixels_feed, raw_feed, sliced, torch_probabilities
 from stages.features.apply import Encoder
 from stages.files import read_json, sha256_file
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
 from stages.models.model_folder import load_model
+from stages.models.network import build_network
+from stages.scoring import RANKER_ROWS
+from tests.models.encoded_world import NETWORK_NAMES, World, model_config, spec_of
 from tests.stages.pipeline_world import declaration
 
 BATCH_SIZES = (1, 2, 7, 1024)
@@ -62,7 +66,8 @@ def test_graphs_give_torch_probabilities_at_every_batch_size(here):
     found = read_json(Path("reports/parity.json"))
     assert found["rows"] == 300
     graphs = ("ranker", "ctr", "ctr_packed")
-    assert set(found["max_abs_difference"]) == {f"{graph}_batch_{size}" for graph in graphs for size in (1, 64)}
+    names = {f"{graph}_batch_{size}" for graph in graphs for size in (1, 64)}
+    assert set(found["max_abs_difference"]) == names | {"creative_encoder_batch_64"}
     assert max(found["max_abs_difference"].values()) <= 1e-6
 
 
@@ -73,6 +78,29 @@ def test_the_creative_encoder_gives_torch_embeddings(here):
         expected = network.creative_encoder(torch.from_numpy(pixels)).numpy()
     found = session("creative_encoder").run(None, {"creative_pixels": pixels})[0]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NETWORK_NAMES)
+def test_a_row_has_the_same_bits_wherever_in_a_full_batch_it_stands(name):
+    torch.manual_seed(0)
+    world = World(num_dense=5)
+    network = build_network(model_config(name), spec_of(world)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(std=0.5)
+    table = np.random.default_rng(0).normal(size=(10, network.creative_dim)).astype(np.float32)
+    runner = ort.InferenceSession(ranker_graph(network, table).SerializeToString(), providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(1)
+    rows = {
+        "cat_idx": np.stack([rng.integers(0, num_ids, RANKER_ROWS) for num_ids in world.num_ids], axis=1),
+        "num_feats": rng.normal(size=(RANKER_ROWS, 5)).astype(np.float32),
+        "creative_idx": rng.integers(0, 10, RANKER_ROWS),
+    }
+    expected = runner.run(["p_click"], rows)[0]
+    assert expected.std() > 0.05
+    for shift in (1, 2, 3, 5, 17):
+        rolled = runner.run(["p_click"], {column: np.roll(values, shift, axis=0) for column, values in rows.items()})[0]
+        assert np.array_equal(np.roll(rolled, -shift), expected), shift
 
 
 def test_an_embedding_is_taken_where_the_creative_is_unknown_and_only_there(here):
@@ -95,6 +123,18 @@ def test_encoder_and_ranker_one_after_the_other_are_the_fused_graph(here):
     two = session("ranker").run(None, feed)[0]
     fused = session("ctr")
     np.testing.assert_allclose(fused.run(None, raw_feed(rows, fused))[0], two, rtol=0, atol=2e-7)
+
+
+def test_an_encoder_that_sees_other_than_the_tower_is_found(here, monkeypatch):
+    spec = load_spec(Path("data/encoded"))
+    images, split = np.array(load_creatives(Path("data/encoded"), spec)), load_split(Path("data/encoded"), "test", spec)
+    network, folder = load_model(Path("artifacts/model")), Path("artifacts/export")
+    table = export.creative_table(network, images)
+    expected = torch_probabilities(network, split, table)
+    same = pixels_feed(split, folder / "creative_encoder.onnx", table[:1], images)
+    assert largest_difference(folder / "ranker.onnx", same, expected, 64) <= 1e-6
+    other = pixels_feed(split, folder / "creative_encoder.onnx", table[:1], 255 - images)
+    assert largest_difference(folder / "ranker.onnx", other, expected, 64) > 1e-3
 
 
 def test_no_column_shares_its_name_with_a_value_inside_the_fused_graph(here):

@@ -65,7 +65,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         manifest = {"files": {"ctr.onnx": "ab" * 32}, "data": {"test.parquet": "cd" * 32}, "code": "ef" * 32}
         write_json(
             "artifacts/export/manifest.json",
-            manifest | {"params": params() | {"model": {"name": "dcnv2", "dims": [8, 4]}}},
+            manifest | {"params": params() | {"model": {"name": "dcnv2", "dims": [8, 4]}, "train": {"average_frac": 0.1}}},
         )
         (report.CURVES_DIR / "val").mkdir(parents=True)
         (report.CURVES_DIR / "val/log_loss.tsv").write_text("step\tlog_loss\n10\t0.5\n20\t0.4\n30\t0.45\n")
@@ -96,7 +96,7 @@ def test_card_has_every_chapter_and_the_numbers(project, capsys: pytest.CaptureF
         assert text in page
     auc = json.loads(evaluate.METRICS_PATH.read_text())["auc"]
     assert f"{auc:.4f}" in page
-    assert "The weights of step 20 were kept" in page
+    assert "The weights at step 20 were kept" in page
     assert page.count("data:image/png;base64,") == 4
     assert "report: reports/model_card.html" in capsys.readouterr().out
 
@@ -146,12 +146,17 @@ def test_best_step_is_the_lowest_validation_loss_and_timings_are_not_read(tmp_pa
     assert best_step({}) is None
 
 
-def evaluation(gap: tuple[float | None, float | None], ratio: tuple[float, float], clicks: int = 5000) -> dict:
+def evaluation(
+    gap: tuple[float | None, float | None], ratio: tuple[float, float], clicks: int = 5000, quiet: int = 90_000
+) -> dict:
     difference = {"value": 0.0, "low": gap[0], "high": gap[1]}
+    if gap[0] is None:
+        difference["reason"] = "no interval: 3 clicks"
     model = {"observed_over_predicted": {"value": sum(ratio) / 2, "low": ratio[0], "high": ratio[1]}}
     weak = {"value": "tv", "auc": {"value": 0.55, "low": 0.48, "high": 0.6}}
     differences = {"lightgbm": {"log_loss": difference}}
-    return {"clicks": clicks, "models": {"model": model}, "differences": differences, "slices": {"device": [weak]}}
+    counts = {"rows": clicks + quiet, "clicks": clicks}
+    return counts | {"models": {"model": model}, "differences": differences, "slices": {"device": [weak]}}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +165,7 @@ def evaluation(gap: tuple[float | None, float | None], ratio: tuple[float, float
         ((-0.2, -0.1), "is better than"),
         ((0.1, 0.2), "is worse than"),
         ((-0.1, 0.1), "not measurably"),
-        ((None, None), "cannot be told"),
+        ((None, None), "cannot be told apart from LightGBM: no interval: 3 clicks."),
     ],
 )
 def test_verdict_follows_the_interval(gap: tuple, words: str) -> None:
@@ -169,9 +174,9 @@ def test_verdict_follows_the_interval(gap: tuple, words: str) -> None:
 
 def test_cautions_name_drift_few_clicks_weak_slices_and_quarantine() -> None:
     total = {"raw": 100, "quarantined": 7}
-    text = " ".join(cautions(evaluation((0.0, 0.0), (1.2, 1.4), clicks=80), {"total": total}))
+    text = " ".join(cautions(evaluation((0.0, 0.0), (1.2, 1.4), clicks=80, quiet=60), {"total": total}))
     assert "30% more clicks came than predicted" in text
-    assert "only 80 clicks" in text
+    assert "only 80 clicks" in text and "only 60 test rows without a click" in text
     assert "By device: the ranking is not proven better than chance for tv" in text
     assert "7.0% of the raw rows are in quarantine" in text
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from contracts.declaration import Split
-from stages.files import read_json
-from stages.split import cut, exclude_entities
+from stages.files import read_json, write_parquet
+from stages.split import OUT_OF_TIME, cut, exclude_entities
 from tests.stages.pipeline_world import declaration, run, write_month, write_params
 
 
@@ -34,6 +34,42 @@ def test_cut_by_time_keeps_equal_times_together():
     codes = cut(times, np.zeros(10, dtype=int), by(by="time", val_frac=0.2, test_frac=0.3))
     # Sorted: 1 2 3 5 5 5 5 8 9 9. The last three are test; of the seven before, the last two begin within the 5s.
     assert codes.tolist() == [1, 0, 2, 1, 1, 0, 0, 2, 2, 1]
+
+
+def test_with_test_months_no_train_row_is_of_the_time_of_test_and_no_instant_is_in_two():
+    months = np.array([0, 0, 0, 0, 0, 1, 1, 1])
+    times = np.array([1, 2, 3, 9, 5, 5, 6, 2])  # 9 came late, 5 is where test begins, 2 came with the wrong month
+    codes = cut(times, months, by(by="time", val_frac=0.3, test_months=1))
+    assert codes.tolist() == [0, 0, 1, OUT_OF_TIME, OUT_OF_TIME, 2, 2, OUT_OF_TIME]
+
+
+def test_rows_out_of_time_are_counted(clean_months):
+    path = Path("data/clean/2024-03/impressions.parquet")
+    march = pl.read_parquet(path)
+    early = pl.when(pl.int_range(pl.len()) == 0).then(pl.col("t") - pl.duration(days=70)).otherwise("t").alias("t")
+    write_parquet(path, march.with_columns(early))
+    run("split")
+    report = read_json(Path("reports/split.json"))
+    assert report["out_of_time"] == 1 and report["test"]["rows"] == 99
+    assert report["val"]["to"] < report["test"]["from"]
+
+
+def test_partitions_whose_order_is_not_that_of_their_times_are_an_error(project):
+    for month in (1, 2):
+        write_month(project / "source", month, 200)
+        (project / f"source/2024-{month:02d}").rename(project / f"source/2024-{3 - month:02d}x")
+    files = {"kind": "files", "path": "source", "files": ["*/rows.csv"], "partition": r"(\d{4}-\d{2}x)"}
+    write_params(declaration(images=None, source=files))
+    run("acquire", "validate")
+    with pytest.raises(ValueError, match="takes 2024-02x as the last of 2024-01x, 2024-02x, but .* data.source.order with the"):
+        run("split")
+
+
+def test_a_test_split_of_one_outcome_is_told(clean_months, capfd):
+    path = Path("data/clean/2024-03/impressions.parquet")
+    write_parquet(path, pl.read_parquet(path).with_columns(pl.lit(0, dtype=pl.Int8).alias("y")))
+    run("split")
+    assert "split: test has 0 clicks in 100 rows; one outcome alone tells little" in capfd.readouterr().err
 
 
 def test_cut_by_row_gives_the_exact_shares_in_order():

@@ -170,8 +170,9 @@ def test_each_network_trains_and_beats_the_constant(in_folder, name, capsys):
     assert said.startswith(f"train: {name} on 600 rows, ") and said.count("\n") == 1
 
 
-def test_reported_metrics_are_those_of_the_written_weights(in_folder):
-    prepare(in_folder, max_epochs=3)
+@pytest.mark.parametrize(("name", "precision"), [("deepfm", "32-true"), ("dcnv2", "bf16-mixed"), ("finalmlp", "bf16-mixed")])
+def test_reported_metrics_are_those_of_the_written_weights(in_folder, name, precision):
+    prepare(in_folder, name, trainer={"precision": precision}, max_epochs=3)
     train.main()
     network = load_model(in_folder / "artifacts/model")
     data = train.load_encoded(in_folder / "data/encoded")

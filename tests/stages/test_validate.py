@@ -40,7 +40,7 @@ def test_validate_puts_every_row_in_exactly_one_place(two_months):
     run("acquire", "validate")
     report = read_json(Path("reports/validation.json"))
     assert report["months"]["2024-01"] | {"clicks": 0} == {
-        "raw": 65, "clean": 60, "quarantined": 5, "clicks": 0, "unreadable_images": [],
+        "raw": 65, "clean": 60, "quarantined": 5, "clicks": 0, "unreadable_images": [], "with_image": 54, "unmatched": {},
         "rules": {"columns": 1, "dtype t": 1, "encoding site": 1, "min age": 1, "unique id": 1},
     }  # fmt: skip
     assert report["total"]["raw"] == 125 == report["total"]["clean"] + report["total"]["quarantined"]
