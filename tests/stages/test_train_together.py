@@ -35,9 +35,8 @@ def test_two_processes_learn_what_one_does(tmp_path):
 
 
 @pytest.mark.parametrize("name", NETWORK_NAMES)
-@pytest.mark.parametrize("world", [World(num_creatives=0), World(num_dense=0)], ids=["no creatives", "no numbers"])
-def test_no_process_waits_for_the_gradient_of_what_the_data_has_not(tmp_path, name, world):
-    prepare(tmp_path, name, world, trainer=TOGETHER, max_epochs=1)
+def test_no_process_waits_for_the_gradient_of_what_the_data_has_not(tmp_path, name):
+    prepare(tmp_path, name, World(num_creatives=0, num_dense=0), trainer=TOGETHER, max_epochs=1)
     done = run_module("stages.train", folder=tmp_path)
     assert done.returncode == 0, done.stderr
 
