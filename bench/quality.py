@@ -29,7 +29,9 @@ def measure_sets() -> list[Figure]:
 def measure_large() -> list[Figure]:
     """The default model with ten times the impressions, and fewer epochs."""
     with workspace(LARGE) as space:
-        return [share_row("learnable signal learnt with 10x the impressions (6 M), three epochs, one seed", judged(space, STAGES))]
+        return [
+            share_row("learnable signal learnt with 10x the impressions (6 M), three epochs, one seed", judged(space, STAGES))
+        ]
 
 
 def bank_marketing() -> list[Figure]:

@@ -1,5 +1,6 @@
 """Rules of the project: what the folders may import, what dvc.yaml must say, what README may name."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -95,6 +96,24 @@ def test_every_params_key_of_a_stage_is_in_params_yaml():
             for part in key.split("."):
                 assert part in value, f"{stage}: {key}"
                 value = value[part]
+
+
+def test_every_section_that_a_stage_reads_is_among_its_params():
+    for stage, described in STAGES.items():
+        tree = ast.parse((ROOT / f"stages/{stage}.py").read_text())
+        declared = {key.split(".")[0] for key in described.get("params", [])}
+        read = {name for node in ast.walk(tree) if (name := section_read(node)) is not None}
+        assert read <= declared, f"{stage} reads {sorted(read - declared)} and does not declare it"
+        assert stage == "compose" or read, stage
+
+
+def section_read(node: ast.AST) -> str | None:
+    """The section of params.yaml that `load_section("name", ...)` or `load_params()["name"]` reads."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load_section":
+        return node.args[0].value
+    if isinstance(node, ast.Subscript) and getattr(getattr(node.value, "func", None), "id", "") == "load_params":
+        return node.slice.value
+    return None
 
 
 def test_no_output_is_written_by_two_stages():
