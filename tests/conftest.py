@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.stages.declared_worlds import DECLARATIONS, write_declared
 from tests.stages.exported_world import export_small_model
@@ -14,12 +15,14 @@ LOCUST = Path(__file__).parents[1] / ".venv-load/bin/locust"
 PERF_ANALYZER = SERVING.with_name(".venv-load") / "perf_analyzer"
 NO_TRITON = "there is no Triton in .venv-serving; run `make test`, which installs it"
 NO_PERF_ANALYZER = "there is no perf_analyzer in .venv-load; run `make test`, which installs it"
+NO_GPU = "there is no NVIDIA GPU here, or torch is not built for one"
 NO_LOCUST = "there is no Locust in .venv-load; run `make test`, which installs it"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "triton: runs real Triton out of .venv-serving, which `make test` installs")
     config.addinivalue_line("markers", "perf_analyzer: runs NVIDIA's perf_analyzer out of .venv-load, which `make test` installs")
+    config.addinivalue_line("markers", "gpu: trains on an NVIDIA GPU")
     config.addinivalue_line("markers", "load: runs the load tests' own Python, .venv-load, which `make test` installs")
 
 
@@ -28,12 +31,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(NO_TRITON)
     if item.get_closest_marker("perf_analyzer") and not (PERF_ANALYZER / "perf_analyzer").is_file():
         pytest.skip(NO_PERF_ANALYZER)
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip(NO_GPU)
     if item.get_closest_marker("load") and not LOCUST.is_file():
         pytest.skip(NO_LOCUST)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for what, reason in (("on real Triton", NO_TRITON), ("of load runs", NO_LOCUST), ("with perf_analyzer", NO_PERF_ANALYZER)):
+    left_out = {
+        NO_TRITON: "on real Triton",
+        NO_LOCUST: "of load runs",
+        NO_PERF_ANALYZER: "with perf_analyzer",
+        NO_GPU: "on a GPU",
+    }
+    for reason, what in left_out.items():
         skipped = [report for report in terminalreporter.stats.get("skipped", []) if reason in str(report.longrepr)]
         if skipped:
             terminalreporter.write_line(f"{len(skipped)} tests {what} were skipped: {reason}")

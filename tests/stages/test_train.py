@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from stages import train
 from stages.models import checkpoint_io
@@ -168,6 +169,19 @@ def test_each_network_trains_and_beats_the_constant(in_folder, name, capsys):
     constant = -np.mean(np.where(label == 1, np.log(rate), np.log(1 - rate)))
     assert metrics["val/log_loss"] < constant - 0.02 and metrics["val/auc"] > 0.65
     assert said.startswith(f"train: {name} on 600 rows, ") and said.count("\n") == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", NETWORK_NAMES)
+def test_training_on_a_gpu_learns_what_training_on_a_cpu_does(tmp_path, name):
+    on_gpu = yaml.safe_load((ROOT / "conf/trainer/gpu.yaml").read_text())
+    losses = []
+    for place, trainer in (("cpu", {}), ("gpu", on_gpu)):
+        prepare(tmp_path / place, name, trainer=trainer)
+        done = run_module("stages.train", folder=tmp_path / place)
+        assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr
+        losses.append(json.loads((tmp_path / place / "reports/train/metrics.json").read_text())["val/log_loss"])
+    assert losses[1] == pytest.approx(losses[0], abs=0.02)  # other rounding, other ids hidden
 
 
 @pytest.mark.parametrize(("name", "precision"), [("deepfm", "32-true"), ("dcnv2", "bf16-mixed"), ("finalmlp", "bf16-mixed")])
