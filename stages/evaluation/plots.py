@@ -110,4 +110,5 @@ def _slice_mark(axes: Axes, position: int, estimate: Mapping[str, Any], num_clic
 
 
 def _shortened(text: str) -> str:
+    text = "".join(letter if letter.isprintable() else " " for letter in text)  # no font has a tab
     return text if len(text) <= 28 else f"{text[:27]}…"
