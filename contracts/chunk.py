@@ -39,6 +39,23 @@ class Chunk:
             undecoded=[cell for cell in self.undecoded if cell[1] not in left_out],
         )
 
+    def decoded(self) -> "Chunk":
+        """The chunk with bytes, as old writers of Parquet leave texts, as texts; those that are no UTF-8 are undecoded."""
+        rows, found = self.rows, list(self.undecoded)
+        for name in rows.select(pl.col(pl.Binary)).columns:
+            text = pl.Series(name, [_utf8(cell) for cell in rows[name]], dtype=pl.String)
+            broken = text.is_null() & rows[name].is_not_null()
+            found += [(row, name, str(cell)[2:-1]) for row, cell in rows.filter(broken).select(ROW, name).rows()]
+            rows = rows.with_columns(text)
+        return replace(self, rows=rows, undecoded=found)
+
+
+def _utf8(cell: bytes | None) -> str | None:
+    try:
+        return None if cell is None else cell.decode()
+    except UnicodeDecodeError:
+        return None
+
 
 def repeating(sample: pa.RecordBatch) -> frozenset[str]:
     """Names of the columns that repeat themselves in `sample`."""

@@ -113,7 +113,7 @@ def read_partition(
     for path in _with_rows(files):
         names = names_in(path, declaration, expected, optional)
         for chunk in read_chunks(path, declaration.source.format, names, optional, joined=joined):
-            yield path, chunk.without(left_out)
+            yield path, chunk.without(left_out).decoded()
 
 
 def _with_rows(files: list[Path]) -> list[Path]:

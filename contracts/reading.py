@@ -55,8 +55,7 @@ def _read_parquet(
         first = 1
         for batch in file.iter_batches(batch_size=PARQUET_ROWS):
             rows = _decoded(batch)
-            rows = rows.with_columns(pl.Series(ROW, np.arange(first, first + len(rows)), dtype=pl.UInt32))
-            yield _with_texts(rows)
+            yield Chunk(rows=rows.with_columns(pl.Series(ROW, np.arange(first, first + len(rows)), dtype=pl.UInt32)))
             first += len(rows)
 
 
@@ -64,24 +63,6 @@ def _decoded(batch: pa.RecordBatch) -> pl.DataFrame:
     rows = pl.from_arrow(pa.Table.from_batches([batch]))
     rows.columns = batch.schema.names  # Polars renames a column without a name, such as pandas writes
     return rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-
-
-def _with_texts(rows: pl.DataFrame) -> Chunk:
-    """A chunk in which bytes are texts, as old writers of Parquet leave them; those that are no UTF-8 count as undecoded."""
-    found: list[tuple[int, str, str]] = []
-    for name in rows.select(pl.col(pl.Binary)).columns:
-        text = pl.Series(name, [_utf8(cell) for cell in rows[name]], dtype=pl.String)
-        broken = text.is_null() & rows[name].is_not_null()
-        found += [(row, name, str(cell)[2:-1]) for row, cell in rows.filter(broken).select(ROW, name).rows()]
-        rows = rows.with_columns(text)
-    return Chunk(rows=rows, undecoded=found)
-
-
-def _utf8(cell: bytes | None) -> str | None:
-    try:
-        return None if cell is None else cell.decode()
-    except UnicodeDecodeError:
-        return None
 
 
 def _why(error: Exception, fmt: Format) -> str:

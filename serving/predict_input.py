@@ -99,7 +99,7 @@ def read_declaration(path: Path) -> Declaration:
 def _with_only(names: list[str], first: Chunk, rest: Iterator[Chunk]) -> Iterator[Chunk]:
     """The chunks without the columns that nobody needs, whose cells then cannot be wrong either."""
     for chunk in chain([first], rest):
-        yield chunk.without({*chunk.rows.columns} - {*names, ROW})
+        yield chunk.without({*chunk.rows.columns} - {*names, ROW}).decoded()
 
 
 class ImageFolder(Mapping[str, bytes]):

@@ -95,13 +95,14 @@ def copy_files(declaration: Declaration, raw_dir: Path, stamp: Path) -> tuple[se
         copied = side_by_side(lambda name, to=fresh: copy_file(filesystem, f"{root}/{name}", to / name), members, COPIES_AT_ONCE)
         for _ in tqdm(copied, desc=f"acquire {partition}", total=len(members), unit="file", disable=None):
             pass
-        if final.is_dir() and sha256_tree(final) == sha256_tree(fresh):
+        content = sha256_tree(fresh)
+        if final.is_dir() and sha256_tree(final) == content:
             shutil.rmtree(fresh)
         else:
             shutil.rmtree(final, ignore_errors=True)
             fresh.rename(final)
             changed += 1
-        now[partition] = {"source": source, "content": sha256_tree(final)}
+        now[partition] = {"source": source, "content": content}
     write_json(stamp, now)
     return set(wanted), changed
 

@@ -61,7 +61,7 @@ def ordered_files(clean_dir: Path, declaration: Declaration) -> list[Path]:
 
 
 def assign(files: list[Path], declaration: Declaration, seed: int) -> np.ndarray:
-    """Split code of every clean row, int8: 0 train, 1 val, 2 test, 3 excluded."""
+    """Split code of every clean row, int8: 0 train, 1 val, 2 test, EXCLUDED or OUT_OF_TIME."""
     split = declaration.split
     sizes = [pq.read_metadata(path).num_rows for path in files]
     partition_N = np.repeat(np.arange(len(files)), sizes)

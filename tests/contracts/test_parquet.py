@@ -61,6 +61,17 @@ def test_bytes_are_texts_unless_they_are_no_utf8(tmp_path):
     assert read(tmp_path, texts, {"role": "info", "dtype": "string", "nullable": True})[0] == ["12", None]
 
 
+def test_bytes_that_are_left_out_may_be_anything(tmp_path):
+    left_out = [{"name": "thumb", "why": "pixels"}]
+    pq.write_table(pa.table({"item": [1], "c": ["a"], "y": [1], "thumb": [b"\xff"]}), tmp_path / "rows.parquet")
+    pq.write_table(pa.table({"item": [1], "price": [2.5], "thumb": [b"\xff"]}), tmp_path / "items.parquet")
+    join = {"files": "items.parquet", "key": "item", "leave_out": left_out}
+    columns = ({"name": "item", "role": "info", "dtype": "int"}, {"name": "price", "role": "numeric", "dtype": "float"})
+    declaration = declared(*columns, FEATURE, LABEL, source={"joins": [join]}, leave_out=left_out)
+    clean, rejected = check_file(tmp_path / "rows.parquet", declaration, side_tables(tmp_path, declaration))
+    assert clean.select("item", "price").rows() == [(1, 2.5)] and rejected == []
+
+
 @pytest.mark.parametrize(
     ("values", "dtype", "words"),
     [
