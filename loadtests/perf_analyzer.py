@@ -6,7 +6,9 @@ refused it). It also asks for Triton's statistics, which need the secret, and ta
 servers that were made for a trial.
 """
 
+import math
 import os
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +19,16 @@ import numpy as np
 from loadtests.bodies import MODEL
 from loadtests.perf_analyzer_export import read_export
 from loadtests.perf_analyzer_input import Key, Requests
-from loadtests.perf_analyzer_process import finish
+from loadtests.perf_analyzer_process import NeverBegan, finish
 from loadtests.samples import Window, within
+from serving.admin import AdminApi
 from serving.secret import grpc_headers, http_headers
 
 FOLDER = Path(".venv-load/perf_analyzer")
 PROTOCOLS = {"grpc": "grpc", "http": "http_binary"}  # as perf_analyzer and as samples call them
 GRACE_S = 20.0  # to start, to read its input and to write its results
+STARTS = 3
+ASK_TIMEOUT_S = 5.0
 WINDOWS = 3  # fewer are never "stable" to perf_analyzer, which then writes no results
 ANY_SPREAD = "1000000"  # percent, between its windows: whether a figure is stable is for us to say
 
@@ -94,7 +99,7 @@ class PerfAnalyzer:
             folder = Path(name)
             self.requests.write(folder / "requests.json")
             command = [*self._command(folder), *arguments]
-            cpu_s, wall_s = finish(command, folder / "said", self._environment(), seconds * 2 + GRACE_S)
+            cpu_s, wall_s = self._finish(command, folder / "said", seconds * 2 + GRACE_S)
             samples = read_export(
                 folder / "export.json",
                 kind=PROTOCOLS[self.protocol],
@@ -107,6 +112,26 @@ class PerfAnalyzer:
         ended_s = started_s + seconds if offsets_ns is not None else samples["sent_s"][-1]
         window = Window(start_s=started_s + warmup_s, end_s=ended_s)
         return Load(samples=within(samples, window), window=window, cpu_s=cpu_s, wall_s=wall_s)
+
+    def _finish(self, command: list[str], said: Path, timeout_s: float, starts: int = STARTS) -> tuple[float, float]:
+        """`finish`, and again where it never began."""
+        before = self._answered()
+        try:
+            return finish(
+                command, said, self._environment(), timeout_s, begin_s=GRACE_S, began=lambda: self._answered() != before
+            )
+        except NeverBegan as error:
+            if starts == 1:
+                raise
+            print(f"{error}; it is started again", file=sys.stderr)
+        return self._finish(command, said, timeout_s, starts - 1)
+
+    def _answered(self) -> float:
+        """Requests that the server has answered; NaN, which equals nothing, if it does not say."""
+        try:
+            return AdminApi(f"http://{self.target.http}", self.target.secret, ASK_TIMEOUT_S).answered(MODEL)
+        except ValueError:
+            return math.nan
 
     def _command(self, folder: Path) -> list[str]:
         over_grpc = self.protocol == "grpc"

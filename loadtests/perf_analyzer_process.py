@@ -1,9 +1,11 @@
 """perf_analyzer as a process: run to its end within a time, and what it said as one sentence where it failed."""
 
+import math
 import os
 import re
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 POLL_S = 0.05
@@ -17,27 +19,44 @@ class RequestFailed(ValueError):
     """A request was not answered, at which perf_analyzer ends, or waits for ever."""
 
 
+class NeverBegan(RequestFailed):
+    """It sent nothing: its main thread can wake a worker a moment before that sleeps, and then both wait for ever."""
+
+
 class Overloaded(RequestFailed):
     """The server's bounded queue refused a request."""
 
 
-def finish(command: list[str], said: Path, environment: dict[str, str], timeout_s: float) -> tuple[float, float]:
+def finish(
+    command: list[str],
+    said: Path,
+    environment: dict[str, str],
+    timeout_s: float,
+    *,
+    begin_s: float = math.inf,
+    began: Callable[[], bool] = lambda: True,
+) -> tuple[float, float]:
     """Run the command to its end; seconds of processor and of clock. Its output goes to `said`.
 
-    Raises Overloaded, RequestFailed also where it took longer than `timeout_s`, and ValueError where something else went wrong.
+    Raises NeverBegan if after `begin_s` it has not `began`, Overloaded, RequestFailed also where it took longer than
+    `timeout_s`, and ValueError where something else went wrong.
     """
     started = time.perf_counter()
     with said.open("wb") as output:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
-    deadline, failed = started + timeout_s, False
+    deadline, begin, failed = started + timeout_s, started + begin_s, False
     try:
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)  # alone tells what this one child used
             if pid:
                 process.returncode = os.waitstatus_to_exitcode(status)
                 break
+            if time.perf_counter() > begin:
+                if not began():
+                    raise NeverBegan(f"perf_analyzer sent nothing within {begin_s:.0f} s and was killed: {reason(said)}")
+                begin = math.inf
             if time.perf_counter() > deadline:
                 break
             if not failed and ANSWER_FAILED in said.read_text(errors="replace"):

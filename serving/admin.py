@@ -60,6 +60,17 @@ class AdminApi:
             raise ValueError(f"{self._url} does not list its models: {reason(answer.data)}")
         return all(model.get("state") != "UNLOADING" for model in json.loads(answer.data))
 
+    def answered(self, model: str) -> int:
+        """Requests to the model that ended, well or not, since it was loaded. Raises ValueError if the server does not say."""
+        try:
+            answer = self._pool.request("GET", f"{self._url}/v2/models/{model}/stats", headers=self._closed_headers)
+        except HTTPError as error:
+            raise ValueError(f"{self._url} does not answer ({type(error).__name__})") from None
+        if answer.status != 200:
+            raise ValueError(f"{self._url} does not tell the statistics of '{model}': {reason(answer.data)}")
+        ends = [version["inference_stats"] for version in json.loads(answer.data)["model_stats"]]
+        return sum(int(end[kind]["count"]) for end in ends for kind in ("success", "fail"))
+
     def _status(self, path: str) -> int:
         try:
             return self._pool.request("GET", self._url + path, headers=self._headers).status

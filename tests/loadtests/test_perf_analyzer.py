@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from contracts.columns import Column
 from loadtests.perf_analyzer import PerfAnalyzer, installed, schedule_us
 from loadtests.perf_analyzer_export import due, read_export
 from loadtests.perf_analyzer_input import first_row, requests_of, without_missing
-from loadtests.perf_analyzer_process import Overloaded, RequestFailed, finish
+from loadtests.perf_analyzer_process import NeverBegan, Overloaded, RequestFailed, finish
 from loadtests.perf_analyzer_target import analyzers, target_of
 from loadtests.samples import count, latencies_ms
 from loadtests.traffic import read_traffic
@@ -112,8 +113,8 @@ def test_the_first_row_is_named_as_the_export_packs_it():
     assert first_row(tensors) == ("a\x02\0\0\0bc", (0.5,))
 
 
-def said(tmp_path, script, timeout_s=5.0):
-    return finish(["bash", "-c", script], tmp_path / "said", {"PATH": "/usr/bin:/bin"}, timeout_s)
+def said(tmp_path, script, timeout_s=5.0, **begin):
+    return finish(["bash", "-c", script], tmp_path / "said", {"PATH": "/usr/bin:/bin"}, timeout_s, **begin)
 
 
 def test_a_full_queue_is_told_from_other_failures(tmp_path):
@@ -130,6 +131,14 @@ def test_a_generator_that_hangs_is_killed(tmp_path):
     with pytest.raises(RequestFailed, match="a request was not answered"):
         said(tmp_path, "echo 'Failed to retrieve results from inference request.'; sleep 60", timeout_s=60)
     assert time.monotonic() - started < 10
+
+
+def test_a_generator_that_never_begins_is_killed_soon(tmp_path):
+    with pytest.raises(NeverBegan, match="sent nothing within 0 s and was killed: still here"):
+        said(tmp_path, "echo still here; sleep 60", begin_s=0.2, began=lambda: False)
+    asked = []
+    assert said(tmp_path, "sleep 0.6", begin_s=0.1, began=lambda: asked.append(1) is None)[1] >= 0.6
+    assert asked == [1]
 
 
 def test_what_the_generator_used_is_its_own(tmp_path):
@@ -173,6 +182,26 @@ def test_a_rate_is_kept_and_lateness_is_told(triton, traffic):
     assert len(load.samples) == pytest.approx(200, abs=2)
     assert np.diff(load.samples["intended_s"]) == pytest.approx(1 / 200, abs=1e-5)
     assert np.min(load.late_ms) >= -1e-3
+
+
+HANGS_ONCE = """#!/bin/bash
+[ -e {begun} ] && exec {program} "$@"
+touch {begun}; exec sleep 60
+"""
+
+
+@pytest.mark.triton
+@pytest.mark.perf_analyzer
+def test_a_generator_that_never_began_is_started_again(triton, traffic, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("loadtests.perf_analyzer.GRACE_S", 2.0)
+    good = analyzers(target_of(triton), requests_of(traffic, 1, 10), ("http",), 1e-6)["http"]
+    (tmp_path / "lib").symlink_to(good.folder.resolve() / "lib")
+    wrapper = tmp_path / "perf_analyzer"
+    wrapper.write_text(HANGS_ONCE.format(begun=tmp_path / "begun", program=good.folder.resolve() / "perf_analyzer"))
+    wrapper.chmod(0o755)
+    samples = replace(good, folder=tmp_path).open(50, 0.7, 0.2, np.random.default_rng(0)).samples
+    assert count(samples)["ok"] == len(samples) > 10
+    assert "sent nothing within 2 s and was killed: it said nothing; it is started again" in capsys.readouterr().err
 
 
 @pytest.mark.triton

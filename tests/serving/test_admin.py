@@ -3,6 +3,7 @@
 import pytest
 
 from serving.admin import AdminApi, reason
+from tests.serving.doors import over_http, packed
 from tests.serving.served_world import free_ports, secret_of
 
 pytestmark = pytest.mark.triton
@@ -21,6 +22,15 @@ def test_a_running_server_says_what_it_serves(server):
     assert admin.settled()
 
 
+def test_answers_are_counted_well_or_not(server, spec, exported_rows):
+    admin, tensors = AdminApi(server.http_url, secret_of(server)), packed(exported_rows[:3], spec)
+    before = admin.answered("ctr")
+    assert over_http(server, tensors).code == "OK"
+    tensors["categorical"][1, 0] = b"\xff"
+    assert over_http(server, tensors).code == "INVALID_ARGUMENT"
+    assert admin.answered("ctr") == before + 2
+
+
 def test_a_model_that_is_not_there_is_not_loaded(server):
     with pytest.raises(ValueError, match="model 'none' was not loaded: failed to load 'none', failed to poll from model"):
         AdminApi(server.http_url, secret_of(server)).load("none")
@@ -35,6 +45,8 @@ def test_without_the_secret_nothing_is_loaded_or_listed(server, secret):
         stranger.unload("ctr")
     with pytest.raises(ValueError, match="does not list its models: This API is restricted"):
         stranger.settled()
+    with pytest.raises(ValueError, match="does not tell the statistics of 'ctr': This API is restricted"):
+        stranger.answered("ctr")
 
 
 def test_a_server_that_is_not_there_is_said(nobody):
@@ -44,6 +56,8 @@ def test_a_server_that_is_not_there_is_said(nobody):
         admin.load("ctr")
     with pytest.raises(ValueError, match=f"{nobody} does not answer \\(NewConnectionError\\)"):
         admin.settled()
+    with pytest.raises(ValueError, match=f"{nobody} does not answer"):
+        admin.answered("ctr")
 
 
 def test_the_reason_is_one_line_of_whatever_was_answered():
