@@ -1,6 +1,7 @@
 """Triton's control and health APIs over HTTP: is it ready, load this model. The closed ones need the secret."""
 
 import json
+from typing import Any
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -52,24 +53,23 @@ class AdminApi:
 
     def settled(self) -> bool:
         """Have all versions ended that were replaced. Raises ValueError if the server does not say."""
-        try:
-            answer = self._pool.request("POST", f"{self._url}/v2/repository/index", headers=self._closed_headers)
-        except HTTPError as error:
-            raise ValueError(f"{self._url} does not answer ({type(error).__name__})") from None
-        if answer.status != 200:
-            raise ValueError(f"{self._url} does not list its models: {reason(answer.data)}")
-        return all(model.get("state") != "UNLOADING" for model in json.loads(answer.data))
+        models = self._told("POST", "/v2/repository/index", "list its models")
+        return all(model.get("state") != "UNLOADING" for model in models)
 
     def answered(self, model: str) -> int:
         """Requests to the model that ended, well or not, since it was loaded. Raises ValueError if the server does not say."""
+        told = self._told("GET", f"/v2/models/{model}/stats", f"tell the statistics of '{model}'")
+        ends = [version["inference_stats"] for version in told["model_stats"]]
+        return sum(int(end[kind]["count"]) for end in ends for kind in ("success", "fail"))
+
+    def _told(self, method: str, path: str, what: str) -> Any:
         try:
-            answer = self._pool.request("GET", f"{self._url}/v2/models/{model}/stats", headers=self._closed_headers)
+            answer = self._pool.request(method, self._url + path, headers=self._closed_headers)
         except HTTPError as error:
             raise ValueError(f"{self._url} does not answer ({type(error).__name__})") from None
         if answer.status != 200:
-            raise ValueError(f"{self._url} does not tell the statistics of '{model}': {reason(answer.data)}")
-        ends = [version["inference_stats"] for version in json.loads(answer.data)["model_stats"]]
-        return sum(int(end[kind]["count"]) for end in ends for kind in ("success", "fail"))
+            raise ValueError(f"{self._url} does not {what}: {reason(answer.data)}")
+        return json.loads(answer.data)
 
     def _status(self, path: str) -> int:
         try:
