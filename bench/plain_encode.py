@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
-from contracts.images import to_pixels
+from contracts.tables.images import to_pixels
 
 MIN_COUNT, NUM_BUCKETS, MAX_SIGMA, IMAGE_SIZE = 10, 24, 8.0, 32  # conf/features/default.yaml
 LOGGED = ("frequency", "days_since_launch", "floor_price")  # conf/data/simulated.yaml

@@ -8,7 +8,7 @@ import tritonclient.http as triton_http
 from bench.figures import Figure, at_most
 from bench.served_capacity import measured_capacity
 from bench.served_entry import say, served_main
-from contracts.request import PROBABILITY
+from contracts.serving.request import PROBABILITY
 from loadtests.bodies import binary_body
 from loadtests.capacity_settings import SpikeConfig
 from loadtests.latency import quantile

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from contracts.serving_config import ServerConfig
+from contracts.serving.config import ServerConfig
 from serving.ports import free_ports
 from serving.server import TritonServer
 from serving.settings import changed

@@ -12,9 +12,10 @@ import tritonclient.grpc as grpc
 from pydantic import TypeAdapter
 
 from bench.figures import Figure
-from contracts.declaration import Declaration
-from contracts.raw import partitions, read_images
-from contracts.request import CATEGORICAL, IMAGE, NUMERIC, numbers, request_of, strings
+from contracts.dataset.declaration import Declaration
+from contracts.dataset.partitions import partitions
+from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, numbers, request_of, strings
+from contracts.tables.raw import read_images
 from serving.server import EXPORTED
 from serving.settings import load_server_config
 from serving.trial import trial_server

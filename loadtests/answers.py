@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from tritonclient.grpc import service_pb2
 
-from contracts.request import MODEL_VERSION, PROBABILITY
+from contracts.serving.request import MODEL_VERSION, PROBABILITY
 from loadtests.pool import Prepared
 
 REFUSED = ("INVALID_ARGUMENT", "400", "404", "413", "422")

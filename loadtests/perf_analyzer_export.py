@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from contracts.request import CATEGORICAL, NUMERIC, PROBABILITY
+from contracts.serving.request import CATEGORICAL, NUMERIC, PROBABILITY
 from loadtests.perf_analyzer_input import Key
 from loadtests.samples import KINDS, OUTCOMES, SAMPLE
 

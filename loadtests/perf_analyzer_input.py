@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from contracts.columns import Column
-from contracts.request import CATEGORICAL, NUMERIC
+from contracts.dataset.columns import Column
+from contracts.serving.request import CATEGORICAL, NUMERIC
 from loadtests.traffic import Traffic
 
 Key = tuple[str, tuple[float, ...]]  # of a request: its first row as perf_analyzer exports it

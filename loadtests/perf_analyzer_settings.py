@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from contracts.config_errors import ConfigError, describe
+from contracts.dataset.config_errors import ConfigError, describe
 
 CONF = Path(__file__).resolve().parents[1] / "conf/loadtest/bench"
 STRICT = ConfigDict(extra="forbid")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from contracts.request import CATEGORICAL, IMAGE, RequestSpec
+from contracts.serving.request import CATEGORICAL, IMAGE, RequestSpec
 from loadtests.bodies import BODIES, Tensors, fits_json
 from loadtests.pool import Prepared, write_pool
 from loadtests.settings import LoadConfig

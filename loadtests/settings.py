@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from contracts.config_errors import ConfigError, describe
+from contracts.dataset.config_errors import ConfigError, describe
 
 CONF = Path(__file__).resolve().parents[1] / "conf/loadtest"
 STRICT = ConfigDict(extra="forbid")

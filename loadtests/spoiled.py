@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from contracts.columns import Column
-from contracts.request import CATEGORICAL, IMAGE, NUMERIC, RequestSpec
+from contracts.dataset.columns import Column
+from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, RequestSpec
 from loadtests.bodies import Tensors
 
 FEATURES = Path("artifacts/export/features.json")

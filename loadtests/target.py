@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
-from contracts.serving_config import ServerConfig
+from contracts.serving.config import ServerConfig
 from loadtests import children
 from loadtests.settings import LoadConfig
 from serving.admin import AdminApi

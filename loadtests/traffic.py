@@ -15,9 +15,10 @@ import numpy as np
 import polars as pl
 from pydantic import TypeAdapter
 
-from contracts.declaration import Declaration
-from contracts.raw import partitions, read_images
-from contracts.request import CATEGORICAL, IMAGE, NUMERIC, RequestSpec, numbers, request_of, strings
+from contracts.dataset.declaration import Declaration
+from contracts.dataset.partitions import partitions
+from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, RequestSpec, numbers, request_of, strings
+from contracts.tables.raw import read_images
 
 DECLARATION, TEST, TRAIN, RAW = (
     Path("artifacts/export/declaration.json"),

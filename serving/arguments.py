@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.serving_config import ServerConfig
+from contracts.serving.config import ServerConfig
 from serving.secret import HEADER
 
 CLOSED = "model-repository,shared-memory,trace,logging,statistics"  # APIs that need the secret

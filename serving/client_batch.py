@@ -1,4 +1,4 @@
-"""Checked rows as requests: packed into the tensors of `contracts.request`, cut where a request would grow too large.
+"""Checked rows as requests: packed into the tensors of `contracts.serving.request`, cut where a request would grow too large.
 
 Shape letters: N rows, C categorical columns, M numeric columns.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from contracts.request import CATEGORICAL, IMAGE, NUMERIC, numbers, strings
+from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, numbers, strings
 from serving.client_rows import as_polars, column_names, needed_columns, typed
 from serving.served_model import ServedModel
 

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from contracts.chunk import ROW, Chunk
-from contracts.columns import Column
-from contracts.contract import Contract
-from contracts.request import RequestSpec
-from contracts.source import Format
+from contracts.dataset.columns import Column
+from contracts.dataset.source import Format
+from contracts.serving.request import RequestSpec
+from contracts.tables.chunk import ROW, Chunk
+from contracts.tables.contract import Contract
 from serving.client_errors import BrokenRows
 from serving.triton.refusal import refused_value
 

@@ -14,7 +14,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from contracts.serving_config import ServerConfig
+from contracts.serving.config import ServerConfig
 from serving.arguments import Paths, triton_arguments
 from serving.entry import run
 from serving.secret import ENV, admin_secret

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 from tqdm import tqdm
 
-from contracts.chunk import ROW
+from contracts.tables.chunk import ROW
 from serving.client import CtrClient, ServerFailed
 from serving.client_settings import PROTOCOLS
 from serving.entry import run

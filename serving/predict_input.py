@@ -13,16 +13,16 @@ from pathlib import Path
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.chunk import ROW, Chunk
-from contracts.config_errors import describe
-from contracts.contract import Contract, contract_of
-from contracts.declaration import Declaration
-from contracts.header import SourceError
-from contracts.images import check_image
-from contracts.raw import SHARED, main_columns, matching, read_partition, scored_joins, trained_side_tables
-from contracts.reading import read_chunks
-from contracts.request import RequestSpec
-from contracts.source import Format
+from contracts.dataset.config_errors import describe
+from contracts.dataset.declaration import Declaration
+from contracts.dataset.partitions import SHARED, matching
+from contracts.dataset.source import Format, SourceError
+from contracts.serving.request import RequestSpec
+from contracts.tables.chunk import ROW, Chunk
+from contracts.tables.contract import Contract, contract_of
+from contracts.tables.images import check_image
+from contracts.tables.raw import main_columns, read_partition, scored_joins, trained_side_tables
+from contracts.tables.reading import read_chunks
 from serving.client_rows import contract_for, needed_columns
 
 RAW_DIR = Path("data/raw")  # holds the side tables that a declaration's joins name

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from contracts.rejected import REJECTED
+from contracts.tables.rejected import REJECTED
 
 SHOWN_REJECTED = 10  # rows that stderr lists where no file takes them
 

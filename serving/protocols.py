@@ -16,7 +16,7 @@ import tritonclient.http as triton_http
 import urllib3
 from tritonclient.utils import np_to_triton_dtype
 
-from contracts.request import MODEL_VERSION, PROBABILITY
+from contracts.serving.request import MODEL_VERSION, PROBABILITY
 from serving.client_batch import Tensors
 from serving.client_errors import ServerFailed
 from serving.protocol_errors import http_failure, own_errors

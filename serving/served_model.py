@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.columns import Column
-from contracts.request import CATEGORICAL, NUMERIC, RequestSpec
+from contracts.dataset.columns import Column
+from contracts.serving.request import CATEGORICAL, NUMERIC, RequestSpec
 from serving.client_errors import ServerFailed
 
 MAX_IMAGE_BYTES, MAX_REQUEST_BYTES = 1 << 20, 2 << 20  # of servers that do not publish theirs

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from contracts.serving_config import ServerConfig
+from contracts.serving.config import ServerConfig
 from serving.admin import AdminApi
 from serving.arguments import Paths, triton_arguments
 from serving.entry import run

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.config_errors import ConfigError, describe
-from contracts.serving_config import ServerConfig
+from contracts.dataset.config_errors import ConfigError, describe
+from contracts.serving.config import ServerConfig
 
 PARAMS_PATH = Path("params.yaml")
 

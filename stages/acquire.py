@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 import pyarrow.fs as pafs
 from tqdm import tqdm
 
-from contracts.config_errors import ConfigError
-from contracts.declaration import Declaration
-from contracts.raw import SHARED, in_order
-from contracts.source import Source
+from contracts.dataset.config_errors import ConfigError
+from contracts.dataset.declaration import Declaration
+from contracts.dataset.partitions import SHARED, in_order
+from contracts.dataset.source import Source
 from stages.entry import run_stage
 from stages.files import keep_only, read_json, sha256_file, sha256_tree, write_json
 from stages.overlap import side_by_side

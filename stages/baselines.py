@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from contracts.declaration import Declaration
+from contracts.dataset.declaration import Declaration
 from stages.baseline_models.boosted_trees import fit_boosted_trees
 from stages.baseline_models.columns import Field, ids_of, list_fields
 from stages.baseline_models.logistic import fit_logistic

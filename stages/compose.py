@@ -13,8 +13,8 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from contracts.config_errors import ConfigError
-from contracts.source import Source
+from contracts.dataset.config_errors import ConfigError
+from contracts.dataset.source import Source
 from stages.entry import run_stage
 from stages.files import atomic_path
 from stages.settings import PARAMS_PATH, check_all, check_section, load_params

@@ -14,9 +14,9 @@ import polars as pl
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from contracts.declaration import Declaration
-from contracts.images import to_pixels
-from contracts.raw import in_order
+from contracts.dataset.declaration import Declaration
+from contracts.dataset.partitions import in_order
+from contracts.tables.images import to_pixels
 from stages.entry import run_stage
 from stages.features.apply import Encoder
 from stages.files import atomic_folder, read_json, write_json

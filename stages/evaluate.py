@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
-from contracts.declaration import Declaration
+from contracts.dataset.declaration import Declaration
 from stages.entry import run_stage
 from stages.evaluation.bootstrap import Resampler
 from stages.evaluation.calibration import calibration_curve

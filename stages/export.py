@@ -14,10 +14,10 @@ import onnx
 import polars as pl
 import torch
 
-from contracts.declaration import Declaration
-from contracts.raw import SHARED
-from contracts.request import RequestSpec, request_of
-from contracts.serving_config import ServingConfig
+from contracts.dataset.declaration import Declaration
+from contracts.dataset.partitions import SHARED
+from contracts.serving.config import ServingConfig
+from contracts.serving.request import RequestSpec, request_of
 from stages.config import ExportConfig
 from stages.entry import run_stage
 from stages.exporting.container import write_container

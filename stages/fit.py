@@ -10,7 +10,7 @@ import onnx
 import polars as pl
 from tqdm import tqdm
 
-from contracts.declaration import Declaration
+from contracts.dataset.declaration import Declaration
 from stages.entry import run_stage
 from stages.features.config import FeaturesConfig
 from stages.features.graph import build_encoder, dense_names

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from contracts.declaration import Declaration
+from contracts.dataset.declaration import Declaration
 from stages.entry import run_stage
 from stages.files import atomic_path, read_json, write_json
 from stages.reporting.card import card_context, data_uri, render

@@ -18,22 +18,14 @@ import polars as pl
 from pydantic import TypeAdapter
 from tqdm import tqdm
 
-from contracts.chunk import ROW, Chunk
-from contracts.contract import contract_of
-from contracts.declaration import Declaration
-from contracts.header import SourceError
-from contracts.joins import SideTable
-from contracts.raw import (
-    SHARED,
-    main_columns,
-    matching,
-    read_images,
-    read_partition,
-    scored_joins,
-    side_tables,
-    trained_side_tables,
-)
-from contracts.rejected import REJECTED
+from contracts.dataset.declaration import Declaration
+from contracts.dataset.partitions import SHARED, matching
+from contracts.dataset.source import SourceError
+from contracts.tables.chunk import ROW, Chunk
+from contracts.tables.contract import contract_of
+from contracts.tables.joins import SideTable
+from contracts.tables.raw import main_columns, read_images, read_partition, scored_joins, side_tables, trained_side_tables
+from contracts.tables.rejected import REJECTED
 from stages.entry import run_stage
 from stages.files import atomic_path, parquet_writer, read_json
 from stages.overlap import read_ahead

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow.parquet as pq
 from onnx import numpy_helper
 
-from contracts.images import to_pixels
+from contracts.tables.images import to_pixels
 from stages.features.apply import Encoded, Encoder
 from stages.files import read_json, sha256_file
 

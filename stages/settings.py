@@ -8,10 +8,10 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
-from contracts.config_errors import ConfigError, describe
+from contracts.dataset.config_errors import ConfigError, describe
 
 SECTIONS = {
-    "data": "contracts.declaration:Declaration",
+    "data": "contracts.dataset.declaration:Declaration",
     "exchange": "stages.simulate.config:ExchangeConfig",
     "validate": "stages.config:ValidateConfig",
     "features": "stages.features.config:FeaturesConfig",
@@ -21,7 +21,7 @@ SECTIONS = {
     "export": "stages.config:ExportConfig",
     "baselines": "stages.evaluation.config:BaselinesConfig",
     "evaluate": "stages.evaluation.config:EvaluateConfig",
-    "serving": "contracts.serving_config:ServingConfig",
+    "serving": "contracts.serving.config:ServingConfig",
 }
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 PARAMS_PATH = Path("params.yaml")

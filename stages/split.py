@@ -13,8 +13,8 @@ import polars as pl
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from contracts.declaration import Declaration, Split
-from contracts.raw import in_order
+from contracts.dataset.declaration import Declaration, Split
+from contracts.dataset.partitions import in_order
 from stages.entry import run_stage
 from stages.files import atomic_folder, parquet_writer, write_json
 from stages.settings import load_params, load_section

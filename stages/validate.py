@@ -15,15 +15,17 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
-import contracts
-from contracts.chunk import ROW
-from contracts.contract import Contract, contract_of
-from contracts.declaration import Declaration
-from contracts.header import SourceError
-from contracts.joins import SideTable
-from contracts.parsing import dtype_of
-from contracts.raw import SHARED, main_columns, matching, partitions, read_images, read_partition, side_tables
-from contracts.rejected import REJECTED
+import contracts.dataset
+import contracts.tables
+from contracts.dataset.declaration import Declaration
+from contracts.dataset.partitions import SHARED, matching, partitions
+from contracts.dataset.source import SourceError
+from contracts.tables.chunk import ROW
+from contracts.tables.contract import Contract, contract_of
+from contracts.tables.joins import SideTable
+from contracts.tables.parsing import dtype_of
+from contracts.tables.raw import main_columns, read_images, read_partition, side_tables
+from contracts.tables.rejected import REJECTED
 from stages.config import ValidateConfig
 from stages.entry import run_stage
 from stages.files import (
@@ -46,7 +48,7 @@ CLEAN_DIR = Path("data/clean")
 REPORT_PATH = Path("reports/validation.json")
 AT_ONCE = 2  # partitions checked side by side
 STAMP = "report.json"  # of a clean partition: what it was made from, its digests and counts
-CODE = Path(contracts.__file__).parent
+CODE = tuple(Path(package.__file__).parent for package in (contracts.dataset, contracts.tables))
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def fingerprint(folder: Path, declaration: Declaration, earlier: frozenset[str])
     for column in declared["columns"]:
         for key in ("description", "keep", "feature", "log"):  # for later stages
             column.pop(key)
-    parts = [sha256_tree(folder), declared, sha256_tree(CODE), sorted(earlier)]
+    parts = [sha256_tree(folder), declared, [sha256_tree(code) for code in CODE], sorted(earlier)]
     parts += [sha256_tree(RAW_DIR / SHARED)] if declaration.source.joins else []
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

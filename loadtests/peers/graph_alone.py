@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from contracts.packed_text import text_of
+from contracts.serving.packed_text import text_of
 from loadtests.peers.fused_graph import FusedGraph
 from loadtests.peers.packed_graph import PackedGraph
 

@@ -14,7 +14,7 @@ from loadtests.peers.fused_graph import SETTINGS
 
 
 class PackedGraph:
-    """The graph that is spared one Python object a string; whoever asks it spells its text as `contracts.packed_text` says."""
+    """The graph that is spared one Python object a string; its text is that of `contracts.serving.packed_text`."""
 
     def __init__(self, settings: Path) -> None:
         described = json.loads(settings.read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from contracts.serving_config import ServerConfig
+from contracts.serving.config import ServerConfig
 from loadtests.peers.contenders import ROOT, SECOND, Contender, Door
 from loadtests.peers.generator import Load
 from loadtests.peers.graph_alone import FUSED, PACKED, measure_in_process

@@ -8,8 +8,8 @@ import numpy as np
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 
-from contracts.packed_text import SEPARATORS, text_of
-from contracts.request import CATEGORICAL, NUMERIC
+from contracts.serving.packed_text import SEPARATORS, text_of
+from contracts.serving.request import CATEGORICAL, NUMERIC
 from loadtests.peers.raw_layout import COUNT_BYTES, pack
 from loadtests.traffic import Payload
 from serving.protocols import HEADER_LENGTH, declared, infer_inputs

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from contracts.packed_text import SEPARATORS
+from contracts.serving.packed_text import SEPARATORS
 from serving.triton.joined_rows import JoinedRows
 
 

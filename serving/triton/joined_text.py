@@ -12,7 +12,7 @@ from struct import Struct
 
 import numpy as np
 
-from contracts.packed_text import PREFIX, prefixes, text_of
+from contracts.serving.packed_text import PREFIX, prefixes, text_of
 
 LENGTH = Struct("<I")
 FEW = 64  # strings; so many are cut one by one as fast as all at once

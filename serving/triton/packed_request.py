@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from contracts.packed_text import PREFIX
+from contracts.serving.packed_text import PREFIX
 from serving.triton.joined_text import LENGTH, cut
 from serving.triton.refusal import Refused, refused_value
 

@@ -8,7 +8,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from PIL import Image
 
-from contracts.images import to_pixels
+from contracts.tables.images import to_pixels
 from serving.triton.refusal import Refused
 
 FORMATS = ("PNG", "JPEG")

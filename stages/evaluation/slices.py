@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from contracts.columns import Column
+from contracts.dataset.columns import Column
 
 COLD_START = "cold_start"
 MAX_AUTO_SLICES = 4

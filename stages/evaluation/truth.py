@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from contracts.columns import Column
+from contracts.dataset.columns import Column
 
 
 def match_truth(test_df: pl.DataFrame, key: Column | None, folder: Path) -> tuple[np.ndarray | None, str]:

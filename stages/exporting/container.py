@@ -9,9 +9,9 @@ import onnx
 import polars as pl
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from contracts.declaration import Declaration
-from contracts.request import request_of
-from contracts.serving_config import RepositoryConfig
+from contracts.dataset.declaration import Declaration
+from contracts.serving.config import RepositoryConfig
+from contracts.serving.request import request_of
 from stages.exporting.graph_configs import MODEL_FILE, encoder_config, ensemble_config, ranker_config
 from stages.exporting.graphs import finish
 from stages.exporting.model_config import ctr_config

@@ -8,7 +8,7 @@ import onnx
 from onnx import TensorProto
 from tritonclient.grpc import model_config_pb2 as triton
 
-from contracts.serving_config import RepositoryConfig
+from contracts.serving.config import RepositoryConfig
 from stages.exporting.model_config import join_requests
 
 MODEL_FILE = "model.onnx"

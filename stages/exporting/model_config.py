@@ -7,9 +7,9 @@ from typing import Any
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
-from contracts.columns import Column
-from contracts.request import CATEGORICAL, IMAGE, MODEL_VERSION, NUMERIC, PROBABILITY, RequestSpec
-from contracts.serving_config import RepositoryConfig
+from contracts.dataset.columns import Column
+from contracts.serving.config import RepositoryConfig
+from contracts.serving.request import CATEGORICAL, IMAGE, MODEL_VERSION, NUMERIC, PROBABILITY, RequestSpec
 
 LABELS = "labels.txt"
 CREATIVE_BATCH = 16  # images a request to creative_encoder

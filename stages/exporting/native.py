@@ -8,8 +8,8 @@ from typing import Any
 import onnx
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from contracts.packed_text import prefixes
-from contracts.request import LARGEST
+from contracts.serving.packed_text import prefixes
+from contracts.serving.request import LARGEST
 
 BACKEND = "adclick"
 CAREFUL = "ctr_careful"  # the Python model that answers what is not plain

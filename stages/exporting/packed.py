@@ -13,8 +13,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from contracts.packed_text import column_code, delimiter, free_separator
-from contracts.request import NUMERIC, RequestSpec
+from contracts.serving.packed_text import column_code, delimiter, free_separator
+from contracts.serving.request import NUMERIC, RequestSpec
 from stages.exporting.graphs import PACKED_OPSET, fused_graph
 from stages.features.graph import BATCH, CREATIVE_IDX, IR_VERSION, ML_OPSET, Graph, inner, of_inner
 from stages.features.vocabulary import FIRST_ID, MISSING_ID, UNKNOWN_ID
@@ -57,7 +57,7 @@ class Encoder:
 def packed_graph(encoder: onnx.ModelProto, ranker: onnx.ModelProto, request: RequestSpec) -> onnx.ModelProto:
     """text string [1], numeric float32 [N, M] -> p_click, cat_idx and creative_idx, as `ctr.onnx` gives them.
 
-    The text is `contracts.packed_text`'s; its separator stands in the graph's metadata.
+    The text is `contracts.serving.packed_text`'s; its separator stands in the graph's metadata.
     """
     parts = Encoder.read(encoder)
     graph, separator = Graph(), vocabulary_separator(parts, request)

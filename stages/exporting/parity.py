@@ -13,8 +13,8 @@ import polars as pl
 import torch
 from tqdm import tqdm
 
-from contracts.packed_text import text_of
-from contracts.request import NUMERIC, RequestSpec, numbers, strings
+from contracts.serving.packed_text import text_of
+from contracts.serving.request import NUMERIC, RequestSpec, numbers, strings
 from stages.exporting.packed import SEPARATOR, TEXT
 from stages.models.encoded_arrays import EncodedSplit
 from stages.models.network import ENCODE_IMAGES, CtrNetwork

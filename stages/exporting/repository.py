@@ -19,15 +19,23 @@ from onnx import numpy_helper
 from PIL import Image
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from contracts.declaration import Declaration
-from contracts.request import CATEGORICAL, NUMERIC, RequestSpec, column_rules, numbers, request_of, strings
-from contracts.serving_config import RepositoryConfig
+from contracts.dataset.declaration import Declaration
+from contracts.serving.config import RepositoryConfig
+from contracts.serving.request import CATEGORICAL, NUMERIC, RequestSpec, column_rules, numbers, request_of, strings
 from stages.exporting.model_config import LABELS, Warmups, as_text, creative_encoder_config, ctr_by_name_config, ctr_config
 from stages.exporting.native import BACKEND, CAREFUL, SETTINGS, native_settings
 from stages.files import read_json, sha256_file, write_json
 
 VERSION = "1"  # in the exported repository; a release gets the next free number of its store
-CODE = ("contracts/__init__.py", "contracts/images.py", "contracts/packed_text.py", "serving/__init__.py", "serving/triton")
+CODE = (
+    "contracts/__init__.py",
+    "contracts/serving/__init__.py",
+    "contracts/serving/packed_text.py",
+    "contracts/tables/__init__.py",
+    "contracts/tables/images.py",
+    "serving/__init__.py",
+    "serving/triton",
+)
 PROVENANCE = ("manifest.json", "declaration.json", "features.json")
 LIMITS = ("max_request_bytes", "max_string_bytes", "max_image_bytes", "max_image_pixels")
 

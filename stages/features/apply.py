@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 from onnx.utils import Extractor
 
-from contracts.request import numbers, strings
+from contracts.serving.request import numbers, strings
 from stages.features.graph import CREATIVE_IDX, inner, of_inner
 
 VECTOR_ROWS = 64  # more than any processor's vector of float32 holds, and a multiple of each

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from contracts.columns import Column
+from contracts.dataset.columns import Column
 from stages.features.config import SelectionConfig
 from stages.features.interactions import needed_z, partners
 

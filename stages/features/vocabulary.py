@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from contracts.columns import Column
-from contracts.request import numbers, strings
+from contracts.dataset.columns import Column
+from contracts.serving.request import numbers, strings
 from stages.features.config import FeaturesConfig
 
 LARGEST = float(np.finfo(np.float32).max)

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from contracts.declaration import Declaration
+from contracts.dataset.declaration import Declaration
 from stages.evaluation.style import UNITS, title_of
 from stages.reporting import wording
 from stages.reporting.findings import cautions, verdicts

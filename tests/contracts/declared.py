@@ -6,10 +6,10 @@ from typing import Any
 import polars as pl
 from pydantic import TypeAdapter
 
-from contracts.contract import contract_of
-from contracts.declaration import Declaration
-from contracts.joins import SideTable
-from contracts.raw import main_columns, read_partition
+from contracts.dataset.declaration import Declaration
+from contracts.tables.contract import contract_of
+from contracts.tables.joins import SideTable
+from contracts.tables.raw import main_columns, read_partition
 
 LABEL = {"name": "y", "role": "label", "dtype": "int"}
 FEATURE = {"name": "c", "role": "categorical", "dtype": "string"}

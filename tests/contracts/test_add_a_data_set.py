@@ -9,10 +9,10 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from contracts.chunk import ROW
-from contracts.columns import Column, Dtype, Role
-from contracts.declaration import Declaration, Split
-from contracts.source import Format, Images, Join, Source
+from contracts.dataset.columns import Column, Dtype, Role
+from contracts.dataset.declaration import Declaration, Split
+from contracts.dataset.source import Format, Images, Join, Source
+from contracts.tables.chunk import ROW
 from tests.contracts.declared import check_file
 
 PAGE = (Path(__file__).parents[2] / "docs/add-a-data-set.md").read_text(encoding="utf-8")

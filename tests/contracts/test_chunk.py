@@ -4,10 +4,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-import contracts.chunk
-from contracts.chunk import ROW, Chunk, chunk_of, repeating
-from contracts.reading import read_chunks
-from contracts.source import Format
+import contracts.tables.chunk
+from contracts.dataset.source import Format
+from contracts.tables.chunk import ROW, Chunk, chunk_of, repeating
+from contracts.tables.reading import read_chunks
 from tests.contracts.declared import LABEL, check_text
 
 COLUMNS = [
@@ -39,7 +39,7 @@ def test_repeated_values_are_checked_once_with_the_same_outcome(tmp_path, monkey
     more = {"images": {"files": "*.png"}, "source": {"format": {"strip": strip}}}
     outcomes = []
     for repeats in (8, 10**9):  # with the second no column counts as one that repeats itself
-        monkeypatch.setattr(contracts.chunk, "MIN_REPEATS", repeats)
+        monkeypatch.setattr(contracts.tables.chunk, "MIN_REPEATS", repeats)
         outcomes.append(check_text(tmp_path, content, *COLUMNS, known=frozenset(f"ad{i}" for i in range(5)), **more))
     (clean, rejected), (clean_plain, rejected_plain) = outcomes
     assert rejected == rejected_plain

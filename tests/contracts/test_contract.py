@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import contracts.delimited
-from contracts.chunk import ROW, Chunk
-from contracts.contract import contract_of
-from contracts.header import SourceError
-from contracts.raw import read_partition
-from contracts.schema import schema_of, violations
-from contracts.seen import SeenValues
+import contracts.tables.delimited
+from contracts.dataset.source import SourceError
+from contracts.tables.chunk import ROW, Chunk
+from contracts.tables.contract import contract_of
+from contracts.tables.raw import read_partition
+from contracts.tables.schema import schema_of, violations
+from contracts.tables.seen import SeenValues
 from tests.contracts.declared import FEATURE, LABEL, check_file, check_text, declared
 
 # kind of check -> (declared column, good cell, bad cell, rule)
@@ -199,7 +199,7 @@ def test_clean_plus_quarantined_is_raw_whatever_the_file_holds(tmp_path, lines, 
 
 
 def test_row_numbers_stay_right_when_a_file_is_read_in_many_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(contracts.delimited, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(contracts.tables.delimited, "BLOCK_BYTES", 64)
     lines = [f"v{i},{i % 2}" if i % 7 else f"v{i}" for i in range(1, 200)]
     lines[49] = "v50,\xff"
     clean, rejected = check_text(tmp_path, ("c,y\n" + "\n".join(lines)).encode("latin-1"), FEATURE, LABEL)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from contracts.config_errors import ConfigError
-from contracts.declaration import Declaration
+from contracts.dataset.config_errors import ConfigError
+from contracts.dataset.declaration import Declaration
 from stages.settings import check_section
 from tests.contracts.declared import FEATURE, LABEL, declared
 

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.contract import contract_of
-from contracts.declaration import Declaration
-from contracts.header import SourceError
-from contracts.raw import main_columns, read_partition, side_tables, trained_side_tables
-from contracts.source import Join
+from contracts.dataset.declaration import Declaration
+from contracts.dataset.source import Join, SourceError
+from contracts.tables.contract import contract_of
+from contracts.tables.raw import main_columns, read_partition, side_tables, trained_side_tables
 from tests.contracts.declared import FEATURE, LABEL, declared
 
 ITEMS = {"files": "items.csv", "key": "item"}

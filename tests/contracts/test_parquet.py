@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from contracts.header import SourceError
-from contracts.raw import main_columns, read_partition, side_tables
+from contracts.dataset.source import SourceError
+from contracts.tables.raw import main_columns, read_partition, side_tables
 from tests.contracts.declared import FEATURE, LABEL, check_file, declared
 
 

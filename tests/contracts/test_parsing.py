@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from contracts.chunk import ROW
+from contracts.tables.chunk import ROW
 from tests.contracts.declared import FEATURE, LABEL, check_text, declared
 
 

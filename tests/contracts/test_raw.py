@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from contracts.chunk import ROW
-from contracts.header import SourceError
-from contracts.images import MAX_PIXELS, to_pixels
-from contracts.raw import main_columns, matching, names_in, natural, partitions, read_images, side_tables
+from contracts.dataset.partitions import matching, natural, partitions
+from contracts.dataset.source import SourceError
+from contracts.tables.chunk import ROW
+from contracts.tables.images import MAX_PIXELS, to_pixels
+from contracts.tables.raw import main_columns, names_in, read_images, side_tables
 from tests.contracts.declared import FEATURE, LABEL, check_file, declared
 
 ITEM = {"name": "item", "role": "info", "dtype": "int"}

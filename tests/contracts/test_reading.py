@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from contracts.chunk import ROW
-from contracts.header import SourceError
+from contracts.dataset.source import SourceError
+from contracts.tables.chunk import ROW
 from tests.contracts.declared import FEATURE, LABEL, check_file, check_text, declared
 
 TWO_ROWS = [("a", 0), ("b", 1)]

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contracts.columns import Column
+from contracts.dataset.columns import Column
 from stages.evaluation.slices import (
     allowed_slices,
     auto_slices,

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contracts.columns import Column
+from contracts.dataset.columns import Column
 from stages.evaluation.truth import match_truth
 
 KEY = Column(name="row", role="key", dtype="int")

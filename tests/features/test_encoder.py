@@ -5,7 +5,7 @@ import onnxruntime as ort
 import polars as pl
 import pytest
 
-from contracts.columns import Column
+from contracts.dataset.columns import Column
 from stages.features.apply import Encoder
 from stages.features.config import FeaturesConfig, SelectionConfig
 from stages.features.graph import build_encoder, dense_names

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from contracts.columns import Column
+from contracts.dataset.columns import Column
 from stages.features.config import SelectionConfig
 from stages.features.selection import information, same_partition, select
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from contracts.columns import Column
-from contracts.request import RequestSpec
+from contracts.dataset.columns import Column
+from contracts.serving.request import RequestSpec
 from loadtests.peers.measured import Measured, Workload
 from loadtests.traffic import Payload, Traffic
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from contracts.config_errors import ConfigError
+from contracts.dataset.config_errors import ConfigError
 from loadtests.capacity import Limits, Search, Trial, judged
 from loadtests.capacity_settings import CapacityConfig, SoakConfig, SpikeConfig
 from loadtests.perf_analyzer import Load

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from contracts.config_errors import ConfigError
+from contracts.dataset.config_errors import ConfigError
 from loadtests.plan import Plan, read_plan, write_plan
 from loadtests.settings import check_settings, load_settings, shapes
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from contracts.packed_text import text_of
+from contracts.serving.packed_text import text_of
 from loadtests.peers.fused_graph import FusedGraph
 from loadtests.peers.graph_alone import FUSED, PACKED, Calls, call_for, measure_in_process, together
 from loadtests.peers.packed_graph import PackedGraph

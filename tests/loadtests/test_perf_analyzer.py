@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from contracts.columns import Column
+from contracts.dataset.columns import Column
 from loadtests.perf_analyzer import PerfAnalyzer, installed, schedule_us
 from loadtests.perf_analyzer_export import due, read_export
 from loadtests.perf_analyzer_input import first_row, requests_of, without_missing

@@ -7,8 +7,8 @@ import pytest
 from pydantic import TypeAdapter
 from tritonclient.grpc import service_pb2
 
-from contracts.declaration import Declaration
-from contracts.request import CATEGORICAL, IMAGE, NUMERIC, request_of
+from contracts.dataset.declaration import Declaration
+from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, request_of
 from loadtests.bodies import binary_body, fits_json, grpc_body, json_body
 from loadtests.pool import Prepared, read_pool, write_pool
 from loadtests.prepare import apportion, as_strangers, draw, joined, stranger

@@ -13,7 +13,7 @@ import tritonclient.grpc as triton
 import urllib3
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from contracts.request import CATEGORICAL, IMAGE, NUMERIC, RequestSpec, numbers, strings
+from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, RequestSpec, numbers, strings
 from serving.server import TritonServer
 
 Tensors = dict[str, np.ndarray]  # object arrays hold bytes

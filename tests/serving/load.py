@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import tritonclient.grpc as triton
 
-from contracts.request import RequestSpec
+from contracts.serving.request import RequestSpec
 from serving.server import TritonServer
 from tests.serving.doors import Reply, Tensors, ask_grpc, over_grpc, packed
 

@@ -16,9 +16,9 @@ import polars as pl
 import yaml
 from pydantic import TypeAdapter
 
-from contracts.declaration import Declaration
-from contracts.request import RequestSpec, request_of
-from contracts.serving_config import ServerConfig, ServingConfig
+from contracts.dataset.declaration import Declaration
+from contracts.serving.config import ServerConfig, ServingConfig
+from contracts.serving.request import RequestSpec, request_of
 from serving.ports import free_ports
 from serving.secret import admin_secret
 from serving.server import TritonServer

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from contracts.request import CATEGORICAL, IMAGE, NUMERIC
+from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC
 from tests.serving.doors import DOORS, INNER_WORDS, by_name, packed, post, refusal
 
 pytestmark = pytest.mark.triton

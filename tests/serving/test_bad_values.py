@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contracts.request import CATEGORICAL, NUMERIC
+from contracts.serving.request import CATEGORICAL, NUMERIC
 from tests.serving.doors import DOORS, Tensors, by_name, packed
 
 pytestmark = pytest.mark.triton

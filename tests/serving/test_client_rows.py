@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contracts.columns import Column
-from contracts.request import RequestSpec
+from contracts.dataset.columns import Column
+from contracts.serving.request import RequestSpec
 from serving.client import BrokenRows, ServerFailed
 from serving.client_batch import batch_of, pieces
 from serving.client_rows import needed_columns

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from contracts.packed_text import SEPARATORS, column_code, free_separator, text_of
+from contracts.serving.packed_text import SEPARATORS, column_code, free_separator, text_of
 from serving.triton import joined_text
 from serving.triton.joined_text import TextJoiner, Unusual, cut
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contracts.request import CATEGORICAL, NUMERIC
+from contracts.serving.request import CATEGORICAL, NUMERIC
 from tests.serving.doors import by_name, over_grpc, over_http, packed
 from tests.serving.metrics import Metrics, scrape, total
 from tests.serving.pictures import encoded, noise

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import tritonclient.grpc as triton
 
-from contracts.request import CATEGORICAL, NUMERIC
+from contracts.serving.request import CATEGORICAL, NUMERIC
 from stages.scoring import score_split
 from tests.serving.doors import Tensors, ask_grpc, over_grpc, over_http, packed
 from tests.serving.metrics import scrape, total

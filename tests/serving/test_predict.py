@@ -85,8 +85,8 @@ def test_every_kind_of_file_is_scored_as_evaluation_does(run, strict_server, tru
 
 
 def test_chunks_come_out_in_order(run, monkeypatch, truth):
-    monkeypatch.setattr("contracts.delimited.BLOCK_BYTES", 1 << 10)
-    monkeypatch.setattr("contracts.delimited.TEXT_ROWS", 50)
+    monkeypatch.setattr("contracts.tables.delimited.BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr("contracts.tables.delimited.TEXT_ROWS", 50)
     run(written("rows.csv"), "--output", "out.parquet")
     assert_scored(read("out.parquet"), RAW, truth)
     run(written("rows.csv"), "--output", "out.csv")

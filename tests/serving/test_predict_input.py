@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.request import request_of
+from contracts.serving.request import request_of
 from serving.predict_input import declared_rows, read_side_table_digests
 from tests.contracts.declared import FEATURE, LABEL, declared
 

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from contracts.config_errors import ConfigError
+from contracts.dataset.config_errors import ConfigError
 from serving.settings import changed, load_server_config
 from tests.serving.served_world import server_config
 

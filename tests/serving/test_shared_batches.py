@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import urllib3
 
-from contracts.request import CATEGORICAL, NUMERIC
+from contracts.serving.request import CATEGORICAL, NUMERIC
 from serving.secret import http_headers
 from serving.server import TritonServer
 from tests.serving.doors import Reply, Tensors, over_grpc, over_http, packed

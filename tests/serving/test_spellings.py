@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from contracts.request import CATEGORICAL, NUMERIC
+from contracts.serving.request import CATEGORICAL, NUMERIC
 from tests.serving.doors import over_grpc, packed
 
 pytestmark = pytest.mark.triton

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.config_errors import ConfigError
+from contracts.dataset.config_errors import ConfigError
 from stages.acquire import copy_file, copy_files, partition_of, place_files
 from tests.contracts.declared import FEATURE, LABEL, declared
 from tests.stages.pipeline_world import declaration, run, write_month, write_params

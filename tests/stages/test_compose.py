@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from contracts.config_errors import ConfigError
-from contracts.source import Source
+from contracts.dataset.config_errors import ConfigError
+from contracts.dataset.source import Source
 from stages import compose
 from stages.compose import compose_params, link_source
 from stages.settings import check_all, check_section, load_params

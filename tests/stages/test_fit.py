@@ -7,7 +7,7 @@ import onnx
 import polars as pl
 import pytest
 
-from contracts.images import to_pixels
+from contracts.tables.images import to_pixels
 from stages.features.vocabulary import Vocabulary
 from stages.files import read_json, sha256_file
 from stages.fit import describe

@@ -5,8 +5,8 @@ import pytest
 from onnx import TensorProto, helper
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from contracts.columns import Column
-from contracts.request import column_rules
+from contracts.dataset.columns import Column
+from contracts.serving.request import column_rules
 from stages.exporting.native import native_settings
 
 LIMITS = {"max_request_bytes": 5000, "max_string_bytes": 100}

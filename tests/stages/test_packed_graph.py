@@ -8,8 +8,8 @@ import onnx
 import polars as pl
 import pytest
 
-from contracts.packed_text import text_of
-from contracts.request import request_of
+from contracts.serving.packed_text import text_of
+from contracts.serving.request import request_of
 from stages.exporting.packed import packed_graph
 from stages.exporting.parity import packed_feed, raw_feed
 from stages.features.graph import build_encoder

@@ -9,7 +9,7 @@ import onnxruntime as ort
 import pytest
 from tritonclient.grpc import model_config_pb2 as triton
 
-from contracts.request import CATEGORICAL, IMAGE, NUMERIC
+from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC
 from serving.triton.package import check_package
 from stages.exporting.container import served_ranker
 from stages.files import read_json

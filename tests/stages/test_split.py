@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contracts.declaration import Split
+from contracts.dataset.declaration import Split
 from stages.files import read_json, write_parquet
 from stages.split import OUT_OF_TIME, cut, exclude_entities
 from tests.stages.pipeline_world import declaration, run, write_month, write_params

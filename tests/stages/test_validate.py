@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from contracts import raw
+from contracts.tables import raw
 from stages import validate
 from stages.files import read_json
 from tests.stages.pipeline_world import COLUMNS, declaration, run, write_month, write_params

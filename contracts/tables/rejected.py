@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from contracts.chunk import ROW, Chunk
+from contracts.tables.chunk import ROW, Chunk
 
 REJECTED = {"row": pl.UInt32, "column": pl.String, "rule": pl.String, "value": pl.String, "num_broken": pl.UInt32}
 BROKEN = {"row": pl.UInt32, "column": pl.String, "rule": pl.String}

@@ -1,8 +1,7 @@
 """One partition of raw data as a declaration describes it: its files, side tables, images and expected header."""
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -10,52 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from contracts.chunk import Chunk
-from contracts.declaration import Declaration
-from contracts.delimited import read_header
-from contracts.header import SourceError
-from contracts.images import check_image
-from contracts.joins import SideTable, joined_names, read_side_table
-from contracts.reading import read_chunks
-from contracts.source import Join
+from contracts.dataset.declaration import Declaration
+from contracts.dataset.partitions import matching
+from contracts.dataset.source import Join, SourceError
+from contracts.tables.chunk import Chunk
+from contracts.tables.delimited import read_header
+from contracts.tables.images import check_image
+from contracts.tables.joins import SideTable, joined_names, read_side_table
+from contracts.tables.reading import read_chunks
 
-SHARED = "shared"  # folder of data/raw that holds what all partitions use: side tables
 CREATIVES = {"creative_id": pl.String, "image": pl.Binary}
-
-
-def partitions(raw_dir: Path, order: tuple[str, ...] = ()) -> list[Path]:
-    """Partition folders in `order`, or else in that of their names. Raises SourceError if there are none."""
-    found = [p for p in raw_dir.glob("*") if p.is_dir() and p.name != SHARED and not p.name.startswith(".")]
-    if not found:
-        raise SourceError(f"{raw_dir} holds no partition; run `python -m stages.acquire` first")
-    return in_order(found, order)
-
-
-def in_order(folders: Iterable[Path], order: tuple[str, ...]) -> list[Path]:
-    """Folders of partitions, the first first. Raises SourceError if `order` is given and lacks one of them."""
-    folders = sorted(folders, key=natural)
-    unknown = next((folder.name for folder in folders if order and folder.name not in order), None)
-    if unknown is not None:
-        what = "files without a match of source.partition" if unknown == "all" else "add it where it belongs"
-        raise SourceError(f"partition '{unknown}' is not in source.order ({', '.join(order)}): {what}")
-    return sorted(folders, key=lambda folder: order.index(folder.name)) if order else folders
-
-
-def natural(path: Path) -> list[str]:
-    """Sort key that puts day_2 before day_10."""
-    return _natural(path.name)
-
-
-def _natural(name: str) -> list[str]:
-    return [part.zfill(12) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
-
-
-def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """Files below `folder` that match one of the globs and are not hidden, in natural order of their paths."""
-    above = len(folder.parts)
-    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    found = [path for path in found if not any(part.startswith(".") for part in path.parts[above:])]  # notebooks' copies, ...
-    return sorted(found, key=lambda path: [_natural(part) for part in path.parts[above:]])
 
 
 def side_tables(folder: Path, declaration: Declaration, *, labelled: bool = True) -> tuple[SideTable, ...]:

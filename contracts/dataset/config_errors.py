@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from contracts.ranges import expand_ranges
+from contracts.dataset.ranges import expand_ranges
 
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")  # what pydantic calls a key that is not declared
 

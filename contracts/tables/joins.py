@@ -6,12 +6,12 @@ from pathlib import Path
 
 import polars as pl
 
-from contracts.chunk import ROW, Chunk
-from contracts.columns import Column
-from contracts.header import SourceError, delimiter_advice
-from contracts.parsing import given, parsed
-from contracts.reading import read_chunks
-from contracts.source import Format, Join
+from contracts.dataset.columns import Column
+from contracts.dataset.source import Format, Join, SourceError
+from contracts.tables.chunk import ROW, Chunk
+from contracts.tables.header import delimiter_advice
+from contracts.tables.parsing import given, parsed
+from contracts.tables.reading import read_chunks
 
 KEY = "__key"  # the key as its column's type, so that 12, 12.0 and " 12" meet where it is an int; null where it is missing
 SHOWN_CHARS = 40  # of a key in a message

@@ -6,10 +6,14 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from contracts.ranges import expand_ranges
+from contracts.dataset.ranges import expand_ranges
 
 MONTH = r"(?<!\d)((?:19|20)\d\d-(?:0[1-9]|1[0-2]))(?!\d)"  # not part of a longer number
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class SourceError(ValueError):
+    """A whole file cannot be used; the text says which, why and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -5,9 +5,8 @@ from datetime import datetime
 
 import polars as pl
 
-from contracts.columns import Column
-from contracts.header import SourceError
-from contracts.source import Format
+from contracts.dataset.columns import Column
+from contracts.dataset.source import Format, SourceError
 
 DTYPES: dict[str, pl.DataType] = {
     "string": pl.String(),

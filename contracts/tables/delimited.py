@@ -8,10 +8,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from contracts.chunk import ROW, Chunk, chunk_of, repeating
-from contracts.decoding import MARK, Utf8Stream, escaped_bytes
-from contracts.header import SourceError, check_header, no_row_fits
-from contracts.source import Format
+from contracts.dataset.source import Format, SourceError
+from contracts.tables.chunk import ROW, Chunk, chunk_of, repeating
+from contracts.tables.decoding import MARK, Utf8Stream, escaped_bytes
+from contracts.tables.header import check_header, no_row_fits
 
 SAMPLE_BYTES = 1 << 20  # from the beginning of a file, to find its columns
 BLOCK_BYTES = 1 << 20  # text parsed at a time; pyarrow reads about 32 blocks ahead, so the memory follows from it

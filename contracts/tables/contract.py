@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from contracts.chunk import ROW, Chunk
-from contracts.columns import Column
-from contracts.declaration import Declaration
-from contracts.joins import SideTable, short
-from contracts.parsing import YEARS, derived, dtype_of, given, parsed, refuse_unreadable
-from contracts.rejected import BROKEN, broken_rows, numbered, rejected, spread
-from contracts.schema import schema_of, violations
-from contracts.seen import SeenValues
-from contracts.source import Format
+from contracts.dataset.columns import Column
+from contracts.dataset.declaration import Declaration
+from contracts.dataset.source import Format
+from contracts.tables.chunk import ROW, Chunk
+from contracts.tables.joins import SideTable, short
+from contracts.tables.parsing import YEARS, derived, dtype_of, given, parsed, refuse_unreadable
+from contracts.tables.rejected import BROKEN, broken_rows, numbered, rejected, spread
+from contracts.tables.schema import schema_of, violations
+from contracts.tables.seen import SeenValues
 
 
 @dataclass

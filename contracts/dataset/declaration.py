@@ -9,9 +9,9 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from contracts.columns import Column, Role
-from contracts.ranges import expand_ranges
-from contracts.source import STRICT, Images, LeftOut, Source
+from contracts.dataset.columns import Column, Role
+from contracts.dataset.ranges import expand_ranges
+from contracts.dataset.source import STRICT, Images, LeftOut, Source
 
 UNREQUESTED = ("description", "keep")  # what a column says that changes no request
 

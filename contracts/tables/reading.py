@@ -8,10 +8,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from contracts.chunk import ROW, Chunk
-from contracts.delimited import BLOCK_BYTES, read_text
-from contracts.header import SourceError, check_header, check_magic
-from contracts.source import Format
+from contracts.dataset.source import Format, SourceError
+from contracts.tables.chunk import ROW, Chunk
+from contracts.tables.delimited import BLOCK_BYTES, read_text
+from contracts.tables.header import check_header, check_magic
 
 PARQUET_ROWS = 1 << 17  # rows of Parquet read at a time
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from contracts.columns import Column
-from contracts.declaration import Declaration
+from contracts.dataset.columns import Column
+from contracts.dataset.declaration import Declaration
 
 CATEGORICAL, NUMERIC, IMAGE = "categorical", "numeric", "creative_image"
 PROBABILITY, MODEL_VERSION = "probability", "model_version"

@@ -5,8 +5,8 @@ import polars as pl
 from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrors
 
-from contracts.columns import Column
-from contracts.parsing import dtype_of
+from contracts.dataset.columns import Column
+from contracts.tables.parsing import dtype_of
 
 VIOLATIONS = {"row": pl.UInt32, "column": pl.String, "rule": pl.String}
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from contracts.source import Format
+from contracts.dataset.source import Format, SourceError
 
 MAGIC = {  # first bytes of what is no delimited text
     b"PK\x03\x04": "is a zip archive (or an Excel file); unpack it to delimited text",
@@ -13,10 +13,6 @@ MAGIC = {  # first bytes of what is no delimited text
 SUFFIX_OF = {b"\x1f\x8b": ".gz", b"BZh": ".bz2"}
 DELIMITERS = ("\t", ";", "|", ",")
 SHOWN_NAMES = 12  # of a file's columns that a message lists
-
-
-class SourceError(ValueError):
-    """A whole file cannot be used; the text says which, why and what to do."""
 
 
 def check_magic(path: Path) -> None:

@@ -1,0 +1,44 @@
+"""The folders of data/raw, one a partition, their order, and their files."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from contracts.dataset.source import SourceError
+
+SHARED = "shared"  # folder of data/raw that holds what all partitions use: side tables
+
+
+def partitions(raw_dir: Path, order: tuple[str, ...] = ()) -> list[Path]:
+    """Partition folders in `order`, or else in that of their names. Raises SourceError if there are none."""
+    found = [p for p in raw_dir.glob("*") if p.is_dir() and p.name != SHARED and not p.name.startswith(".")]
+    if not found:
+        raise SourceError(f"{raw_dir} holds no partition; run `python -m stages.acquire` first")
+    return in_order(found, order)
+
+
+def in_order(folders: Iterable[Path], order: tuple[str, ...]) -> list[Path]:
+    """Folders of partitions, the first first. Raises SourceError if `order` is given and lacks one of them."""
+    folders = sorted(folders, key=natural)
+    unknown = next((folder.name for folder in folders if order and folder.name not in order), None)
+    if unknown is not None:
+        what = "files without a match of source.partition" if unknown == "all" else "add it where it belongs"
+        raise SourceError(f"partition '{unknown}' is not in source.order ({', '.join(order)}): {what}")
+    return sorted(folders, key=lambda folder: order.index(folder.name)) if order else folders
+
+
+def natural(path: Path) -> list[str]:
+    """Sort key that puts day_2 before day_10."""
+    return _natural(path.name)
+
+
+def _natural(name: str) -> list[str]:
+    return [part.zfill(12) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
+    """Files below `folder` that match one of the globs and are not hidden, in natural order of their paths."""
+    above = len(folder.parts)
+    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    found = [path for path in found if not any(part.startswith(".") for part in path.parts[above:])]  # notebooks' copies, ...
+    return sorted(found, key=lambda path: [_natural(part) for part in path.parts[above:]])
