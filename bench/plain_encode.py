@@ -55,7 +55,10 @@ def frequent(column: pd.Series) -> np.ndarray:
 def edges(column: pd.Series) -> np.ndarray:
     given = column.dropna().to_numpy(dtype=np.float32)
     inner = np.quantile(given, np.linspace(0, 1, NUM_BUCKETS + 1)[1:-1], method="higher")
-    return np.unique(inner[inner > given.min()])
+    found, above = np.unique(inner[inner > given.min()]), given[given > inner[-1]]
+    if len(above) >= MIN_COUNT and (given == inner[-1]).sum() * NUM_BUCKETS > len(given):
+        found = np.append(found, above.min())
+    return found
 
 
 def text(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Stage acquire: brings the source's raw bytes to `data/raw/<partition>/` and simulated truth to `data/truth/`.
 
-A partition that is there already with the same bytes (or was simulated from the same code and knobs) is left alone.
+A partition that is there already with the same bytes (or was simulated from the same code, libraries and knobs) is left alone.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import SHARED, in_order
 from contracts.dataset.source import Source
 from stages.entry import run_stage
-from stages.files import keep_only, read_json, sha256_file, sha256_tree, write_json
+from stages.files import keep_only, read_json, sha256_code, sha256_file, sha256_tree, write_json
 from stages.overlap import side_by_side
 from stages.settings import load_section
 from stages.simulate.config import ExchangeConfig
@@ -29,7 +29,8 @@ TRUTH_DIR = Path("data/truth")
 COPIES_AT_ONCE = 16  # a copy from object storage waits most of its time
 COPIED = Path(".checkpoints/acquire.json")  # what was copied from where; of this machine, so not among the outputs
 STAMP = ".simulated.json"  # what a simulated partition was made from
-SIMULATOR_CODE = Path(__file__).parent / "simulate"
+SIMULATOR_CODE = tuple(Path(__file__).with_name(name) for name in ("simulate", "files.py"))
+LIBRARIES = ("numpy", "pillow", "polars", "pyarrow")  # that draw and write what is simulated
 
 
 def main() -> None:
@@ -50,7 +51,7 @@ def simulate_months(config: ExchangeConfig, raw_dir: Path, truth_dir: Path) -> i
     from stages.simulate.write import write_month
 
     knobs = {key: value for key, value in asdict(config).items() if key != "months"}
-    made_from = hashlib.sha256(json.dumps([knobs, sha256_tree(SIMULATOR_CODE)], sort_keys=True).encode()).hexdigest()
+    made_from = hashlib.sha256(json.dumps([knobs, sha256_code(SIMULATOR_CODE, LIBRARIES)], sort_keys=True).encode()).hexdigest()
     made = 0
     for month in tqdm(config.months, desc="simulate", unit="month", disable=None):
         stamp = raw_dir / month / STAMP

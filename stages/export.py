@@ -69,8 +69,8 @@ def main() -> None:
             config.batch_sizes,
             config.fused_rows,
         )
-        write_json(PARITY_PATH, {"max_abs_difference": found, "rows": len(test)})
         refuse_difference(found, config.max_difference)
+        write_json(PARITY_PATH, {"max_abs_difference": found, "rows": len(test)})
         write_json(fresh / "manifest.json", manifest(fresh, params, SPLIT_DIR, digests_below(RAW_DIR / SHARED), CODE))
     with atomic_folder(REPOSITORY_DIR) as fresh:
         sample = pl.read_parquet(SPLIT_DIR / "train.parquet", n_rows=1)
@@ -103,8 +103,8 @@ def write_graphs(network: CtrNetwork, table_CE: np.ndarray | None, request: Requ
 
 
 def refuse_difference(found: dict[str, Any], allowed: float) -> None:
-    """Raise ValueError if a graph strays from torch."""
-    where, worst = max(found.items(), key=lambda item: item[1])
+    """Raise ValueError if a graph strays from torch, by NaN too."""
+    where, worst = max(found.items(), key=lambda item: np.nan_to_num(item[1], nan=np.inf))
     if not worst <= allowed:
         raise ValueError(
             f"{where} differs from torch by {worst:.2e} in a probability, "

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,16 @@ def sha256_tree(folder: Path, skip: str = "") -> str:
     for path in sorted(_files_below(folder)):
         if path.name != skip and "__pycache__" not in path.parts:
             digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def sha256_code(code: tuple[Path, ...], libraries: tuple[str, ...] = ()) -> str:
+    """One digest over modules and packages, and over the installed versions of `libraries`."""
+    digest = hashlib.sha256()
+    for path in code:
+        digest.update(f"{path.name}\0{sha256_tree(path) if path.is_dir() else sha256_file(path)}\n".encode())
+    for name in libraries:
+        digest.update(f"{name}\0{version(name)}\n".encode())
     return digest.hexdigest()
 
 

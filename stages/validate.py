@@ -1,7 +1,7 @@
 """Stage validate: reads `data/raw/<partition>/`, writes clean rows to `data/clean/<partition>/` and rejected ones to
 `data/quarantine/<partition>.csv`, and `reports/validation.json`. Clean plus quarantined is raw, always.
 
-Partitions are independent: one whose raw files, images, declaration and code are unchanged is not read again.
+Partitions are independent: one whose raw files, images, declaration, code and libraries are unchanged is not read again.
 """
 
 import hashlib
@@ -15,8 +15,6 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
-import contracts.dataset
-import contracts.tables
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import SHARED, matching, partitions
 from contracts.dataset.source import SourceError
@@ -34,6 +32,7 @@ from stages.files import (
     keep_only,
     parquet_writer,
     read_json,
+    sha256_code,
     sha256_file,
     sha256_tree,
     write_json,
@@ -48,7 +47,9 @@ CLEAN_DIR = Path("data/clean")
 REPORT_PATH = Path("reports/validation.json")
 AT_ONCE = 2  # partitions checked side by side
 STAMP = "report.json"  # of a clean partition: what it was made from, its digests and counts
-CODE = tuple(Path(package.__file__).parent for package in (contracts.dataset, contracts.tables))
+ROOT = Path(__file__).parents[1]
+CODE = tuple(ROOT / name for name in ("contracts/dataset", "contracts/tables", "stages/files.py", "stages/validate.py"))
+LIBRARIES = ("pandera", "polars", "pyarrow")  # that read, check and write
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def fingerprint(folder: Path, declaration: Declaration, earlier: frozenset[str])
     for column in declared["columns"]:
         for key in ("description", "keep", "feature", "log"):  # for later stages
             column.pop(key)
-    parts = [sha256_tree(folder), declared, [sha256_tree(code) for code in CODE], sorted(earlier)]
+    parts = [sha256_tree(folder), declared, sha256_code(CODE, LIBRARIES), sorted(earlier)]
     parts += [sha256_tree(RAW_DIR / SHARED)] if declaration.source.joins else []
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -106,6 +106,14 @@ class Column:
             (self.role != "label" or not self.nullable, "a label cannot be nullable"),
             (self.role == "label" or self.labels is None, "only a label has labels"),
             (
+                self.role != "label" or (self.pattern is None and self.max_length is None),
+                "a label has no pattern and no max_length: its labels say which values there may be",
+            ),
+            (
+                self.labels is None or (self.min is None and self.max is None),
+                "a label with labels has no min and no max: they say which values there may be",
+            ),
+            (
                 self.labels is None or set(self.labels.values()) == {0, 1},
                 f"labels must name both 0 and 1: {self.labels}",
             ),

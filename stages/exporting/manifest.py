@@ -1,10 +1,9 @@
 """What an exported model is made of: digests of its files, of the data, of the code, and the parameters."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
-from stages.files import sha256_file, sha256_tree
+from stages.files import sha256_code, sha256_file
 
 CODE = tuple(
     Path(name)
@@ -35,14 +34,5 @@ def manifest(
         "data": {path.name: sha256_file(path) for path in sorted(split_dir.glob("*.parquet"))},
         "side_tables": side_tables,
         "params": {name: params[name] for name in SECTIONS},
-        "code": code_digest(code),
+        "code": sha256_code(code),
     }
-
-
-def code_digest(code: tuple[Path, ...]) -> str:
-    """One digest over the modules that a model follows from."""
-    digest = hashlib.sha256()
-    for path in code:
-        content = sha256_tree(path) if path.is_dir() else sha256_file(path)
-        digest.update(f"{path.as_posix()}\0{content}\n".encode())
-    return digest.hexdigest()

@@ -77,7 +77,7 @@ def packed_feed(rows: pl.DataFrame, request: RequestSpec, session: ort.Inference
 
 
 def largest_difference(graph: Path, feed: Feed, expected_N: np.ndarray, batch_size: int) -> float:
-    """max |p_onnx - p_torch| over the rows, in calls of `batch_size` rows (the last may be shorter)."""
+    """max |p_onnx - p_torch| over the rows, in calls of `batch_size` rows (the last may be shorter); NaN if one is NaN."""
     session = open_session(graph)
     taken = {value.name for value in (*session.get_inputs(), *session.get_overridable_initializers())}
     halves = np.array_split(np.arange(0, len(expected_N), batch_size), 2)
@@ -87,11 +87,11 @@ def largest_difference(graph: Path, feed: Feed, expected_N: np.ndarray, batch_si
         for start in starts:
             rows = slice(start, min(start + batch_size, len(expected_N)))
             p = session.run(["p_click"], {name: array for name, array in feed(rows).items() if name in taken})[0]
-            largest = max(largest, float(np.abs(p - expected_N[rows]).max()))
-        return largest
+            largest = np.maximum(largest, np.abs(p - expected_N[rows]).max())  # NaN, where there is one
+        return float(largest)
 
     with ThreadPoolExecutor(2) as pool:
-        return max(pool.map(worst, [half for half in halves if len(half)]))
+        return float(np.max(list(pool.map(worst, [half for half in halves if len(half)]))))
 
 
 def check_parity(

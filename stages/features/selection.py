@@ -74,7 +74,7 @@ def _uselessness(
     if column.keep:
         return None
     if num_values == 1:
-        return "one value on the training split, or every value too rare to have an id"
+        return "fewer than two values that occur features.min_count times on the training split"
     if missing > config.max_missing_frac:
         return f"missing in {missing:.1%} of the rows, more than {config.max_missing_frac:.1%}"
     if score > config.max_explained:

@@ -63,18 +63,29 @@ def fit_scale(column: Column, values: pl.Series, config: FeaturesConfig) -> Scal
         given = np.zeros(1, dtype=np.float32)
     given = np.clip(given, -LARGEST, LARGEST)  # float32 turned what is beyond into infinity
     shifted = signed_log(given.astype(np.float64)) if column.log else given.astype(np.float64)
-    inner = np.quantile(given, np.linspace(0, 1, config.num_buckets + 1)[1:-1], method="higher")
-    edges = np.unique(inner[inner > given.min()])  # an edge at the minimum would leave the first bucket empty
     std = float(shifted.std())
     return Scale(
         name=column.name,
         log=column.log,
         mean=float(shifted.mean()),
         std=std if std > SMALLEST_STD else 1.0,
-        edges=tuple(float(edge) for edge in edges),
+        edges=tuple(float(edge) for edge in bucket_edges(given, config)),
         has_missing=column.nullable or len(given) < len(x),
         max_sigma=config.max_sigma,
     )
+
+
+def bucket_edges(given_N: np.ndarray, config: FeaturesConfig) -> np.ndarray:
+    """Where buckets of about as many values each begin, ascending; what lies below the first edge is a bucket too.
+
+    A value that fills more than a bucket, as 0 does in flags and counts, is told from what is above it by an edge of its own.
+    """
+    inner = np.quantile(given_N, np.linspace(0, 1, config.num_buckets + 1)[1:-1], method="higher")
+    edges = np.unique(inner[inner > given_N.min()])  # an edge at the minimum would leave the first bucket empty
+    above = given_N[given_N > inner[-1]]
+    if len(above) >= config.min_count and np.count_nonzero(given_N == inner[-1]) * config.num_buckets > len(given_N):
+        edges = np.append(edges, above.min())
+    return edges
 
 
 def ids_of(part: Vocabulary | Scale, values: pl.Series) -> np.ndarray:

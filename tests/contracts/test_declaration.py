@@ -27,6 +27,8 @@ COLUMNS = {  # a column that does not make sense -> words of the sentence
     "values of another kind": (column(values=["a"]), "values must be of dtype int"),
     "values of a string without quotes": (column(role="info", dtype="string", values=[1.10]), "strings in quotes"),
     "values of a bool": (column(role="info", dtype="bool", values=["a"]), "bool and datetime have none"),
+    "pattern of a label": (column(role="label", dtype="string", pattern="[01]"), "a label has no pattern and no max_length: its"),
+    "bounds of a mapped label": (column(role="label", labels={"1": 0, "2": 1}, max=2), "a label with labels has no min and no"),
     "labels of a feature": (column(labels={"a": 1, "b": 0}), "only a label has labels"),
     "labels of one kind": (column(role="label", labels={"a": 1}), "labels must name both 0 and 1"),
     "nullable label": (column(role="label", nullable=True), "a label cannot be nullable"),

@@ -136,6 +136,19 @@ def test_buckets_by_hand():
     assert scale.num_ids == 6
 
 
+@pytest.mark.parametrize(
+    ("values", "edges"),
+    [
+        ([0.0] * 97 + [1.0] * 3, (1,)),
+        ([-1.0] + [0.0] * 96 + [2.0, 3, 4], (0, 2)),
+        ([0.0] * 99 + [1.0], ()),  # seen once
+        ([0.0] * 30 + [1.0] * 70, (1,)),
+    ],
+)
+def test_what_lies_above_a_value_that_fills_a_bucket_has_one_too(values, edges):
+    assert fit_scale(column("x"), pl.Series(values), CONFIG).edges == edges
+
+
 @pytest.mark.parametrize("values", [[3.0] * 9, [None] * 9, [1e-42] * 5 + [0.0] * 4, [3e38, -3e38, 1e300] * 3])
 def test_odd_numbers_give_finite_floats(tmp_path, values):
     rows = pl.DataFrame({"x": pl.Series(values, dtype=pl.Float64)})

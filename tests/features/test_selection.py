@@ -41,7 +41,7 @@ def test_selection_drops_what_says_nothing_and_gives_the_reason():
     found = reasons(config())
     assert found["site"][0] and found["site"][1].startswith("beyond chance (z ")
     assert found["site_name"] == (False, "says the same as 'site', row by row")
-    assert found["constant"] == (False, "one value on the training split, or every value too rare to have an id")
+    assert found["constant"] == (False, "fewer than two values that occur features.min_count times on the training split")
     assert not found["noise"][0] and found["noise"][1].startswith("not beyond chance (z ")
     assert not found["leak"][0] and "known only after the click? if it is known before, declare keep: true" in found["leak"][1]
     assert found["absent"] == (False, "missing in 95.0% of the rows, more than 90.0%")
@@ -62,7 +62,7 @@ def test_leaks_and_copies_do_not_use_up_the_columns_that_must_stay():
 def test_selection_that_leaves_nothing_says_what_to_do():
     columns = (Column(name="c", role="categorical", dtype="string"),)
     label = np.array([0, 1] * 10)
-    with pytest.raises(ValueError, match=r"leaves no column \('c': one value .*lower features.min_count"):
+    with pytest.raises(ValueError, match=r"leaves no column \('c': fewer than two values .*lower features.min_count"):
         select(columns, {"c": np.zeros(20, dtype=int)}, {"c": 0.0}, label, config(), 0)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stages import acquire, export, validate
 from tests.project.imports import ROOT, all_imports, external_imports
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -86,6 +87,15 @@ def test_deps_name_no_module_that_the_stage_does_not_need(stage):
         is_code = path.suffix == ".py" or dep.split("/")[0] in ("contracts", "stages")
         if is_code and path.name not in by_digest_or_name.get(stage, set()):
             assert any(path == file or path in file.parents for file in used), f"{stage}: {dep}"
+
+
+@pytest.mark.parametrize(
+    ("stage", "code"), [("export", export.CODE), ("validate", validate.CODE), ("acquire", acquire.SIMULATOR_CODE)]
+)
+def test_code_that_a_stage_digests_is_in_its_deps(stage, code):
+    deps = [ROOT / dep for dep in STAGES[stage]["deps"]]
+    for path in (ROOT / path for path in code):
+        assert path.exists() and any(dep == path or dep in path.parents for dep in deps), path
 
 
 def test_every_params_key_of_a_stage_is_in_params_yaml():

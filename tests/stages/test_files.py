@@ -16,6 +16,7 @@ from stages.files import (
     atomic_path,
     keep_only,
     read_json,
+    sha256_code,
     sha256_file,
     sha256_tree,
     write_json,
@@ -88,6 +89,17 @@ def test_the_digest_of_a_folder_follows_names_and_contents_only(tmp_path):
     assert sha256_tree(first) != sha256_tree(second)
     (second / "sub/a").rename(second / "sub/b")
     assert sha256_tree(first, skip="stamp") != sha256_tree(second, skip="stamp")
+
+
+def test_the_digest_of_code_follows_content_and_versions(tmp_path):
+    (tmp_path / "package").mkdir()
+    module, inner = tmp_path / "module.py", tmp_path / "package/inner.py"
+    digests = set()
+    for one, two in (("a", "b"), ("b", "b"), ("b", "a")):
+        module.write_text(one)
+        inner.write_text(two)
+        digests |= {sha256_code((module, inner.parent)), sha256_code((module, inner.parent), ("polars",))}
+    assert len(digests) == 6
 
 
 def test_the_digest_of_a_folder_takes_links_to_files_and_no_links_to_folders(tmp_path):

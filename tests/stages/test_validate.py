@@ -97,12 +97,15 @@ def test_a_removed_month_leaves_nothing_behind(two_months):
     assert [path.name for path in Path("data/quarantine").iterdir()] == ["2024-01.csv"]
 
 
-def test_another_declaration_validates_again_and_another_split_does_not(two_months):
+def test_another_declaration_or_code_validates_again_and_another_split_does_not(two_months, monkeypatch):
     run("acquire", "validate")
     before = state(Path("data/clean"))
     write_params(declaration(split={"by": "row", "val_frac": 0.1, "test_frac": 0.1}))
     run("validate")
     assert state(Path("data/clean")) == before
+    monkeypatch.setattr(validate, "LIBRARIES", ())
+    run("validate")
+    assert state(Path("data/clean")) != before  # made again, with another stamp
     stricter = [column | {"max": 70} if column["name"] == "age" else column for column in COLUMNS]
     write_params(declaration(columns=stricter))
     run("validate")
