@@ -35,7 +35,7 @@ def run_parts(
             rows = part()
         except PartFailed as failure:
             rows, error = failure.rows, one_line(failure)
-        except Exception as failure:
+        except Exception as failure:  # whatever a part fails with, the others are still measured; it is printed and counted
             traceback.print_exc()
             rows, error = [], one_line(failure)
         seconds = time.perf_counter() - started

@@ -69,7 +69,7 @@ def described(spiked: Spiked, config: SpikeConfig, capacity: float) -> list[Figu
     numbers = {name: number for name, number in count(spiked.spike).items() if number}
     sent = len(spiked.spike) - numbers.get("unsent", 0)
     asked, offered = config.spike_times * capacity, sent / config.spike_s
-    what = f"spike of {asked:,.0f} requests/s, {config.spike_times:g}x the capacity, for {config.spike_s:g} s"
+    what = f"spike of {offered:,.0f} requests/s, {offered / capacity:.1f}x the capacity, for {config.spike_s:g} s"
     failed = sum(number for name, number in numbers.items() if name not in ("ok", "overloaded", "unsent"))
     shown = ", ".join(f"{number / sent:.1%} {name}" for name, number in numbers.items() if name != "unsent")
     figures = [
@@ -77,7 +77,7 @@ def described(spiked: Spiked, config: SpikeConfig, capacity: float) -> list[Figu
             f"{what}: failed, timed out or wrong",
             failed,
             0,
-            f"{failed:,} of {sent:,} sent: {shown}; {offered:,.0f} requests/s sent, {offered / capacity:.1f}x the capacity",
+            f"{failed:,} of {sent:,} sent: {shown}; asked for were {asked:,.0f} requests/s, {config.spike_times:g}x the capacity",
             "0",
         ),
         Figure(

@@ -13,14 +13,17 @@ ERRORS = "adclick_mark"
 
 
 class Utf8Stream(io.RawIOBase):
-    """Reads `raw` in `encoding` and gives valid UTF-8. `has_marks` tells whether a byte did not decode so far."""
+    """Reads `raw` in `encoding` and gives valid UTF-8.
+
+    `has_marks` tells whether a byte did not decode so far, `last` is the last byte so far that is no line break.
+    """
 
     def __init__(self, raw: pa.NativeFile, encoding: str) -> None:
         codecs.register_error(ERRORS, self._mark)
         self._raw, self._ready, self._cut, self._at_end = raw, b"", b"", False
         self._is_utf8 = codecs.lookup(encoding).name == "utf-8"
         self._decoder = codecs.getincrementaldecoder(encoding)(ERRORS)
-        self.has_marks = False
+        self.has_marks, self.last = False, b""
 
     def readable(self) -> bool:
         return True
@@ -33,6 +36,7 @@ class Utf8Stream(io.RawIOBase):
             self._at_end = not data
             pieces.append(self._as_utf8(data))
             length += len(pieces[-1])
+            self.last = pieces[-1].rstrip(b"\r\n")[-1:] or self.last
         ready = b"".join(pieces)
         size = length if size < 0 else size
         self._ready = ready[size:]

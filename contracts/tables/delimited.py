@@ -32,6 +32,7 @@ def read_text(
         check_header(path, called, tuple(called) if any_header else expected, optional, fmt, joined)
     bad_lines: list[tuple[int, str]] = []
     passed, next_row, seen = int(fmt.header) + fmt.skip_lines, 1, 0  # pyarrow numbers all of them, from 1
+    at_end: list[str] = []  # cells of the last row that may hold line breaks
     reader, stream = _open(path, fmt, names, bad_lines, BLOCK_BYTES, repeated)
     with reader:  # also after an error: Arrow's thread must not read on while the process ends
         for batches in _gathered(reader):
@@ -44,12 +45,16 @@ def read_text(
             chunk = chunk_of(batches).spelled_out({*several_lines, *marked})
             rows = chunk.rows.with_columns(pl.Series(ROW, numbers, dtype=pl.UInt32))
             _refuse_swallowed(path, rows, several_lines, fmt)
+            at_end = [rows[name][-1] for name in several_lines]
             chunk.rows, chunk.undecoded = _undecoded(rows, marked if stream.has_marks else [])
             chunk.ragged = ragged[:used]
             if fmt.strip:
                 chunk.rows = chunk.rows.with_columns(pl.col(pl.String).str.strip_chars())
                 chunk.distinct = chunk.distinct.with_columns(pl.all().str.strip_chars())
             yield chunk
+    open_cell = next((cell for cell in at_end if cell.endswith("\n")), None)
+    if open_cell is not None and stream.last != (fmt.quote or "").encode():
+        raise _swallowed(path, next_row - 1, open_cell.rstrip("\n").count("\n"), fmt)
     rest = _ragged(path, bad_lines[seen:], passed, fmt)
     if next_row == 1:
         if rest:
@@ -144,21 +149,18 @@ def _columns_with(texts: tuple[str, ...], batches: list[pa.RecordBatch]) -> list
 
 
 def _refuse_swallowed(path: Path, rows: pl.DataFrame, columns: list[str], fmt: Format) -> None:
-    """Raise SourceError if a cell holds many lines, or the last one ends in a line break: rows hide in it."""
+    """Raise SourceError if a cell holds many lines: rows hide in it."""
     for name in columns:
         cells = rows[name]
         lines = cells.str.count_matches("\n", literal=True)
         worst = lines.arg_max()
-        if lines[worst] > MAX_CELL_LINES or cells[-1].endswith("\n"):
-            place = worst if lines[worst] > MAX_CELL_LINES else len(rows) - 1
-            raise _swallowed(path, rows[ROW][place], cells[place].rstrip("\n").count("\n"), fmt)
+        if lines[worst] > MAX_CELL_LINES:
+            raise _swallowed(path, rows[ROW][worst], cells[worst].rstrip("\n").count("\n"), fmt)
 
 
 def _swallowed(path: Path, row: int, lines: int, fmt: Format) -> SourceError:
-    return SourceError(
-        f"{path}: row {row} runs over {lines + 1} lines, so a quote is probably never closed; "
-        f"correct it, or set {fmt.where}.quote: null if quotes have no meaning"
-    )
+    over = f"runs over {lines + 1} lines, so a quote is probably never closed" if lines else "opens a quote that is never closed"
+    return SourceError(f"{path}: row {row} {over}; correct it, or set {fmt.where}.quote: null if quotes have no meaning")
 
 
 def _row_numbers(first: int, count: int, skipped: np.ndarray) -> tuple[np.ndarray, int]:

@@ -32,6 +32,10 @@ class Resampler:
         """How many whole units there are to draw; None where rows are drawn."""
         return None if self.unit is None else Evidence(count=self.num_units, what=self.unit_name)
 
+    def units_in(self, is_in_N: np.ndarray) -> Evidence | None:
+        """How many whole units have one of those rows; None where rows are drawn."""
+        return None if self.unit is None else Evidence(count=len(np.unique(self.unit[is_in_N])), what=self.unit_name)
+
     def weight(self, replicate: int) -> np.ndarray:
         """How often each row was drawn in this replicate, int64 [N]; a pure function of seed and replicate."""
         rng = np.random.default_rng([self.seed, replicate])

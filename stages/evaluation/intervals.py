@@ -104,10 +104,10 @@ def auc_estimate(value: float | None, replicates: np.ndarray, given: Evidence, c
 
 
 def ratio_estimate(num_clicks: int, predicted: float, replicates: np.ndarray, given: Evidence, confidence: float) -> Estimate:
-    """Observed over predicted clicks; with few clicks the exact Poisson interval of their number."""
+    """Observed over predicted clicks; with few clicks, each for itself, the exact Poisson interval of their number."""
     if predicted <= 0:
         return Estimate(value=None, reason="undefined: all predictions are 0")
-    if num_clicks >= FEW_EVENTS:
+    if num_clicks >= FEW_EVENTS or given.count < num_clicks:
         return from_replicates(num_clicks / predicted, replicates, given, confidence)
     low, high = poisson_mean(num_clicks, confidence)
     return Estimate(value=num_clicks / predicted, low=low / predicted, high=high / predicted)

@@ -197,7 +197,7 @@ def _slice(
     entries = []
     for code, value in enumerate(one.values):
         rows, clicks = int(sums["rows"][code]), int(sums["clicks"][code])
-        given = evidence(clicks, rows, resampler.units)
+        given = evidence(clicks, rows, resampler.units_in(one.codes == code))
         at = {key: (float(point[key][code]), drawn[key][:, code]) for key in point}
         estimates = {
             "auc": auc_estimate(*at["auc"], given, confidence),

@@ -49,6 +49,12 @@ def filled_up(distinct_U: np.ndarray, num_creatives: int) -> np.ndarray:
     return np.pad(distinct_U, (0, length - len(distinct_U)))
 
 
+def steps_per_epoch(num_rows: int, batch_size: int, num_ranks: int) -> int:
+    """Batches of an epoch; a last one with too few rows for every rank is left out."""
+    full, rest = divmod(num_rows, batch_size)
+    return full + (rest >= num_ranks)
+
+
 class TrainBatches:
     """The shuffled batches of one rank. Where the next one stands follows from `num_steps_done()` alone,
 
@@ -77,8 +83,7 @@ class TrainBatches:
         self.rank, self.num_ranks, self.num_steps_done = rank, num_ranks, num_steps_done
 
     def __len__(self) -> int:
-        full, rest = divmod(len(self.split), self.batch_size)
-        return full + (rest >= self.num_ranks)  # a last batch with too few rows for every rank is left out
+        return steps_per_epoch(len(self.split), self.batch_size, self.num_ranks)
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, first = divmod(self.num_steps_done(), len(self))  # runs when the first batch is asked for, not before
@@ -108,6 +113,8 @@ class ValBatches:
     """One rank's consecutive part of a split, in order."""
 
     def __init__(self, split: EncodedSplit, *, batch_size: int, rank: int, num_ranks: int) -> None:
+        if len(split) < num_ranks:
+            raise ValueError(f"split val must have a row for each of {num_ranks} devices, got {len(split)}; use fewer")
         self.split, self.batch_size = split, batch_size
         bounds = np.linspace(0, len(split), num_ranks + 1).astype(np.int64)
         self.start, self.stop = int(bounds[rank]), int(bounds[rank + 1])

@@ -82,7 +82,7 @@ class CtrModule(LightningModule):
 
     def _gathered(self, parts: list[Tensor]) -> np.ndarray:
         """All ranks' values of the split, in row order."""
-        local_N = torch.cat(parts) if parts else torch.zeros(0, device=self.device)
+        local_N = torch.cat(parts)
         if self.trainer.world_size == 1:
             return local_N.cpu().numpy()
         parts_N: list[np.ndarray | None] = [None] * self.trainer.world_size

@@ -28,7 +28,8 @@ class DeepFM(nn.Module):
         """Logits, float32 [B]."""
         emb_BFD = self.embedding(cat_idx_BF)
         deep_B = self.deep_out(self.deep(concat_inputs(emb_BFD, num_feats_BM, creative_emb_BE)))
-        pairs_B = self._pairs(emb_BFD, num_feats_BM, creative_emb_BE)
+        with torch.autocast(emb_BFD.device.type, enabled=False):  # squares that nearly cancel: not in bfloat16
+            pairs_B = self._pairs(emb_BFD, num_feats_BM, creative_emb_BE.float())
         return self.first_order(cat_idx_BF, num_feats_BM, creative_emb_BE) + pairs_B + deep_B
 
     def _pairs(self, emb_BFD: Tensor, num_feats_BM: Tensor, creative_emb_BE: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """Trains one network on encoded arrays: puts module, data and callbacks together in a Lightning trainer."""
 
-import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor
 
 from stages.models.averaging import AveragedWeights
+from stages.models.batches import steps_per_epoch
 from stages.models.checkpoint_io import SafetensorsCheckpointIO
 from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
 from stages.models.ctr_datamodule import CtrDataModule
@@ -87,7 +87,7 @@ def fit_network(
         prefetch_batches=trainer.prefetch_batches,
         pin_memory=trainer.accelerator == "gpu",
     )
-    num_steps = train.max_epochs * math.ceil(len(data.train) / batch_size)
+    num_steps = train.max_epochs * steps_per_epoch(len(data.train), batch_size, trainer.devices)
     prior_rows = train.unknown_prior_clicks / max(float(data.train.label_N.mean()), 1e-9)
     hiding_V = hiding_shares(data.train.cat_idx_NF, data.spec.num_ids, prior_rows)
     module = CtrModule(network, train, channels_last(data.image_NCSS), num_steps, hiding_V)

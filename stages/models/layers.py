@@ -95,14 +95,17 @@ class FirstOrder(nn.Module):
     def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor, creative_emb_BE: Tensor) -> Tensor:
         logit_B = self.id_weight(cat_idx_BF).sum(dim=1) + self.bias
         if self.dense_weight_M is not None:
-            logit_B = logit_B + _weighted(num_feats_BM, self.dense_weight_M)
+            logit_B = logit_B + self._weighted(num_feats_BM, self.dense_weight_M)
         if self.creative_weight_E is not None:
-            logit_B = logit_B + _weighted(creative_emb_BE, self.creative_weight_E)
+            logit_B = logit_B + self._weighted(creative_emb_BE, self.creative_weight_E)
         return logit_B
 
+    def _weighted(self, values_BX: Tensor, weight_X: Tensor) -> Tensor:
+        """Their weighted sum, [B]; as for `LogitLayer`, in training nothing is rounded to bfloat16.
 
-def _weighted(values_BX: Tensor, weight_X: Tensor) -> Tensor:
-    """Their weighted sum, [B], as a product of matrices: ONNX Runtime adds a product with a vector in an order that depends on
-    where in the batch a row stands.
-    """
-    return functional.linear(values_BX, weight_X[None]).squeeze(1)
+        Exported it is a product of matrices: ONNX Runtime adds one with a vector in an order that depends on where in the batch a
+        row stands.
+        """
+        if self.training:
+            return (values_BX * weight_X).sum(dim=1)
+        return functional.linear(values_BX, weight_X[None]).squeeze(1)

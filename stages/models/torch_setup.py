@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import os
 import platform
 import warnings
 
@@ -23,6 +24,7 @@ def check_devices(trainer: TrainerConfig) -> None:
 
 def prepare_torch(train: TrainConfig, trainer: TrainerConfig) -> None:
     torch.set_num_threads(trainer.num_threads)
+    os.environ["OMP_NUM_THREADS"] = str(trainer.num_threads)  # or Lightning would share out the cores when it starts processes
     # the trainer turns deterministic algorithms on; filling every new tensor with NaN besides would cost time for nothing
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.manual_seed(train.seed)  # for the initial weights; each step seeds itself

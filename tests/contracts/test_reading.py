@@ -108,6 +108,7 @@ BROKEN = {  # file name, content, words of the sentence
     "latin-1 header": ("a.csv", "é,y\na,1\n".encode("latin-1"), r"the header is not utf-8 \(\\xe9, y\)"),
     "quote never closed": ("a.csv", 'c,y\na,0\n"b,1\nc,1\n', r"row 2 runs over 2 lines, so a quote is probably never"),
     "last quote never closed": ("a.csv", 'y,c\n0,a\n1,"b\n1,c\n', r"row 2 runs over 2 lines"),
+    "the very last quote never closed": ("a.csv", 'y,c\n0,a\n1,"b\n', r"row 2 opens a quote that is never closed; correct it"),
     "quote closed much later": ("a.csv", 'y,c\n0,"a\n' + "1,b\n" * 60 + '1,c"\n', r"row 1 runs over 62 lines"),
     "no row fits": ("a.csv", "c,y\na,0,1\nb,1,1\n", r"no row has the 2 columns of the header; the first has 3"),
 }
@@ -120,6 +121,14 @@ def test_a_file_that_cannot_be_used_gives_one_sentence(tmp_path, kind):
         read(write(tmp_path, name, content))
     assert str(tmp_path / name) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n\r\n", ""])
+def test_quoted_cells_may_end_in_a_line_break(tmp_path, monkeypatch, end):
+    monkeypatch.setattr("contracts.tables.delimited.BLOCK_BYTES", 64)
+    monkeypatch.setattr("contracts.tables.delimited.TEXT_ROWS", 1)
+    path = write(tmp_path, "a.csv", "y,c\n" + '1,"b\n"\n' * 60 + '0,"last\n"' + end)
+    assert [cell for cell, _ in read(path)] == ["b\n"] * 60 + ["last\n"]
 
 
 def test_a_headerless_file_with_another_delimiter_gives_one_sentence(tmp_path):

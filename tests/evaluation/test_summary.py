@@ -83,6 +83,17 @@ def test_slices_add_up_to_all_rows_and_clicks() -> None:
     assert values[2]["log_loss_minus_lightgbm"]["value"] == pytest.approx(loss, abs=1e-6)
 
 
+def test_a_slice_rests_on_its_own_users_where_users_are_drawn() -> None:
+    data = world(4000, 8, base=-1.0)
+    user = np.arange(4000) % 400
+    slices = [Slice(name="device", codes=(user >= 4).astype(np.int32), values=("few", "many"))]
+    few, many = run(data, slices, unit=user, num_units=400, unit_name="users")["slices"]["device"]
+    assert few["auc"]["high"] - few["auc"]["low"] > 0.4
+    for metric in ("normalised_entropy", "observed_over_predicted", "log_loss_minus_lightgbm"):
+        assert few[metric]["reason"] == "no interval: 4 users, at least 10 are needed"
+        assert many[metric]["low"] < many[metric]["high"]
+
+
 def test_learnable_share_of_a_slice_is_that_of_its_rows() -> None:
     data = world(4000, 7)
     rows = np.arange(4000) < 1500

@@ -120,3 +120,5 @@ def test_batch_smaller_than_the_number_of_devices_is_refused():
 def test_split_with_fewer_rows_than_devices_is_refused():
     with pytest.raises(ValueError, match="a row for each of 2 devices, got 1"):
         batches(num_rows=1, num_ranks=2)
+    with pytest.raises(ValueError, match="split val must have a row for each of 2 devices, got 1"):
+        ValBatches(split(1), batch_size=4, rank=0, num_ranks=2)

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import pytest
 import torch
+from torch import nn
 
 from stages.models.dcnv2 import CrossLayer
 from stages.models.deepfm import DeepFM
@@ -11,6 +12,7 @@ from stages.models.finalmlp import BilinearFusion, FinalMLP
 from stages.models.layers import FieldEmbedding
 from stages.models.logistic import Logistic
 from stages.models.network import build_network
+from stages.models.relu_dropout import ReluDropout
 from tests.models.encoded_world import NETWORK_NAMES, World, model_config, spec_of
 
 WORLD = World(num_ids=(4, 3), num_dense=2, num_creatives=5)
@@ -69,6 +71,22 @@ def test_deepfm_pairwise_term_equals_the_double_loop_over_pairs():
         ]
         expected = sum(torch.dot(one, other) for one, other in combinations(vectors, 2))
         torch.testing.assert_close(network._pairs(emb, dense, creative)[index], expected)
+
+
+@pytest.mark.parametrize("name", NETWORK_NAMES)
+def test_logits_are_not_rounded_to_bfloat16(name):
+    network = build_network(model_config(name), spec_of(WORLD))
+    for module in network.modules():
+        if isinstance(module, nn.Dropout | ReluDropout):
+            module.p = 0.0
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    cat_idx, dense, _ = row(WORLD, 2000)
+    emb, position = torch.randn(6, network.creative_dim), torch.randint(0, 6, (2000,))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logit = network.train()(cat_idx, dense, emb, position)
+    assert logit.dtype == torch.float32
+    assert len(logit.unique()) > 1900  # 2,000 different rows; bfloat16 has a few hundred numbers there
 
 
 @pytest.mark.parametrize("rank", [0, 2])
