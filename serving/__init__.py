@@ -1,0 +1,1 @@
+"""The server, its clients, and what runs inside Triton."""

@@ -104,6 +104,7 @@ def copy_files(declaration: Declaration, raw_dir: Path, stamp: Path) -> tuple[se
             fresh.rename(final)
             changed += 1
         now[partition] = {"source": source, "content": content}
+        write_json(stamp, before | now)  # a run that is killed later need not copy this one again
     write_json(stamp, now)
     return set(wanted), changed
 

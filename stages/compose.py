@@ -56,7 +56,11 @@ def link_source(source: Source) -> str:
     """
     target = EXCHANGE_CODE if source.kind == "exchange" else Path("conf/data") if "://" in source.path else Path(source.path)
     if not target.exists():
-        raise ConfigError(f"data.source.path '{source.path}' does not exist; set it in conf/data/ to the folder of the files")
+        below = "" if target.is_absolute() else f" below {Path.cwd()}"
+        raise ConfigError(
+            f"data.source.path '{source.path}' does not exist{below}; set it in conf/data/ to the folder of the files"
+            + (", for `dvc exp run --queue`, which works in a copy, as an absolute path" if below else "")
+        )
     link = os.path.relpath(target, SOURCE_LINK.parent) if not target.is_absolute() else str(target)
     if not SOURCE_LINK.is_symlink() or os.readlink(SOURCE_LINK) != link:
         SOURCE_LINK.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 report `reports/selection.json`.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from stages.entry import run_stage
 from stages.features.config import FeaturesConfig
 from stages.features.graph import build_encoder, dense_names
 from stages.features.profile import profile
-from stages.features.selection import report, select
+from stages.features.selection import LEAK, report, select
 from stages.features.vocabulary import Scale, Vocabulary, fit_scale, fit_vocabulary, ids_of
 from stages.files import atomic_path, write_json
 from stages.settings import load_params, load_section
@@ -46,6 +47,9 @@ def main() -> None:
     write_json(FEATURES_PATH, describe(declaration, kept, creatives, config.image_size))
     write_json(PROFILE_PATH, profile(parts, ids, train, declaration.label.name))
     write_json(SELECTION_PATH, report(scores))
+    for score in scores:
+        if not score.kept and score.reason.startswith(LEAK):
+            print(f"fit: '{score.name}' is left out: it {score.reason}", file=sys.stderr)
     dropped = [score.name for score in scores if not score.kept]
     more = f" and {len(dropped) - SHOWN_NAMES} more" if len(dropped) > SHOWN_NAMES else ""
     shown = ", ".join(dropped[:SHOWN_NAMES]) + more or "none"

@@ -5,6 +5,7 @@ Rows keep their order. By time, no instant is in two splits, and train and val e
 """
 
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ SPLITS = ("train", "val", "test")
 EXCLUDED, OUT_OF_TIME = 3, 4  # codes of rows that are in no split: their entity is in train; see `cut`
 MAX_STRAY = 0.05  # share of the rows that may be out of time; more, and the partitions are in another order than their times
 BATCH_ROWS = 1 << 17
+OLD = "1990"  # no log of clicks is older
 
 
 def main() -> None:
@@ -38,10 +40,23 @@ def main() -> None:
     shown = ", ".join(f"{name} {report[name]['rows']} rows ({report[name]['clicks']} clicks)" for name in SPLITS)
     left_out = f"{report['excluded']} excluded" + (f", {report['out_of_time']} out of time" if report["out_of_time"] else "")
     print(f"split: {shown}, {left_out}")
+    for line in doubts(report):
+        print(f"split: {line}", file=sys.stderr)
+
+
+def doubts(report: dict[str, Any]) -> list[str]:
+    """What is odd about the splits, though it may be right."""
+    found = []
+    begin, end = report["train"]["from"], max(report[name]["to"] or "" for name in SPLITS)
+    if begin is not None and begin < OLD:
+        found.append(f"the times begin on {begin[:10]}; is the format of the time's column right (seconds or milliseconds, ...)?")
+    if end > (datetime.now(UTC) + timedelta(days=2)).isoformat():
+        found.append(f"the times end on {end[:10]}, which is yet to come; is the format of the time's column right?")
     for name in ("val", "test"):
         rows, clicks = report[name]["rows"], report[name]["clicks"]
         if clicks in (0, rows):
-            print(f"split: {name} has {clicks} clicks in {rows} rows; one outcome alone tells little", file=sys.stderr)
+            found.append(f"{name} has {clicks} clicks in {rows} rows; one outcome alone tells little")
+    return found
 
 
 def ordered_files(clean_dir: Path, declaration: Declaration) -> list[Path]:
@@ -51,6 +66,11 @@ def ordered_files(clean_dir: Path, declaration: Declaration) -> list[Path]:
     order, test_months = declaration.source.order, declaration.split.test_months
     folders = in_order((path.parent for path in clean_dir.glob("*/impressions.parquet")), order)
     names = [folder.name for folder in folders]
+    if test_months is not None and not order and names == ["all"]:
+        raise ValueError(
+            "data.split.test_months takes the last partitions, but all files are in one, 'all': data.source.partition found no "
+            "month in their names; set it to an expression that does, or cut by test_frac"
+        )
     nameless = next((name for name in names if not any(letter.isdigit() for letter in name)), None)
     if test_months is not None and not order and len(names) > 1 and nameless is not None:
         raise ValueError(
@@ -142,7 +162,9 @@ def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaratio
     counts = {name: int((codes_N == code).sum()) for code, name in enumerate(SPLITS)}
     empty = next((name for name, rows in counts.items() if rows == 0), None)
     if empty is not None:
-        raise ValueError(f"split '{empty}' is empty ({counts}); change data.split in conf/data/{declaration.name}.yaml")
+        excluded = int((codes_N == EXCLUDED).sum())
+        why = f"; exclude_entities leaves {excluded} rows out" if excluded else ""
+        raise ValueError(f"split '{empty}' is empty ({counts}{why}); change data.split in conf/data/{declaration.name}.yaml")
     report: dict[str, Any] = {name: {"rows": 0, "clicks": 0, "from": None, "to": None} for name in SPLITS}
     with atomic_folder(out_dir) as fresh:
         writers = {name: parquet_writer(fresh / f"{name}.parquet", pq.read_schema(files[0])) for name in SPLITS}

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import SHARED, matching, partitions
 from contracts.dataset.source import SourceError
-from contracts.tables.chunk import ROW
+from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.contract import Contract, contract_of
 from contracts.tables.joins import SideTable
 from contracts.tables.parsing import dtype_of
@@ -158,7 +158,7 @@ def write_rows(
     ):
         out.write(pl.DataFrame(schema={"file": pl.String, **REJECTED}).write_csv().encode())
         for path, chunk in tqdm(read_ahead(chunks), desc="rows", unit="chunk", disable=None, leave=False):
-            good, bad = contract.check(chunk)
+            good, bad = checked(contract, chunk, path)
             counts.update(raw=len(chunk), clean=len(good), quarantined=len(bad))
             counts.update(clicks=int(good[declaration.label.name].sum()))
             broken = bad.group_by("column", "rule").len()
@@ -175,6 +175,14 @@ def write_rows(
         **({"with_image": contract.num_imaged} if contract.images is not None else {}),
         **({"unmatched": contract.unmatched()} if contract.joins or contract.images is not None else {}),
     }
+
+
+def checked(contract: Contract, chunk: Chunk, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The chunk's good rows, and the bad ones as REJECTED. Raises SourceError, with the path, if a column is of no use."""
+    try:
+        return contract.check(chunk)
+    except SourceError as error:
+        raise SourceError(f"{path}: {error}") from error
 
 
 def matches(contract: Contract) -> dict[str, int]:

@@ -12,6 +12,7 @@ Role = Literal["categorical", "numeric", "creative", "time", "label", "key", "en
 Dtype = Literal["string", "int", "float", "bool", "datetime"]
 TimePart = Literal["hour", "weekday", "day", "month"]
 
+SOME_TIME = datetime(2024, 10, 30, 13, 45, 59)
 EPOCHS = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
 TAKEN = (  # tensors of the graphs and of the served models
     *("cat_idx", "num_feats", "creative_idx", "creative_emb", "creative_pixels", "p_click"),
@@ -72,6 +73,8 @@ class Column:
                 f"format does not know %Z, a zone's name: CET or PST are no offsets; write the name as it is, such as "
                 f"'%H:%M:%S UTC', and set time_zone; got {form!r}"
             )
+        if form is not None and form not in EPOCHS:
+            _refuse_unreadable_format(form)
         return form
 
     @field_validator("time_zone")
@@ -155,6 +158,29 @@ class Column:
     @property
     def is_feature(self) -> bool:
         return self.is_categorical or self.role == "numeric"
+
+
+def polars_format(form: str) -> tuple[str, str]:
+    """A strptime format as Polars reads it, and what has to be put behind a cell for it."""
+    form = form.replace(".%f", "%.f")  # chrono's %f counts nanoseconds, Python's is a fraction
+    if any(hour in form for hour in ("%H", "%I", "%k", "%l")) and "%M" not in form:
+        return f"{form} %M", " 00"  # Polars 2.1 takes no hour without a minute
+    return form, ""
+
+
+def _refuse_unreadable_format(form: str) -> None:
+    """Raise ValueError unless Polars reads a time again that it has written in the format, at least its year."""
+    reading, behind = polars_format(form)
+    zoned = "%z" in form or "%#z" in form
+    written = pl.Series([SOME_TIME]).dt.replace_time_zone("UTC" if zoned else None)
+    try:
+        text = written.dt.strftime(reading.removesuffix(" %M" if behind else "").replace("%#z", "%z")) + behind
+        found = text.str.to_datetime(reading, time_unit="us", strict=False, time_zone="UTC" if zoned else None)[0]
+    except pl.exceptions.PolarsError as error:
+        why = str(error).split("\n")[0].removeprefix("Invalid format string: ")
+        raise ValueError(f"format {form!r} cannot be read: {why}") from error
+    if found is None or found.year != SOME_TIME.year:
+        raise ValueError(f"format must give a date with its year, got {form!r}")
 
 
 def _reason(error: Exception) -> str:

@@ -4,12 +4,14 @@ them, so that one broken byte costs its own row and not the file.
 
 import codecs
 import io
+from threading import Event, Lock
 
 import pyarrow as pa
 
 MARK = "\U0010f7ff"  # of plane 16, private use: no text has it; MARK and two hex digits stand for a byte
 PIECE_BYTES = 1 << 16  # decoded at a time; small, since every broken byte costs a copy of its piece
 ERRORS = "adclick_mark"
+GIVE_UP_S = 0.02  # to wait for a thread that reads on at once, or has ended already
 
 
 class Utf8Stream(io.RawIOBase):
@@ -24,12 +26,20 @@ class Utf8Stream(io.RawIOBase):
         self._is_utf8 = codecs.lookup(encoding).name == "utf-8"
         self._decoder = codecs.getincrementaldecoder(encoding)(ERRORS)
         self.has_marks, self.last = False, b""
+        self._given_up, self._ended, self._reading = False, Event(), Lock()
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
         """`size` bytes, fewer only at the end: pyarrow takes what it gets for a block."""
+        with self._reading:
+            ready = b"" if self._given_up else self._read(size)
+        if not ready:
+            self._ended.set()
+        return ready
+
+    def _read(self, size: int) -> bytes:
         pieces, length = [self._ready], len(self._ready)
         while not self._at_end and (size < 0 or length < size):
             data = self._raw.read(PIECE_BYTES)
@@ -41,6 +51,16 @@ class Utf8Stream(io.RawIOBase):
         size = length if size < 0 else size
         self._ready = ready[size:]
         return ready[:size]
+
+    def give_up(self) -> None:
+        """Give nothing any more, as at the end of the file, and wait until pyarrow's thread has seen it.
+
+        A thread of C++ that calls Python while the process ends aborts it.
+        """
+        self._given_up = True
+        with self._reading:
+            pass
+        self._ended.wait(GIVE_UP_S)
 
     def _as_utf8(self, data: bytes) -> bytes:
         return self._mended(data) if self._is_utf8 else self._decoder.decode(data, final=not data).encode(errors="replace")

@@ -1,6 +1,7 @@
 """Delimited text, plain or compressed, in chunks of bounded size, with row numbers and the rows that cannot be read."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,7 @@ def read_text(
     bad_lines: list[tuple[int, str]] = []
     passed, next_row, seen = int(fmt.header) + fmt.skip_lines, 1, 0  # pyarrow numbers all of them, from 1
     at_end: list[str] = []  # cells of the last row that may hold line breaks
-    reader, stream = _open(path, fmt, names, bad_lines, BLOCK_BYTES, repeated)
-    with reader:  # also after an error: Arrow's thread must not read on while the process ends
+    with _opened(path, fmt, names, bad_lines, BLOCK_BYTES, repeated) as (reader, stream):
         for batches in _gathered(reader):
             batches = [batch.rename_columns(called) for batch in batches]
             ragged = _ragged(path, bad_lines[seen:], passed, fmt)
@@ -76,54 +76,54 @@ def _gathered(reader: pacsv.CSVStreamingReader) -> Iterator[list[pa.RecordBatch]
         yield waiting
 
 
-def _open(
+@contextmanager
+def _opened(
     path: Path,
     fmt: Format,
     names: list[str] | None,
     bad_lines: list[tuple[int, str]],
     block_bytes: int,
     repeated: frozenset[str] = frozenset(),
-) -> tuple[pacsv.CSVStreamingReader, Utf8Stream]:
+) -> Iterator[tuple[pacsv.CSVStreamingReader, Utf8Stream]]:
     def keep_aside(row: pacsv.InvalidRow) -> str:
         bad_lines.append((row.number, row.text))
         return "skip"
 
-    stream = Utf8Stream(pa.input_stream(path, compression="detect"), fmt.encoding)
-    reader = pacsv.open_csv(
-        stream,
-        read_options=pacsv.ReadOptions(
-            use_threads=False,  # only then does a bad line know its number
-            block_size=block_bytes,
-            column_names=None if fmt.header else names,
-            skip_rows=fmt.skip_lines,
-        ),
-        parse_options=pacsv.ParseOptions(
-            delimiter=fmt.delimiter,
-            quote_char=fmt.quote or False,
-            escape_char=fmt.escape or False,
-            newlines_in_values=fmt.quote is not None,
-            invalid_row_handler=keep_aside,
-        ),
-        convert_options=pacsv.ConvertOptions(
-            column_types={name: REPEATED if name in repeated else pa.string() for name in names or ()},
-            strings_can_be_null=False,
-            check_utf8=False,  # Utf8Stream gives nothing else
-        ),
+    read = pacsv.ReadOptions(
+        use_threads=False,  # only then does a bad line know its number
+        block_size=block_bytes,
+        column_names=None if fmt.header else names,
+        skip_rows=fmt.skip_lines,
     )
-    return reader, stream
+    parse = pacsv.ParseOptions(
+        delimiter=fmt.delimiter,
+        quote_char=fmt.quote or False,
+        escape_char=fmt.escape or False,
+        newlines_in_values=fmt.quote is not None,
+        invalid_row_handler=keep_aside,
+    )
+    convert = pacsv.ConvertOptions(
+        column_types={name: REPEATED if name in repeated else pa.string() for name in names or ()},
+        strings_can_be_null=False,
+        check_utf8=False,  # Utf8Stream gives nothing else
+    )
+    stream = Utf8Stream(pa.input_stream(path, compression="detect"), fmt.encoding)
+    try:
+        with pacsv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert) as reader:
+            yield reader, stream
+    finally:
+        stream.give_up()
 
 
 def read_header(path: Path, fmt: Format) -> list[str]:
     """Cells of the file's first record, which is the header if the files have one."""
-    reader, _ = _open(path, fmt, None, [], SAMPLE_BYTES)
-    with reader:
+    with _opened(path, fmt, None, [], SAMPLE_BYTES) as (reader, _):
         return reader.schema.names
 
 
 def _sampled(path: Path, fmt: Format, names: list[str]) -> tuple[list[str], frozenset[str]]:
     """Names of the file's columns, `names` if it does not say, and of those that repeat themselves at its beginning."""
-    reader, _ = _open(path, fmt, None if fmt.header else names, [], SAMPLE_BYTES)
-    with reader:
+    with _opened(path, fmt, None if fmt.header else names, [], SAMPLE_BYTES) as (reader, _):
         first = next(iter(reader), None)
         return reader.schema.names, repeating(first) if first else frozenset()
 

@@ -1,5 +1,6 @@
 """Is this file what the declaration says: its first bytes, its header, and advice in one sentence where it is not."""
 
+import codecs
 from pathlib import Path
 
 from contracts.dataset.source import Format, SourceError
@@ -10,12 +11,13 @@ MAGIC = {  # first bytes of what is no delimited text
     b"\x1f\x8b": "is compressed with gzip; give it the suffix .gz",
     b"BZh": "is compressed with bzip2; give it the suffix .bz2",
 }
+BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 SUFFIX_OF = {b"\x1f\x8b": ".gz", b"BZh": ".bz2"}
 DELIMITERS = ("\t", ";", "|", ",")
 SHOWN_NAMES = 12  # of a file's columns that a message lists
 
 
-def check_magic(path: Path) -> None:
+def check_magic(path: Path, fmt: Format) -> None:
     """Raise SourceError if `path`, to be read as text, is empty or something else by its first bytes."""
     with path.open("rb") as stream:
         start = stream.read(4)
@@ -24,6 +26,15 @@ def check_magic(path: Path) -> None:
     for magic, advice in MAGIC.items():
         if start.startswith(magic) and path.suffix != SUFFIX_OF.get(magic):
             raise SourceError(f"{path} {advice}")
+    codec = codecs.lookup(fmt.encoding).name
+    for mark, encoding in BYTE_ORDER_MARKS.items():
+        if start.startswith(mark) and not codec.startswith(encoding):
+            raise SourceError(
+                f"{path} begins with the byte order mark of {encoding}, declared is {fmt.encoding}; "
+                f"set {fmt.where}.encoding: {encoding}"
+            )
+    if b"\0" in start and not codec.startswith("utf-16") and path.suffix not in (".gz", ".bz2"):
+        raise SourceError(f"{path} begins with zero bytes, as UTF-16 does; set {fmt.where}.encoding: utf-16-le or utf-16-be")
 
 
 def check_header(
@@ -47,7 +58,10 @@ def check_header(
             f"{path} has one column when split at {fmt.delimiter!r}, expected {len(expected)}; {delimiter_advice(names[0], fmt)}"
         )
     if missing:
-        raise SourceError(f"{path} lacks the declared column {missing[0]!r}{_others(missing)}; it has {_listed(names, fmt)}")
+        sides = f", and the side tables bring {', '.join(sorted(joined))}" if joined else ""
+        raise SourceError(
+            f"{path} lacks the declared column {missing[0]!r}{_others(missing)}; it has {_listed(names, fmt)}{sides}"
+        )
     extra = [name for name in names if name not in expected and name not in optional]
     twofold = next((name for name in extra if name in joined), None)
     if twofold is not None:

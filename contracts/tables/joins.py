@@ -76,9 +76,14 @@ def typed_key(key: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
 
 def _chunks(path: Path, join: Join) -> list[Chunk]:
     chunks = list(read_chunks(path, join.format, join.format.names or (), frozenset(), any_header=True))
-    broken = sum(len(chunk.ragged) + len(chunk.undecoded) for chunk in chunks)
+    broken = [(row, f"has too many or too few cells: {short(text)}") for chunk in chunks for row, text in chunk.ragged]
+    undecoded = [cell for chunk in chunks for cell in chunk.undecoded]
+    broken += [
+        (row, f"has bytes in '{name}' that are not {join.format.encoding}: {short(text)}") for row, name, text in undecoded
+    ]
     if broken:
-        raise SourceError(f"{path}: {broken} rows cannot be read; a side table has to be whole")
+        more = f", and {len(broken) - 1} more cannot be read" if len(broken) > 1 else ""
+        raise SourceError(f"{path}: row {broken[0][0]} {broken[0][1]}{more}; a side table has to be whole")
     return chunks
 
 
@@ -97,7 +102,7 @@ def _named(path: Path, chunk: Chunk, join: Join) -> pl.DataFrame:
         raise SourceError(f"{path} has two columns '{twice}' after source.joins.rename; choose another name")
     rows.columns = renamed
     _refuse_unknown(path, rows, [join.key], join)
-    return rows.cast(pl.String)
+    return rows.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None)).cast(pl.String)
 
 
 def _written(files: list[Path], join: Join) -> Format:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import polars as pl
 
-from contracts.dataset.columns import Column
+from contracts.dataset.columns import Column, polars_format
 from contracts.dataset.source import Format, SourceError
 
 DTYPES: dict[str, pl.DataType] = {
@@ -34,6 +34,8 @@ def refuse_unreadable(column: Column, source: pl.DataType) -> None:
     if source.is_temporal() and column.dtype != "string" and (column.dtype != "datetime" or source == pl.Time):
         fitting = "string" if source == pl.Time else "datetime or string"
         raise SourceError(f"column '{column.name}' holds {source}, and its dtype is {column.dtype}; declare it {fitting}")
+    if source.is_temporal() and column.dtype == "datetime" and column.format in EPOCH_UNITS:
+        raise SourceError(f"column '{column.name}' holds {source}, and its format is {column.format}; leave the format out")
     if column.dtype == "datetime" and source.is_numeric() and column.format is None:
         raise SourceError(f"column '{column.name}' holds numbers; set its format to {', '.join(EPOCH_UNITS)}")
 
@@ -166,10 +168,8 @@ def _instant(column: Column, cell: pl.Expr, source: pl.DataType) -> pl.Expr:
 
 
 def _formatted(text: pl.Expr, column: Column, form: str) -> pl.Expr:
-    form = form.replace(".%f", "%.f")  # chrono's %f counts nanoseconds, Python's is a fraction
-    if any(hour in form for hour in ("%H", "%I", "%k", "%l")) and "%M" not in form:
-        # Polars 2.1 takes no hour without a minute.
-        text, form = text + " 00", f"{form} %M"
+    form, behind = polars_format(form)
+    text = text + behind if behind else text
     if "%z" in form or "%#z" in form:
         return text.str.to_datetime(form, time_unit="us", strict=False, time_zone="UTC")
     return _in_zone(text.str.to_datetime(form, time_unit="us", strict=False, cache=False), column)

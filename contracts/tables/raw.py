@@ -1,6 +1,7 @@
 """One partition of raw data as a declaration describes it: its files, side tables, images and expected header."""
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,10 +14,9 @@ from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import matching
 from contracts.dataset.source import Join, SourceError
 from contracts.tables.chunk import Chunk
-from contracts.tables.delimited import read_header
 from contracts.tables.images import check_image
 from contracts.tables.joins import SideTable, joined_names, read_side_table
-from contracts.tables.reading import read_chunks
+from contracts.tables.reading import num_cells, read_chunks
 
 CREATIVES = {"creative_id": pl.String, "image": pl.Binary}
 
@@ -114,9 +114,12 @@ def names_in(path: Path, declaration: Declaration, expected: tuple[str, ...], op
         raise SourceError(f"source.format.names has '{stray}', {why}")
     if not optional or not path.stat().st_size:
         return names
-    num_cells = len(read_header(path, fmt))
+    found = num_cells(path, fmt)
     fewer = (tuple(n for n in names if n != label), tuple(n for n in names if n not in optional))
-    return next((left for left in (names, *fewer) if len(left) == num_cells), names)
+    taken = next((left for left in (names, *fewer) if len(left) == found), names)
+    if len(taken) < len(names):  # by their number alone: another column may be the one that is not there
+        logging.getLogger(__name__).warning("%s has no header; its %d columns are taken for %s", path, found, ", ".join(taken))
+    return taken
 
 
 def read_images(folder: Path, declaration: Declaration) -> tuple[pl.DataFrame, list[tuple[str, str]]]:

@@ -1,6 +1,7 @@
 """Raw files in chunks of bounded size, delimited text or Parquet, with row numbers."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 
 from contracts.dataset.source import Format, SourceError
 from contracts.tables.chunk import ROW, Chunk
-from contracts.tables.delimited import BLOCK_BYTES, read_text
+from contracts.tables.delimited import BLOCK_BYTES, read_header, read_text
 from contracts.tables.header import check_header, check_magic
 
 PARQUET_ROWS = 1 << 17  # rows of Parquet read at a time
@@ -30,12 +31,30 @@ def read_chunks(
     `expected` columns may come in any order; `optional` ones may be absent; with `any_header` all names are taken.
     `joined` ones come from side tables and must not be here.
     """
-    try:
+    with _explained(path, fmt):
         if path.suffix == ".parquet":
             yield from _read_parquet(path, None if any_header else expected, optional, joined)
         else:
-            check_magic(path)
+            check_magic(path, fmt)
             yield from read_text(path, fmt, expected, optional, any_header, joined)
+
+
+def num_cells(path: Path, fmt: Format) -> int:
+    """How many cells the first record of a text file has. Raises SourceError if it cannot be read."""
+    with _explained(path, fmt):
+        check_magic(path, fmt)
+        return len(read_header(path, fmt))
+
+
+@contextmanager
+def _explained(path: Path, fmt: Format) -> Iterator[None]:
+    """Raises what Arrow and the decoder raise as SourceError with the path and advice."""
+    try:
+        yield
+    except UnicodeError as error:
+        raise SourceError(
+            f"{path} is not {fmt.encoding} ({error}); set {fmt.where}.encoding, to utf-16-le or utf-16-be where there is no mark"
+        ) from error
     except (pa.ArrowInvalid, EOFError) as error:
         raise SourceError(f"{path}: {_why(error, fmt)}") from error
     except OSError as error:
@@ -70,8 +89,9 @@ def _why(error: Exception, fmt: Format) -> str:
     text = " ".join(str(error).split())
     if "Truncated compressed stream" in text or "unexpected end" in text.lower():
         return "the compressed stream ends too early: the file was cut off; send it again"
-    if "Empty CSV" in text:
-        return "the file has no rows; remove it or send it again"
+    if "Empty CSV" in text or (fmt.skip_lines and "skip" in text):
+        few = f", or fewer lines than {fmt.where}.skip_lines, {fmt.skip_lines}" if fmt.skip_lines else ""
+        return f"the file has no rows{few}; remove it or send it again"
     if "zlib" in text or "header check" in text:
         return "the suffix says gzip but the content is not gzip, or not all of it; rename it or compress it again"
     if "Parquet" in text or "magic bytes" in text:

@@ -8,6 +8,8 @@ from contracts.dataset.columns import Column
 from stages.features.config import SelectionConfig
 from stages.features.interactions import needed_z, partners
 
+LEAK = "explains"  # how the reason begins where a column tells too much
+
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
@@ -78,7 +80,7 @@ def _uselessness(
     if missing > config.max_missing_frac:
         return f"missing in {missing:.1%} of the rows, more than {config.max_missing_frac:.1%}"
     if score > config.max_explained:
-        explained = f"explains {score:.0%} of the clicks' entropy alone"
+        explained = f"{LEAK} {score:.0%} of the clicks' entropy alone"
         return f"{explained}: known only after the click? if it is known before, declare keep: true"
     return f"says the same as '{twins[0]}', row by row" if twins else None
 

@@ -78,11 +78,12 @@ def test_bytes_that_are_left_out_may_be_anything(tmp_path):
         (pa.array([timedelta(seconds=1)]), "string", "holds Duration.*, which no dtype takes; leave it out"),
         (pa.array([time(1)]), "float", "holds Time, and its dtype is float; declare it string"),
         (pa.array([datetime(2024, 1, 1)]), "int", "holds Datetime.*, and its dtype is int; declare it datetime or string"),
+        (pa.array([date(2024, 1, 1)]), "datetime", "holds Date, and its format is epoch_s; leave the format out"),
     ],
 )
 def test_times_that_would_become_meaningless_numbers_are_one_sentence(tmp_path, values, dtype, words):
     with pytest.raises(SourceError, match=words):
-        read(tmp_path, values, {"role": "info", "dtype": dtype})
+        read(tmp_path, values, {"role": "info", "dtype": dtype} | ({"format": "epoch_s"} if dtype == "datetime" else {}))
 
 
 def test_nanoseconds_keep_their_microseconds(tmp_path):
@@ -102,13 +103,13 @@ def test_part_files_without_rows_are_passed_over_where_others_have_some(tmp_path
 
 
 def test_numbers_of_a_parquet_side_table_are_not_read_as_the_texts_of_its_format(tmp_path):
-    pq.write_table(pa.table({"item": [1], "price": [1.125]}), tmp_path / "items.parquet")
-    (tmp_path / "rows.csv").write_text("item,c,y\n1,a,0\n")
+    pq.write_table(pa.table({"item": [1, 2], "price": [1.125, float("nan")]}), tmp_path / "items.parquet")
+    (tmp_path / "rows.csv").write_text("item,c,y\n1,a,0\n2,b,1\n")
     join = {"files": "items.parquet", "key": "item", "format": {"decimal": ",", "thousands": "."}}
-    price = {"name": "price", "role": "numeric", "dtype": "float"}
+    price = {"name": "price", "role": "numeric", "dtype": "float", "nullable": True}
     declaration = declared({"name": "item", "role": "info", "dtype": "int"}, price, FEATURE, LABEL, source={"joins": [join]})
     tables = side_tables(tmp_path, declaration)
     assert main_columns(declaration, tables) == ("item", "c", "y")
     clean, _ = check_file(tmp_path / "rows.csv", declaration, tables)
-    assert clean.select("price").rows() == [(1.125,)]
+    assert clean.select("price").rows() == [(1.125,), (None,)]
     assert isinstance(clean, pl.DataFrame)

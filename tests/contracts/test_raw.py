@@ -59,7 +59,7 @@ def test_a_side_table_has_its_own_format_and_columns_left_out(tmp_path):
         ("item,price\n1,1\n1,2\n", "has item='1' more than once"),
         ("id,price\n1,1\n", "lacks the column 'item' that source.joins names; it has id, price"),
         ("item,price,extra\n1,1,1\n", "side table column 'extra' is not declared"),
-        ("item,price\n1,1\n2\n", "1 rows cannot be read; a side table has to be whole"),
+        ("item,price\n1,1\n2\n", "row 2 has too many or too few cells: '2'; a side table has to be whole"),
     ],
 )
 def test_a_side_table_that_cannot_be_joined_gives_one_sentence(tmp_path, items, words):
@@ -147,12 +147,17 @@ def test_pixels_are_rgb_of_the_asked_size(content, expected):
         ("7,0.5\n", ("item", "price")),
     ],
 )
-def test_without_a_header_the_number_of_columns_tells_which_are_there(tmp_path, content, names):
+def test_without_a_header_the_number_of_columns_tells_which_are_there(tmp_path, caplog, content, names):
     out = [{"name": "note", "why": "free text"}]
     source = {"format": {"header": False, "names": ["item", "price", "note", "y"]}}
     declaration = declared(ITEM, PRICE, LABEL, source=source, leave_out=out)
     (tmp_path / "rows.csv").write_text(content)
     expected, optional = main_columns(declaration, ()), frozenset({"y", "note"})
     assert names_in(tmp_path / "rows.csv", declaration, expected, optional) == names
+    told = f"rows.csv has no header; its {len(names)} columns are taken for {', '.join(names)}"
+    assert (told in caplog.text) == (len(names) < 4)
+    (tmp_path / "rows.csv.gz").write_bytes(b"no gzip")
+    with pytest.raises(SourceError, match="rows.csv.gz: the suffix says gzip but the content is not"):
+        names_in(tmp_path / "rows.csv.gz", declaration, expected, optional)
     (tmp_path / "rows.csv").write_text("7\n")  # rows of another width are for the contract to judge
     assert names_in(tmp_path / "rows.csv", declaration, expected, optional) == ("item", "price", "note", "y")

@@ -10,6 +10,7 @@ import pytest
 
 from contracts.dataset.source import SourceError
 from contracts.tables.chunk import ROW
+from contracts.tables.decoding import Utf8Stream
 from tests.contracts.declared import FEATURE, LABEL, check_file, check_text, declared
 
 TWO_ROWS = [("a", 0), ("b", 1)]
@@ -104,7 +105,8 @@ BROKEN = {  # file name, content, words of the sentence
     "zip": ("a.csv", b"PK\x03\x04rest", r"zip archive \(or an Excel file\); unpack it"),
     "parquet as csv": ("a.csv", b"PAR1rest", r"is a Parquet file"),
     "no parquet": ("a.parquet", b"garbage", r"not a readable Parquet file"),
-    "utf-16 header": ("a.csv", PLAIN.encode("utf-16"), r"the header is not utf-8 .*set source.format.encoding"),
+    "utf-16 header": ("a.csv", PLAIN.encode("utf-16"), r"begins with the byte order mark of utf-16, declared is utf-8; set "),
+    "utf-16 without a mark": ("a.csv", PLAIN.encode("utf-16-le"), r"begins with zero bytes, as UTF-16 does; set source.format"),
     "latin-1 header": ("a.csv", "é,y\na,1\n".encode("latin-1"), r"the header is not utf-8 \(\\xe9, y\)"),
     "quote never closed": ("a.csv", 'c,y\na,0\n"b,1\nc,1\n', r"row 2 runs over 2 lines, so a quote is probably never"),
     "last quote never closed": ("a.csv", 'y,c\n0,a\n1,"b\n1,c\n', r"row 2 runs over 2 lines"),
@@ -129,6 +131,30 @@ def test_quoted_cells_may_end_in_a_line_break(tmp_path, monkeypatch, end):
     monkeypatch.setattr("contracts.tables.delimited.TEXT_ROWS", 1)
     path = write(tmp_path, "a.csv", "y,c\n" + '1,"b\n"\n' * 60 + '0,"last\n"' + end)
     assert [cell for cell, _ in read(path)] == ["b\n"] * 60 + ["last\n"]
+
+
+@pytest.mark.parametrize(
+    ("content", "fmt", "words"),
+    [
+        (PLAIN.encode("utf-8-sig"), {"encoding": "latin-1"}, "begins with the byte order mark of utf-8, declared is latin-1"),
+        (
+            PLAIN.encode("utf-16-le"),
+            {"encoding": "utf-16"},
+            "is not utf-16 .*; set source.format.encoding, to utf-16-le or",
+        ),
+        (PLAIN.encode(), {"skip_lines": 20_000}, "has no rows, or fewer lines than source.format.skip_lines, 20000"),
+    ],
+)
+def test_a_format_that_is_not_the_file_s_gives_one_sentence(tmp_path, content, fmt, words):
+    with pytest.raises(SourceError, match=words):
+        read(write(tmp_path, "a.csv", content), format=fmt)
+
+
+def test_a_stream_that_is_given_up_ends_at_once_for_who_reads_on():
+    stream = Utf8Stream(pa.BufferReader(b"a" * 1000), "utf-8")
+    assert stream.read(10) == b"a" * 10
+    stream.give_up()
+    assert stream.read(10) == b""
 
 
 def test_a_headerless_file_with_another_delimiter_gives_one_sentence(tmp_path):

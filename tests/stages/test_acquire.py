@@ -116,6 +116,27 @@ def test_only_what_is_new_at_the_source_is_copied(project, monkeypatch):
     assert Path("data/raw/2024-01/2024-01/rows.csv").read_bytes() == (project / "source/2024-01/rows.csv").read_bytes()
 
 
+def test_a_copy_that_breaks_off_goes_on_with_the_month_it_was_in(project, monkeypatch):
+    for month in (1, 2):
+        write_month(project / "source", month, 10)
+    write_params(declaration())
+    copied: list[str] = []
+
+    def breaking(filesystem, name, to):
+        if "2024-02" in name and not copied.count("broken"):
+            copied.append("broken")
+            raise OSError("the line went dead")
+        copied.append(Path(name).parts[-2])
+        copy_file(filesystem, name, to)
+
+    monkeypatch.setattr("stages.acquire.copy_file", breaking)
+    with pytest.raises(OSError, match="the line went dead"):
+        run("acquire")
+    copied[:] = ["broken"]
+    run("acquire")
+    assert "2024-02" in copied and "2024-01" not in copied
+
+
 def test_hidden_files_are_no_data(project):
     write_month(project / "source", 1, 10)
     (project / "source/2024-01/.ipynb_checkpoints").mkdir()

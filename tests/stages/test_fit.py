@@ -41,6 +41,13 @@ def test_fit_keeps_what_tells_and_what_must_stay_and_says_so(months, capsys):
     assert report["age"]["missing_frac"] == train["age"].null_count() / len(train)
 
 
+def test_a_column_that_tells_too_much_is_told(months, capfd):
+    write_params(declaration(), ("features.selection.max_explained=0.001",))
+    run("fit")
+    found = capfd.readouterr().err
+    assert "fit: 'age' is left out: it explains " in found and "of the clicks' entropy alone: known only after the click?" in found
+
+
 def test_a_dropped_column_is_in_no_input_downstream(months):
     run("encode")
     encoder = onnx.load("artifacts/encoder.onnx")

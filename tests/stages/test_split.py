@@ -72,6 +72,26 @@ def test_a_test_split_of_one_outcome_is_told(clean_months, capfd):
     assert "split: test has 0 clicks in 100 rows; one outcome alone tells little" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("shifted_days", "words"),
+    [(-19_700, "the times begin on 1970-01-"), (100_000, "the times end on 22"), (0, "")],
+)
+def test_times_that_a_wrong_format_gives_are_told(clean_months, capfd, shifted_days, words):
+    for path in Path("data/clean").glob("*/impressions.parquet"):
+        write_parquet(path, pl.read_parquet(path).with_columns(pl.col("t") + pl.duration(days=shifted_days)))
+    run("split")
+    told = capfd.readouterr().err
+    assert words in told and ("is the format of the time's column right" in told) == bool(words)
+
+
+def test_files_that_are_all_in_one_partition_are_no_months(project):
+    write_month(project / "source", 1, 50).rename(project / "source/202401")
+    write_params(declaration(images=None, source={"kind": "files", "path": "source", "files": ["*/rows.csv"]}))
+    run("acquire", "validate")
+    with pytest.raises(ValueError, match="all files are in one, 'all': data.source.partition found no month in their names; set"):
+        run("split")
+
+
 def test_cut_by_row_gives_the_exact_shares_in_order():
     codes = cut(np.arange(100), np.zeros(100, dtype=int), by(by="row", val_frac=0.1, test_frac=0.2))
     assert codes.tolist() == [0] * 70 + [1] * 10 + [2] * 20
@@ -136,7 +156,16 @@ def test_exclusion_keeps_rows_without_an_entity():
 
 def test_an_empty_split_is_an_error_that_names_it(clean_months):
     write_params(declaration(images=None, split={"by": "random", "val_frac": 0.1, "test_frac": 0.899, "exclude_entities": True}))
-    with pytest.raises(ValueError, match=r"split '\w+' is empty .*change data.split in conf/data/small.yaml"):
+    with pytest.raises(
+        ValueError,
+        match=r"split '\w+' is empty .*change data.split in conf/data/small.yaml",
+    ):
+        run("split")
+
+
+def test_a_split_that_exclusion_has_emptied_says_so(clean_months):
+    write_params(declaration(images=None, split={"by": "row", "val_frac": 0.01, "test_frac": 0.3, "exclude_entities": True}))
+    with pytest.raises(ValueError, match=r"split 'val' is empty .*; exclude_entities leaves \d+ rows out"):
         run("split")
 
 
