@@ -63,7 +63,7 @@ capacity: $(VENV)-load/.perf-analyzer  ## find the highest rate of requests that
 soak: $(VENV)-load/.perf-analyzer  ## half an hour of steady requests: failures, memory, latency: make soak ARGS="minutes=1 rate=500"
 	@$(RUN) python -m bench.served_soak $(ARGS)
 
-spike: $(VENV)-load/.perf-analyzer  ## five times the capacity for 20 seconds: make spike ARGS="capacity=800"
+spike: $(VENV)-load/.perf-analyzer  ## up to five times the capacity for 20 seconds: make spike ARGS="capacity=800"
 	@$(RUN) python -m bench.served_spike $(ARGS)
 
 compare: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.installed $(VENV)-load/.perf-analyzer  ## compare the served model with FastAPI, LitServe, BentoML, MLServer (wrk, h2load; about 30 minutes)
