@@ -13,6 +13,7 @@ Dtype = Literal["string", "int", "float", "bool", "datetime"]
 TimePart = Literal["hour", "weekday", "day", "month"]
 
 SOME_TIME = datetime(2024, 10, 30, 13, 45, 59)
+OFFSETS = ("%z", "%:z", "%#z")  # with one of them a cell says its zone itself
 EPOCHS = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
 TAKEN = (  # tensors of the graphs and of the served models
     *("cat_idx", "num_feats", "creative_idx", "creative_emb", "creative_pixels", "p_click"),
@@ -171,10 +172,10 @@ def polars_format(form: str) -> tuple[str, str]:
 def _refuse_unreadable_format(form: str) -> None:
     """Raise ValueError unless Polars reads a time again that it has written in the format, at least its year."""
     reading, behind = polars_format(form)
-    zoned = "%z" in form or "%#z" in form
+    zoned = any(offset in form for offset in OFFSETS)
     written = pl.Series([SOME_TIME]).dt.replace_time_zone("UTC" if zoned else None)
     try:
-        text = written.dt.strftime(reading.removesuffix(" %M" if behind else "").replace("%#z", "%z")) + behind
+        text = written.dt.strftime(reading.removesuffix(" %M" if behind else "").replace("%#z", "%z").replace("%:z", "%z")) + behind
         found = text.str.to_datetime(reading, time_unit="us", strict=False, time_zone="UTC" if zoned else None)[0]
     except pl.exceptions.PolarsError as error:
         why = str(error).split("\n")[0].removeprefix("Invalid format string: ")

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import polars as pl
 
-from contracts.dataset.columns import Column, polars_format
+from contracts.dataset.columns import OFFSETS, Column, polars_format
 from contracts.dataset.source import Format, SourceError
 
 DTYPES: dict[str, pl.DataType] = {
@@ -170,7 +170,7 @@ def _instant(column: Column, cell: pl.Expr, source: pl.DataType) -> pl.Expr:
 def _formatted(text: pl.Expr, column: Column, form: str) -> pl.Expr:
     form, behind = polars_format(form)
     text = text + behind if behind else text
-    if "%z" in form or "%#z" in form:
+    if any(offset in form for offset in OFFSETS):
         return text.str.to_datetime(form, time_unit="us", strict=False, time_zone="UTC")
     return _in_zone(text.str.to_datetime(form, time_unit="us", strict=False, cache=False), column)
 

@@ -95,7 +95,8 @@ def test_a_spike_is_judged_by_failures_refusals_and_recovery():
     config = load_perf_settings("spike", SpikeConfig, ["spike_s=20"])
     bad, answered, refused, recovery = spike_figures(Spiked(samples=made, began_s=10, ended_s=30), config, 200)
     assert bad.met is False
-    assert bad.figure.startswith("5,000 of 15,000 sent: 33.3% ok, 33.3% overloaded, 33.3% failed; 750 requests/s sent, 3.8x")
+    assert bad.figure.startswith("5,000 of 15,000 sent: 33.3% ok, 33.3% overloaded, 33.3% failed; asked for were 1,000")
+    assert bad.what.startswith("spike of 750 requests/s, 3.8x the capacity, for 20 s")
     assert answered.figure.startswith("p99 10.00 ms")
     assert (refused.met, recovery.met) == (True, True)
     assert recovery.figure.startswith("0 s; p99 before 10.0 ms")
