@@ -175,7 +175,8 @@ def _refuse_unreadable_format(form: str) -> None:
     zoned = any(offset in form for offset in OFFSETS)
     written = pl.Series([SOME_TIME]).dt.replace_time_zone("UTC" if zoned else None)
     try:
-        text = written.dt.strftime(reading.removesuffix(" %M" if behind else "").replace("%#z", "%z").replace("%:z", "%z")) + behind
+        writing = re.sub("%[:#]z", "%z", reading.removesuffix(" %M") if behind else reading)
+        text = written.dt.strftime(writing) + behind
         found = text.str.to_datetime(reading, time_unit="us", strict=False, time_zone="UTC" if zoned else None)[0]
     except pl.exceptions.PolarsError as error:
         why = str(error).split("\n")[0].removeprefix("Invalid format string: ")
