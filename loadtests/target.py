@@ -1,7 +1,6 @@
 """The server that is put under load: the one that runs at the configured address, or one that is started and ended here."""
 
 import glob
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from loadtests import children
 from loadtests.settings import LoadConfig
 from serving.admin import AdminApi
 from serving.client import CtrClient, DeadlineExceeded, ServerFailed, ServerUnavailable
+from serving.ports import listens
 from serving.protocols import Address
 from serving.served_model import ServedModel
 from serving.settings import load_server_config
@@ -58,7 +58,7 @@ def target(config: ServerConfig, digest: str, log: Path) -> Iterator[Target]:
 
     `digest`: of the declaration that requests follow. `log`: of the server, if it is started here.
     """
-    if listens(config.host, config.http_port):
+    if runs(config):
         yield Target(config=config, model=described(config, digest), started=False)
         return
     if not SERVING_PYTHON.is_file():
@@ -81,22 +81,20 @@ def target(config: ServerConfig, digest: str, log: Path) -> Iterator[Target]:
 DOORS = ("http", "grpc", "metrics")
 
 
-def listens(host: str, port: int) -> bool:
-    """Does anything take connections there."""
+def runs(config: ServerConfig) -> bool:
+    """Does anything take connections at the server's address. Raises ValueError if that cannot be known."""
     try:
-        with socket.create_connection((host, port), timeout=ANSWER_S):
-            return True
-    except ConnectionRefusedError:
-        return False
+        return listens(config.host, config.http_port)
     except OSError as error:
-        raise ValueError(f"{host}:{port} cannot be reached: {error.strerror or error}; correct host and http_port") from None
+        reason = error.strerror or error
+        raise ValueError(f"{config.host}:{config.http_port} cannot be reached: {reason}; correct host and http_port") from None
 
 
 def wait_ready(process: Popen, config: ServerConfig, log: Path) -> None:
     """Raises ValueError with the server's own words if it ends, or is not ready in time."""
     admin = AdminApi(f"http://{config.host}:{config.http_port}", timeout_s=ANSWER_S)
     deadline = time.monotonic() + config.ready_timeout_s + SPARE_S
-    while not admin.ready():
+    while not (admin.ready() and listens(config.host, config.metrics_port)):  # Triton opens that port last
         if process.poll() is not None:
             raise ValueError(children.last_words(log).removeprefix("serve: error: "))
         if time.monotonic() > deadline:

@@ -26,7 +26,7 @@ from contracts.serving.config import ServerConfig
 from serving.admin import AdminApi
 from serving.arguments import Paths, triton_arguments
 from serving.entry import run
-from serving.ports import refuse_busy_ports
+from serving.ports import listens, refuse_busy_ports
 from serving.runtime import Runtime, find_runtime
 from serving.secret import admin_secret
 from serving.settings import load_server_config
@@ -144,7 +144,7 @@ class TritonServer:
 
     def _wait_ready(self) -> None:
         deadline = time.monotonic() + self.config.ready_timeout_s
-        while not self.admin.ready():
+        while not self._is_ready():
             if self.cancelled.is_set():
                 raise Cancelled
             if self.process.poll() is not None:
@@ -155,6 +155,10 @@ class TritonServer:
                     f"{self._last_error()} (log: {self.log_path})"
                 )
             time.sleep(POLL_S)
+
+    def _is_ready(self) -> bool:
+        """Are all models and all doors there. Triton opens the one for metrics some 40 ms after it says that it is ready."""
+        return self.admin.ready() and listens(self.config.host, self.config.metrics_port)
 
     def _last_error(self) -> str:
         lines = self.log_path.read_text(errors="replace").splitlines()

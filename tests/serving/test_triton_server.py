@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from serving.admin import AdminApi
 from serving.server import Cancelled, TritonServer
 from serving.store import Store
 from serving.stubs import stubs
+from tests.serving.metrics import scrape, total
 from tests.serving.served_world import (
     REPOSITORY,
     VENV,
@@ -97,6 +99,13 @@ def test_a_start_has_a_deadline(config, tmp_path):
     with pytest.raises(ValueError, match=r"Triton was not ready within 0.3 s \(serving.server.ready_timeout_s\): "):
         start(config, tmp_path)
     assert time.monotonic() - began < 5
+
+
+def test_a_server_is_not_ready_before_its_metrics_can_be_read(tmp_path, exported, monkeypatch):
+    """Triton says that it is ready before it opens that door; here it says so from the start."""
+    monkeypatch.setattr(AdminApi, "ready", lambda self: True)
+    with serving(tmp_path, exported / REPOSITORY) as server:
+        assert total(scrape(server), "nv_inference_count", model="ctr") >= 0
 
 
 def test_a_start_that_nobody_waits_for_is_given_up(config, tmp_path):
