@@ -60,7 +60,7 @@ def predict_baselines(
     prior = float(label.mean())
     creative_rate, rate_report = rate_baseline(splits, spec, cfg, creative)
     with ThreadPoolExecutor(cfg.num_threads) as pool, threadpool_limits(1, user_api="blas"):
-        regression = pool.submit(fit_logistic, splits, spec, cfg.logistic_c, cfg.logistic_max_iter)
+        regression = pool.submit(fit_logistic, splits, spec, cfg.logistic_c, cfg.logistic_max_iter, cfg.seed)
         lightgbm, lightgbm_report = fit_boosted_trees(splits, spec, cfg, pool)
         logistic, logistic_report = regression.result()
     columns = {

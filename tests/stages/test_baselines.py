@@ -1,14 +1,20 @@
 """Baselines: rates by hand, no row sees its own label, the same bytes twice."""
 
 import json
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from stages import baselines
+from stages.baseline_models import logistic
 from stages.baseline_models.logistic import one_hot
 from stages.baseline_models.rates import RateTable, fit_rates, forward_features, out_of_fold_features
 from stages.evaluation.metrics import log_loss
@@ -92,14 +98,42 @@ def test_stage_writes_all_columns_that_beat_the_constant_and_the_same_bytes_twic
     assert "rates by banner" in capsys.readouterr().out.splitlines()[-1]
 
 
-def test_logistic_equals_scikit_learn_started_anew(tmp_path: Path) -> None:
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the kernels named here are those of x86-64")
+def test_outputs_do_not_depend_on_the_processor_that_numpys_library_is_made_for(tmp_path: Path) -> None:
+    write_world(tmp_path)
+    found = set()
+    for kernel in ("Prescott", "Nehalem"):  # of OpenBLAS; every x86-64 processor runs both
+        environment = os.environ | {"OPENBLAS_CORETYPE": kernel, "PYTHONPATH": str(Path(__file__).parents[2])}
+        subprocess.run([sys.executable, "-m", "stages.baselines"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+        found.add((tmp_path / baselines.PREDICTIONS_PATH).read_bytes() + (tmp_path / baselines.REPORT_PATH).read_bytes())
+    assert len(found) == 1
+
+
+def test_logistic_equals_scikit_learns_other_solver(tmp_path: Path) -> None:
     write_world(tmp_path)
     spec = baselines.load_spec(tmp_path / "data/encoded")
     splits = {name: baselines.load_split(tmp_path / "data/encoded", name, spec) for name in baselines.SPLITS}
-    p_test, report = baselines.fit_logistic(splits, spec, [0.1, 1.0], 500)
+    p_test, report = baselines.fit_logistic(splits, spec, [0.1, 1.0], 500, seed=0)
     c = float(report["kept"].removeprefix("C="))
-    anew = LogisticRegression(C=c, tol=1e-8, max_iter=5000).fit(one_hot(splits["train"], spec), splits["train"].label_N)
-    np.testing.assert_allclose(p_test, anew.predict_proba(one_hot(splits["test"], spec))[:, 1], atol=2e-3)
+    with_tens = {name: sparse.hstack([one_hot(split, spec), np.full((len(split), 1), 10.0)]) for name, split in splits.items()}
+    other = LogisticRegression(C=c, tol=1e-8, max_iter=5000, fit_intercept=False).fit(with_tens["train"], splits["train"].label_N)
+    np.testing.assert_allclose(p_test, other.predict_proba(with_tens["test"])[:, 1], atol=1e-3)
+
+
+def test_more_entries_than_32_bits_count_take_the_other_solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_world(tmp_path)
+    spec = baselines.load_spec(tmp_path / "data/encoded")
+    splits = {name: baselines.load_split(tmp_path / "data/encoded", name, spec) for name in baselines.SPLITS}
+    expected, _ = baselines.fit_logistic(splits, spec, [0.1], 500, seed=0)
+
+    def as_of_large_tables(split: EncodedSplit, spec: EncodedSpec) -> sparse.csr_matrix:
+        found = one_hot(split, spec)
+        found.indices, found.indptr = found.indices.astype(np.int64), found.indptr.astype(np.int64)
+        return found
+
+    monkeypatch.setattr(logistic, "one_hot", as_of_large_tables)
+    p_test, _ = baselines.fit_logistic(splits, spec, [0.1], 500, seed=0)
+    assert 0 < np.abs(p_test - expected).max() < 2e-3
 
 
 def test_without_creatives_the_most_telling_column_gives_the_rates_and_the_report_says_so(tmp_path: Path) -> None:
