@@ -24,10 +24,10 @@ repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what cha
 	@$(RUN) dvc repro
 
 test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests
-	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) clang-format --dry-run -Werror serving/native/*.[ch] && $(RUN) python -m pytest $(ARGS)
+	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] && $(RUN) python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev  ## check the code's style and format
-	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) clang-format --dry-run -Werror serving/native/*.[ch]
+	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch]
 
 score: $(VENV)/.pipeline  ## score a file or folder: make score INPUT=rows.csv OUTPUT=scores.parquet
 	@test -n "$(INPUT)" -a -n "$(OUTPUT)" || { echo "score: INPUT and OUTPUT are required: make score INPUT=rows.csv OUTPUT=scores.parquet" >&2; exit 2; }
@@ -83,7 +83,7 @@ $(VENV)/.dev: requirements/dev.lock
 	@requirements/install.sh "$(PYTHON)" $(VENV) dev
 	@touch $(VENV)/.pipeline
 
-$(VENV)-serving/.installed: requirements/serving.lock requirements/triton.lock requirements/zig.lock $(wildcard serving/native/*.[ch])
+$(VENV)-serving/.installed: requirements/serving.lock requirements/triton.lock requirements/zig.lock $(wildcard serving/native/*.[ch] serving/preload/*.c)
 	@requirements/install-serving.sh "$(SERVING_PYTHON)" $(VENV)-serving
 
 $(VENV)-peers/.installed: requirements/peers.lock

@@ -10,6 +10,7 @@ from pathlib import Path
 from serving.triton.environment import ONNXRUNTIME
 
 BACKEND = Path("adclick/libtriton_adclick.so")  # our own, built from serving/native by `make serve`
+PRELOADED = Path("triton-preload/libpatient_send.so")  # below the serving environment, from serving/preload
 WHEEL_DIR = Path("triton")  # below the serving environment: `make serve` installs the wheel there
 PYTHONS = ("3.11", "3.12")  # those for which numpy 1 has wheels
 ASK = (
@@ -52,8 +53,9 @@ def find_runtime(venv: Path) -> Runtime:
         )
     libraries = [wheel.resolve() / "nvidia_pytriton.libs", shared_libpython(python)]
     backends = _backends(server, venv / "triton-backends", python.version)
-    if not (backends / BACKEND).is_file():
-        raise ValueError(f"{backends / BACKEND} is missing; run `make serve`, which builds it")
+    for built in (backends / BACKEND, venv / PRELOADED):
+        if not built.is_file():
+            raise ValueError(f"{built} is missing; run `make serve`, which builds it")
     return Runtime(
         program=_executable(server / "bin" / "tritonserver"),
         backends=backends,
@@ -120,6 +122,7 @@ def _environment(venv: Path, libraries: list[Path]) -> dict[str, str]:
         "PATH": f"{venv.resolve() / 'bin'}:/usr/local/bin:/usr/bin:/bin",
         "VIRTUAL_ENV": str(venv.resolve()),
         "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
+        "LD_PRELOAD": str((venv / PRELOADED).resolve()),
         "PYTHONDONTWRITEBYTECODE": "1",  # released versions are never written to
         "PYTHONNOUSERSITE": "1",
         "OMP_NUM_THREADS": "1",

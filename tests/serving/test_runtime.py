@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.runtime import Interpreter, ask_interpreter, find_runtime, shared_libpython
+from serving.runtime import PRELOADED, Interpreter, ask_interpreter, find_runtime, shared_libpython
 from tests.serving.served_world import VENV
 
 
@@ -64,7 +64,8 @@ def test_the_servers_environment_takes_nothing_from_the_shell(monkeypatch):
     for name in ("PYTHONPATH", "LD_PRELOAD", "PYTHONSTARTUP", "ADCLICK_TRITON_SECRET"):
         monkeypatch.setenv(name, "/somewhere")
     found = find_runtime(VENV)
-    assert not {"PYTHONPATH", "LD_PRELOAD", "PYTHONSTARTUP", "ADCLICK_TRITON_SECRET"} & set(found.environment)
+    assert not {"PYTHONPATH", "PYTHONSTARTUP", "ADCLICK_TRITON_SECRET"} & set(found.environment)
+    assert found.environment["LD_PRELOAD"] == str((VENV / PRELOADED).resolve())
     assert found.environment["PATH"].startswith(f"{VENV.resolve()}/bin:")
     assert {path.name for path in (found.backends / "python").iterdir()} >= {
         "libtriton_python.so", "triton_python_backend_stub", "triton_python_backend_utils.py",
