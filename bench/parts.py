@@ -21,10 +21,17 @@ class PartFailed(RuntimeError):
         self.rows = rows
 
 
+class Unprepared(ValueError):
+    """A part cannot begin: something has to be done before."""
+
+
 def run_parts(
     parts: dict[str, tuple[Part, str]], wanted: Sequence[str], json_path: Path, table_path: Path, order: list[str]
 ) -> int:
-    """Measure `wanted` (name -> part, command that renews it), write both files after each; return how many failed."""
+    """Measure `wanted` (name -> part, command that renews it), write both files after each; return how many failed.
+
+    A part that is `Unprepared` leaves the files as they are.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that workspaces are removed and children ended
     failed = 0
     for name in wanted:
@@ -33,6 +40,10 @@ def run_parts(
         started, error = time.perf_counter(), None
         try:
             rows = part()
+        except Unprepared as failure:
+            failed += 1
+            print(f"bench:   {name} was not measured: {one_line(failure)}", file=sys.stderr)
+            continue
         except PartFailed as failure:
             rows, error = failure.rows, one_line(failure)
         except Exception as failure:  # whatever a part fails with, the others are still measured; it is printed and counted

@@ -11,6 +11,7 @@ from statistics import median
 import numpy as np
 
 from bench.figures import Figure
+from bench.parts import Unprepared
 from bench.served_entry import say, served_main
 from loadtests.capacity import Capacity, Search, Trial, judged
 from loadtests.capacity_settings import CapacityConfig
@@ -89,10 +90,10 @@ def described(protocol: str, rows: int, capacity: Capacity, config: CapacityConf
 
 
 def measured_capacity(protocol: str, rows: int) -> float:
-    """Requests a second of the last `make capacity`. Raises ValueError where it has not measured this."""
+    """Requests a second of the last `make capacity`. Raises Unprepared where it has not measured this."""
     rate = read_json(RESULTS)["requests_per_s"].get(f"{protocol}_{rows}") if RESULTS.is_file() else None
     if not rate:
-        raise ValueError(
+        raise Unprepared(
             f"{RESULTS} holds no capacity over {NAMES[protocol]} at {rows} rows a request; run `make capacity`, or give the rate"
         )
     return rate

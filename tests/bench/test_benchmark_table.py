@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.figures import Compared, Figure, at_least, at_most, estimate, in_turn, spread
-from bench.parts import PartFailed, collect, run_parts
+from bench.parts import PartFailed, Unprepared, collect, run_parts
 from stages.files import read_json
 
 ORDER = ["speed", "memory"]
@@ -79,6 +79,23 @@ def test_a_failure_keeps_the_last_good_rows_beside_the_error(tmp_path: Path) -> 
     run_parts({"speed": (broken, "make speed")}, ["speed"], json_path, table_path, ORDER)
     kept = read_json(json_path)["parts"]["speed"]
     assert (len(kept["rows"]), kept["error"]) == (2, "the disk is full")
+
+
+def test_a_part_that_cannot_begin_is_one_sentence_and_leaves_the_table_alone(tmp_path: Path, capsys) -> None:
+    json_path, table_path = paths(tmp_path)
+
+    def unprepared() -> list[Figure]:
+        raise Unprepared("reports/capacity.json is missing; run `make capacity`")
+
+    run_parts({"speed": (good, "make speed")}, ["speed"], json_path, table_path, ORDER)
+    before = json_path.read_bytes(), table_path.read_bytes()
+    parts = {"memory": (unprepared, "make memory"), "speed": (good, "make speed")}
+    assert run_parts(parts, ["memory"], json_path, table_path, ORDER) == 1
+    assert (json_path.read_bytes(), table_path.read_bytes()) == before
+    said = capsys.readouterr().err
+    assert "memory was not measured: reports/capacity.json is missing; run `make capacity`" in said and "Traceback" not in said
+    assert run_parts(parts, list(parts), json_path, table_path, ORDER) == 1
+    assert "speed took" in capsys.readouterr().err
 
 
 def test_measures_of_one_part_that_fail_leave_the_rows_of_the_others() -> None:
