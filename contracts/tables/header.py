@@ -11,7 +11,13 @@ MAGIC = {  # first bytes of what is no delimited text
     b"\x1f\x8b": "is compressed with gzip; give it the suffix .gz",
     b"BZh": "is compressed with bzip2; give it the suffix .bz2",
 }
-BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+BYTE_ORDER_MARKS = {  # the longer ones first: that of UTF-32 begins as that of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 SUFFIX_OF = {b"\x1f\x8b": ".gz", b"BZh": ".bz2"}
 DELIMITERS = ("\t", ";", "|", ",")
 SHOWN_NAMES = 12  # of a file's columns that a message lists
@@ -27,14 +33,16 @@ def check_magic(path: Path, fmt: Format) -> None:
         if start.startswith(magic) and path.suffix != SUFFIX_OF.get(magic):
             raise SourceError(f"{path} {advice}")
     codec = codecs.lookup(fmt.encoding).name
-    for mark, encoding in BYTE_ORDER_MARKS.items():
-        if start.startswith(mark) and not codec.startswith(encoding):
-            raise SourceError(
-                f"{path} begins with the byte order mark of {encoding}, declared is {fmt.encoding}; "
-                f"set {fmt.where}.encoding: {encoding}"
-            )
-    if b"\0" in start and not codec.startswith("utf-16") and path.suffix not in (".gz", ".bz2"):
-        raise SourceError(f"{path} begins with zero bytes, as UTF-16 does; set {fmt.where}.encoding: utf-16-le or utf-16-be")
+    marked = next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if start.startswith(mark)), None)
+    if marked is not None and not codec.startswith(marked):
+        raise SourceError(
+            f"{path} begins with the byte order mark of {marked}, declared is {fmt.encoding}; set {fmt.where}.encoding: {marked}"
+        )
+    if b"\0" in start and not codec.startswith(("utf-16", "utf-32")) and path.suffix not in (".gz", ".bz2"):
+        wide = "utf-16" if start.count(b"\0") <= 2 else "utf-32"
+        raise SourceError(
+            f"{path} begins with zero bytes, as {wide.upper()} does; set {fmt.where}.encoding: {wide}-le or {wide}-be"
+        )
 
 
 def check_header(

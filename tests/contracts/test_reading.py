@@ -46,6 +46,8 @@ FILES = {  # content and format that give the same two rows
     "spaces in the header": ("c , y\na , 0\nb,1 \n", {"strip": True}),
     "latin-1": (PLAIN.encode("latin-1"), {"encoding": "latin-1"}),
     "utf-16": (PLAIN.encode("utf-16"), {"encoding": "utf-16"}),
+    "utf-32": (PLAIN.encode("utf-32"), {"encoding": "utf-32"}),
+    "utf-32-be": (PLAIN.encode("utf-32-be"), {"encoding": "utf-32-be"}),
 }
 
 
@@ -107,6 +109,8 @@ BROKEN = {  # file name, content, words of the sentence
     "no parquet": ("a.parquet", b"garbage", r"not a readable Parquet file"),
     "utf-16 header": ("a.csv", PLAIN.encode("utf-16"), r"begins with the byte order mark of utf-16, declared is utf-8; set "),
     "utf-16 without a mark": ("a.csv", PLAIN.encode("utf-16-le"), r"begins with zero bytes, as UTF-16 does; set source.format"),
+    "utf-32 header": ("a.csv", PLAIN.encode("utf-32"), r"begins with the byte order mark of utf-32, declared is utf-8; set "),
+    "utf-32 without a mark": ("a.csv", PLAIN.encode("utf-32-be"), r"begins with zero bytes, as UTF-32 does; set source.format"),
     "latin-1 header": ("a.csv", "é,y\na,1\n".encode("latin-1"), r"the header is not utf-8 \(\\xe9, y\)"),
     "quote never closed": ("a.csv", 'c,y\na,0\n"b,1\nc,1\n', r"row 2 runs over 2 lines, so a quote is probably never"),
     "last quote never closed": ("a.csv", 'y,c\n0,a\n1,"b\n1,c\n', r"row 2 runs over 2 lines"),
@@ -141,6 +145,11 @@ def test_quoted_cells_may_end_in_a_line_break(tmp_path, monkeypatch, end):
             PLAIN.encode("utf-16-le"),
             {"encoding": "utf-16"},
             "is not utf-16 .*; set source.format.encoding, to utf-16-le or",
+        ),
+        (
+            PLAIN.encode("utf-32"),
+            {"encoding": "utf-16"},
+            "begins with the byte order mark of utf-32, declared is utf-16; set source.format.encoding: utf-32",
         ),
         (PLAIN.encode(), {"skip_lines": 20_000}, "has no rows, or fewer lines than source.format.skip_lines, 20000"),
     ],
