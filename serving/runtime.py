@@ -51,7 +51,7 @@ def find_runtime(venv: Path) -> Runtime:
             f"serving needs Python 3.11 or 3.12, {venv} has {python.version}; "
             "remove that folder and run `make serve SERVING_PYTHON=python3.12`"
         )
-    libraries = [wheel.resolve() / "nvidia_pytriton.libs", shared_libpython(python)]
+    libraries = [wheel.resolve() / "nvidia_pytriton.libs", shared_libpython(python), (venv / PRELOADED).parent.resolve()]
     backends = _backends(server, venv / "triton-backends", python.version)
     for built in (backends / BACKEND, venv / PRELOADED):
         if not built.is_file():
@@ -122,7 +122,7 @@ def _environment(venv: Path, libraries: list[Path]) -> dict[str, str]:
         "PATH": f"{venv.resolve() / 'bin'}:/usr/local/bin:/usr/bin:/bin",
         "VIRTUAL_ENV": str(venv.resolve()),
         "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
-        "LD_PRELOAD": str((venv / PRELOADED).resolve()),
+        "LD_PRELOAD": PRELOADED.name,  # found in LD_LIBRARY_PATH: here a path with a blank would be two
         "PYTHONDONTWRITEBYTECODE": "1",  # released versions are never written to
         "PYTHONNOUSERSITE": "1",
         "OMP_NUM_THREADS": "1",

@@ -47,7 +47,8 @@ def read(end, number, size):
 
 def said(script: str, preload: bool = True) -> str:
     """What a Python says that runs the script with the library loaded, as Triton has it."""
-    environment = {"LD_PRELOAD": str((VENV / PRELOADED).resolve())} if preload else {}
+    folder = (VENV / PRELOADED).parent.resolve()
+    environment = {"LD_PRELOAD": PRELOADED.name, "LD_LIBRARY_PATH": str(folder)} if preload else {}
     found = subprocess.run(
         [os.path.realpath(sys.executable), "-I", "-c", PAIR + script],
         env=environment,
