@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 
 from bench.__main__ import ORDER
 from bench.figures import Figure
-from bench.parts import PartFailed, run_parts
+from bench.parts import PartFailed, Unprepared, run_parts
 from bench.table import JSON_PATH, TABLE_PATH
+from loadtests.traffic import DECLARATION
 from serving.entry import run
 
 
@@ -27,6 +28,8 @@ def served_main(name: str, measure: Callable[[Sequence[str]], list[Figure]]) -> 
         return 0
 
     def recorded() -> int:
+        if not DECLARATION.is_file():
+            raise Unprepared(f"{DECLARATION} is missing; run `make repro` first: what is measured is the exported model")
         return min(1, run_parts({name: (lambda: measure(()), f"make {name}")}, [name], JSON_PATH, TABLE_PATH, ORDER))
 
     run(name, tried if overrides else recorded, RuntimeError)

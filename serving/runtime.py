@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ ASK = (
     "import json, sys, sysconfig; names = 'INSTSONAME', 'LIBDIR', 'LIBPL'; "
     "print(json.dumps([sys.version_info[:2], *map(sysconfig.get_config_var, names)]))"
 )
+OF_THE_SHELL = re.compile(r"[\s\"'`$&;()<>|*?\[\]{}\\!]")
 SYSTEM_LIBRARIES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib")
 
 
@@ -45,6 +47,7 @@ def find_runtime(venv: Path) -> Runtime:
     server = wheel / "pytriton" / "tritonserver"
     if not (server / "bin" / "tritonserver").is_file():
         raise ValueError(f"{server} holds no Triton server; run `make serve`, which installs it")
+    refuse_shell_characters(venv.resolve())
     python = ask_interpreter(venv / "bin" / "python")
     if python.version not in PYTHONS:
         raise ValueError(
@@ -62,6 +65,16 @@ def find_runtime(venv: Path) -> Runtime:
         caches=server / "caches",
         environment=_environment(venv, libraries) | {ONNXRUNTIME: str(onnxruntime_library(venv))},
     )
+
+
+def refuse_shell_characters(path: Path) -> None:
+    """Raise ValueError if a path would be taken apart where Triton starts its Python models: by an unquoted shell command."""
+    found = OF_THE_SHELL.search(str(path))
+    if found is not None:
+        raise ValueError(
+            f"Triton cannot start its Python models from {path}: a shell takes the path apart at {found[0]!r}; "
+            "move the project to a path without it"
+        )
 
 
 def ask_interpreter(program: Path) -> Interpreter:

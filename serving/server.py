@@ -27,7 +27,7 @@ from serving.admin import AdminApi
 from serving.arguments import Paths, triton_arguments
 from serving.entry import run
 from serving.ports import listens, refuse_busy_ports
-from serving.runtime import Runtime, find_runtime
+from serving.runtime import Runtime, find_runtime, refuse_shell_characters
 from serving.secret import admin_secret
 from serving.settings import load_server_config
 from serving.store import Store
@@ -66,6 +66,7 @@ class TritonServer:
         self.version = store.active()
         if self.version is None:
             raise ValueError(f"no model to serve: {config.store}/ holds no release; run `make repro` first")
+        refuse_shell_characters(store.folder.resolve())
         runtime = find_runtime(self.venv)
         secret = admin_secret(Path(config.secret_file))
         self.admin = AdminApi(self.http_url, secret)

@@ -119,8 +119,19 @@ def test_trying_prints_what_it_measured_even_where_it_fails(monkeypatch, capsys)
     assert said.err == "bench-serving: error: gRPC 1 / 1 is 0.5x\n"
 
 
+def test_before_there_is_a_model_nothing_is_measured_and_no_table_written(project, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["x"])
+    with pytest.raises(SystemExit) as ended:
+        served_main("capacity", lambda overrides: pytest.fail("it began"))
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("capacity: error: artifacts/export/declaration.json is missing; run `make repro`")
+    assert not (project / "docs").exists()
+
+
 def test_a_regression_is_recorded_with_its_figures_and_ends_with_code_1(project, monkeypatch):
     (project / "docs").mkdir()
+    (project / "artifacts/export").mkdir(parents=True)
+    (project / "artifacts/export/declaration.json").write_text("{}")
     rows = [Figure(what="served over gRPC", figure="0.5x of the release before")]
     monkeypatch.setattr("sys.argv", ["x"])
     with pytest.raises(SystemExit) as ended:

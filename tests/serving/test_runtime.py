@@ -55,6 +55,14 @@ def test_an_environment_whose_python_is_gone_is_said(tmp_path):
         find_runtime(venv)
 
 
+@pytest.mark.parametrize("name", ["my ads", "ads&co", "it's"])
+def test_a_path_that_the_shell_would_take_apart_is_refused(tmp_path, name):
+    venv = environment(tmp_path / name / "venv", "")
+    words = r"Triton cannot start its Python models from .*venv: a shell takes the path apart at .*; move the project to a path"
+    with pytest.raises(ValueError, match=words):
+        find_runtime(venv)
+
+
 def test_an_interpreter_says_its_version():
     assert ask_interpreter(Path(sys.executable)).version == f"{sys.version_info.major}.{sys.version_info.minor}"
 

@@ -70,6 +70,13 @@ def test_an_empty_store_is_no_model_to_serve(tmp_path):
         start(server_config(tmp_path), tmp_path)
 
 
+def test_a_store_that_the_shell_would_take_apart_is_refused(config, tmp_path):
+    blank = tmp_path / "my models"
+    Path(config.store).rename(blank)
+    with pytest.raises(ValueError, match=r"from .*/my models: a shell takes the path apart at ' '; move the project to a path"):
+        start(replace(config, store=str(blank)), tmp_path)
+
+
 def test_a_missing_environment_is_said(config, tmp_path):
     with pytest.raises(ValueError, match=r"holds no Triton server; run `make serve`, which installs it"):
         start(config, tmp_path, venv=tmp_path / "none")
