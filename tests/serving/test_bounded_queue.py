@@ -10,7 +10,7 @@ import tritonclient.grpc as triton
 
 from tests.serving.doors import by_name, grpc_inputs, over_grpc, over_http, packed, send_grpc
 from tests.serving.metrics import scrape, total
-from tests.serving.served_world import exported_with, serving
+from tests.serving.served_world import exported_with, serving, wait_for
 
 pytestmark = pytest.mark.triton
 SIZE, CLIENTS, FLOOD_S = 3, 16, 3.0
@@ -32,7 +32,11 @@ def test_a_full_queue_refuses_at_once_and_recovers(exported, tmp_path, spec, exp
         time.sleep(0.3)
         assert {over_grpc(server, tensors, model).code for _ in range(20)} == {"OK"}
         if model == "ctr":
-            assert total(scrape(server), "adclick_requests_total", outcome="overloaded") == codes["UNAVAILABLE"]
+            wait_for(
+                lambda: total(scrape(server), "adclick_requests_total", outcome="overloaded") == codes["UNAVAILABLE"],
+                5,
+                "all refusals are counted",
+            )
 
 
 def flood(server, tensors, model) -> tuple[Counter[str], float, set[str]]:

@@ -47,7 +47,7 @@ def grown(server, before: Metrics, requests: int) -> dict[tuple[str, str], float
         now = scrape(server)
         if total(now, "adclick_requests_total") - total(before, "adclick_requests_total") < requests:
             return None
-        time.sleep(0.05)  # the scrape may have come in the middle of an addition
+        time.sleep(STRICT_LIMITS["metrics_interval_s"])  # the scrape may have come in the middle of an addition
         return scrape(server)
 
     after = wait_for(counted, 5, f"{requests} requests are counted")
