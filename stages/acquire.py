@@ -29,7 +29,10 @@ TRUTH_DIR = Path("data/truth")
 COPIES_AT_ONCE = 16  # a copy from object storage waits most of its time
 COPIED = Path(".checkpoints/acquire.json")  # what was copied from where; of this machine, so not among the outputs
 STAMP = ".simulated.json"  # what a simulated partition was made from
-SIMULATOR_CODE = tuple(Path(__file__).with_name(name) for name in ("simulate", "files.py"))
+ROOT = Path(__file__).parents[1]
+SIMULATOR_CODE = tuple(
+    ROOT / name for name in ("contracts/tables/parquet.py", "stages/files.py", "stages/parquet.py", "stages/simulate")
+)
 LIBRARIES = ("numpy", "pillow", "polars", "pyarrow")  # that draw and write what is simulated
 
 
