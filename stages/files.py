@@ -83,6 +83,12 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def file_state(path: Path) -> list[int]:
+    """Size, time (ns) and inode, which stay the same while nobody changes or replaces the file."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+
+
 def sha256_file(path: Path) -> str:
     with path.open("rb") as stream:
         if os.fstat(stream.fileno()).st_size <= SMALL_BYTES:
