@@ -22,6 +22,7 @@ from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import SHARED, matching
 from contracts.dataset.source import SourceError
 from contracts.tables.chunk import ROW, Chunk
+from contracts.tables.compression import NAMES
 from contracts.tables.contract import contract_of
 from contracts.tables.joins import SideTable
 from contracts.tables.parquet import ParquetRows
@@ -36,7 +37,7 @@ EXPORT_DIR = Path("artifacts/export")
 RAW_DIR = Path("data/raw")
 OWN = ("file", "row", "p_click")  # columns of the scores that are not the data set's
 SUFFIXES = (
-    *(f"*.{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", ".gz", ".bz2", ".zst")),
+    *(f"*.{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", *NAMES)),
     "*.parquet",
 )
 
@@ -63,7 +64,7 @@ def main() -> None:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m stages.score", description="Score a file or folder of impressions.")
-    parser.add_argument("input", type=Path, help="CSV or Parquet file (.gz is read too), or a folder of them")
+    parser.add_argument("input", type=Path, help="CSV or Parquet file (.gz, .xz, ... are read too), or a folder of them")
     parser.add_argument("output", type=Path, help="file to write, .csv or .parquet")
     parser.add_argument("--model", type=Path, default=EXPORT_DIR, help="folder of the exported model (default: %(default)s)")
     return parser.parse_args(argv)

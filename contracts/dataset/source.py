@@ -20,7 +20,7 @@ class SourceError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Format:
-    """How the files are written. Gzip is told by the suffix .gz, Parquet by .parquet."""
+    """How the files are written. Compression is told by the suffix (.gz, .xz, ...), Parquet by .parquet."""
 
     where: ClassVar[str] = "source.format"  # what messages call it
     delimiter: str = ","
