@@ -122,8 +122,8 @@ class Column:
                 self.labels is None or set(self.labels.values()) == {0, 1},
                 f"labels must name both 0 and 1: {self.labels}",
             ),
-            (not self.is_feature or self.name not in TAKEN, "this name is a tensor of the model; rename the column"),
-            (not re.fullmatch(r"|/.*|\^.*\$|\*|__row", self.name), "a column cannot have this name; rename it"),
+            (not self.is_feature or self.name not in TAKEN, f"a tensor of the model is called so; {self._renamed()}"),
+            (not re.fullmatch(r"|/.*|\^.*\$|\*|__row", self.name), f"a column cannot have this name; {self._renamed()}"),
             (self._values_fit(), f"values must be of dtype {self.dtype}, strings in quotes, and bool and datetime have none"),
             (self.min is None or self.max is None or self.min <= self.max, f"min {self.min} is above max {self.max}"),
             (
@@ -147,6 +147,9 @@ class Column:
             ),
             (not self.keep or self.is_feature, "keep: true is for columns that the model sees"),
         ]
+
+    def _renamed(self) -> str:
+        return f"give it another name here, and that to {{{self.name!r}: ...}} in source.rename (or in the join's rename)"
 
     def _values_fit(self) -> bool:
         kinds = {"string": (str,), "int": (int,), "float": (int, float)}.get(self.dtype, ())

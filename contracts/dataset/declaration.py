@@ -82,6 +82,12 @@ class Declaration:
 
     def _references_exist(self) -> None:
         declared = {c.name for c in self.columns if c.derive_from is None}
+        unknown = next(((old, new) for old, new in self.source.rename.items() if new not in declared), None)
+        if unknown is not None:
+            raise ValueError(
+                f"source.rename calls '{unknown[0]}' '{unknown[1]}', and no column that is read is declared so; "
+                "declare it among columns by its new name"
+            )
         for join in self.source.joins:
             if join.key not in declared:
                 raise ValueError(f"the join's key '{join.key}' is not among columns; declare it (role info if it is no feature)")

@@ -1,6 +1,7 @@
 """Where a data set's raw files lie and how they are written: the `source` and `images` parts of a declaration."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 from urllib.parse import unquote, urlsplit
@@ -24,7 +25,7 @@ class Format:
 
     where: ClassVar[str] = "source.format"  # what messages call it
     delimiter: str = ","
-    skip_lines: int = Field(default=0, ge=0)  # lines before the header (or the first row) that are not part of the table
+    skip_lines: int | Literal["to_header"] = 0  # lines before the header (or the first row) that are not part of the table
     header: bool = True  # false: the files have no line of names
     names: tuple[str, ...] | None = None  # header false only: names in file order; columns as declared if left out
     encoding: str = "utf-8"
@@ -33,6 +34,13 @@ class Format:
     strip: bool = False  # true: spaces around a cell are not part of it
     decimal: Literal[".", ","] = "."  # the decimal mark of numbers
     thousands: Literal[".", ",", " ", "'"] | None = None  # what groups the digits of numbers
+
+    @field_validator("skip_lines", mode="before")
+    @classmethod
+    def _lines(cls, lines: Any) -> Any:
+        if lines != "to_header" and not (isinstance(lines, int) and lines >= 0):
+            raise ValueError(f"skip_lines must be a number of lines, 0 or more, or to_header, got {lines!r}")
+        return lines
 
     @field_validator("delimiter")
     @classmethod
@@ -53,6 +61,8 @@ class Format:
     def _fits_together(self) -> "Format":
         if self.header and self.names is not None:
             raise ValueError("format.names is for files without a header; set format.header: false")
+        if not self.header and self.skip_lines == "to_header":
+            raise ValueError("format.skip_lines: to_header is for files with a header; write a number of lines")
         if self.thousands == self.decimal:
             raise ValueError(f"format.thousands and format.decimal must differ, got {self.decimal!r} for both")
         return self
@@ -128,6 +138,7 @@ class Source:
     files: tuple[str, ...] = Field(min_length=1)  # globs of the impressions' files, below path
     partition: str = MONTH  # regular expression that finds the month in a file's path; no match: "all"
     format: Format = Field(default_factory=Format)
+    rename: dict[str, str] = Field(default_factory=dict)  # what the impressions' files call a column -> what columns calls it
     joins: tuple[Join, ...] = ()
     order: tuple[str, ...] = ()  # partitions from the first to the last, where their names do not tell
 
@@ -164,4 +175,9 @@ class Source:
     def _path_given(self) -> "Source":
         if self.kind == "files" and not self.path:
             raise ValueError("source.path is required when source.kind is files: the folder the files lie in")
+        if self.rename and not self.format.header:
+            raise ValueError("source.rename is for files with a header; files without one are named by format.names")
+        twice = next((name for name, count in Counter(self.rename.values()).items() if count > 1), None)
+        if twice is not None:
+            raise ValueError(f"source.rename calls two columns '{twice}'; choose another name for one of them")
         return self

@@ -13,7 +13,8 @@ from contracts.dataset.source import Format, SourceError
 from contracts.tables.chunk import ROW, Chunk, chunk_of, repeating
 from contracts.tables.compression import opened
 from contracts.tables.decoding import MARK, Utf8Stream, escaped_bytes
-from contracts.tables.header import check_header, no_row_fits
+from contracts.tables.header import Header, check_header, no_row_fits
+from contracts.tables.preamble import refuse_other_line
 
 SAMPLE_BYTES = 1 << 20  # from the beginning of a file, to find its columns
 BLOCK_BYTES = 1 << 20  # text parsed at a time; pyarrow reads about 32 blocks ahead, so the memory follows from it
@@ -22,16 +23,17 @@ REPEATED = pa.dictionary(pa.int32(), pa.string())  # how a column that repeats i
 MAX_CELL_LINES = 50  # a cell with more line breaks has swallowed rows: its quote was never closed
 
 
-def read_text(
-    path: Path, fmt: Format, expected: tuple[str, ...], optional: frozenset[str], any_header: bool, joined: frozenset[str]
-) -> Iterator[Chunk]:
-    names, repeated = _sampled(path, fmt, list(expected))
+def read_text(header: Header, fmt: Format) -> Iterator[Chunk]:
+    """Chunks of a text file. Raises SourceError as `reading.read_chunks` does; errors of decoding and parsing as they come."""
+    path = header.path
+    names, repeated = _sampled(path, fmt, list(header.expected))
     called = [name.strip() for name in names] if fmt.strip else names
     if fmt.header:
         if any(MARK in name for name in names):
             shown = escaped_bytes(", ".join(names))
             raise SourceError(f"{path}: the header is not {fmt.encoding} ({shown}); set {fmt.where}.encoding")
-        check_header(path, called, tuple(called) if any_header else expected, optional, fmt, joined)
+        refuse_other_line(header, called, fmt)
+        called = check_header(header, called, fmt)
     bad_lines: list[tuple[int, str]] = []
     passed, next_row, seen = int(fmt.header) + fmt.skip_lines, 1, 0  # pyarrow numbers all of them, from 1
     at_end: list[str] = []  # cells of the last row that may hold line breaks

@@ -75,7 +75,9 @@ def typed_key(key: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
 
 
 def _chunks(path: Path, join: Join) -> list[Chunk]:
-    chunks = list(read_chunks(path, join.format, join.format.names or (), frozenset(), any_header=True))
+    key = next((old for old, new in join.rename.items() if new == join.key), join.key)
+    named = join.format.names or (key, *join.rename, *(column.name for column in join.leave_out))
+    chunks = list(read_chunks(path, join.format, named, frozenset(), any_header=True))
     broken = [(row, f"has too many or too few cells: {short(text)}") for chunk in chunks for row, text in chunk.ragged]
     undecoded = [cell for chunk in chunks for cell in chunk.undecoded]
     broken += [

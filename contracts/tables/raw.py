@@ -75,7 +75,8 @@ def read_partition(
     joined = frozenset(c.name for c in declaration.columns if c.derive_from is None and c.name not in expected)
     for path in _with_rows(files):
         names = names_in(path, declaration, expected, optional)
-        for chunk in read_chunks(path, declaration.source.format, names, optional, joined=joined):
+        source = declaration.source
+        for chunk in read_chunks(path, source.format, names, optional, joined=joined, rename=source.rename):
             yield path, chunk.without(left_out).decoded()
 
 

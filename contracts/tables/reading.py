@@ -1,6 +1,6 @@
 """Raw files in chunks of bounded size, delimited text or Parquet, with row numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 from contracts.dataset.source import Format, SourceError
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.delimited import BLOCK_BYTES, read_header, read_text
-from contracts.tables.header import check_header, check_magic
+from contracts.tables.header import Header, check_header
+from contracts.tables.magic import check_magic
+from contracts.tables.preamble import with_lines_counted
 
 UNPACKING = ("inflate failed", "decompress failed", "xz: ")  # words of errors in compressed bytes
 PARQUET_ROWS = 1 << 17  # rows of Parquet read at a time
@@ -26,18 +28,21 @@ def read_chunks(
     *,
     any_header: bool = False,
     joined: frozenset[str] = frozenset(),
+    rename: Mapping[str, str] | None = None,
 ) -> Iterator[Chunk]:
     """Chunks of `path` in order. Raises SourceError if the file is empty, broken, or has not the expected columns.
 
-    `expected` columns may come in any order; `optional` ones may be absent; with `any_header` all names are taken.
-    `joined` ones come from side tables and must not be here.
+    `expected` columns may come in any order; `optional` ones may be absent; with `any_header` all names are taken, and the
+    expected ones only tell the header from other lines. `joined` ones come from side tables and must not be here. `rename`
+    says what the file calls a column and what it is called here.
     """
+    header = Header(path, expected, optional, joined, rename or {}, any_header)
     with _explained(path, fmt):
         if path.suffix == ".parquet":
-            yield from _read_parquet(path, None if any_header else expected, optional, joined)
+            yield from _read_parquet(header)
         else:
             check_magic(path, fmt)
-            yield from read_text(path, fmt, expected, optional, any_header, joined)
+            yield from read_text(header, with_lines_counted(header, fmt))
 
 
 def num_cells(path: Path, fmt: Format) -> int:
@@ -64,24 +69,21 @@ def _explained(path: Path, fmt: Format) -> Iterator[None]:
         raise SourceError(f"{path}: {_why(error, fmt)}") from error
 
 
-def _read_parquet(
-    path: Path, expected: tuple[str, ...] | None, optional: frozenset[str], joined: frozenset[str]
-) -> Iterator[Chunk]:
-    with pq.ParquetFile(path) as file:
-        names = file.schema_arrow.names
-        check_header(path, names, tuple(names) if expected is None else expected, optional, None, joined)
+def _read_parquet(header: Header) -> Iterator[Chunk]:
+    with pq.ParquetFile(header.path) as file:
+        called = check_header(header, file.schema_arrow.names, None)
         if file.metadata.num_rows == 0:
-            raise SourceError(f"{path} holds no rows; remove it or send it again")
+            raise SourceError(f"{header.path} holds no rows; remove it or send it again")
         first = 1
         for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-            rows = _decoded(batch)
+            rows = _decoded(batch, called)
             yield Chunk(rows=rows.with_columns(pl.Series(ROW, np.arange(first, first + len(rows)), dtype=pl.UInt32)))
             first += len(rows)
 
 
-def _decoded(batch: pa.RecordBatch) -> pl.DataFrame:
+def _decoded(batch: pa.RecordBatch, names: list[str]) -> pl.DataFrame:
     rows = pl.from_arrow(pa.Table.from_batches([batch]))
-    rows.columns = batch.schema.names  # Polars renames a column without a name, such as pandas writes
+    rows.columns = names  # Polars renames a column without a name, such as pandas writes
     return rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
 
 
