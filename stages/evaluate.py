@@ -20,6 +20,7 @@ from stages.evaluation.calibration import calibration_curve
 from stages.evaluation.config import EvaluateConfig
 from stages.evaluation.curves import calibration_table, gain_table, roc_table, slice_table
 from stages.evaluation.plots import plot_calibration, plot_ranking, plot_slices
+from stages.evaluation.shortfall import shortfall
 from stages.evaluation.slices import COLD_START, Slice, auto_slices, build_slice, check_slice_names
 from stages.evaluation.style import UNITS
 from stages.evaluation.summary import MODEL, ORACLE, RIVAL, summarise
@@ -49,11 +50,14 @@ def main() -> None:
     p_true, truth_note = match_truth(test_df, declaration.key, TRUTH_DIR)
     evaluation, label = judge(cfg, declaration, test_df, predictions, p_true)
     evaluation["truth"] = {"known": p_true is not None, "note": truth_note}
+    evaluation["shortfall"] = shortfall(evaluation)
     write_json(EVALUATION_PATH, evaluation)
     write_json(METRICS_PATH, headline_metrics(evaluation))
     shown = predictions if p_true is None else {**predictions, ORACLE: p_true}
     write_plots(PLOTS_DIR, label, shown, evaluation)
     print(summary_line(evaluation))
+    if evaluation["shortfall"] is not None:
+        print(f"evaluate: {evaluation['shortfall']}")
 
 
 def check_request(cfg: EvaluateConfig, declaration: Declaration) -> None:

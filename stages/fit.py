@@ -79,6 +79,7 @@ def describe(
         "inputs": inputs,
         "categorical": fields,
         "dense": dense_names(parts),
+        "numbers": [{"name": part.name, "knots": list(part.knots)} for part in parts if isinstance(part, Scale)],
         "creative": creatives is not None,
         "num_creatives": len(creatives or ()),
         "image_size": image_size,

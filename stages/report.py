@@ -47,6 +47,8 @@ def main() -> None:
         partial.write_text(page, encoding="utf-8")
     write_json(REVISION_PATH, git_revision())  # beside the outputs, and none of DVC's
     print(f"report: {CARD_PATH}, {len(page.encode()) / 1024:,.0f} KiB")
+    if reports["evaluation"]["shortfall"] is not None:
+        print(f"report: {reports['evaluation']['shortfall']}")
 
 
 def training_figure(curves: dict[str, Any], kept_step: int | None) -> str | None:
