@@ -33,6 +33,7 @@ class EncodedSpec:
     dense_names: tuple[str, ...]
     numbers: tuple[Number, ...]  # in the order of their fields
     has_creative: bool
+    creative_field: int | None  # the field of the creatives' ids; None without images, or where the id is no feature
     num_creatives: int
     image_size: int  # pixels a side
 
@@ -52,6 +53,7 @@ class EncodedSpec:
                 for number in spec["numbers"]
             ),
             has_creative=bool(spec["creative"]),
+            creative_field=None if spec["creative_field"] is None else field_names.index(spec["creative_field"]),
             num_creatives=int(spec.get("num_creatives") or 0),
             image_size=int(spec.get("image_size") or 0),
         )
@@ -65,6 +67,7 @@ class EncodedSpec:
             "dense": list(values["dense_names"]),
             "numbers": [{"name": self.dense_names[one.dense], "knots": list(one.knots)} for one in self.numbers],
             "creative": values["has_creative"],
+            "creative_field": None if self.creative_field is None else self.field_names[self.creative_field],
             "num_creatives": values["num_creatives"],
             "image_size": values["image_size"],
         }

@@ -36,7 +36,9 @@ def hiding_shares(split: EncodedSplit, spec: EncodedSpec, most_clicks: float) ->
         share_V = np.zeros(num_ids)
         if field not in buckets and 0 < rate < 1:
             rows_V, clicks_V = (counts_V[FIRST_VALUE_ID:] for counts_V in count(split, field, num_ids))
-            prior = min(most_clicks, EVIDENCE_OF_A_VECTOR * clicks_of_a_rate(rows_V, clicks_V, rate))
+            prior = most_clicks
+            if spec.creative_field != field:
+                prior = min(most_clicks, EVIDENCE_OF_A_VECTOR * clicks_of_a_rate(rows_V, clicks_V, rate))
             share_V[FIRST_VALUE_ID:] = prior / np.maximum(prior + np.maximum(rows_V * rate, clicks_V), 1e-12)
         shares.append(share_V)
     return torch.from_numpy(np.concatenate(shares).astype(np.float32))

@@ -24,6 +24,7 @@ class World:
     image_size: int = 8
     num_rows: dict[str, int] | None = None
     numbers: tuple[Number, ...] = ()
+    creative_field: int | None = None
 
 
 def field_name(world: World, field: int) -> str:
@@ -39,6 +40,7 @@ def spec_of(world: World) -> EncodedSpec:
         dense_names=tuple(f"dense{i}" for i in range(world.num_dense)),
         numbers=world.numbers,
         has_creative=world.num_creatives > 0,
+        creative_field=world.creative_field,
         num_creatives=world.num_creatives,
         image_size=world.image_size if world.num_creatives else 0,
     )

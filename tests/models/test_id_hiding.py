@@ -52,6 +52,16 @@ def test_buckets_of_numbers_are_never_hidden():
     assert of_value[2:].min() > 0.5
 
 
+def test_creatives_with_images_are_hidden_however_they_differ():
+    """One in ten has all clicks: enough to tell it by its id, but its image has to tell it too."""
+    ids = np.repeat(np.arange(2, 12), 100)[:, None].repeat(2, axis=1)
+    label = np.arange(1000) < 50
+    spec = spec_of(World(num_ids=(12, 12), num_dense=1, num_creatives=4, creative_field=1))
+    of_other, of_creative = np.split(hiding_shares(split_of(ids, label), spec, 80.0).numpy(), [12])
+    assert of_creative[2:].tolist() == pytest.approx([80 / 130] + [80 / 85] * 9)
+    assert of_other[2] < 0.1
+
+
 def test_nothing_is_hidden_with_a_bound_of_0():
     assert shares_of(np.full((9, 1), 2), np.arange(9) % 2, (3,), most=0.0)[0].tolist() == [0, 0, 0]
 

@@ -74,7 +74,12 @@ def write_world(folder: Path, *, creative: bool = True, truth: bool = True, **ev
     spec["numbers"] = [{"name": "age", "knots": [-1.7, 0.0, 1.7]}]
     if creative:
         spec["categorical"].append({"name": "banner", "num_ids": 32})
-    spec |= {"creative": creative, "num_creatives": 40 if creative else 0, "image_size": 8}
+    spec |= {
+        "creative": creative,
+        "creative_field": "banner" if creative else None,
+        "num_creatives": 40 if creative else 0,
+        "image_size": 8,
+    }
     (folder / "data/encoded/spec.json").write_text(json.dumps(spec))
     if truth:
         (folder / "data/truth").mkdir(parents=True)

@@ -70,6 +70,7 @@ def test_one_hot_has_a_one_for_each_id_and_the_dense_columns_behind() -> None:
         dense_names=("x",),
         numbers=(),
         has_creative=False,
+        creative_field=None,
         num_creatives=0,
         image_size=0,
     )
