@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from shutil import which
 
 import pytest
 import torch
@@ -17,11 +18,13 @@ NO_TRITON = "there is no Triton in .venv-serving; run `make test`, which install
 NO_PERF_ANALYZER = "there is no perf_analyzer in .venv-load; run `make test`, which installs it"
 NO_GPU = "there is no NVIDIA GPU here, or torch is not built for one"
 NO_LOCUST = "there is no Locust in .venv-load; run `make test`, which installs it"
+NO_COMPILER = "there is no C compiler on this machine; apt-get install gcc"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "triton: runs real Triton out of .venv-serving, which `make test` installs")
     config.addinivalue_line("markers", "perf_analyzer: runs NVIDIA's perf_analyzer out of .venv-load, which `make test` installs")
+    config.addinivalue_line("markers", "compiler: compiles parts of serving/native with the machine's C compiler")
     config.addinivalue_line("markers", "gpu: trains on an NVIDIA GPU")
     config.addinivalue_line("markers", "load: runs the load tests' own Python, .venv-load, which `make test` installs")
 
@@ -33,6 +36,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(NO_PERF_ANALYZER)
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip(NO_GPU)
+    if item.get_closest_marker("compiler") and which("cc") is None:
+        pytest.skip(NO_COMPILER)
     if item.get_closest_marker("load") and not LOCUST.is_file():
         pytest.skip(NO_LOCUST)
 
@@ -42,6 +47,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         NO_TRITON: "on real Triton",
         NO_LOCUST: "of load runs",
         NO_PERF_ANALYZER: "with perf_analyzer",
+        NO_COMPILER: "of C code",
         NO_GPU: "on a GPU",
     }
     for reason, what in left_out.items():

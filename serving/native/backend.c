@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char* load(Shared* shared, Server* server, const char* name, const char* folder) {
+static const char* load(Shared* shared, const char* name, const char* folder) {
     char path[2048];
     const char* failed = check_package(folder);
     snprintf(path, sizeof path, "%s/native.txt", folder);
@@ -18,7 +18,6 @@ static const char* load(Shared* shared, Server* server, const char* name, const 
     snprintf(path, sizeof path, "%s/ctr_packed.onnx", folder);
     if (!failed) failed = open_graph(path, &shared->settings, &shared->graph);
     if (!failed) failed = open_counters(&shared->settings, name, (uint64_t)shared->version, &shared->counters);
-    if (!failed) failed = open_backlog(&shared->settings, server, name, &shared->backlog);
     return failed;
 }
 
@@ -49,7 +48,7 @@ Error* TRITONBACKEND_ModelInitialize(Model* model) {
     if (!shared) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
     shared->version = (int64_t)version;
     snprintf(folder, sizeof folder, "%s/%llu", repository, (unsigned long long)version);
-    const char* failed = load(shared, server, name, folder);
+    const char* failed = load(shared, name, folder);
     error =
         failed ? TRITONSERVER_ErrorNew(INVALID_ARG, failed) : open_careful(server, version, shared->counters, &shared->careful);
     if (!error) error = TRITONBACKEND_ModelSetState(model, shared);
@@ -64,11 +63,23 @@ Error* TRITONBACKEND_ModelFinalize(Model* model) {
     return error;
 }
 
+// Triton begins to count a model's waiting requests after TRITONBACKEND_ModelInitialize.
+static Error* watch_queue(Shared* shared, Model* model) {
+    const char *name, *failed = NULL;
+    Server* server;
+    if (shared->backlog) return NULL;
+    Error* error = TRITONBACKEND_ModelName(model, &name);
+    if (!error) error = TRITONBACKEND_ModelServer(model, &server);
+    if (!error) failed = open_backlog(&shared->settings, server, name, (uint64_t)shared->version, &shared->backlog);
+    return failed ? TRITONSERVER_ErrorNew(INTERNAL, failed) : error;
+}
+
 Error* TRITONBACKEND_ModelInstanceInitialize(Instance* instance) {
     Model* model;
     void* shared;
     Error* error = TRITONBACKEND_ModelInstanceModel(instance, &model);
     if (!error) error = TRITONBACKEND_ModelState(model, &shared);
+    if (!error) error = watch_queue(shared, model);
     if (error) return error;
     Worker* worker = calloc(1, sizeof *worker);
     if (!worker) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
