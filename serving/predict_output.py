@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from contracts.tables.parquet import ParquetRows
 from contracts.tables.rejected import REJECTED
 
 SHOWN_REJECTED = 10  # rows that stderr lists where no file takes them
@@ -25,21 +25,18 @@ class ScoredRows:
 
     def __init__(self, stream: BinaryIO, kind: str) -> None:
         self._stream, self._kind, self._begun = stream, kind, False
-        self._parquet: pq.ParquetWriter | None = None
+        self._parquet = ParquetRows(stream)
 
     def write(self, rows: pl.DataFrame) -> None:
         if self._kind == ".csv":
             self._stream.write(rows.write_csv(include_header=not self._begun).encode())
             self._stream.flush()
         else:
-            table = rows.to_arrow()
-            self._parquet = self._parquet or pq.ParquetWriter(self._stream, table.schema, compression="zstd")
-            self._parquet.write_table(table)
+            self._parquet.write(rows)
         self._begun = True
 
     def close(self) -> None:
-        if self._parquet is not None:
-            self._parquet.close()
+        self._parquet.close()
 
 
 class RejectedRows:

@@ -5,21 +5,18 @@ A partition that is there already with the same bytes (or was simulated from the
 
 import hashlib
 import json
-import re
 import shutil
 from dataclasses import asdict
-from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pyarrow.fs as pafs
 from tqdm import tqdm
 
-from contracts.dataset.config_errors import ConfigError
 from contracts.dataset.declaration import Declaration
-from contracts.dataset.partitions import SHARED, in_order
-from contracts.dataset.source import Source
+from contracts.dataset.partitions import SHARED
 from stages.entry import run_stage
 from stages.files import keep_only, read_json, sha256_code, sha256_file, sha256_tree, write_json
+from stages.listing import list_source, place_files
 from stages.overlap import side_by_side
 from stages.settings import load_section
 from stages.simulate.config import ExchangeConfig
@@ -29,7 +26,10 @@ TRUTH_DIR = Path("data/truth")
 COPIES_AT_ONCE = 16  # a copy from object storage waits most of its time
 COPIED = Path(".checkpoints/acquire.json")  # what was copied from where; of this machine, so not among the outputs
 STAMP = ".simulated.json"  # what a simulated partition was made from
-SIMULATOR_CODE = tuple(Path(__file__).with_name(name) for name in ("simulate", "files.py"))
+ROOT = Path(__file__).parents[1]
+SIMULATOR_CODE = tuple(
+    ROOT / name for name in ("contracts/tables/parquet.py", "stages/files.py", "stages/parquet.py", "stages/simulate")
+)
 LIBRARIES = ("numpy", "pillow", "polars", "pyarrow")  # that draw and write what is simulated
 
 
@@ -112,64 +112,6 @@ def copy_files(declaration: Declaration, raw_dir: Path, stamp: Path) -> tuple[se
 def copy_file(filesystem: pafs.FileSystem, name: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     pafs.copy_files(name, str(target.resolve()), filesystem, pafs.LocalFileSystem())
-
-
-def list_source(source: Source) -> tuple[pafs.FileSystem, str, dict[str, list[int]]]:
-    """The file system, the root in it, and size and time (ns) of each file below the root that is not hidden, by its name.
-
-    Raises ConfigError if it cannot be listed.
-    """
-    try:
-        uri = source.path if "://" in source.path else str(Path(source.path).resolve())
-        filesystem, root = pafs.FileSystem.from_uri(uri)
-        info = filesystem.get_file_info(root)
-        if info.type == pafs.FileType.File:
-            return filesystem, str(PurePosixPath(root).parent), {PurePosixPath(root).name: [info.size, info.mtime_ns]}
-        found = filesystem.get_file_info(pafs.FileSelector(root, recursive=True))
-        files = {str(PurePosixPath(i.path).relative_to(root)): i for i in found if i.type == pafs.FileType.File}
-    except (OSError, ValueError) as error:
-        why = "a file's name below it is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
-        raise ConfigError(f"data.source.path '{source.path}' cannot be listed: {why}") from error
-    shown = sorted(name for name in files if not any(part.startswith(".") for part in name.split("/")))
-    return filesystem, root, {name: [files[name].size, files[name].mtime_ns] for name in shown}
-
-
-def place_files(declaration: Declaration, names: list[str]) -> dict[str, list[str]]:
-    """Which files go to which partition. Raises ConfigError if a glob matches nothing."""
-    source = declaration.source
-    month = re.compile(source.partition)
-    images = (declaration.images.files,) if declaration.images else ()
-    for patterns in (source.files, *((join.files,) for join in source.joins), *((image,) for image in images)):
-        if not any(_matches(name, pattern) for name in names for pattern in patterns):
-            globs = " or ".join(patterns)
-            raise ConfigError(f"no file below '{source.path}' matches {globs}; correct it in conf/data/")
-    wanted: dict[str, list[str]] = {}
-    for name in names:
-        if any(_matches(name, join.files) for join in source.joins):
-            wanted.setdefault(SHARED, []).append(name)
-        elif any(_matches(name, pattern) for pattern in source.files):
-            wanted.setdefault(partition_of(name, month), []).append(name)
-    # An image belongs to its partition if that has impressions, else to the first: later ones see it too.
-    first = in_order((Path(name) for name in wanted if name != SHARED), source.order)[0].name
-    for name in names:
-        if any(_matches(name, pattern) for pattern in images):
-            partition = partition_of(name, month)
-            wanted[partition if partition in wanted else first].append(name)
-    return wanted
-
-
-def partition_of(name: str, month: re.Pattern[str]) -> str:
-    """What the expression finds in a file's name, its groups joined by a dash; "all" if it finds nothing."""
-    found = month.search(name)
-    groups = [group for group in found.groups() or (found[0],) if group] if found else []
-    return "-".join(groups).replace("/", "-") or "all"
-
-
-def _matches(name: str, pattern: str) -> bool:
-    """As pathlib's glob: a star does not cross folders, ** does."""
-    if "**/" in pattern and _matches(name, pattern.replace("**/", "", 1)):
-        return True
-    return fnmatch(name, pattern) and (pattern.count("/") == name.count("/") or "**" in pattern)
 
 
 if __name__ == "__main__":

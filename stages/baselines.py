@@ -20,8 +20,9 @@ from stages.baseline_models.logistic import fit_logistic
 from stages.baseline_models.rates import fit_rates
 from stages.entry import run_stage
 from stages.evaluation.config import BaselinesConfig
-from stages.files import write_json, write_parquet
+from stages.files import write_json
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit, load_spec, load_split
+from stages.parquet import write_parquet
 from stages.settings import load_section
 
 ENCODED_DIR = Path("data/encoded")

@@ -51,10 +51,11 @@ def compose_params(conf_dir: Path, overrides: list[str] | None = None) -> dict[s
 def link_source(source: Source) -> str:
     """Point `data/source`, which stage acquire depends on, at what the data is made of; return the target.
 
-    DVC hashes what the link leads to, so that a new file in the source folder re-runs acquire. A bucket cannot be
-    linked: there the link leads to conf/data, and `dvc repro -f acquire` looks for new files.
+    DVC hashes what the link leads to, so that a new file in the source folder re-runs acquire (in folders that are linked
+    there stage follow looks). A bucket cannot be linked: there the link leads to conf/data, and `dvc repro -f acquire` looks
+    for new files.
     """
-    target = EXCHANGE_CODE if source.kind == "exchange" else Path("conf/data") if "://" in source.path else Path(source.path)
+    target = EXCHANGE_CODE if source.kind == "exchange" else source.local or Path("conf/data")
     if not target.exists():
         below = "" if target.is_absolute() else f" below {Path.cwd()}"
         raise ConfigError(

@@ -25,7 +25,8 @@ from stages.evaluation.slices import COLD_START, Slice, auto_slices, build_slice
 from stages.evaluation.style import UNITS
 from stages.evaluation.summary import MODEL, ORACLE, RIVAL, summarise
 from stages.evaluation.truth import match_truth
-from stages.files import atomic_folder, write_json, write_parquet
+from stages.files import atomic_folder, write_json
+from stages.parquet import write_parquet
 from stages.scoring import score_split
 from stages.settings import load_section
 

@@ -10,12 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 SMALL_BYTES = 1 << 20  # a file up to this size is read whole
-PARQUET_SETTINGS = {"compression": "zstd", "compression_level": 1, "write_statistics": True, "store_schema": False}
 
 
 @contextmanager
@@ -88,15 +83,10 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def write_parquet(path: Path, df: pl.DataFrame) -> None:
-    """Write `df` with fixed settings, so that equal frames give equal bytes."""
-    with atomic_path(path) as partial, parquet_writer(partial, df.to_arrow().schema) as writer:
-        writer.write_table(df.to_arrow(), row_group_size=1 << 18)
-
-
-def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """A streaming Parquet writer with the project's fixed settings."""
-    return pq.ParquetWriter(path, schema, **PARQUET_SETTINGS)
+def file_state(path: Path) -> list[int]:
+    """Size, time (ns) and inode, which stay the same while nobody changes or replaces the file."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
 
 
 def sha256_file(path: Path) -> str:

@@ -22,12 +22,14 @@ from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import SHARED, matching
 from contracts.dataset.source import SourceError
 from contracts.tables.chunk import ROW, Chunk
+from contracts.tables.compression import NAMES
 from contracts.tables.contract import contract_of
 from contracts.tables.joins import SideTable
+from contracts.tables.parquet import ParquetRows
 from contracts.tables.raw import main_columns, read_images, read_partition, scored_joins, side_tables, trained_side_tables
 from contracts.tables.rejected import REJECTED
 from stages.entry import run_stage
-from stages.files import atomic_path, parquet_writer, read_json
+from stages.files import atomic_path, read_json
 from stages.overlap import read_ahead
 from stages.scoring import Scorer, check_export
 
@@ -35,7 +37,7 @@ EXPORT_DIR = Path("artifacts/export")
 RAW_DIR = Path("data/raw")
 OWN = ("file", "row", "p_click")  # columns of the scores that are not the data set's
 SUFFIXES = (
-    *(f"*.{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", ".gz", ".bz2", ".zst")),
+    *(f"*.{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", *NAMES)),
     "*.parquet",
 )
 
@@ -62,7 +64,7 @@ def main() -> None:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m stages.score", description="Score a file or folder of impressions.")
-    parser.add_argument("input", type=Path, help="CSV or Parquet file (.gz is read too), or a folder of them")
+    parser.add_argument("input", type=Path, help="CSV or Parquet file (.gz, .xz, ... are read too), or a folder of them")
     parser.add_argument("output", type=Path, help="file to write, .csv or .parquet")
     parser.add_argument("--model", type=Path, default=EXPORT_DIR, help="folder of the exported model (default: %(default)s)")
     return parser.parse_args(argv)
@@ -138,11 +140,11 @@ def score_files(
     common = Path(os.path.commonpath([file.parent for file in files]))
     names = {file: file.relative_to(common).as_posix() for file in files}
     counts: Counter[str] = Counter()
-    writer = None
     contract = contract_of(replace(declaration, images=None), tables, None, labelled=False)
     with (
         rejected.open("wb") as bad_out,
         output.open("wb") as out,
+        ParquetRows(out) as writer,
         tqdm(desc="score", unit="row", unit_scale=True, disable=None) as bar,
     ):
         bad_out.write(pl.DataFrame(schema={"file": pl.String, **REJECTED}).write_csv().encode())
@@ -157,12 +159,9 @@ def score_files(
             if suffix == ".csv":
                 scored.write_csv(out, include_header=counts["raw"] == 0)
             else:
-                writer = writer or parquet_writer(out, scored.to_arrow().schema)
-                writer.write_table(scored.to_arrow())
+                writer.write(scored)
             counts.update(raw=len(chunk), clean=len(good), quarantined=len(bad))
             bar.update(len(chunk))
-        if writer is not None:
-            writer.close()
     return counts
 
 

@@ -16,8 +16,9 @@ from tqdm import tqdm
 
 from contracts.dataset.declaration import Declaration, Split
 from contracts.dataset.partitions import in_order
+from contracts.tables.parquet import ParquetRows
 from stages.entry import run_stage
-from stages.files import atomic_folder, parquet_writer, write_json
+from stages.files import atomic_folder, write_json
 from stages.settings import load_params, load_section
 
 CLEAN_DIR = Path("data/clean")
@@ -167,7 +168,7 @@ def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaratio
         raise ValueError(f"split '{empty}' is empty ({counts}{why}); change data.split in conf/data/{declaration.name}.yaml")
     report: dict[str, Any] = {name: {"rows": 0, "clicks": 0, "from": None, "to": None} for name in SPLITS}
     with atomic_folder(out_dir) as fresh:
-        writers = {name: parquet_writer(fresh / f"{name}.parquet", pq.read_schema(files[0])) for name in SPLITS}
+        writers = {name: ParquetRows(fresh / f"{name}.parquet", pq.read_schema(files[0])) for name in SPLITS}
         start = 0
         for path in tqdm(files, desc="split", unit="partition", disable=None):
             for batch in pq.ParquetFile(path).iter_batches(batch_size=BATCH_ROWS):
@@ -176,7 +177,7 @@ def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaratio
                 for code, name in enumerate(SPLITS):
                     rows = batch.filter(codes == code)
                     if rows.num_rows:
-                        writers[name].write_batch(rows)
+                        writers[name].write(rows)
                         _count(report[name], pl.from_arrow(rows), declaration)
         for writer in writers.values():
             writer.close()

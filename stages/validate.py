@@ -21,6 +21,7 @@ from contracts.dataset.source import SourceError
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.contract import Contract, contract_of
 from contracts.tables.joins import SideTable
+from contracts.tables.parquet import ParquetRows
 from contracts.tables.parsing import dtype_of
 from contracts.tables.raw import main_columns, read_images, read_partition, side_tables
 from contracts.tables.rejected import REJECTED
@@ -30,15 +31,14 @@ from stages.files import (
     atomic_folder,
     atomic_path,
     keep_only,
-    parquet_writer,
     read_json,
     sha256_code,
     sha256_file,
     sha256_tree,
     write_json,
-    write_parquet,
 )
 from stages.overlap import WriteBehind, read_ahead, side_by_side
+from stages.parquet import write_parquet
 from stages.quarantine import QUARANTINE_DIR, check_joins, check_share
 from stages.settings import load_section
 
@@ -48,7 +48,10 @@ REPORT_PATH = Path("reports/validation.json")
 AT_ONCE = 2  # partitions checked side by side
 STAMP = "report.json"  # of a clean partition: what it was made from, its digests and counts
 ROOT = Path(__file__).parents[1]
-CODE = tuple(ROOT / name for name in ("contracts/dataset", "contracts/tables", "stages/files.py", "stages/validate.py"))
+CODE = tuple(
+    ROOT / name
+    for name in ("contracts/dataset", "contracts/tables", "stages/files.py", "stages/parquet.py", "stages/validate.py")
+)
 LIBRARIES = ("pandera", "polars", "pyarrow")  # that read, check and write
 
 
@@ -153,8 +156,8 @@ def write_rows(
     schema = pl.DataFrame(schema={c.name: dtype_of(c) for c in contract.columns}).to_arrow().schema
     with (
         rejected.open("wb") as out,
-        parquet_writer(clean, schema) as writer,
-        WriteBehind(lambda rows: writer.write_table(rows.to_arrow())) as written,
+        ParquetRows(clean, schema) as writer,
+        WriteBehind(writer.write) as written,
     ):
         out.write(pl.DataFrame(schema={"file": pl.String, **REJECTED}).write_csv().encode())
         for path, chunk in tqdm(read_ahead(chunks), desc="rows", unit="chunk", disable=None, leave=False):

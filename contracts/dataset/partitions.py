@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from contracts.dataset.folders import files_below, fits
 from contracts.dataset.source import SourceError
 
 SHARED = "shared"  # folder of data/raw that holds what all partitions use: side tables
@@ -37,8 +38,6 @@ def _natural(name: str) -> list[str]:
 
 
 def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """Files below `folder` that match one of the globs and are not hidden, in natural order of their paths."""
-    above = len(folder.parts)
-    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    found = [path for path in found if not any(part.startswith(".") for part in path.parts[above:])]  # notebooks' copies, ...
-    return sorted(found, key=lambda path: [_natural(part) for part in path.parts[above:]])
+    """Files below `folder` that match one of the globs and are not hidden, links followed, in natural order of their paths."""
+    found = [file for file in files_below(folder) if any(fits(file.name, pattern) for pattern in patterns)]
+    return [file.path for file in sorted(found, key=lambda file: [_natural(part) for part in file.name.split("/")])]

@@ -1,7 +1,9 @@
 """Where a data set's raw files lie and how they are written: the `source` and `images` parts of a declaration."""
 
 import re
+from pathlib import Path
 from typing import Any, ClassVar, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
@@ -18,7 +20,7 @@ class SourceError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Format:
-    """How the files are written. Gzip is told by the suffix .gz, Parquet by .parquet."""
+    """How the files are written. Compression is told by the suffix (.gz, .xz, ...), Parquet by .parquet."""
 
     where: ClassVar[str] = "source.format"  # what messages call it
     delimiter: str = ","
@@ -144,6 +146,19 @@ class Source:
         if len(set(order)) < len(order):
             raise ValueError(f"order must name each partition once, got {', '.join(order)}")
         return order
+
+    @property
+    def local(self) -> Path | None:
+        """The file or folder on this machine; None where the data is simulated or lies in object storage."""
+        scheme, host, path = urlsplit(self.path)[:3] if "://" in self.path else ("file", "", self.path)
+        if self.kind == "exchange" or scheme != "file" or host:
+            return None
+        return Path(unquote(path) if "://" in self.path else path)
+
+    @property
+    def globs(self) -> tuple[str, ...]:
+        """Of the impressions' files and those of side tables."""
+        return (*self.files, *(join.files for join in self.joins))
 
     @model_validator(mode="after")
     def _path_given(self) -> "Source":

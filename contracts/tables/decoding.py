@@ -6,7 +6,7 @@ import codecs
 import io
 from threading import Event, Lock
 
-import pyarrow as pa
+from contracts.tables.compression import Stream
 
 MARK = "\U0010f7ff"  # of plane 16, private use: no text has it; MARK and two hex digits stand for a byte
 PIECE_BYTES = 1 << 16  # decoded at a time; small, since every broken byte costs a copy of its piece
@@ -20,7 +20,7 @@ class Utf8Stream(io.RawIOBase):
     `has_marks` tells whether a byte did not decode so far, `last` is the last byte so far that is no line break.
     """
 
-    def __init__(self, raw: pa.NativeFile, encoding: str) -> None:
+    def __init__(self, raw: Stream, encoding: str) -> None:
         codecs.register_error(ERRORS, self._mark)
         self._raw, self._ready, self._cut, self._at_end = raw, b"", b"", False
         self._is_utf8 = codecs.lookup(encoding).name == "utf-8"

@@ -11,6 +11,7 @@ import pyarrow.csv as pacsv
 
 from contracts.dataset.source import Format, SourceError
 from contracts.tables.chunk import ROW, Chunk, chunk_of, repeating
+from contracts.tables.compression import opened
 from contracts.tables.decoding import MARK, Utf8Stream, escaped_bytes
 from contracts.tables.header import check_header, no_row_fits
 
@@ -107,7 +108,7 @@ def _opened(
         strings_can_be_null=False,
         check_utf8=False,  # Utf8Stream gives nothing else
     )
-    stream = Utf8Stream(pa.input_stream(path, compression="detect"), fmt.encoding)
+    stream = Utf8Stream(opened(path), fmt.encoding)
     try:
         with pacsv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert) as reader:
             yield reader, stream

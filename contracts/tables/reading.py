@@ -14,6 +14,7 @@ from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.delimited import BLOCK_BYTES, read_header, read_text
 from contracts.tables.header import check_header, check_magic
 
+UNPACKING = ("inflate failed", "decompress failed", "xz: ")  # words of errors in compressed bytes
 PARQUET_ROWS = 1 << 17  # rows of Parquet read at a time
 
 
@@ -92,8 +93,8 @@ def _why(error: Exception, fmt: Format) -> str:
     if "Empty CSV" in text or (fmt.skip_lines and "skip" in text):
         few = f", or fewer lines than {fmt.where}.skip_lines, {fmt.skip_lines}" if fmt.skip_lines else ""
         return f"the file has no rows{few}; remove it or send it again"
-    if "zlib" in text or "header check" in text:
-        return "the suffix says gzip but the content is not gzip, or not all of it; rename it or compress it again"
+    if any(word in text for word in UNPACKING):
+        return f"it is compressed, but cannot be unpacked to its end ({text}); compress it again, or send it again"
     if "Parquet" in text or "magic bytes" in text:
         return f"not a readable Parquet file ({text}); send it again"
     if "straddling" in text:

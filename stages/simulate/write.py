@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from stages.files import atomic_folder, write_parquet
+from stages.files import atomic_folder
+from stages.parquet import write_parquet
 from stages.simulate.appeal import AppealScale, image_appeal
 from stages.simulate.calibration import calibrate
 from stages.simulate.clicks import ClickModel, click_probability

@@ -62,13 +62,6 @@ def test_gzip_is_read_also_in_several_members(tmp_path):
     assert read(write(tmp_path, "rows.csv.gz", content)) == TWO_ROWS
 
 
-@pytest.mark.parametrize(("suffix", "codec"), [("bz2", "bz2"), ("zst", "zstd")])
-def test_other_compressions_are_told_by_the_suffix(tmp_path, suffix, codec):
-    with pa.output_stream(tmp_path / f"rows.csv.{suffix}", compression=codec) as stream:
-        stream.write(PLAIN.encode())
-    assert read(tmp_path / f"rows.csv.{suffix}") == TWO_ROWS
-
-
 def test_text_of_another_encoding_is_read_as_it_was_meant(tmp_path):
     content = "c,y\nîle €,0\n".encode("cp1252")
     assert read(write(tmp_path, "rows.csv", content), format={"encoding": "cp1252"}) == [("île €", 0)]

@@ -166,6 +166,13 @@ def test_nothing_is_unpickled_or_evaluated():
             assert not pattern.search(path.read_text()), path
 
 
+def test_parquet_is_written_in_one_place():
+    pattern = re.compile(r"\.(write_parquet|sink_parquet)\(|ParquetWriter\(|pq\.write_")
+    product = [path for path in PYTHON_FILES if path.relative_to(ROOT).parts[0] != "tests"]
+    found = [str(path.relative_to(ROOT)) for path in product if pattern.search(path.read_text())]
+    assert found == ["contracts/tables/parquet.py"]
+
+
 def test_files_stay_readable():
     c_files = [*(ROOT / "serving/native").glob("*.[ch]")]
     long = {str(p.relative_to(ROOT)): n for p in PYTHON_FILES + c_files if (n := len(p.read_text().splitlines())) > 320}

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from contracts.dataset.config_errors import ConfigError
-from stages.acquire import copy_file, copy_files, partition_of, place_files
+from stages.acquire import copy_file, copy_files
+from stages.listing import partition_of, place_files
 from tests.contracts.declared import FEATURE, LABEL, declared
 from tests.stages.pipeline_world import declaration, run, write_month, write_params
 
@@ -144,6 +145,61 @@ def test_hidden_files_are_no_data(project):
     write_params(declaration(source={"kind": "files", "path": "source", "files": ["**/rows.csv"]}))
     run("acquire")
     assert [str(path) for path in Path("data/raw").rglob("rows.csv")] == ["data/raw/2024-01/2024-01/rows.csv"]
+
+
+def test_what_lies_behind_linked_folders_is_copied_rows_side_tables_and_images(project):
+    write_month(project / "else", 1, 10)
+    (project / "else/items").mkdir()
+    (project / "else/items/items.csv").write_text("site,price\nsite 1,2\n")
+    (project / "source").mkdir()
+    (project / "source/2024-01").symlink_to(project / "else/2024-01")
+    (project / "source/items").symlink_to(project / "else/items")
+    join = {"files": "items/*.csv", "key": "site"}
+    write_params(declaration(source={"kind": "files", "path": "source", "files": ["*/rows.csv"], "joins": [join]}))
+    run("acquire")
+    copied = {str(path.relative_to("data/raw")) for path in Path("data/raw").rglob("*") if path.is_file()}
+    images = {f"2024-01/2024-01/ads/ad{i}.png" for i in range(5)}
+    assert copied == {"2024-01/2024-01/rows.csv", "shared/items/items.csv", *images}
+    assert not any(path.is_symlink() for path in Path("data/raw").rglob("*"))
+
+
+def test_a_link_that_leads_to_another_folder_is_copied_again_though_sizes_and_times_are_the_same(project):
+    for name, cell in (("one", "a"), ("two", "b")):
+        (project / name).mkdir()
+        (project / name / "rows.csv").write_text(f"c,y\n{cell},0\n")
+        os.utime(project / name / "rows.csv", ns=(1, 1))
+    (project / "source").mkdir()
+    made = declared(FEATURE, LABEL, source={"path": str(project / "source"), "files": ["*/rows.csv"]})
+    for name, cell in (("one", "a"), ("two", "b")):
+        (project / "source/link").unlink(missing_ok=True)
+        (project / "source/link").symlink_to(project / name)
+        assert copy_files(made, project / "raw", project / "copied.json") == ({"all"}, 1)
+        assert (project / "raw/all/link/rows.csv").read_text() == f"c,y\n{cell},0\n"
+
+
+def test_rows_that_a_linked_folder_would_bring_twice_are_an_error(project):
+    write_month(project / "source", 1, 10)
+    (project / "source/latest").symlink_to("2024-01")
+    data = declaration(source={"kind": "files", "path": "source", "files": ["*/rows.csv"]})
+    write_params(data)
+    with pytest.raises(ConfigError, match="^2024-01/rows.csv and latest/rows.csv are the same file, by a linked folder, so its"):
+        run("acquire")
+    data["source"]["files"] = ["2*/rows.csv"]
+    write_params(data)
+    run("acquire")
+    assert [path.name for path in Path("data/raw").iterdir()] == ["2024-01"]
+
+
+def test_a_link_that_leads_nowhere_stops_the_stage_before_a_month_is_lost(project):
+    write_month(project / "source", 1, 10)
+    write_month(project / "else", 2, 10)
+    (project / "source/2024-02").symlink_to(project / "else/2024-02")
+    write_params(declaration())
+    run("acquire")
+    (project / "else").rename(project / "unmounted")
+    with pytest.raises(ConfigError, match="cannot be listed: .*/2024-02 is a link to .*, which does not exist; bring that back"):
+        run("acquire")
+    assert Path("data/raw/2024-02/2024-02/rows.csv").is_file()
 
 
 def test_simulated_months_are_made_once(project, capsys):

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from contracts.dataset.declaration import Split
-from stages.files import read_json, write_parquet
+from stages.files import read_json
+from stages.parquet import write_parquet
 from stages.split import OUT_OF_TIME, cut, exclude_entities
 from tests.stages.pipeline_world import declaration, run, write_month, write_params
 

@@ -1,5 +1,6 @@
 """Stage validate: months stand alone, counts add up, too many broken rows stop it."""
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -55,6 +56,19 @@ def test_validate_puts_every_row_in_exactly_one_place(two_months):
     clean = pl.read_parquet("data/clean/2024-01/impressions.parquet")
     assert len(clean) == 60
     assert clean.columns == [column["name"] for column in COLUMNS]
+
+
+def test_files_do_not_depend_on_how_many_rows_were_read_at_a_time(two_months, monkeypatch):
+    outputs = ("data/clean/2024-01/impressions.parquet", "data/split/train.parquet", "data/split/test.parquet")
+    found = []
+    for text_rows, batch_rows in ((1 << 17, 1 << 17), (7, 5)):
+        monkeypatch.setattr("contracts.tables.delimited.TEXT_ROWS", text_rows)
+        monkeypatch.setattr("contracts.tables.delimited.BLOCK_BYTES", 50 * text_rows)
+        monkeypatch.setattr("stages.split.BATCH_ROWS", batch_rows)
+        shutil.rmtree("data", ignore_errors=True)
+        run("acquire", "validate", "split")
+        found.append([Path(name).read_bytes() for name in outputs])
+    assert found[0] == found[1]
 
 
 def test_a_new_month_leaves_the_others_untouched_and_unread(two_months, monkeypatch):
