@@ -14,9 +14,12 @@ from contracts.serving.request import RequestSpec
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.contract import Contract
 from serving.client_errors import BrokenRows
-from serving.triton.refusal import refused_value
+from serving.triton.refusal import FITS_INT64, bound, refused_value
 
 SHOWN_VALUES = 8  # of the allowed ones that a message lists
+HELD_EXACTLY = (
+    "no float of 2^53 and more (float32: 2^24), which may have been another number; give whole numbers as such or as text"
+)
 NO_RULES = {"nullable": True, "min": None, "max": None, "values": None, "pattern": None, "max_length": None}
 
 
@@ -132,9 +135,11 @@ def expectation(column: Column, rule: str) -> str:
         return kinds.get(column.dtype) or f"a time {f'written as {column.format}' if column.format else 'in ISO 8601'}"
     return {
         "not_null": "a value is required",
+        "int64": FITS_INT64,
+        "exact": HELD_EXACTLY,
         "finite": "a finite number",
-        "min": f"at least {column.min:g}" if column.min is not None else "",
-        "max": f"at most {column.max:g}" if column.max is not None else "",
+        "min": f"at least {bound(column.min)}" if column.min is not None else "",
+        "max": f"at most {bound(column.max)}" if column.max is not None else "",
         "pattern": f"text that matches {column.pattern}",
         "max_length": f"at most {column.max_length} characters",
     }.get(rule, "the declaration says more")

@@ -71,7 +71,7 @@ def read_side_table(files: list[Path], folder: Path, join: Join, key: Column, ke
 
 
 def typed_key(key: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
-    return pl.when(given(key, source, fmt)).then(parsed(key, source, fmt)).alias(KEY)
+    return pl.when(given(key, source, fmt)).then(parsed(key, source, fmt, exactly=True)).alias(KEY)
 
 
 def _chunks(path: Path, join: Join) -> list[Chunk]:
