@@ -13,6 +13,7 @@ from contracts.dataset.source import Format
 from contracts.serving.request import RequestSpec
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.contract import Contract
+from contracts.tables.number_cells import without_decimal256
 from serving.client_errors import BrokenRows
 from serving.triton.refusal import FITS_INT64, bound, refused_value
 
@@ -77,11 +78,21 @@ def _as_text(cells: pl.Series) -> pl.Series:
 def _as_series(frame: Any, name: str) -> pl.Series:
     try:
         if isinstance(frame, pa.Table | pa.RecordBatch):
-            return pl.Series(name, frame.column(name))
-        return pl.from_pandas(frame[name]).alias(name)
+            return pl.from_arrow(without_decimal256(pa.table({name: frame.column(name)}))).to_series().alias(name)
+        cells = frame[name]
+        try:
+            return pl.from_pandas(cells).alias(name)
+        except OverflowError:  # whole numbers of Python's own, one of them longer than 64 bits
+            return pl.Series(name, [_spelt(cell) for cell in cells.where(cells.notna(), None)], dtype=pl.String)
     except (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"column '{name}' holds what no column can ({reason}); give it one type") from None
+
+
+def _spelt(cell: Any) -> str | None:
+    if not isinstance(cell, int | str | None):
+        raise TypeError(f"whole numbers beside {type(cell).__name__}")
+    return None if cell is None else str(cell)
 
 
 def contract_for(columns: tuple[Column, ...]) -> Contract:

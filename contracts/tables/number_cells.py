@@ -25,6 +25,11 @@ from contracts.tables.spellings import (
 
 MANTISSA = {pl.Float16: 11, pl.Float32: 24, pl.Float64: 53}  # bits: below 2 to this power every whole number has its own float
 
+ADVICE = {  # rule -> what to do about a number that breaks it
+    "int64": "it does not fit int64; declare the column as string",
+    "exact": "a float so large may have been another number before it was rounded; write whole numbers or texts at the source",
+}
+
 
 def whole(cell: pl.Expr, source: pl.DataType, exactly: bool) -> pl.Expr:
     """Int64; null where the cell is no whole number, or one that does not fit. Texts have no spaces around them."""
