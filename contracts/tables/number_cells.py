@@ -81,16 +81,18 @@ def is_any(cell: pl.Expr, source: pl.DataType, markers: Iterable[object], as_int
 
 
 def why_not_whole(cells: pl.Series, exactly: bool) -> pl.Series:
-    """The rule that each cell, of which `whole` has made nothing, breaks: `dtype`, `int64` or `exact`."""
+    """The rule that each cell, of which `whole` has made nothing, breaks: `dtype`, `int64`, `exact` or `finite`."""
     if cells.dtype == pl.String:
         found = {cell: _why(cell) for cell in cells.unique().drop_nulls()}
         return cells.replace_strict(found, default="dtype", return_dtype=pl.String)
     if cells.dtype.is_integer():
         return pl.repeat("int64", len(cells), eager=True)
-    cell = pl.col("")
-    is_whole = (cell == cell.floor()) & (cell.is_finite() if cells.dtype.is_float() else True)
-    larger = "exact" if exactly and cells.dtype.is_float() else "int64"
-    return cells.to_frame("").select(pl.when(is_whole).then(pl.lit(larger)).otherwise(pl.lit("dtype"))).to_series()
+    cell, is_float = pl.col(""), cells.dtype.is_float()
+    too_large = (
+        pl.when(cell == cell.floor()).then(pl.lit("exact" if exactly and is_float else "int64")).otherwise(pl.lit("dtype"))
+    )
+    why = pl.when(cell.is_infinite()).then(pl.lit("finite")).otherwise(too_large) if is_float else too_large
+    return cells.to_frame("").select(why).to_series()
 
 
 def without_decimal256(table: pa.Table) -> pa.Table:
