@@ -13,6 +13,7 @@ import urllib3.exceptions
 from tritonclient.utils import InferenceServerException
 
 from serving.client_errors import (
+    TOO_MUCH,
     DeadlineExceeded,
     RefusedRequest,
     ServerFailed,
@@ -24,7 +25,7 @@ REQUEST_ID = re.compile(r"^\[request id: [^\]]*\] ")  # Triton writes it before 
 STALE = (  # the first and the last in the words of serving/triton/packed_request.py, the other in Triton's
     "was made for another declaration",
     "batch-size must be <=",
-    "a request; send fewer rows",
+    TOO_MUCH,
 )
 DEAD_PROCESS = "is not healthy"  # Triton's words for a Python model whose process has died; the watchdog starts another
 REFUSED = ("INVALID_ARGUMENT", "400")

@@ -13,6 +13,7 @@ from contracts.dataset.source import Format, SourceError
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.delimited import BLOCK_BYTES, read_header, read_text
 from contracts.tables.header import check_header, check_magic
+from contracts.tables.number_cells import without_decimal256
 
 UNPACKING = ("inflate failed", "decompress failed", "xz: ")  # words of errors in compressed bytes
 PARQUET_ROWS = 1 << 17  # rows of Parquet read at a time
@@ -80,7 +81,7 @@ def _read_parquet(
 
 
 def _decoded(batch: pa.RecordBatch) -> pl.DataFrame:
-    rows = pl.from_arrow(pa.Table.from_batches([batch]))
+    rows = pl.from_arrow(without_decimal256(pa.Table.from_batches([batch])))
     rows.columns = batch.schema.names  # Polars renames a column without a name, such as pandas writes
     return rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
 

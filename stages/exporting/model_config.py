@@ -31,6 +31,7 @@ def public_config(name: str, request: RequestSpec, repository: RepositoryConfig,
         "columns": json.dumps([_given(column) for column in (*request.instants, *request.columns)]),
         "creative_column": request.creative or "",
         "max_image_bytes": str(repository.max_image_bytes),
+        "max_image_pixels": str(repository.max_image_pixels),
         "max_request_bytes": str(repository.max_request_bytes),
         **{f"{kind}_columns": json.dumps(names) for kind, names in columns.items()},
     }

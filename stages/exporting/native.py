@@ -9,7 +9,6 @@ import onnx
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from contracts.serving.packed_text import prefixes
-from contracts.serving.request import LARGEST
 
 BACKEND = "adclick"
 CAREFUL = "ctr_careful"  # the Python model that answers what is not plain
@@ -77,7 +76,5 @@ def _string(column: dict[str, Any], mark: bytes, limits: dict[str, int]) -> str:
 
 def _number(column: dict[str, Any]) -> str:
     """Lowest and highest value, may it be missing, must it be whole."""
-    low = -LARGEST if column["min"] is None else column["min"]
-    high = LARGEST if column["max"] is None else column["max"]
     nullable = column["nullable"] or not column["used"]
-    return f"number {low!r} {high!r} {int(nullable)} {int(column['dtype'] == 'int')}"
+    return f"number {column['low']!r} {column['high']!r} {int(nullable)} {int(column['dtype'] == 'int')}"

@@ -33,6 +33,7 @@ CODE = (
     "contracts/serving/packed_text.py",
     "contracts/tables/__init__.py",
     "contracts/tables/images.py",
+    "contracts/tables/spellings.py",
     "serving/__init__.py",
     "serving/triton",
 )
