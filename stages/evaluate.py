@@ -6,6 +6,11 @@ data/truth/. Writes data/predictions/test.parquet, reports/metrics.json, reports
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before matplotlib is imported
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 from pathlib import Path
 from typing import Any
 

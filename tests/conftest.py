@@ -1,5 +1,6 @@
 """Fixtures that tests of several folders share, and markers with the reasons to skip."""
 
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -8,6 +9,8 @@ from shutil import which
 import pytest
 import torch
 
+from contracts.local_libraries import NO_TELEMETRY, keep_matplotlib_here
+from tests.privacy.watched import why_not
 from tests.stages.declared_worlds import DECLARATIONS, write_declared
 from tests.stages.exported_world import export_small_model
 
@@ -22,10 +25,13 @@ NO_COMPILER = "there is no C compiler on this machine; apt-get install gcc"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.update(NO_TELEMETRY)  # before a test's file is imported, which may import what it concerns
+    keep_matplotlib_here()
     config.addinivalue_line("markers", "triton: runs real Triton out of .venv-serving, which `make test` installs")
     config.addinivalue_line("markers", "perf_analyzer: runs NVIDIA's perf_analyzer out of .venv-load, which `make test` installs")
     config.addinivalue_line("markers", "compiler: compiles parts of serving/native with the machine's C compiler")
     config.addinivalue_line("markers", "gpu: trains on an NVIDIA GPU")
+    config.addinivalue_line("markers", "slow: takes minutes, and is left out unless asked for: pytest -m slow")
     config.addinivalue_line("markers", "load: runs the load tests' own Python, .venv-load, which `make test` installs")
 
 
@@ -50,6 +56,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         NO_COMPILER: "of C code",
         NO_GPU: "on a GPU",
     }
+    if (reason := why_not()) is not None:
+        left_out[reason] = "of what commands write and whom they turn to"
     for reason, what in left_out.items():
         skipped = [report for report in terminalreporter.stats.get("skipped", []) if reason in str(report.longrepr)]
         if skipped:

@@ -50,7 +50,10 @@ def test_contracts_and_serving_need_neither_torch_nor_lightning(folder):
 
 def test_models_inside_triton_need_little():
     allowed = {*sys.stdlib_module_names, "numpy", "onnxruntime", "PIL", "triton_python_backend_utils", "contracts", "serving"}
-    taken_along = {"contracts/tables/images.py", "contracts/tables/spellings.py", "contracts/serving/packed_text.py"}
+    taken_along = {
+        *("contracts/local_libraries.py", "contracts/tables/images.py", "contracts/tables/spellings.py"),
+        "contracts/serving/packed_text.py",
+    }
     for path in files_of("serving"):
         if path.parent.name == "triton":
             assert external_imports(path) <= allowed, path
