@@ -41,7 +41,7 @@ def test_an_id_that_has_nearly_all_clicks_is_hardly_ever_hidden():
     label = rng.random(24_000) < np.where(app == 0, 0.2, 0.0007)
     of_app, of_other = shares_of(np.stack([app + 2, other], axis=1), label, (23, 8))
     assert of_app[2] < 0.1
-    assert of_app[3:].max() < 0.5
+    assert of_app[3:].max() < 0.7
     assert of_other[2:].min() > 0.8  # says nothing, and has few clicks
 
 
@@ -58,7 +58,7 @@ def test_creatives_with_images_are_hidden_however_they_differ():
     label = np.arange(1000) < 50
     spec = spec_of(World(num_ids=(12, 12), num_dense=1, num_creatives=4, creative_field=1))
     of_other, of_creative = np.split(hiding_shares(split_of(ids, label), spec, 80.0).numpy(), [12])
-    assert of_creative[2:].tolist() == pytest.approx([80 / 130] + [80 / 85] * 9)
+    assert of_creative[2:].tolist() == pytest.approx([80 / 85] * 10)
     assert of_other[2] < 0.1
 
 
