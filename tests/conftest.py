@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.native.programs import MEMORY, THREADS, ways
 from tests.stages.declared_worlds import DECLARATIONS, write_declared
 from tests.stages.exported_world import export_small_model
 
@@ -16,6 +17,10 @@ PERF_ANALYZER = SERVING.with_name(".venv-load") / "perf_analyzer"
 NO_TRITON = "there is no Triton in .venv-serving; run `make test`, which installs it"
 NO_PERF_ANALYZER = "there is no perf_analyzer in .venv-load; run `make test`, which installs it"
 NO_GPU = "there is no NVIDIA GPU here, or torch is not built for one"
+NO_GCC = (
+    "gcc with the sanitizers {} and libcrypto.so.3 are not all here; "
+    "install what is missing (Debian, Ubuntu: apt-get install gcc libc6-dev libssl3)"
+)
 NO_LOCUST = "there is no Locust in .venv-load; run `make test`, which installs it"
 
 
@@ -23,7 +28,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "triton: runs real Triton out of .venv-serving, which `make test` installs")
     config.addinivalue_line("markers", "perf_analyzer: runs NVIDIA's perf_analyzer out of .venv-load, which `make test` installs")
     config.addinivalue_line("markers", "gpu: trains on an NVIDIA GPU")
+    config.addinivalue_line("markers", "native: compiles the C parts by gcc with the address and undefined sanitizers")
+    config.addinivalue_line("markers", "native_threads: compiles the C parts by gcc with the thread sanitizer")
+    config.addinivalue_line("markers", "slow: takes minutes; run by `make test-slow`, and by nothing else")
     config.addinivalue_line("markers", "load: runs the load tests' own Python, .venv-load, which `make test` installs")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the slow tests, and only those")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = config.getoption("--slow")
+    left_out = [item for item in items if (item.get_closest_marker("slow") is not None) != wanted]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -33,6 +53,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(NO_PERF_ANALYZER)
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip(NO_GPU)
+    for marker, sanitizer in (("native", MEMORY), ("native_threads", THREADS)):
+        if item.get_closest_marker(marker) and ways(sanitizer) is None:
+            pytest.skip(NO_GCC.format(sanitizer))
     if item.get_closest_marker("load") and not LOCUST.is_file():
         pytest.skip(NO_LOCUST)
 
@@ -43,6 +66,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         NO_LOCUST: "of load runs",
         NO_PERF_ANALYZER: "with perf_analyzer",
         NO_GPU: "on a GPU",
+        NO_GCC.format(MEMORY): "of the C parts",
+        NO_GCC.format(THREADS): "of the C parts' threads",
     }
     for reason, what in left_out.items():
         skipped = [report for report in terminalreporter.stats.get("skipped", []) if reason in str(report.longrepr)]
