@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from contracts.local_libraries import NO_TELEMETRY, keep_matplotlib_here
+from tests.native.programs import MEMORY, THREADS, ways
 from tests.privacy.watched import why_not
 from tests.stages.declared_worlds import DECLARATIONS, write_declared
 from tests.stages.exported_world import export_small_model
@@ -20,6 +21,10 @@ PERF_ANALYZER = SERVING.with_name(".venv-load") / "perf_analyzer"
 NO_TRITON = "there is no Triton in .venv-serving; run `make test`, which installs it"
 NO_PERF_ANALYZER = "there is no perf_analyzer in .venv-load; run `make test`, which installs it"
 NO_GPU = "there is no NVIDIA GPU here, or torch is not built for one"
+NO_GCC = (
+    "gcc with the sanitizers {} and libcrypto.so.3 are not all here; "
+    "install what is missing (Debian, Ubuntu: apt-get install gcc libc6-dev libssl3)"
+)
 NO_LOCUST = "there is no Locust in .venv-load; run `make test`, which installs it"
 NO_COMPILER = "there is no C compiler on this machine; apt-get install gcc"
 
@@ -31,7 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "perf_analyzer: runs NVIDIA's perf_analyzer out of .venv-load, which `make test` installs")
     config.addinivalue_line("markers", "compiler: compiles parts of serving/native with the machine's C compiler")
     config.addinivalue_line("markers", "gpu: trains on an NVIDIA GPU")
-    config.addinivalue_line("markers", "slow: takes minutes, and is left out unless asked for: pytest -m slow")
+    config.addinivalue_line("markers", "native: compiles the C parts by gcc with the address and undefined sanitizers")
+    config.addinivalue_line("markers", "native_threads: compiles the C parts by gcc with the thread sanitizer")
+    config.addinivalue_line("markers", "slow: takes minutes; run by `make test-slow`, and by nothing else")
     config.addinivalue_line("markers", "load: runs the load tests' own Python, .venv-load, which `make test` installs")
 
 
@@ -44,6 +51,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(NO_GPU)
     if item.get_closest_marker("compiler") and which("cc") is None:
         pytest.skip(NO_COMPILER)
+    for marker, sanitizer in (("native", MEMORY), ("native_threads", THREADS)):
+        if item.get_closest_marker(marker) and ways(sanitizer) is None:
+            pytest.skip(NO_GCC.format(sanitizer))
     if item.get_closest_marker("load") and not LOCUST.is_file():
         pytest.skip(NO_LOCUST)
 
@@ -55,6 +65,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         NO_PERF_ANALYZER: "with perf_analyzer",
         NO_COMPILER: "of C code",
         NO_GPU: "on a GPU",
+        NO_GCC.format(MEMORY): "of the C parts",
+        NO_GCC.format(THREADS): "of the C parts' threads",
     }
     if (reason := why_not()) is not None:
         left_out[reason] = "of what commands write and whom they turn to"

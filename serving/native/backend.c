@@ -11,12 +11,13 @@
 #include <string.h>
 
 static const char* load(Shared* shared, const char* name, const char* folder) {
-    char path[2048];
-    const char* failed = check_package(folder);
-    snprintf(path, sizeof path, "%s/native.txt", folder);
-    if (!failed) failed = read_settings(path, &shared->settings);
-    snprintf(path, sizeof path, "%s/ctr_packed.onnx", folder);
-    if (!failed) failed = open_graph(path, &shared->settings, &shared->graph);
+    enum { SETTINGS, GRAPH, FILES };
+    Content files[FILES] = {[SETTINGS] = {.name = "native.txt"}, [GRAPH] = {.name = "ctr_packed.onnx"}};
+    const char* failed = read_package(folder, files, FILES);
+    if (failed) return failed;
+    failed = read_settings(files[SETTINGS].name, files[SETTINGS].bytes, files[SETTINGS].size, &shared->settings);
+    if (!failed) failed = open_graph(files[GRAPH].bytes, files[GRAPH].size, &shared->settings, &shared->graph);
+    free_contents(files, FILES);
     if (!failed) failed = open_counters(&shared->settings, name, (uint64_t)shared->version, &shared->counters);
     return failed;
 }
@@ -47,8 +48,9 @@ Error* TRITONBACKEND_ModelInitialize(Model* model) {
     Shared* shared = calloc(1, sizeof *shared);
     if (!shared) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
     shared->version = (int64_t)version;
-    snprintf(folder, sizeof folder, "%s/%llu", repository, (unsigned long long)version);
-    const char* failed = load(shared, name, folder);
+    int length = snprintf(folder, sizeof folder, "%s/%llu", repository, (unsigned long long)version);
+    bool fits = length > 0 && (size_t)length < sizeof folder;
+    const char* failed = fits ? load(shared, name, folder) : "the path of the model's folder is too long";
     error =
         failed ? TRITONSERVER_ErrorNew(INVALID_ARG, failed) : open_careful(server, version, shared->counters, &shared->careful);
     if (!error) error = TRITONBACKEND_ModelSetState(model, shared);
@@ -85,7 +87,9 @@ Error* TRITONBACKEND_ModelInstanceInitialize(Instance* instance) {
     if (!worker) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
     worker->shared = shared;
     worker->warmups_left = worker->shared->settings.warmups;
-    return TRITONBACKEND_ModelInstanceSetState(instance, worker);
+    error = TRITONBACKEND_ModelInstanceSetState(instance, worker);
+    if (error) free(worker);
+    return error;
 }
 
 Error* TRITONBACKEND_ModelInstanceFinalize(Instance* instance) {

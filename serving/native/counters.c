@@ -92,6 +92,7 @@ static void* keep_handing_on(void* user) {
         pthread_cond_timedwait(&c->wake, &c->lock, &until);
         hand_on_all(c);
     }
+    hand_on_all(c);  // it may have been closed before this thread looked
     pthread_mutex_unlock(&c->lock);
     return NULL;
 }
@@ -147,7 +148,7 @@ void count_answered(Counters* c, const Answer* answer, size_t start, size_t end)
     for (size_t row = start; row < end; row++)
         for (uint32_t f = 0; f < fields; f++) {
             int64_t id = answer->cat_idx[row * fields + f];
-            if (id < SPECIAL) c->special[f][id].pending++;
+            if (id >= 0 && id < SPECIAL) c->special[f][id].pending++;
         }
     uint64_t upto = 0;
     for (size_t i = 0; i <= BUCKETS; i++) c->bucket[i].pending += (double)(upto += bucket[i]);

@@ -33,7 +33,9 @@ def pair(kind=socket.AF_UNIX):
 def fill(end, size, limit):
     for number in range(limit):
         try:
-            assert end.send(number.to_bytes(size, "little")) == size
+            if end.send(number.to_bytes(size, "little")) != size:
+                assert end.family == socket.AF_INET  # which takes part of a message where there is room for that
+                return number
         except BlockingIOError:
             return number
     return limit
