@@ -7,10 +7,11 @@ rates say, and m is what the id's own rate, smoothed, gives its rows, if that is
 however they differ: their image tells what the id tells, and has to, where the creative is new. (And their m must not depend on
 their clicks: if those that do well are shown more often with their id, the tower learns from those that do badly.)
 
-Hiding trains the unknown id on every kind of row, and keeps ids with little evidence of their own (a user with three clicks) from
-being learnt by heart: the weight given to what an id says grows with its evidence as in a smoothed rate. Dropping features by
-frequency to train unseen ones: Volkovs, Yu, Poutanen, DropoutNet, NIPS 2017. Buckets of numbers are never hidden: no number is
-unknown. Shape letters: B batch, N rows, F fields, V ids of a field, U distinct pairs of rows and clicks.
+Hiding trains the unknown id on every kind of row, and keeps ids with little evidence of their own (a user with three clicks)
+from being learnt by heart: the weight given to what an id says grows with its evidence as in a smoothed rate. Dropping features
+by frequency to train unseen ones: Volkovs, Yu, Poutanen, DropoutNet, NIPS 2017. A bucket of a number that is hidden still shows
+where the number is (`number_embedding.py`): what is left out is what the bucket has of its own.
+Shape letters: B batch, N rows, F fields, V ids of a field, U distinct pairs of rows and clicks.
 """
 
 import numpy as np
@@ -31,14 +32,13 @@ CLICKS = np.logspace(-4, 6, 101)  # values of k that are looked at
 
 def hiding_shares(split: EncodedSplit, spec: EncodedSpec, most_clicks: float) -> Tensor:
     """The probability with which each id of each field is hidden, float32 [sum of num_ids], in the order of the fused table;
-    0 for unknown, missing and all buckets of numbers. `most_clicks` bounds k; 0 hides nothing.
+    0 for unknown and missing. `most_clicks` bounds k; 0 hides nothing.
     """
-    buckets = {number.field for number in spec.numbers}
     rate = float(split.label_N.mean(dtype=np.float64))
     shares = []
     for field, num_ids in enumerate(spec.num_ids):
         share_V = np.zeros(num_ids)
-        if field not in buckets and 0 < rate < 1:
+        if 0 < rate < 1:
             rows_V, clicks_V = (counts_V[FIRST_VALUE_ID:] for counts_V in count(split, field, num_ids))
             prior, evidence_V = most_clicks, rows_V * rate
             own = clicks_of_a_rate(rows_V, clicks_V, rate) if field != spec.creative_field else np.inf

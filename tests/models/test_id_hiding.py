@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.models.encoded_arrays import EncodedSplit, Number
+from stages.models.encoded_arrays import EncodedSplit
 from stages.models.id_hiding import clicks_of_a_rate, hide_ids, hiding_shares
 from tests.models.encoded_world import World, spec_of
 
@@ -22,7 +22,7 @@ def shares_of(
     ids_NF: np.ndarray, label_N: np.ndarray, num_ids: tuple[int, ...], most: float = 80.0, numbers=()
 ) -> list[np.ndarray]:
     """Shares of each field."""
-    spec = spec_of(World(num_ids=num_ids, num_dense=1, num_creatives=0, numbers=numbers))
+    spec = spec_of(World(num_ids=num_ids, num_dense=1, num_creatives=0))
     found = hiding_shares(split_of(ids_NF, label_N), spec, most).numpy()
     return np.split(found, np.cumsum(num_ids)[:-1])
 
@@ -43,13 +43,6 @@ def test_an_id_that_has_nearly_all_clicks_is_hardly_ever_hidden():
     assert of_app[2] < 0.1
     assert of_app[3:].max() < 0.7
     assert of_other[2:].min() > 0.8  # says nothing, and has few clicks
-
-
-def test_buckets_of_numbers_are_never_hidden():
-    ids = np.repeat([2, 3], [40, 60])[:, None].repeat(2, axis=1)
-    of_number, of_value = shares_of(ids, np.arange(100) % 5 == 0, (4, 4), numbers=(Number(field=0, dense=0, knots=(0.0, 1.0)),))
-    assert of_number.tolist() == [0, 0, 0, 0]
-    assert of_value[2:].min() > 0.5
 
 
 def test_creatives_with_images_are_hidden_however_they_differ():
