@@ -28,6 +28,7 @@ SPLITS = ("train", "val", "test")
 EXCLUDED, OUT_OF_TIME = 3, 4  # codes of rows that are in no split: their entity is in train; see `cut`
 MAX_STRAY = 0.05  # share of the rows that may be out of time; more, and the partitions are in another order than their times
 BATCH_ROWS = 1 << 17
+FEW_INSTANTS = 2  # fewer than there are splits
 OLD = "1990"  # no log of clicks is older
 
 
@@ -94,6 +95,8 @@ def assign(files: list[Path], declaration: Declaration, seed: int) -> np.ndarray
     else:
         order_N = np.random.default_rng(seed).permutation(sum(sizes))
     codes_N = cut(order_N, partition_N, split)
+    if split.by == "time":
+        check_instants(order_N, codes_N, declaration)
     check_order([path.parent.name for path in files], codes_N, split)
     if split.exclude_entities:
         entities = [pl.read_parquet(path, columns=[declaration.entity.name])[declaration.entity.name] for path in files]
@@ -101,15 +104,38 @@ def assign(files: list[Path], declaration: Declaration, seed: int) -> np.ndarray
     return codes_N
 
 
+def check_instants(order_N: np.ndarray, codes_N: np.ndarray, declaration: Declaration) -> None:
+    """Raise ValueError if a split is empty because the rows' times (microseconds) are too few or too alike."""
+    empty = next((name for code, name in enumerate(SPLITS) if not (codes_N == code).any()), None)
+    if empty is None:
+        return
+    instants, rows = np.unique(order_N, return_counts=True)
+    if len(instants) > FEW_INSTANTS and _stray(codes_N) > MAX_STRAY:
+        return  # then the partitions' order is what is wrong
+    column, when = declaration.time.name, f"{datetime.fromtimestamp(instants[rows.argmax()] / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    said = f"all {len(order_N)} rows have one time, {when}"
+    if len(instants) > 1:
+        said = f"the {len(order_N)} rows have {len(instants)} times, {rows.max()} of the rows {when}"
+    raise ValueError(
+        f"data.split.by is time, but by column '{column}' {said}; rows of one time stay together, so split '{empty}' is empty: "
+        f"set data.split.by to row (the order of the files) or random in conf/data/{declaration.name}.yaml, or take finer times"
+    )
+
+
 def check_order(names: list[str], codes_N: np.ndarray, split: Split) -> None:
     """Raise ValueError if the last partitions, those of test, are not the latest by their times."""
-    stray = float((codes_N == OUT_OF_TIME).mean())
+    stray = _stray(codes_N)
     if stray > MAX_STRAY:
         raise ValueError(
             f"data.split.test_months takes {', '.join(names[-split.test_months :])} as the last of {', '.join(names)}, but "
             f"{stray:.0%} of the rows are on the wrong side of the time where test begins; write data.source.order with the "
             "last one last, or cut by test_frac"
         )
+
+
+def _stray(codes_N: np.ndarray) -> float:
+    """Share of the rows that are out of time."""
+    return float((codes_N == OUT_OF_TIME).mean())
 
 
 def cut(order_N: np.ndarray, partition_N: np.ndarray, split: Split) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Is this file what the declaration says: its first bytes, its header, and advice in one sentence where it is not."""
 
 import codecs
+import csv
 from pathlib import Path
 
 from contracts.dataset.source import Format, SourceError
@@ -102,12 +103,16 @@ def _listed(names: list[str], fmt: Format | None) -> str:
     return ", ".join(map(repr, shown)) + more + advice
 
 
-def no_row_fits(path: Path, line: str, num_columns: int, fmt: Format) -> SourceError:
+def no_row_fits(path: Path, line: str, names: list[str], fmt: Format) -> SourceError:
     """The error for a file none of whose rows has as many cells as there are columns; `line` is the first."""
-    cells = line.count(fmt.delimiter) + 1
-    if cells == 1 and num_columns > 1:
+    cells, num_columns = _cells(line, fmt), len(names)
+    if len(cells) == 1 and num_columns > 1:
         return SourceError(
             f"{path} has one column when split at {fmt.delimiter!r}, expected {num_columns}; {delimiter_advice(line, fmt)}"
+        )
+    if fmt.header and len(cells) == num_columns + 1:
+        return SourceError(
+            f"{path}: the rows have one cell more than the header has names ({num_columns}); {_named(names, cells, fmt)}"
         )
     where = (
         "the header"
@@ -115,7 +120,28 @@ def no_row_fits(path: Path, line: str, num_columns: int, fmt: Format) -> SourceE
         else f"the declaration (columns and leave_out, or {fmt.where}.names; to score, all but the label will do, and all but "
         "the label and what is left out)"
     )
-    return SourceError(f"{path}: no row has the {num_columns} columns of {where}; the first has {cells}")
+    return SourceError(f"{path}: no row has the {num_columns} columns of {where}; the first has {len(cells)}")
+
+
+def _cells(line: str, fmt: Format) -> list[str]:
+    """The cells of a row that holds no line break."""
+    quoting = {"quoting": csv.QUOTE_NONE} if fmt.quote is None else {"quotechar": fmt.quote}
+    try:
+        return next(csv.reader([line], delimiter=fmt.delimiter, escapechar=fmt.escape, **quoting), [line])
+    except csv.Error:  # a cell of more than 128 KiB, a lone carriage return
+        return line.split(fmt.delimiter)
+
+
+def _named(names: list[str], cells: list[str], fmt: Format) -> str:
+    """How to name the column that a header leaves out: the first, as R writes rows' names, or an empty last one."""
+    at_end = cells[-1] == "" and cells[0] != ""
+    own = names if len(names) <= SHOWN_NAMES else ["the header's names"]
+    every = [*own, "nothing"] if at_end else ["row", *own]
+    why = "the rows end in a delimiter" if at_end else "R writes the rows' names so, in front"
+    return (
+        f"if {why}, set {fmt.where}: {{header: false, skip_lines: {fmt.skip_lines + 1}, "
+        f"names: [{', '.join(every)}]}} and put '{every[-1 if at_end else 0]}' in leave_out"
+    )
 
 
 def delimiter_advice(line: str, fmt: Format) -> str:

@@ -2,11 +2,13 @@
 
 import gzip
 import math
+import re
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from contracts.dataset.source import SourceError
 from contracts.tables.chunk import ROW
@@ -109,7 +111,8 @@ BROKEN = {  # file name, content, words of the sentence
     "last quote never closed": ("a.csv", 'y,c\n0,a\n1,"b\n1,c\n', r"row 2 runs over 2 lines"),
     "the very last quote never closed": ("a.csv", 'y,c\n0,a\n1,"b\n', r"row 2 opens a quote that is never closed; correct it"),
     "quote closed much later": ("a.csv", 'y,c\n0,"a\n' + "1,b\n" * 60 + '1,c"\n', r"row 1 runs over 62 lines"),
-    "no row fits": ("a.csv", "c,y\na,0,1\nb,1,1\n", r"no row has the 2 columns of the header; the first has 3"),
+    "no row fits": ("a.csv", "c,y\na,0,1,2\nb,1,1,2\n", r"no row has the 2 columns of the header; the first has 4"),
+    "no row fits a quoted cell": ("a.csv", 'c,y\n"a,b,c",0,1,2\n', r"no row has the 2 columns of the header; the first has 4"),
 }
 
 
@@ -120,6 +123,27 @@ def test_a_file_that_cannot_be_used_gives_one_sentence(tmp_path, kind):
         read(write(tmp_path, name, content))
     assert str(tmp_path / name) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+LEFT = "if {}, set source.format: {{header: false, skip_lines: {}, names: [{}]}} and put '{}' in leave_out"
+
+
+@pytest.mark.parametrize(
+    ("content", "skip", "advice"),
+    [
+        ('"c","y"\n"1","a",0\n"2","b",1\n', 0, LEFT.format("R writes the rows' names so, in front", 1, "row, c, y", "row")),
+        ("# of today\nc,y\n1,a,0\n2,b,1\n", 1, LEFT.format("R writes the rows' names so, in front", 2, "row, c, y", "row")),
+        ("c,y\na,0,\nb,1,\n", 0, LEFT.format("the rows end in a delimiter", 1, "c, y, nothing", "nothing")),
+    ],
+)
+def test_a_header_one_name_short_says_how_to_name_the_column_and_then_the_file_is_read(tmp_path, content, skip, advice):
+    path = write(tmp_path, "a.csv", content)
+    with pytest.raises(SourceError, match=re.escape(f"one cell more than the header has names (2); {advice}")):
+        read(path, format={"skip_lines": skip})
+    told = yaml.safe_load(re.search(r"\{.*?\}", advice)[0])
+    left_out = [{"name": advice.split("'")[-2], "why": "no column"}]
+    clean, rejected = check_file(path, declared(FEATURE, LABEL, source={"files": ["*"], "format": told}, leave_out=left_out))
+    assert (clean.drop(ROW).rows(), rejected) == (TWO_ROWS, [])
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n\r\n", ""])

@@ -1,5 +1,6 @@
 """Stage split: no instant in two splits, the asked shares, and nothing lost in silence."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from contracts.dataset.declaration import Split
 from stages.files import read_json
 from stages.parquet import write_parquet
-from stages.split import OUT_OF_TIME, cut, exclude_entities
+from stages.split import OUT_OF_TIME, check_instants, cut, exclude_entities
+from tests.contracts.declared import FEATURE, LABEL, declared
 from tests.stages.pipeline_world import declaration, run, write_month, write_params
 
 
@@ -63,6 +65,37 @@ def test_partitions_whose_order_is_not_that_of_their_times_are_an_error(project)
     write_params(declaration(images=None, source=files))
     run("acquire", "validate")
     with pytest.raises(ValueError, match="takes 2024-02x as the last of 2024-01x, 2024-02x, but .* data.source.order with the"):
+        run("split")
+
+
+JAN_5 = 1_704_412_800_000_000  # microseconds
+EMPTY = (
+    "rows of one time stay together, so split 'train' is empty: set data.split.by to row (the order of the files) or random in"
+)
+
+
+@pytest.mark.parametrize("shares", [{"test_frac": 0.2}, {"test_months": 1}])
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        ([JAN_5] * 100, "all 100 rows have one time, 2024-01-05 00:00:00 UTC"),
+        ([JAN_5] * 40 + [JAN_5 + 1] * 60, "the 100 rows have 2 times, 60 of the rows 2024-01-05 00:00:00 UTC"),
+        ([JAN_5] * 65 + [*range(JAN_5 + 1, JAN_5 + 36)], "the 100 rows have 36 times, 65 of the rows 2024-01-05 00:00:00 UTC"),
+    ],
+)
+def test_times_that_are_too_few_or_too_alike_to_be_divided_are_one_sentence(shares, times, words):
+    time = {"name": "t", "role": "time", "dtype": "datetime"}
+    made = declared(time, FEATURE, LABEL, split={"by": "time", "val_frac": 0.3} | shares)
+    codes = cut(np.array(times), np.arange(100) // 80, made.split)
+    with pytest.raises(ValueError, match=re.escape(f"data.split.by is time, but by column 't' {words}; {EMPTY} conf/data/")):
+        check_instants(np.array(times), codes, made)
+
+
+def test_the_stage_says_that_all_rows_have_one_time_and_not_that_the_months_are_in_a_wrong_order(clean_months):
+    for path in Path("data/clean").glob("*/impressions.parquet"):
+        times = pl.lit(JAN_5).cast(pl.Datetime("us", "UTC")).alias("t")
+        write_parquet(path, pl.read_parquet(path).with_columns(times))
+    with pytest.raises(ValueError, match="by column 't' all 500 rows have one time, 2024-01-05 00:00:00 UTC; rows of one time"):
         run("split")
 
 
