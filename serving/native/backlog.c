@@ -9,7 +9,9 @@
 
 #define PENDING "nv_inference_pending_request_count"
 #define MOST_NS 1000000000  // an instance refuses no longer than this at a stretch
-#define NOT_COUNTED "Triton's metrics do not tell how many requests wait for the model, so their number could not be bounded"
+#define NOT_COUNTED                                                                                                        \
+    "Triton counts waiting requests under other labels than model and version, so what waits could not be bounded; start " \
+    "Triton as `make serve` does"
 
 struct Backlog {
     Metric* waiting;

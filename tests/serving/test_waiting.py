@@ -85,7 +85,7 @@ def test_every_request_is_answered_once_released_once_and_counted_once(harness, 
     ],
 )
 def test_a_server_that_does_not_count_what_waits_loads_no_model(harness, page):
-    with pytest.raises(ValueError, match="Triton's metrics do not tell how many requests wait for the model"):
+    with pytest.raises(ValueError, match="under other labels than model and version.*start Triton as `make serve` does"):
         NativeModel(harness, 1, 1, page)
 
 
