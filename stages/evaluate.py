@@ -18,15 +18,16 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
+from contracts.dataset.columns import COLD_START, has_cold_start
 from contracts.dataset.declaration import Declaration
 from stages.entry import run_stage
 from stages.evaluation.bootstrap import Resampler
 from stages.evaluation.calibration import calibration_curve
-from stages.evaluation.config import EvaluateConfig
+from stages.evaluation.config import EvaluateConfig, check_evaluation
 from stages.evaluation.curves import calibration_table, gain_table, roc_table, slice_table
 from stages.evaluation.plots import plot_calibration, plot_ranking, plot_slices
 from stages.evaluation.shortfall import shortfall
-from stages.evaluation.slices import COLD_START, Slice, auto_slices, build_slice, check_slice_names
+from stages.evaluation.slices import Slice, auto_slices, build_slice
 from stages.evaluation.style import UNITS
 from stages.evaluation.summary import MODEL, ORACLE, RIVAL, summarise
 from stages.evaluation.truth import match_truth
@@ -48,7 +49,7 @@ SHARES = ("learnable_share", "learnable_share_expected")
 def main() -> None:
     cfg = load_section("evaluate", EvaluateConfig)
     declaration = load_section("data", Declaration)
-    check_request(cfg, declaration)
+    check_evaluation(cfg, declaration)
     test_df = pl.read_parquet(TEST_PATH)
     p_click = score_split(EXPORT_DIR, TEST_PATH)
     write_parquet(PREDICTIONS_PATH, pl.DataFrame({"p_click": p_click}))
@@ -64,17 +65,6 @@ def main() -> None:
     print(summary_line(evaluation))
     if evaluation["shortfall"] is not None:
         print(f"evaluate: {evaluation['shortfall']}")
-
-
-def check_request(cfg: EvaluateConfig, declaration: Declaration) -> None:
-    """Raise ValueError where the configuration asks for what this data set does not have."""
-    if cfg.slices != "auto":
-        check_slice_names(cfg.slices, declaration.columns)
-    if cfg.resample_by != "row" and not declaration.by_role(cfg.resample_by):
-        raise ValueError(
-            f"evaluate.resample_by is {cfg.resample_by}, but no column of data set {declaration.name} has that role; "
-            "set evaluate.resample_by: row"
-        )
 
 
 def judge(
@@ -115,7 +105,7 @@ def build_slices(cfg: EvaluateConfig, declaration: Declaration, test_df: pl.Data
     columns = declaration.columns
     names = auto_slices(test_df, columns, cfg.max_slice_values) if cfg.slices == "auto" else cfg.slices
     seen = None
-    if COLD_START in names and declaration.creative is not None:
+    if COLD_START in names and has_cold_start(columns):
         seen = pl.read_parquet(TRAIN_PATH, columns=[declaration.creative.name]).to_series()
     return [build_slice(name, test_df, columns, seen, cfg.max_slice_values) for name in names]
 

@@ -85,18 +85,17 @@ def check_all(params: dict[str, Any]) -> None:
             raise ConfigError(f"section '{name}' is missing; it comes from conf/config.yaml")
         checked[name] = check_section(name, params[name], getattr(import_module(module), class_name))
     _check_columns(checked)
+    try:
+        import_module(SECTIONS["evaluate"].split(":")[0]).check_evaluation(checked["evaluate"], checked["data"])
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _check_columns(sections: dict[str, Any]) -> None:
     """Raise ConfigError where a section names a column that the data set does not have."""
     declared = sections["data"]
     fields = [c.name if c.is_categorical else f"{c.name}__bucket" for c in declared.features]
-    slices = sections["evaluate"].slices
-    named = [
-        ("evaluate.slices", name, [c.name for c in declared.columns] + ["cold_start"]) for name in slices if slices != "auto"
-    ]
     for key in ("gate1_fields", "gate2_fields"):
-        named += [(f"model.{key}", name, fields) for name in getattr(sections["model"], key, ())]
-    for key, name, allowed in named:
-        if name not in allowed:
-            raise ConfigError(f"{key}: '{name}' is no column of data set {declared.name}; allowed: {', '.join(allowed)}")
+        stray = next((name for name in getattr(sections["model"], key, ()) if name not in fields), None)
+        if stray is not None:
+            raise ConfigError(f"model.{key}: '{stray}' is no column of data set {declared.name}; allowed: {', '.join(fields)}")

@@ -14,6 +14,7 @@ Role = Literal["categorical", "numeric", "creative", "time", "label", "key", "en
 Dtype = Literal["string", "int", "float", "bool", "datetime"]
 TimePart = Literal["hour", "weekday", "day", "month"]
 
+COLD_START = "cold_start"  # the slice of rows by whether training had their creative
 SOME_TIME = datetime(2024, 10, 30, 13, 45, 59)
 OFFSETS = ("%z", "%:z", "%#z")  # with one of them a cell says its zone itself
 EPOCHS = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
@@ -169,6 +170,26 @@ class Column:
     @property
     def is_feature(self) -> bool:
         return self.is_categorical or self.role == "numeric"
+
+
+def sliceable(columns: tuple[Column, ...]) -> tuple[str, ...]:
+    """Names that slices may have, in the order of the declaration. A creative gives COLD_START, if no column is called so."""
+    names = tuple(column.name for column in columns if column.role not in ("label", "key", "time"))
+    return (*names, COLD_START) if has_cold_start(columns) else names
+
+
+def check_slices(key: str, names: tuple[str, ...], columns: tuple[Column, ...]) -> None:
+    """Raise ValueError if `key` of the configuration names a slice that the columns do not give."""
+    allowed = sliceable(columns)
+    stray = next((name for name in names if name not in allowed), None)
+    if stray is not None:
+        why = "which needs a column with role creative" if stray == COLD_START else "by which rows cannot be sliced"
+        raise ValueError(f"{key} names '{stray}', {why}; allowed: {', '.join(allowed)}")
+
+
+def has_cold_start(columns: tuple[Column, ...]) -> bool:
+    """Does COLD_START mean whether a row's creative is new to the model."""
+    return any(column.role == "creative" for column in columns) and all(column.name != COLD_START for column in columns)
 
 
 def polars_format(form: str) -> tuple[str, str]:

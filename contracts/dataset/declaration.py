@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from contracts.dataset.columns import Column, Role
+from contracts.dataset.columns import Column, Role, check_slices
 from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
 
@@ -88,11 +88,7 @@ class Declaration:
             named = self.column(join.matched)
             if join.matched is not None and (join.matched not in declared or named.dtype != "bool" or named.labels):
                 raise ValueError(f"the join's matched '{join.matched}' must be among columns with dtype bool, without labels")
-        allowed = [c.name for c in self.columns if c.role not in ("label", "key", "time")]
-        allowed += ["cold_start"] if self.creative is not None else []
-        stray = next((name for name in self.slices or () if name not in allowed), None)
-        if stray is not None:
-            raise ValueError(f"slices names '{stray}', by which rows cannot be sliced; allowed: {', '.join(allowed)}")
+        check_slices("slices", self.slices or (), self.columns)
         for column in self.columns:
             instant = self.column(column.derive_from)
             if column.derive_from is not None and (instant is None or instant.dtype != "datetime"):

@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from contracts.dataset.columns import check_slices
+from contracts.dataset.declaration import Declaration
+
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 Threads = Annotated[int, Field(ge=1, le=1024)]
 Positive = Annotated[float, Field(gt=0)]
@@ -39,3 +42,14 @@ class EvaluateConfig:
     num_bins: int = Field(ge=2, le=1000)  # equal-mass bins of the calibration curve and error
     slices: Literal["auto"] | tuple[str, ...]  # columns, or cold_start; auto: categorical columns with few values
     max_slice_values: int = Field(ge=2)  # values of a column shown one by one; the rest becomes one slice
+
+
+def check_evaluation(config: EvaluateConfig, declaration: Declaration) -> None:
+    """Raise ValueError where the configuration asks for what the data set does not have."""
+    if config.slices != "auto":
+        check_slices("evaluate.slices", config.slices, declaration.columns)
+    if config.resample_by != "row" and not declaration.by_role(config.resample_by):
+        raise ValueError(
+            f"evaluate.resample_by is {config.resample_by}, but no column of data set {declaration.name} has that role; "
+            "set evaluate.resample_by: row"
+        )

@@ -11,9 +11,8 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from contracts.dataset.columns import Column
+from contracts.dataset.columns import COLD_START, Column, has_cold_start
 
-COLD_START = "cold_start"
 MAX_AUTO_SLICES = 4
 MISSING = "(missing)"
 
@@ -27,30 +26,12 @@ class Slice:
     values: tuple[str, ...]
 
 
-def allowed_slices(columns: tuple[Column, ...]) -> list[str]:
-    """Names that `evaluate.slices` may hold, in the order of the declaration."""
-    names = [column.name for column in columns if column.role not in ("label", "key", "time")]
-    has_creative = any(column.role == "creative" for column in columns)
-    return [*names, COLD_START] if has_creative else names
-
-
-def check_slice_names(names: tuple[str, ...], columns: tuple[Column, ...]) -> None:
-    """Raise ValueError naming the first unknown slice and what is allowed."""
-    allowed = allowed_slices(columns)
-    for name in names:
-        if name not in allowed:
-            raise ValueError(
-                f"evaluate.slices must name columns of the data set or be auto, got '{name}'; allowed: {', '.join(allowed)}"
-            )
-
-
 def auto_slices(test_df: pl.DataFrame, columns: tuple[Column, ...], max_values: int) -> tuple[str, ...]:
     """The first categorical columns with 2 to `max_values` values in the test rows, and cold_start if it exists."""
     few = [
         column.name for column in columns if column.role == "categorical" and 2 <= test_df[column.name].n_unique() <= max_values
     ]
-    has_creative = COLD_START in allowed_slices(columns)
-    return (*few[:MAX_AUTO_SLICES], *([COLD_START] if has_creative else []))
+    return (*few[:MAX_AUTO_SLICES], *([COLD_START] if has_cold_start(columns) else []))
 
 
 def build_slice(
@@ -61,7 +42,7 @@ def build_slice(
     max_values: int,
 ) -> Slice:
     """The slice `name`; `seen_creatives` holds the creatives of the train split and is needed by cold_start only."""
-    if name == COLD_START:
+    if name == COLD_START and has_cold_start(columns):
         creative = next(column.name for column in columns if column.role == "creative")
         assert seen_creatives is not None
         return cold_start_slice(test_df[creative], seen_creatives)

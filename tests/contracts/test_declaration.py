@@ -71,7 +71,7 @@ def test_ranges_keep_their_zeros_and_multiply():
 
 WHOLE = {
     "sliced by the label": ([FEATURE, LABEL], {"slices": ["y"]}, "slices names 'y', by which rows cannot be sliced; allowed: c"),
-    "cold start without creatives": ([FEATURE, LABEL], {"slices": ["cold_start"]}, "slices names 'cold_start', by which"),
+    "cold start without creatives": ([FEATURE, LABEL], {"slices": ["cold_start"]}, "which needs a column with role creative"),
     "no label": ([FEATURE], {}, "no column has role label"),
     "two labels": ([FEATURE, LABEL, {**LABEL, "name": "z"}], {}, "role label is given to"),
     "no feature": ([LABEL], {}, "no column is a feature"),

@@ -4,12 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contracts.dataset.columns import Column
+from contracts.dataset.columns import Column, check_slices, sliceable
 from stages.evaluation.slices import (
-    allowed_slices,
     auto_slices,
     build_slice,
-    check_slice_names,
     cold_start_slice,
     quartile_slice,
     value_slice,
@@ -80,11 +78,24 @@ def test_auto_takes_categorical_columns_with_few_values_and_cold_start() -> None
 
 
 def test_unknown_slice_is_refused_and_the_allowed_ones_are_named() -> None:
-    with pytest.raises(ValueError, match=r"got 'devise'; allowed: device, site, age, creative, cold_start"):
-        check_slice_names(("device", "devise"), COLUMNS)
+    with pytest.raises(
+        ValueError,
+        match=r"^evaluate.slices names 'devise', by which rows cannot be sliced; allowed: device, site, age, creative, cold",
+    ):
+        check_slices("evaluate.slices", ("device", "devise"), COLUMNS)
 
 
 def test_cold_start_is_allowed_only_where_there_are_creatives() -> None:
-    assert "cold_start" not in allowed_slices(COLUMNS[:4])
-    with pytest.raises(ValueError, match="got 'cold_start'"):
-        check_slice_names(("cold_start",), COLUMNS[:4])
+    assert "cold_start" not in sliceable(COLUMNS[:4])
+    with pytest.raises(ValueError, match="names 'cold_start', which needs a column with role creative; allowed: "):
+        check_slices("evaluate.slices", ("cold_start",), COLUMNS[:4])
+
+
+def test_a_column_that_is_called_cold_start_is_a_slice_like_others() -> None:
+    own = Column(name="cold_start", role="categorical", dtype="string")
+    rows = frame().with_columns(cold_start=pl.Series(["a", "b"] * frame().height).head(frame().height))
+    for columns in ((*COLUMNS, own), (own,)):
+        check_slices("evaluate.slices", ("cold_start",), columns)
+        assert sliceable(columns).count("cold_start") == 1 and "cold_start" in auto_slices(rows, columns, 5)
+        found = build_slice("cold_start", rows, columns, None, 5)
+        assert {found.values[code] for code in found.codes} == {"a", "b"}

@@ -1,6 +1,7 @@
 """Stage compose: every file in conf/ composes, and what is wrong is said in one sentence."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,10 @@ WRONG = {  # override -> words of the sentence
     "baselines.lightgbm_num_leaves=[1]": r"^baselines.lightgbm_num_leaves.0: got 1; input should be greater than or equal to 2",
     "export.batch_sizes=[0]": r"^export.batch_sizes.0: got 0; input should be greater than or equal to 1$",
     "export.max_difference=inf": r"^export.max_difference: got inf; input should be a finite number$",
-    "evaluate.slices=[nosuch]": r"^evaluate.slices: 'nosuch' is no column of data set simulated; allowed: impression",
+    "evaluate.slices=[nosuch]": r"^evaluate.slices names 'nosuch', by which rows cannot be sliced; allowed: hour, .*cold_start$",
+    "evaluate.slices=[is_click]": r"^evaluate.slices names 'is_click', by which rows cannot be sliced; allowed: hour",
+    "data=bank_marketing,evaluate.slices=[cold_start]": r"^evaluate.slices names 'cold_start', which needs a column with",
+    "data=bank_marketing,evaluate.resample_by=entity": r"^evaluate.resample_by is entity, but no column of data set bank",
     'data.source.files="*.csv"': r"^data.source.files: got '\*.csv'; write a list: \['\*.csv'\]$",
     "+data.source.format.delimiter='::'": r"^data.source.format.delimiter: delimiter must be one character, got '::'; a tab is",
     "train.lr=fast": r"^train.lr: got 'fast'; input should be a valid number",
@@ -77,7 +81,7 @@ WRONG = {  # override -> words of the sentence
 @pytest.mark.parametrize("override", WRONG)
 def test_a_wrong_key_or_value_is_one_sentence(override):
     with pytest.raises(ConfigError, match=WRONG[override]) as error:
-        check_all(compose_params(CONF, [override]))
+        check_all(compose_params(CONF, re.split(r",(?=\w+\.)", override)))
     assert "\n" not in str(error.value)
 
 

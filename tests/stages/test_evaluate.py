@@ -103,7 +103,7 @@ def test_drawing_by_creative_widens_the_interval(run, tmp_path: Path) -> None:
 
 
 def test_unknown_slice_is_an_error_before_anything_is_scored(run, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="got 'devise'; allowed: device, age, banner, cold_start"):
+    with pytest.raises(ValueError, match="names 'devise', by which rows cannot be sliced; allowed: device, age, banner, cold"):
         run(slices=["device", "devise"])
     assert not (tmp_path / "data/predictions/test.parquet").exists()
 
