@@ -18,9 +18,7 @@ from serving.client_errors import BrokenRows
 from serving.triton.refusal import FITS_INT64, bound, refused_value
 
 SHOWN_VALUES = 8  # of the allowed ones that a message lists
-HELD_EXACTLY = (
-    "no float of 2^53 and more (float32: 2^24), which may have been another number; give whole numbers as such or as text"
-)
+HELD_EXACTLY = "a float below 2^53 (float32: 2^24), since larger ones may have been other numbers; send whole numbers or text"
 NO_RULES = {"nullable": True, "min": None, "max": None, "values": None, "pattern": None, "max_length": None}
 
 
@@ -77,16 +75,19 @@ def _as_text(cells: pl.Series) -> pl.Series:
 
 def _as_series(frame: Any, name: str) -> pl.Series:
     try:
-        if isinstance(frame, pa.Table | pa.RecordBatch):
-            return pl.from_arrow(without_decimal256(pa.table({name: frame.column(name)}))).to_series().alias(name)
-        cells = frame[name]
-        try:
-            return pl.from_pandas(cells).alias(name)
-        except OverflowError:  # whole numbers of Python's own, one of them longer than 64 bits
-            return pl.Series(name, [_spelt(cell) for cell in cells.where(cells.notna(), None)], dtype=pl.String)
+        is_arrow = isinstance(frame, pa.Table | pa.RecordBatch)
+        cells = frame.column(name) if is_arrow else _of_pandas(frame[name])
+        return pl.from_arrow(without_decimal256(pa.table({name: cells}))).to_series().alias(name)
     except (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"column '{name}' holds what no column can ({reason}); give it one type") from None
+
+
+def _of_pandas(cells: Any) -> pa.Array | pa.ChunkedArray:
+    try:
+        return pa.array(cells, from_pandas=True)
+    except OverflowError:  # whole numbers of Python's own, one of them longer than 64 bits
+        return pa.array([_spelt(cell) for cell in cells.where(cells.notna(), None)], pa.string())
 
 
 def _spelt(cell: Any) -> str | None:

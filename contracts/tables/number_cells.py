@@ -24,7 +24,11 @@ from contracts.tables.spellings import (
 )
 
 MANTISSA = {pl.Float16: 11, pl.Float32: 24, pl.Float64: 53}  # bits: below 2 to this power every whole number has its own float
-
+POWERS = pl.Series([10**power for power in range(19)], dtype=pl.Int128)
+TOO_LARGE = pl.lit(10**19, dtype=pl.Int128)  # for int64
+SCALED = r"^([+-]?)([0-9]{0,19})(?:\.([0-9]{0,18}))?(?:[eE]([+-]?[0-9]{1,3}))?$"
+DIGITS = r"^[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?$"
+LONG = r"[0-9.]{20}|[eE][+-]?[0-9]{3}"  # what SCALED leaves out of DIGITS
 ADVICE = {  # rule -> what to do about a number that breaks it
     "int64": "it does not fit int64; declare the column as string",
     "exact": "a float so large may have been another number before it was rounded; write whole numbers or texts at the source",
@@ -83,7 +87,7 @@ def is_any(cell: pl.Expr, source: pl.DataType, markers: Iterable[object], as_int
 def why_not_whole(cells: pl.Series, exactly: bool) -> pl.Series:
     """The rule that each cell, of which `whole` has made nothing, breaks: `dtype`, `int64`, `exact` or `finite`."""
     if cells.dtype == pl.String:
-        found = {cell: _why(cell) for cell in cells.unique().drop_nulls()}
+        found = {cell: _why(cell) for cell in cells.filter(cells.str.contains(DIGITS)).unique()}
         return cells.replace_strict(found, default="dtype", return_dtype=pl.String)
     if cells.dtype.is_integer():
         return pl.repeat("int64", len(cells), eager=True)
@@ -112,21 +116,49 @@ def _held(cell: pl.Expr, source: pl.DataType) -> pl.Expr:
 
 
 def _read_whole(cells: pl.Series) -> pl.Series:
-    """Plain digits at once, then such as `12.0` at once, then what is left one by one, each text once."""
+    """Plain digits at once, then such as `12.0`, then all others of bearable length, and at last what is odd one by one."""
     found = cells.cast(pl.Int64, strict=False)
-    if found.null_count() == cells.null_count():
-        return found
-    places = (found.is_null() & cells.is_not_null()).arg_true()
-    others = cells.gather(places).to_frame("cell")
+    for read in (_without_zeros, _scaled, _one_by_one):
+        if found.null_count() == cells.null_count():
+            break
+        places = (found.is_null() & cells.is_not_null()).arg_true()
+        found = found.scatter(places, read(cells.gather(places).alias("cell")))
+    return found
+
+
+def _without_zeros(cells: pl.Series) -> pl.Series:
     bare = pl.col("cell").str.strip_chars_end("0")  # where a dot is left at the end, only zeros were behind it
-    read = others.select(
-        pl.when(bare.str.ends_with(".")).then(bare.str.strip_suffix(".").cast(pl.Int64, strict=False))
-    ).to_series()
-    known = meanings(whole_number, others.filter(read.is_null()).to_series().unique())
-    if known:
-        odd = others.to_series().replace_strict(known, default=None, return_dtype=pl.Int64)
-        read = read.zip_with(read.is_not_null(), odd)
-    return found.scatter(places, read)
+    whole_part = bare.str.strip_suffix(".").cast(pl.Int64, strict=False)
+    return cells.to_frame().select(pl.when(bare.str.ends_with(".")).then(whole_part)).to_series()
+
+
+def _scaled(cells: pl.Series) -> pl.Series:
+    """Digits as one whole number of 128 bits, times or divided by a power of ten."""
+    sign, before, after, power = (pl.col("cell").struct.field(name) for name in "1234")
+    parts = cells.to_frame().select(pl.col("cell").str.extract_groups(SCALED))
+    parts = parts.select(
+        digits=(before + after.fill_null("")).cast(pl.Int128, strict=False),
+        shift=power.fill_null("0").cast(pl.Int64) - after.str.len_bytes().fill_null(0),
+        sign=pl.when(sign == "-").then(-1).otherwise(1).cast(pl.Int128),
+    )
+    ten = POWERS.gather(parts["shift"].abs().clip(0, len(POWERS) - 1).fill_null(0))
+    digits, shift = pl.col("digits"), pl.col("shift")
+    value = (
+        pl.when(digits == 0)
+        .then(digits)
+        .when(shift.abs() >= len(POWERS))
+        .then(None)  # too large, or no whole number
+        .when((shift >= 0) & (digits < TOO_LARGE))
+        .then(digits * ten)
+        .when((shift < 0) & (digits % ten == 0))
+        .then(digits // ten)
+    )
+    return parts.select((value * pl.col("sign")).cast(pl.Int64, strict=False)).to_series()
+
+
+def _one_by_one(cells: pl.Series) -> pl.Series:
+    known = meanings(whole_number, cells.filter(cells.str.contains(LONG)).unique())
+    return cells.replace_strict(known, default=None, return_dtype=pl.Int64)
 
 
 def _why(cell: str) -> str:

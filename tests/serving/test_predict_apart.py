@@ -65,7 +65,7 @@ def test_a_file_is_scored_but_for_its_broken_rows(monkeypatch, project, capfd, s
     expected[60] = ("", None, "request_size")  # no one cell is to blame
     assert found == expected and rejected["row"].is_sorted()
     assert scored["row"].to_list() == [row for row in range(1, N + 1) if row not in BROKEN]
-    assert np.abs(scored["p_click"] - [truth[RAW["id"][row - 1]] for row in scored["row"]]).max() <= ALLOWED
+    assert np.abs(scored["p_click"].to_numpy() - [truth[RAW["id"][row - 1]] for row in scored["row"]]).max() <= ALLOWED
     assert (
         f"predict: {N} rows of rows.csv = {N - len(BROKEN)} scored to out.csv + {len(BROKEN)} in out.csv.q"
         in capfd.readouterr().err
