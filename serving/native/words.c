@@ -37,8 +37,8 @@ bool take_whole(Words* words, int64_t low, int64_t high, int64_t* value) {
     char text[LONGEST + 1];
     if (!take_only(words, "-0123456789", text)) return false;
     const char* digits = text + (text[0] == '-');
-    if (!*digits || strspn(digits, "0123456789") != strlen(digits) || strlen(digits) > 18) return false;  // 18 fit 64 bits
-    *value = strtoll(text, NULL, 10);
+    if (!*digits || strspn(digits, "0123456789") != strlen(digits)) return false;
+    *value = strtoll(text, NULL, 10);  // the nearest there is, if it does not fit
     return *value >= low && *value <= high;
 }
 

@@ -50,7 +50,10 @@ bool fails(void);       // asked by whatever can fail: is it now?
 
 void* a_block(size_t bytes);  // of zeros, for the tests themselves: never refused, freed as any other
 
-// A test: `TEST(that_is_so) { ... }` in any file of the program. units.c runs them.
+int open_descriptors(void);
+void wait_for_descriptors(int expected);  // until there are so many, for ten seconds
+
+// A test: `TEST(that_is_so) { ... }` in any file of the program. units.c runs them, and sees that they close what they open.
 void add_test(const char* name, void (*run)(void));
 #define TEST(name)                                                                       \
     static void name(void);                                                              \

@@ -3,14 +3,12 @@
 
 #include "check.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 // A child of a program with threads starts one itself, which the thread sanitizer allows only if it is asked to.
@@ -55,19 +53,6 @@ static int read_all(int reader, int mark, int wanted) {
 static bool is_at_end(int reader) {
     char byte;
     return recv(reader, &byte, 1, 0) == 0;
-}
-
-static int open_descriptors(void) {
-    DIR* folder = opendir("/proc/self/fd");
-    int count = 0;
-    while (readdir(folder)) count++;
-    closedir(folder);
-    return count;
-}
-
-static void wait_for_descriptors(int expected) {
-    for (int i = 0; i < 2000 && open_descriptors() != expected; i++) nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-    CHECK_NUMBER(open_descriptors(), expected);
 }
 
 TEST(messages_arrive_in_their_order_and_nothing_stays_open) {
