@@ -53,7 +53,9 @@ def why_not() -> str | None:
     return None
 
 
-def watch(command: Sequence[str], folder: Path, own: Path, environment: Mapping[str, str] | None = None) -> Watched:
+def watch(
+    command: Sequence[str], folder: Path, own: Path, environment: Mapping[str, str] | None = None, deadline_s: float = DEADLINE_S
+) -> Watched:
     """Run `command` in `folder` to its end. `own` is a new folder, in which home, temporary files and traces get theirs.
 
     Skips the test where that cannot be done. Past the deadline the test fails, and nothing of the command is left.
@@ -77,11 +79,11 @@ def watch(command: Sequence[str], folder: Path, own: Path, environment: Mapping[
         start_new_session=True,
     )
     try:
-        said, _ = process.communicate(timeout=DEADLINE_S)
+        said, _ = process.communicate(timeout=deadline_s)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         said, _ = process.communicate()
-        pytest.fail(f"{command} took more than {DEADLINE_S:g} s: {said}")
+        pytest.fail(f"{command} took more than {deadline_s:g} s: {said}")
     return Watched(code=process.returncode, said=said, seen=read_traces(traces, folder), home=home)
 
 

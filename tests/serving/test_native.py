@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 import tritonclient.grpc as triton
 
-from contracts.serving.request import CATEGORICAL, NUMERIC
+from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC
+from serving.client import CtrClient
 from stages.scoring import score_split
-from tests.serving.doors import Tensors, ask_grpc, over_grpc, over_http, packed
+from tests.serving.doors import DOORS, Tensors, ask_grpc, by_name, over_grpc, over_http, packed
 from tests.serving.metrics import scrape, total
 from tests.serving.pictures import encoded
 from tests.serving.served_world import REPOSITORY, exported_with, request_spec, serving, wait_for
@@ -133,9 +134,18 @@ def test_it_serves_models_without_strings_numbers_or_images(exported_as, tmp_pat
     folder = exported_as(world)
     rows = pl.read_parquet(folder / "data/split/test.parquet", n_rows=200)
     expected = score_split(folder / "artifacts/export", folder / "data/split/test.parquet")[:200]
+    spec = request_spec(folder)
+    offered = {CATEGORICAL: spec.categorical, NUMERIC: spec.numeric, IMAGE: spec.creative}
     with serving(tmp_path, folder / REPOSITORY) as server:
-        reply = over_grpc(server, packed(rows, request_spec(folder)))
-        assert np.abs(reply.probability - expected).max() <= ALLOWED
+        for door in DOORS.values():
+            assert np.abs(door(server, packed(rows, spec)).probability - expected).max() <= ALLOWED
+            assert np.abs(door(server, by_name(rows, spec), "ctr_by_name").probability - expected).max() <= ALLOWED
+        with CtrClient(server.grpc_url) as client, CtrClient(server.http_url, "http") as other:
+            assert np.abs(client.predict(rows).probability - expected).max() <= ALLOWED
+            assert np.abs(other.predict(rows.to_arrow()).probability - expected).max() <= ALLOWED
+        with triton.InferenceServerClient(server.grpc_url) as client:
+            config = client.get_model_config("ctr", as_json=True)["config"]
+        assert [value["name"] for value in config["input"]] == [name for name, columns in offered.items() if columns]
 
 
 def test_without_the_backend_the_python_model_is_the_door(strict_exported, strict_spec, strict_rows, tmp_path):
