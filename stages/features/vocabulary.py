@@ -11,6 +11,7 @@ from stages.features.config import FeaturesConfig
 
 LARGEST = float(np.finfo(np.float32).max)
 SMALLEST_STD = 1e-30  # below it 1 / std is infinite as float32
+SMALLEST_BUCKET = 0.25  # of the rows that a bucket has where all have as many
 NARROWEST = 1e-4  # standard deviations between two knots: what is nearer is one place
 UNKNOWN_ID, MISSING_ID, FIRST_ID = 0, 1, 2
 
@@ -93,11 +94,13 @@ def bucket_edges(given_N: np.ndarray, config: FeaturesConfig) -> np.ndarray:
     """Where buckets begin, ascending; what lies below the first edge is a bucket too.
 
     A value with more rows than a bucket has, as 0 in flags and counts, is a bucket of its own, and the others share the other
-    buckets, as many rows each. By rows alone an amount that nine rows in ten do not have would be cut in two or three. Fewer
-    than `min_count` rows between two such values are no bucket; they go to the value below. LightGBM bins alike.
+    buckets, as many rows each, but at least SMALLEST_BUCKET of an even share and `min_count`: small ones tell little, and hide
+    from the selection that the column tells something. By rows alone an amount that nine rows in ten do not have would be cut in
+    two or three. Fewer rows than that between two such values are no bucket; they go to the value below. LightGBM bins alike.
     """
     value_U, rows_U = np.unique(given_N, return_counts=True)
-    size = max(bucket_rows(rows_U, config.num_buckets), config.min_count)
+    least = max(SMALLEST_BUCKET * len(given_N) / config.num_buckets, config.min_count)
+    size = max(bucket_rows(rows_U, config.num_buckets), least)
     is_own_U = rows_U >= size
     gap_U = np.cumsum(is_own_U)  # values between two that are buckets of their own, numbered by the lower one
     others_U = np.where(is_own_U, 0, rows_U)
@@ -105,7 +108,7 @@ def bucket_edges(given_N: np.ndarray, config: FeaturesConfig) -> np.ndarray:
     before_U = np.cumsum(others_U) - others_U - (np.cumsum(others_G) - others_G)[gap_U]
     parts_U = np.maximum(np.floor(others_G / size + 1e-6), 1)[gap_U]
     part_U = 1 + np.floor(before_U * parts_U / np.maximum(others_G[gap_U], 1))
-    part_U[is_own_U | (others_G[gap_U] < config.min_count)] = 0
+    part_U[is_own_U | (others_G[gap_U] < least)] = 0
     gap_U[(gap_U == 0) & (part_U == 0)] = 1  # nothing is below: to the value above
     begins_U = (np.diff(gap_U) != 0) | (np.diff(part_U) != 0)
     return value_U[1:][begins_U]

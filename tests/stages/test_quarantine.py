@@ -13,7 +13,11 @@ from stages.quarantine import QUARANTINE_DIR, check_share
     ("rule", "value", "words"),
     [
         ("int64", "17999999999999999000", "it does not fit int64; declare the column as string"),
-        ("exact", "9007199254740992.0", "a float so large may have been another number before it was rounded; write whole numbers"),
+        (
+            "exact",
+            "9007199254740992.0",
+            "a float so large may have been another number before it was rounded; write whole numbers",
+        ),
         ("finite", "1e39", "infinite, NaN, or more than float32 holds, 3.4e38; list what stands for a missing value in missing"),
         ("dtype", "12 EUR", "written in another way? see format .of times., source.format.decimal and thousands, and missing"),
     ],
