@@ -56,12 +56,13 @@ def edges(column: pd.Series) -> np.ndarray:
     """Frequent values are buckets of their own; the runs of values between them are cut evenly."""
     counts = column.dropna().astype(np.float32).value_counts().sort_index()
     least = max(len(column.dropna()) / NUM_BUCKETS / 4, MIN_COUNT)
-    size, frequent_values = len(column.dropna()) / NUM_BUCKETS, 0
-    for rows in sorted(counts, reverse=True):
-        if rows < size or frequent_values == NUM_BUCKETS - 1:
+    most_first = sorted(counts, reverse=True)
+    size = 0.0
+    for taken in range(min(NUM_BUCKETS, len(most_first))):
+        even = sum(most_first[taken:]) / (NUM_BUCKETS - taken)
+        if most_first[taken] < even:
+            size = even
             break
-        frequent_values += 1
-        size = sum(sorted(counts)[: len(counts) - frequent_values]) / (NUM_BUCKETS - frequent_values)
     size = max(size, least)
     frequent_value = counts >= size
     found: list[float] = []
