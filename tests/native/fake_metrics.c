@@ -43,7 +43,7 @@ void TRITONSERVER_ParameterDelete(Label* label) { free(label); }
 Error* TRITONSERVER_MetricFamilyNew(MetricFamily** family, int kind, const char* name, const char* description) {
     MAY_FAIL;
     pthread_mutex_lock(&lock);
-    CHECK(kind == KIND_COUNTER && families_count < MOST_SERIES);
+    CHECK((kind == KIND_COUNTER || kind == KIND_GAUGE) && families_count < MOST_SERIES);
     *family = &families[families_count++];
     snprintf((*family)->name, sizeof(*family)->name, "%s", name);
     pthread_mutex_unlock(&lock);
@@ -69,6 +69,14 @@ Error* TRITONSERVER_MetricIncrement(Metric* metric, double value) {
     MAY_FAIL;
     pthread_mutex_lock(&lock);
     metric->value += value;
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+Error* TRITONSERVER_MetricValue(Metric* metric, double* value) {
+    MAY_FAIL;
+    pthread_mutex_lock(&lock);
+    *value = metric->value;
     pthread_mutex_unlock(&lock);
     return NULL;
 }
