@@ -49,9 +49,10 @@ static const char* read_file(const char* folder, const char* name, Content* cont
         *content = (Content){content->name, bytes, size};
         return NULL;
     }
+    bool had_room = bytes;
     free(bytes);
-    if (!plain) return PROBLEM("%.256s is no file", name);
-    return PROBLEM(bytes ? "%.256s could not be read whole: it has another size than a moment ago" : "%.256s: out of memory",
+    if (!plain) return PROBLEM("%.256s is no file; export the model again", name);
+    return PROBLEM(had_room ? "%.256s could not be read whole: it has another size than a moment ago" : "%.256s: out of memory",
                    name);
 }
 
