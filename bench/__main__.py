@@ -10,7 +10,7 @@ import sys
 
 import torch
 
-from bench import memory, noop, quality, serving, simulate, train_gpu, train_resident, validate_encode
+from bench import memory, noop, quality, quality_tables, serving, simulate, train_gpu, train_resident, validate_encode
 from bench.parts import Part, run_parts
 from bench.table import JSON_PATH, TABLE_PATH
 
@@ -23,6 +23,7 @@ PARTS: dict[str, Part] = {
     "train_gpu": train_gpu.measure,
     "serving": serving.measure,
     "quality": quality.measure_sets,
+    "quality_tables": quality_tables.measure,
     "quality_large": quality.measure_large,
 }
 ORDER = [
@@ -39,6 +40,7 @@ ORDER = [
     "spike",
     "compare",
     "quality",
+    "quality_tables",
     "quality_large",
     "simulate",
 ]

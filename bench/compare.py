@@ -4,6 +4,11 @@ The same rows, the same graph, the same generators of load, on this machine's co
 A full run writes docs/benchmarks, docs/comparison.md and docs/comparison.svg; a shorter one, by its options, only prints.
 """
 
+if __name__ == "__main__":  # before matplotlib is imported
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 import argparse
 import signal
 import sys

@@ -53,12 +53,33 @@ def frequent(column: pd.Series) -> np.ndarray:
 
 
 def edges(column: pd.Series) -> np.ndarray:
-    given = column.dropna().to_numpy(dtype=np.float32)
-    inner = np.quantile(given, np.linspace(0, 1, NUM_BUCKETS + 1)[1:-1], method="higher")
-    found, above = np.unique(inner[inner > given.min()]), given[given > inner[-1]]
-    if len(above) >= MIN_COUNT and (given == inner[-1]).sum() * NUM_BUCKETS > len(given):
-        found = np.append(found, above.min())
-    return found
+    """Frequent values are buckets of their own; the runs of values between them are cut evenly."""
+    counts = column.dropna().astype(np.float32).value_counts().sort_index()
+    least = max(len(column.dropna()) / NUM_BUCKETS / 4, MIN_COUNT)
+    most_first = sorted(counts, reverse=True)
+    size = 0.0
+    for taken in range(min(NUM_BUCKETS, len(most_first))):
+        even = sum(most_first[taken:]) / (NUM_BUCKETS - taken)
+        if most_first[taken] < even:
+            size = even
+            break
+    size = max(size, least)
+    frequent_value = counts >= size
+    found: list[float] = []
+    for _, run in counts.groupby(frequent_value.cumsum()):
+        own = run.index[:1] if run.iloc[0] >= size else run.index[:0]
+        others = run.iloc[len(own) :]
+        if len(own):
+            found.append(own[0])
+        if others.sum() >= least:
+            parts = max(int(others.sum() / size + 1e-6), 1)
+            part = (parts * (others.cumsum() - others) // others.sum()).astype(int)
+            found += list(others.index[np.r_[True, part.to_numpy()[1:] != part.to_numpy()[:-1]]])
+        elif not len(own):
+            found.append(counts.index[0])  # too few below the first frequent value: they go with it
+    if counts[counts.index < (counts.index[frequent_value][0] if frequent_value.any() else np.inf)].sum() < least:
+        found = found[:1] + [edge for edge in found[1:] if not (frequent_value.any() and edge == counts.index[frequent_value][0])]
+    return np.array(found[1:], dtype=np.float32)
 
 
 def text(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:

@@ -3,6 +3,11 @@
 `python -m bench.resident NUM_STEPS` reads params.yaml and data/encoded/ of the current folder and prints rows a second.
 """
 
+if __name__ == "__main__":  # before matplotlib is imported, which Lightning does
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 import json
 import sys
 import time

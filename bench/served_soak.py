@@ -3,6 +3,11 @@
 Also writes docs/soak.svg.
 """
 
+if __name__ == "__main__":  # before matplotlib is imported
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -16,6 +16,7 @@ from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import partitions
 from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, numbers, request_of, strings
 from contracts.tables.raw import read_images
+from serving.proxies import grpc_options
 from serving.server import EXPORTED
 from serving.settings import load_server_config
 from serving.trial import trial_server
@@ -63,7 +64,7 @@ def worth_of_images(url: str, declaration: Declaration) -> list[Figure]:
     ).head(SHOWN_ROWS)  # fmt: skip
     renamed = new.with_columns(pl.concat_str(pl.lit("never seen: "), creative).alias(creative))
     categorical, numeric = packed(renamed, declaration)
-    client, batch = grpc.InferenceServerClient(url), 128
+    client, batch = grpc.InferenceServerClient(url, channel_args=grpc_options(url)), 128
 
     def scored(pictures: np.ndarray | None) -> np.ndarray:
         parts = []

@@ -2,6 +2,11 @@
 
 `python -m bench.timed_stage NAME`, in the folder that holds params.yaml."""
 
+if __name__ == "__main__":  # before matplotlib is imported, which some stages do
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 import contextlib
 import json
 import sys

@@ -3,6 +3,8 @@ ARG IMAGE
 FROM ${IMAGE}
 
 USER root
+# ONNX Runtime would keep a device id and report to a host, from its first import on, which is below.
+ENV ORT_DISABLE_TELEMETRY=1
 # An environment of its own: the image's packages stay as NVIDIA tested them. Triton's Python backend does not look at
 # PYTHONPATH, it takes the packages of the first python3 on PATH. Ubuntu's venv has no pip, so the image's pip fills it.
 COPY serving.lock /opt/adclick/serving.lock

@@ -15,6 +15,7 @@ from tritonclient.grpc import service_pb2
 from loadtests.answers import Reply
 from loadtests.bodies import HEADER_LENGTH
 from loadtests.pool import Prepared
+from serving.proxies import grpc_options
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 PATH = "/v2/models/ctr/infer"
@@ -42,7 +43,7 @@ class GrpcAsker:
     _channel: grpc.Channel = field(init=False)
 
     def __post_init__(self) -> None:
-        self._channel = grpc.insecure_channel(self.host_port, options=CHANNEL_OPTIONS)
+        self._channel = grpc.insecure_channel(self.host_port, options=[*CHANNEL_OPTIONS, *grpc_options(self.host_port)])
         # requests are bytes already, so there is nothing to serialise
         self._infer = self._channel.unary_unary(METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString)
 

@@ -22,6 +22,7 @@ from loadtests.perf_analyzer_input import Key, Requests
 from loadtests.perf_analyzer_process import NeverBegan, finish
 from loadtests.samples import Window, within
 from serving.admin import AdminApi
+from serving.proxies import without_proxies
 from serving.secret import grpc_headers, http_headers
 
 FOLDER = Path(".venv-load/perf_analyzer")
@@ -147,7 +148,7 @@ class PerfAnalyzer:
         ]
 
     def _environment(self) -> dict[str, str]:
-        return os.environ | {"LD_LIBRARY_PATH": str(self.folder.resolve() / "lib")}
+        return without_proxies(os.environ) | {"LD_LIBRARY_PATH": str(self.folder.resolve() / "lib")}
 
 
 def installed(folder: Path) -> Path:

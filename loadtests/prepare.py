@@ -106,7 +106,7 @@ def as_strangers(tensors: Tensors, spec: RequestSpec) -> Tensors:
 def stranger(name: str, dtype: str, largest: float | None, max_length: int | None) -> str:
     """A creative's name that training has not seen, within its column's rules."""
     if dtype == "int":
-        return str(int(largest)) if largest is not None else f"9{name.lstrip('-').zfill(11)}"
+        return str(int(largest)) if largest is not None else f"9{name.lstrip('-')[-17:].zfill(11)}"  # fits int64
     return f"new {name}"[:max_length]
 
 
@@ -116,11 +116,11 @@ def ask(rng: np.random.Generator, drawn: list[Drawn], address: Address, digest: 
     num_rows = len(next(iter(tensors.values())))
     order = rng.permutation(num_rows)
     images = tensors.get(IMAGE)
-    sizes_N = None if images is None else np.array([len(image) for image in images[order, 0]])
+    sizes = [] if images is None else [np.array([len(image) for image in images[order, 0]])]
     probability_N, versions = np.empty(num_rows, dtype=np.float32), set()
     door = GrpcDoor(address)
     try:
-        for start, stop in pieces(num_rows, min(ASKED_ROWS, model.max_rows), sizes_N, model.max_request_bytes):
+        for start, stop in pieces(num_rows, min(ASKED_ROWS, model.max_rows), sizes, model.max_request_bytes):
             chosen = order[start:stop]
             found = door.infer({name: values[chosen] for name, values in tensors.items()}, digest, ATTEMPT_S)
             probability_N[chosen] = found.probability

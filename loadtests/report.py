@@ -4,6 +4,11 @@ Reads of a run's folder `summary.json` and `samples-*.npy` (see `loadtests.sampl
 `loadtests.observe`). What a run that was killed left behind is shown as far as it goes.
 """
 
+if __name__ == "__main__":  # before matplotlib is imported
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 import os
 import sys
 from collections.abc import Mapping

@@ -4,6 +4,11 @@ Writes `reports/load/<shape>/` (samples, summary.json, observed.jsonl, logs) and
 thresholds are kept, 1 if not, 130 after Ctrl-C. Nothing that it started is left.
 """
 
+if __name__ == "__main__":  # before matplotlib is imported
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 import signal
 import sys
 import time

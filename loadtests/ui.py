@@ -3,6 +3,11 @@
 The load begins when somebody presses Start, as often as they do. Nothing is judged. Ctrl-C ends all that was started.
 """
 
+if __name__ == "__main__":  # before matplotlib is imported
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 import signal
 import socket
 import sys

@@ -11,7 +11,8 @@ import tritonclient.http.aio as triton_http_aio
 
 from serving.client_batch import Tensors
 from serving.protocol_errors import own_errors
-from serving.protocols import CONNECTIONS, GRPC_OPTIONS, Address, Prediction, declared, infer_inputs, prediction
+from serving.protocols import CONNECTIONS, Address, Prediction, declared, infer_inputs, prediction
+from serving.proxies import proxy_variable
 
 
 class AsyncGrpcDoor:
@@ -19,18 +20,19 @@ class AsyncGrpcDoor:
 
     def __init__(self, address: Address) -> None:
         self._address = address
+        self._proxy = proxy_variable(address.host_port)
         self._client = triton_grpc_aio.InferenceServerClient(
-            address.host_port, ssl=address.tls, root_certificates=address.root_certificates, channel_args=GRPC_OPTIONS
+            address.host_port, ssl=address.tls, root_certificates=address.root_certificates, channel_args=address.grpc_options
         )
 
     async def config(self, timeout_s: float) -> dict[str, Any]:
-        with own_errors(str(self._address), timeout_s):
+        with own_errors(str(self._address), timeout_s, self._proxy):
             found = await self._client.get_model_config(self._address.model, as_json=True, client_timeout=timeout_s)
             return found["config"]
 
     async def infer(self, tensors: Tensors, digest: str, timeout_s: float) -> Prediction:
         inputs = infer_inputs(triton_grpc.InferInput, tensors)
-        with own_errors(str(self._address), timeout_s):
+        with own_errors(str(self._address), timeout_s, self._proxy):
             result = await self._client.infer(self._address.model, inputs, parameters=declared(digest), client_timeout=timeout_s)
             return prediction(result, tensors)
 

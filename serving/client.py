@@ -4,19 +4,22 @@
 """
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from tenacity import AsyncRetrying, Retrying
 
 from serving.async_protocols import AsyncGrpcDoor, AsyncHttpDoor
-from serving.client_batch import Batch, Images, batch_of
+from serving.client_batch import Batch, Images, Tensors, batch_of
 from serving.client_errors import (
     BrokenRows,
     DeadlineExceeded,
     RefusedRequest,
+    RefusedRow,
     ServerFailed,
     ServerUnavailable,
     StaleModel,
@@ -34,10 +37,12 @@ __all__ = [
     "DeadlineExceeded",
     "Prediction",
     "RefusedRequest",
+    "RefusedRow",
     "ServerFailed",
     "ServerUnavailable",
     "StaleModel",
 ]
+Answer = TypeVar("Answer")
 DOORS = {"grpc": GrpcDoor, "http": HttpDoor}
 ASYNC_DOORS = {"grpc": AsyncGrpcDoor, "http": AsyncHttpDoor}
 
@@ -78,14 +83,17 @@ class CtrClient(ClientSettings):
         Raises BrokenRows or ValueError before anything is sent; RefusedRequest, ServerUnavailable, DeadlineExceeded or
         ServerFailed after. There is an answer for all rows or for none.
         """
-        if not column_names(frame) or not len(frame):
-            return joined([])
-        deadline = self._deadline(deadline_s)
-        try:
-            return self._send(batch_of(self.served(deadline), frame, images, check), deadline)
-        except StaleModel:
-            self._served = None
-            return self._send(batch_of(self.served(deadline), frame, images, check), deadline)
+        return joined(self._answers(self._ask, frame, images, check, deadline_s))
+
+    def predict_apart(
+        self, frame: Any, images: Images | None = None, *, check: bool = True, deadline_s: float | None = None
+    ) -> tuple[Prediction, list[RefusedRow]]:
+        """As `predict`, but a row that the server refuses does not keep the others from their answer.
+
+        Its probability is NaN and its model version 0, and the list says why. Each such row costs a request.
+        """
+        found = self._answers(self._ask_apart, frame, images, check, deadline_s)
+        return joined([answer for answer, _ in found]), [refused for _, rows in found for refused in rows]
 
     def served(self, deadline: Deadline | None = None) -> ServedModel:
         """What the server publishes of its model; asked for once."""
@@ -99,12 +107,25 @@ class CtrClient(ClientSettings):
             known = self._served = served_model(retrying(Retrying, self.attempts, until)(config))
         return known
 
-    def _send(self, batch: Batch, deadline: Deadline) -> Prediction:
-        if len(batch.pieces) == 1:
-            return joined([self._ask(batch, *batch.pieces[0], deadline)])
-        futures = [self._threads.submit(self._ask, batch, start, stop, deadline) for start, stop in batch.pieces]
+    def _answers(
+        self, ask: Callable[..., Answer], frame: Any, images: Images | None, check: bool, deadline_s: float | None
+    ) -> list[Answer]:
+        """What `ask` gives of each piece of the frame, in order."""
+        if not column_names(frame) or not len(frame):
+            return []
+        deadline = self._deadline(deadline_s)
         try:
-            return joined([future.result(deadline.left()) for future in futures])
+            return self._send(ask, batch_of(self.served(deadline), frame, images, check), deadline)
+        except StaleModel:
+            self._served = None
+            return self._send(ask, batch_of(self.served(deadline), frame, images, check), deadline)
+
+    def _send(self, ask: Callable[..., Answer], batch: Batch, deadline: Deadline) -> list[Answer]:
+        if len(batch.pieces) == 1:
+            return [ask(batch, *batch.pieces[0], deadline)]
+        futures = [self._threads.submit(ask, batch, start, stop, deadline) for start, stop in batch.pieces]
+        try:
+            return [future.result(deadline.left()) for future in futures]
         except TimeoutError as error:  # of waiting for a thread, if it is not the client's own error
             raise error if isinstance(error, DeadlineExceeded) else deadline.exceeded() from None
         finally:
@@ -112,15 +133,35 @@ class CtrClient(ClientSettings):
                 future.cancel()
 
     def _ask(self, batch: Batch, start: int, stop: int, deadline: Deadline) -> Prediction:
-        tensors = batch.tensors(start, stop)
-
-        def infer() -> Prediction:
-            return self._door.infer(tensors, batch.digest, self._attempt_s(deadline))
-
         try:
-            return retrying(Retrying, self.attempts, deadline)(infer)
+            return self._infer(batch.tensors(start, stop), batch.digest, deadline)
         except RefusedRequest as refusal:
             raise refusal.moved(start) from None
+
+    def _ask_apart(self, batch: Batch, start: int, stop: int, deadline: Deadline) -> tuple[Prediction, list[RefusedRow]]:
+        """The answer for the piece's rows but those that are refused, one after the other."""
+        tensors, kept, refused = batch.tensors(start, stop), np.arange(stop - start), []
+        answer = unanswered(stop - start)
+        while len(kept):
+            try:
+                sent = {name: values[kept] for name, values in tensors.items()} if refused else tensors
+                found = self._infer(sent, batch.digest, deadline)
+                answer.probability[kept], answer.model_version[kept] = found.probability, found.model_version
+                break
+            except RefusedRequest as refusal:
+                broken = refusal.broken_row(len(kept))
+                if broken is None:
+                    raise
+                place = int(kept[broken.row])
+                refused.append(replace(broken, row=start + place, sentence=str(refusal.moved(start + place - broken.row))))
+                kept = np.delete(kept, broken.row)
+        return answer, sorted(refused, key=lambda row: row.row)
+
+    def _infer(self, tensors: Tensors, digest: str, deadline: Deadline) -> Prediction:
+        def infer() -> Prediction:
+            return self._door.infer(tensors, digest, self._attempt_s(deadline))
+
+        return retrying(Retrying, self.attempts, deadline)(infer)
 
 
 class AsyncCtrClient(ClientSettings):
@@ -196,6 +237,11 @@ class AsyncCtrClient(ClientSettings):
                 return await retrying(AsyncRetrying, self.attempts, deadline)(infer)
             except RefusedRequest as refusal:
                 raise refusal.moved(start) from None
+
+
+def unanswered(num_rows: int) -> Prediction:
+    """NaN of no model."""
+    return Prediction(probability=np.full(num_rows, np.nan, dtype=np.float32), model_version=np.zeros(num_rows, dtype=np.int64))
 
 
 def joined(predictions: list[Prediction]) -> Prediction:

@@ -53,12 +53,14 @@ def batch_of(model: ServedModel, frame: Any, images: Images | None, check: bool)
     )
     floats = [packed[c.name].to_numpy() for c in request.numeric]
     per_row = None if images is None else images_of(model, rows, images)
-    sizes_N = None if per_row is None else np.array([len(image) for image in per_row])
+    texts = packed.select(c.name for c in request.categorical)
+    sizes = [text_sizes(texts)] if texts.width else []
+    sizes += [] if per_row is None else [np.array([len(image) for image in per_row])]
     return Batch(
-        texts=packed.select(c.name for c in request.categorical),
+        texts=texts,
         floats_NM=np.stack(floats, axis=1) if floats else np.empty((len(rows), 0), dtype=np.float32),
         images=per_row,
-        pieces=pieces(len(rows), model.max_rows, sizes_N, model.max_request_bytes),
+        pieces=pieces(len(rows), model.max_rows, sizes, model.max_request_bytes),
         digest=request.digest,
     )
 
@@ -91,13 +93,20 @@ def _checked_image(creative: str, image: Any, max_bytes: int) -> bytes:
     return bytes(image)
 
 
-def pieces(num_rows: int, max_rows: int, sizes_N: np.ndarray | None, max_bytes: int) -> list[tuple[int, int]]:
-    """Cut rows into requests of at most `max_rows` rows and `max_bytes` of images, as few as there can be in order."""
-    if sizes_N is None:
+def text_sizes(texts: pl.DataFrame) -> np.ndarray:
+    """Bytes of the strings of each row."""
+    return texts.select(pl.sum_horizontal(pl.all().str.len_bytes().cast(pl.Int64))).to_series().to_numpy()
+
+
+def pieces(num_rows: int, max_rows: int, sizes: list[np.ndarray], max_bytes: int) -> list[tuple[int, int]]:
+    """Cut rows into requests of at most `max_rows` rows and `max_bytes` of each of `sizes` [N], in order and as few as can be."""
+    heavy = [sizes_N for sizes_N in sizes if sizes_N.max(initial=0) * max_rows > max_bytes]
+    if not heavy:
         return [(start, min(start + max_rows, num_rows)) for start in range(0, num_rows, max_rows)]
-    ends, found, start = np.concatenate([[0], np.cumsum(sizes_N)]), [], 0
+    all_ends = [np.concatenate([[0], np.cumsum(sizes_N)]) for sizes_N in heavy]
+    found, start = [], 0
     while start < num_rows:
-        fitting = int(np.searchsorted(ends, ends[start] + max_bytes, side="right")) - 1
+        fitting = min(int(np.searchsorted(ends, ends[start] + max_bytes, side="right")) - 1 for ends in all_ends)
         stop = min(max(fitting, start + 1), start + max_rows, num_rows)
         found.append((start, stop))
         start = stop

@@ -13,10 +13,12 @@ from contracts.dataset.source import Format
 from contracts.serving.request import RequestSpec
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.contract import Contract
+from contracts.tables.number_cells import without_decimal256
 from serving.client_errors import BrokenRows
-from serving.triton.refusal import refused_value
+from serving.triton.refusal import FITS_INT64, bound, refused_value
 
 SHOWN_VALUES = 8  # of the allowed ones that a message lists
+HELD_EXACTLY = "a float below 2^53 (float32: 2^24), since larger ones may have been other numbers; send whole numbers or text"
 NO_RULES = {"nullable": True, "min": None, "max": None, "values": None, "pattern": None, "max_length": None}
 
 
@@ -73,12 +75,25 @@ def _as_text(cells: pl.Series) -> pl.Series:
 
 def _as_series(frame: Any, name: str) -> pl.Series:
     try:
-        if isinstance(frame, pa.Table | pa.RecordBatch):
-            return pl.Series(name, frame.column(name))
-        return pl.from_pandas(frame[name]).alias(name)
+        is_arrow = isinstance(frame, pa.Table | pa.RecordBatch)
+        cells = frame.column(name) if is_arrow else _of_pandas(frame[name])
+        return pl.from_arrow(without_decimal256(pa.table({name: cells}))).to_series().alias(name)
     except (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"column '{name}' holds what no column can ({reason}); give it one type") from None
+
+
+def _of_pandas(cells: Any) -> pa.Array | pa.ChunkedArray:
+    try:
+        return pa.array(cells, from_pandas=True)
+    except OverflowError:  # whole numbers of Python's own, one of them longer than 64 bits
+        return pa.array([_spelt(cell) for cell in cells.where(cells.notna(), None)], pa.string())
+
+
+def _spelt(cell: Any) -> str | None:
+    if not isinstance(cell, int | str | None):
+        raise TypeError(f"whole numbers beside {type(cell).__name__}")
+    return None if cell is None else str(cell)
 
 
 def contract_for(columns: tuple[Column, ...]) -> Contract:
@@ -132,9 +147,11 @@ def expectation(column: Column, rule: str) -> str:
         return kinds.get(column.dtype) or f"a time {f'written as {column.format}' if column.format else 'in ISO 8601'}"
     return {
         "not_null": "a value is required",
+        "int64": FITS_INT64,
+        "exact": HELD_EXACTLY,
         "finite": "a finite number",
-        "min": f"at least {column.min:g}" if column.min is not None else "",
-        "max": f"at most {column.max:g}" if column.max is not None else "",
+        "min": f"at least {bound(column.min)}" if column.min is not None else "",
+        "max": f"at most {bound(column.max)}" if column.max is not None else "",
         "pattern": f"text that matches {column.pattern}",
         "max_length": f"at most {column.max_length} characters",
     }.get(rule, "the declaration says more")

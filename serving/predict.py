@@ -1,7 +1,7 @@
 """`python -m serving.predict ROWS.csv`: scores a CSV, TSV (.gz, .xz, ... too) or Parquet file with the served model.
 
-Same contract as in training: broken rows go to `<output>.quarantine.csv`, each with its column, rule and value. Memory
-is bounded. Output files appear whole or not at all.
+Same contract as in training: broken rows go to `<output>.quarantine.csv`, each with its column, rule and value, and so do
+those that the server refuses. Memory is bounded. Output files appear whole or not at all.
 """
 
 import argparse
@@ -14,7 +14,8 @@ import polars as pl
 from tqdm import tqdm
 
 from contracts.tables.chunk import ROW
-from serving.client import CtrClient, ServerFailed
+from contracts.tables.rejected import REJECTED, VALUE_CHARS
+from serving.client import CtrClient, RefusedRow, ServerFailed
 from serving.client_settings import PROTOCOLS
 from serving.entry import run
 from serving.predict_input import (
@@ -44,7 +45,7 @@ def main() -> None:
             rows = declared_rows(args.rows, declaration, digests, model.request)
         images = None
         if args.images is not None:
-            images = ImageFolder(args.images, model.max_image_bytes)
+            images = ImageFolder(args.images, model.max_image_bytes, model.max_image_pixels)
         with opened(args.output) as (scored, rejected):
             counts = score(rows, client, images, scored, rejected)
     for name, reason in (images.unusable if images is not None else {}).items():
@@ -92,14 +93,33 @@ def score(
     with tqdm(desc="predict", unit="row", unit_scale=True, disable=None) as bar:
         for chunk in rows.chunks:
             good, bad = rows.contract.check(chunk)
-            answer = client.predict(good, images, check=False)
+            answer, refused = client.predict_apart(good, images, check=False)
             columns = [pl.col(ROW).alias("row"), *([] if rows.key is None else [rows.key])]
             found = {"p_click": pl.Series(answer.probability), "model_version": pl.Series(answer.model_version)}
-            scored.write(good.select(columns).with_columns(**found))
+            answered = ~pl.int_range(len(good), eager=True).is_in([row.row for row in refused])
+            scored.write(good.select(columns).with_columns(**found).filter(answered))
+            bad = pl.concat([bad, refused_rows(good, refused)]).sort("row")
             rejected.write(bad)
-            counts.update(raw=len(chunk), clean=len(good), rejected=len(bad))
+            counts.update(raw=len(chunk), clean=int(answered.sum()), rejected=len(bad))
             bar.update(len(chunk))
+    if counts["raw"] != counts["clean"] + counts["rejected"]:
+        raise AssertionError(f"rows do not add up: {dict(counts)}")
     return counts
+
+
+def refused_rows(rows: pl.DataFrame, refused: list[RefusedRow]) -> pl.DataFrame:
+    """The rows that the server refused, as REJECTED."""
+    values = [str(rows[one.column][one.row]) if one.column in rows.columns else None for one in refused]
+    return pl.DataFrame(
+        {
+            "row": rows[ROW].gather([one.row for one in refused]),
+            "column": [one.column for one in refused],
+            "rule": [one.rule for one in refused],
+            "value": [None if value is None else value[:VALUE_CHARS] for value in values],
+            "num_broken": [1] * len(refused),
+        },
+        schema=REJECTED,
+    )
 
 
 def summary(rows: Path, output: Path | None, counts: Counter[str]) -> str:

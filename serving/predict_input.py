@@ -7,6 +7,7 @@ a decimal point; further columns are ignored. With the data set's declaration it
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from serving.client_rows import contract_for, needed_columns
 
 RAW_DIR = Path("data/raw")  # holds the side tables that a declaration's joins name
 WRITTEN = ("row", "p_click", "model_version")  # columns of the output that a key cannot be called
+SERVED_FORMATS = ("PNG", "JPEG")
 IMAGE_FILES = ("**/*.png", "**/*.jpg", "**/*.jpeg")
 
 
@@ -105,11 +107,11 @@ def _with_only(names: list[str], first: Chunk, rest: Iterator[Chunk]) -> Iterato
 class ImageFolder(Mapping[str, bytes]):
     """Images by creative id, the file's name without suffix; read when asked for. `unusable`: file -> what is wrong."""
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, max_pixels: int) -> None:
         self._paths = {path.stem: path for path in matching(folder, IMAGE_FILES)}
         if not self._paths:
             raise ValueError(f"{folder} holds no .png, .jpg or .jpeg file; correct --images")
-        self._max_bytes = max_bytes
+        self._max_bytes, self._max_pixels = max_bytes, max_pixels
         self._checked: set[str] = set()
         self.unusable: dict[str, str] = {}
 
@@ -122,12 +124,22 @@ class ImageFolder(Mapping[str, bytes]):
             self._checked.add(creative)
             try:
                 check_image(content)
-                if len(content) > self._max_bytes:
-                    raise ValueError(f"{len(content)} bytes, the server takes at most {self._max_bytes}")
+                self._check_served(content)
             except (Image.DecompressionBombError, ValueError, OSError, SyntaxError) as error:
                 self.unusable[path.name] = " ".join(str(error).split())
                 raise KeyError(creative) from None
         return content
+
+    def _check_served(self, content: bytes) -> None:
+        """Raise ValueError for an image that the server would refuse, with the row that shows it."""
+        if len(content) > self._max_bytes:
+            raise ValueError(f"{len(content)} bytes, the server takes at most {self._max_bytes}")
+        with Image.open(BytesIO(content)) as header:
+            kind, (width, height) = header.format, header.size
+        if kind not in SERVED_FORMATS:
+            raise ValueError(f"a {kind} image, the server takes {' and '.join(SERVED_FORMATS)}")
+        if width * height > self._max_pixels:
+            raise ValueError(f"{width} x {height} pixels, the server takes at most {self._max_pixels} in all")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._paths)

@@ -13,6 +13,7 @@ import urllib3.exceptions
 from tritonclient.utils import InferenceServerException
 
 from serving.client_errors import (
+    TOO_MUCH,
     DeadlineExceeded,
     RefusedRequest,
     ServerFailed,
@@ -24,23 +25,25 @@ REQUEST_ID = re.compile(r"^\[request id: [^\]]*\] ")  # Triton writes it before 
 STALE = (  # the first and the last in the words of serving/triton/packed_request.py, the other in Triton's
     "was made for another declaration",
     "batch-size must be <=",
-    "a request; send fewer rows",
+    TOO_MUCH,
 )
 DEAD_PROCESS = "is not healthy"  # Triton's words for a Python model whose process has died; the watchdog starts another
 REFUSED = ("INVALID_ARGUMENT", "400")
 BUSY = ("UNAVAILABLE", "429", "502", "503")
 LATE = ("DEADLINE_EXCEEDED", "504")
 NO_HTTP = "{} speaks no HTTP; is it the port of gRPC?"
+NOT_CONNECTED = ("last error: ", "resolving ", "Socket closed")  # gRPC's words, not a server's
+PROXY = "; the way there leads through the proxy that {} names: unset it, or add the host to no_proxy"
 UNTRUSTED = (urllib3.exceptions.SSLError, aiohttp.ClientSSLError)
 
 
 @contextmanager
-def own_errors(server: str, timeout_s: float) -> Iterator[None]:
-    """Raise the libraries' errors as ours; `server` is how the messages call it."""
+def own_errors(server: str, timeout_s: float, proxy: str | None = None) -> Iterator[None]:
+    """Raise the libraries' errors as ours; `server` is how the messages call it, `proxy` the variable of the proxy before it."""
     try:
         yield
     except InferenceServerException as error:
-        raise _of_triton(error, server, timeout_s) from None
+        raise _of_triton(error, server, timeout_s, "" if proxy is None else PROXY.format(proxy)) from None
     except urllib3.exceptions.NewConnectionError as error:  # a ConnectTimeoutError as well
         raise ServerUnavailable(f"{server} is not available: {_reason(error)}") from None
     except urllib3.exceptions.ConnectTimeoutError:
@@ -68,18 +71,19 @@ def http_failure(status: int, body: bytes) -> InferenceServerException:
     return InferenceServerException(text, status=str(status))
 
 
-def _of_triton(error: InferenceServerException, server: str, timeout_s: float) -> Exception:
+def _of_triton(error: InferenceServerException, server: str, timeout_s: float, advice: str) -> Exception:
     status = (error.status() or "").removeprefix("StatusCode.")
     text = REQUEST_ID.sub("", error.message() or "no reason given").strip().split("\n")[0]
     if status in REFUSED:
         return StaleModel(text) if any(sign in text for sign in STALE) else RefusedRequest(text)
     if status in LATE:
-        return DeadlineExceeded(f"{server} did not answer within {timeout_s:.3g} s")
+        return DeadlineExceeded(f"{server} did not answer within {timeout_s:.3g} s{advice}")
     if status in BUSY or DEAD_PROCESS in text:
         # gRPC: "failed to connect to all addresses; last error: UNKNOWN: ipv4:...: Failed to connect ...: Connection refused"
+        connected = not any(sign in text for sign in NOT_CONNECTED)
         text = text.rpartition(": ")[2] if "last error" in text else text
-        hint = "; is it the port of gRPC?" if text == "Socket closed" else ""
-        return ServerUnavailable(f"{server} is not available: {text}{hint}")
+        advice = "" if connected else advice or ("; is it the port of gRPC?" if text == "Socket closed" else "")
+        return ServerUnavailable(f"{server} is not available: {text}{advice}")
     return ServerFailed(f"{server} failed: {text}")
 
 

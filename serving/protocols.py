@@ -20,6 +20,7 @@ from contracts.serving.request import MODEL_VERSION, PROBABILITY
 from serving.client_batch import Tensors
 from serving.client_errors import ServerFailed
 from serving.protocol_errors import http_failure, own_errors
+from serving.proxies import grpc_options, proxy_variable
 
 DEFAULT_PORTS = {"grpc": 8001, "http": 8000}
 GRPC_OPTIONS = [
@@ -48,6 +49,11 @@ class Address:
     def http_url(self) -> str:
         return f"http{'s' if self.tls else ''}://{self.host_port}"
 
+    @property
+    def grpc_options(self) -> list[tuple[str, int]]:
+        """Arguments of a channel to it."""
+        return [*GRPC_OPTIONS, *grpc_options(self.host_port)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
@@ -65,17 +71,18 @@ class GrpcDoor:
 
     def __init__(self, address: Address) -> None:
         self._address = address
+        self._proxy = proxy_variable(address.host_port)
         self._client = triton_grpc.InferenceServerClient(
-            address.host_port, ssl=address.tls, root_certificates=address.root_certificates, channel_args=GRPC_OPTIONS
+            address.host_port, ssl=address.tls, root_certificates=address.root_certificates, channel_args=address.grpc_options
         )
 
     def config(self, timeout_s: float) -> dict[str, Any]:
-        with own_errors(str(self._address), timeout_s):
+        with own_errors(str(self._address), timeout_s, self._proxy):
             return self._client.get_model_config(self._address.model, as_json=True, client_timeout=timeout_s)["config"]
 
     def infer(self, tensors: Tensors, digest: str, timeout_s: float) -> Prediction:
         inputs = infer_inputs(triton_grpc.InferInput, tensors)
-        with own_errors(str(self._address), timeout_s):
+        with own_errors(str(self._address), timeout_s, self._proxy):
             result = self._client.infer(self._address.model, inputs, parameters=declared(digest), client_timeout=timeout_s)
             return prediction(result, tensors)
 

@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.local_libraries import NO_TELEMETRY
 from serving.triton.environment import ONNXRUNTIME
 
 BACKEND = Path("adclick/libtriton_adclick.so")  # our own, built from serving/native by `make serve`
@@ -139,4 +140,5 @@ def _environment(venv: Path, libraries: list[Path]) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",  # released versions are never written to
         "PYTHONNOUSERSITE": "1",
         "OMP_NUM_THREADS": "1",
+        **NO_TELEMETRY,  # the backend in C opens a session too
     }

@@ -10,7 +10,7 @@ from contracts.dataset.columns import Column
 from contracts.serving.request import CATEGORICAL, NUMERIC, RequestSpec
 from serving.client_errors import ServerFailed
 
-MAX_IMAGE_BYTES, MAX_REQUEST_BYTES = 1 << 20, 2 << 20  # of servers that do not publish theirs
+MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, MAX_REQUEST_BYTES = 1 << 20, 1 << 22, 2 << 20  # of servers that do not publish theirs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,8 @@ class ServedModel:
     request: RequestSpec
     max_rows: int  # a request
     max_image_bytes: int  # of one encoded creative
-    max_request_bytes: int  # of all images of a request together
+    max_image_pixels: int  # width times height
+    max_request_bytes: int  # of all strings of a request together, and of all its images
 
 
 def served_model(config: dict[str, Any]) -> ServedModel:
@@ -40,6 +41,7 @@ def served_model(config: dict[str, Any]) -> ServedModel:
             request=request,
             max_rows=int(config["max_batch_size"]),
             max_image_bytes=int(published.get("max_image_bytes", MAX_IMAGE_BYTES)),
+            max_image_pixels=int(published.get("max_image_pixels", MAX_IMAGE_PIXELS)),
             max_request_bytes=int(published.get("max_request_bytes", MAX_REQUEST_BYTES)),
         )
     except KeyError as error:

@@ -39,6 +39,7 @@ VENV = Path(".venv-serving")
 POLL_S = 0.05
 KILL_AFTER_S = 0.5  # beyond Triton's own time to finish
 MAX_CRASHES, WITHIN_S = 3, 60.0  # so many ends of its own in that time, and Triton is not started again
+NO_GPU_METRICS = "--allow-gpu-metrics=false"  # this server's models use no GPU, and DCGM would log to /var/log/nv-hostengine.log
 HARMLESS = "CudaDriverHelper"  # an error that Triton reports on every machine without a GPU
 LOG_LINE = re.compile(r'^[EW]\d{4} [\d:.]+ \d+ [\w.]+:\d+\] "?(.*?)"?$')
 
@@ -82,7 +83,7 @@ class TritonServer:
             )
             shared_memory = f"--backend-config=python,shm-region-prefix-name={self._shared_memory}"
             models = store.models(self.version)
-            self._start(runtime, [*triton_arguments(config, paths, models, secret), shared_memory])
+            self._start(runtime, [*triton_arguments(config, paths, models, secret), shared_memory, NO_GPU_METRICS])
             self._wait_ready()
         except BaseException:
             self.stop()

@@ -30,7 +30,7 @@ FEATURES_PATH = Path("artifacts/features.json")
 OUT_DIR = Path("data/encoded")
 BATCH_ROWS = 1 << 17
 AT_ONCE = 2  # splits encoded side by side, while images are decoded
-SPEC_KEYS = ("categorical", "dense", "creative", "num_creatives", "image_size")
+SPEC_KEYS = ("categorical", "dense", "numbers", "creative", "creative_field", "num_creatives", "image_size")
 
 
 def main() -> None:

@@ -6,6 +6,11 @@ data/truth/. Writes data/predictions/test.parquet, reports/metrics.json, reports
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before matplotlib is imported
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,7 @@ from stages.evaluation.calibration import calibration_curve
 from stages.evaluation.config import EvaluateConfig, check_evaluation
 from stages.evaluation.curves import calibration_table, gain_table, roc_table, slice_table
 from stages.evaluation.plots import plot_calibration, plot_ranking, plot_slices
+from stages.evaluation.shortfall import shortfall
 from stages.evaluation.slices import Slice, auto_slices, build_slice
 from stages.evaluation.style import UNITS
 from stages.evaluation.summary import MODEL, ORACLE, RIVAL, summarise
@@ -51,11 +57,14 @@ def main() -> None:
     p_true, truth_note = match_truth(test_df, declaration.key, TRUTH_DIR)
     evaluation, label = judge(cfg, declaration, test_df, predictions, p_true)
     evaluation["truth"] = {"known": p_true is not None, "note": truth_note}
+    evaluation["shortfall"] = shortfall(evaluation)
     write_json(EVALUATION_PATH, evaluation)
     write_json(METRICS_PATH, headline_metrics(evaluation))
     shown = predictions if p_true is None else {**predictions, ORACLE: p_true}
     write_plots(PLOTS_DIR, label, shown, evaluation)
     print(summary_line(evaluation))
+    if evaluation["shortfall"] is not None:
+        print(f"evaluate: {evaluation['shortfall']}")
 
 
 def judge(

@@ -74,12 +74,16 @@ def describe(
     inputs = [{"name": p.name, "kind": "categorical" if isinstance(p, Vocabulary) else "numeric"} for p in parts]
     if creatives is not None and all(p.name != declaration.creative.name for p in parts):
         inputs.append({"name": declaration.creative.name, "kind": "categorical"})
+    creative = None if creatives is None else declaration.creative.name
+    creative_field = creative if creative in {part.name for part in parts} else None
     return {
         "declaration": declaration.digest,
         "inputs": inputs,
         "categorical": fields,
         "dense": dense_names(parts),
+        "numbers": [{"name": part.name, "knots": list(part.knots)} for part in parts if isinstance(part, Scale)],
         "creative": creatives is not None,
+        "creative_field": creative_field,
         "num_creatives": len(creatives or ()),
         "image_size": image_size,
     }

@@ -6,6 +6,11 @@ artifacts/export/manifest.json.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before matplotlib is imported
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -47,6 +52,8 @@ def main() -> None:
         partial.write_text(page, encoding="utf-8")
     write_json(REVISION_PATH, git_revision())  # beside the outputs, and none of DVC's
     print(f"report: {CARD_PATH}, {len(page.encode()) / 1024:,.0f} KiB")
+    if reports["evaluation"]["shortfall"] is not None:
+        print(f"report: {reports['evaluation']['shortfall']}")
 
 
 def training_figure(curves: dict[str, Any], kept_step: int | None) -> str | None:

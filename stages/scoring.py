@@ -5,25 +5,30 @@ this, so they give the same probabilities to the last bit.
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import polars as pl
 import pyarrow.parquet as pq
 from onnx import numpy_helper
 
+from contracts.local_libraries import onnx_runtime
 from contracts.tables.images import to_pixels
 from stages.features.apply import Encoded, Encoder
 from stages.files import read_json, sha256_file
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 RANKER_ROWS = 4096  # every call to the ranker has this many rows, padded: kernels round by batch size
 NUM_THREADS = 2
 BATCH_ROWS = 1 << 17
 
 
-def open_session(path: Path) -> ort.InferenceSession:
+def open_session(path: Path) -> "ort.InferenceSession":
     """The graph on one thread, without ORT's warning that creative_emb has a default that may be overridden."""
+    ort = onnx_runtime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3

@@ -3,6 +3,11 @@
 A killed training goes on where its last checkpoint stands, and ends with the same bytes as one that was not killed.
 """
 
+if __name__ == "__main__":  # before matplotlib is imported, which Lightning does
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 import math
 import shutil
 from dataclasses import asdict

@@ -1,12 +1,17 @@
 """Fixtures that tests of several folders share, and markers with the reasons to skip."""
 
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from shutil import which
 
 import pytest
 import torch
 
+from contracts.local_libraries import NO_TELEMETRY, keep_matplotlib_here
+from tests.native.programs import MEMORY, THREADS, ways
+from tests.privacy.watched import why_not
 from tests.stages.declared_worlds import DECLARATIONS, write_declared
 from tests.stages.exported_world import export_small_model
 
@@ -16,13 +21,24 @@ PERF_ANALYZER = SERVING.with_name(".venv-load") / "perf_analyzer"
 NO_TRITON = "there is no Triton in .venv-serving; run `make test`, which installs it"
 NO_PERF_ANALYZER = "there is no perf_analyzer in .venv-load; run `make test`, which installs it"
 NO_GPU = "there is no NVIDIA GPU here, or torch is not built for one"
+NO_GCC = (
+    "gcc with the sanitizers {} and libcrypto.so.3 are not all here; "
+    "install what is missing (Debian, Ubuntu: apt-get install gcc libc6-dev libssl3)"
+)
 NO_LOCUST = "there is no Locust in .venv-load; run `make test`, which installs it"
+NO_COMPILER = "there is no C compiler on this machine; apt-get install gcc"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.update(NO_TELEMETRY)  # before a test's file is imported, which may import what it concerns
+    keep_matplotlib_here()
     config.addinivalue_line("markers", "triton: runs real Triton out of .venv-serving, which `make test` installs")
     config.addinivalue_line("markers", "perf_analyzer: runs NVIDIA's perf_analyzer out of .venv-load, which `make test` installs")
+    config.addinivalue_line("markers", "compiler: compiles parts of serving/native with the machine's C compiler")
     config.addinivalue_line("markers", "gpu: trains on an NVIDIA GPU")
+    config.addinivalue_line("markers", "native: compiles the C parts by gcc with the address and undefined sanitizers")
+    config.addinivalue_line("markers", "native_threads: compiles the C parts by gcc with the thread sanitizer")
+    config.addinivalue_line("markers", "slow: takes minutes; run by `make test-slow`, and by nothing else")
     config.addinivalue_line("markers", "load: runs the load tests' own Python, .venv-load, which `make test` installs")
 
 
@@ -33,6 +49,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(NO_PERF_ANALYZER)
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip(NO_GPU)
+    if item.get_closest_marker("compiler") and which("cc") is None:
+        pytest.skip(NO_COMPILER)
+    for marker, sanitizer in (("native", MEMORY), ("native_threads", THREADS)):
+        if item.get_closest_marker(marker) and ways(sanitizer) is None:
+            pytest.skip(NO_GCC.format(sanitizer))
     if item.get_closest_marker("load") and not LOCUST.is_file():
         pytest.skip(NO_LOCUST)
 
@@ -42,8 +63,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         NO_TRITON: "on real Triton",
         NO_LOCUST: "of load runs",
         NO_PERF_ANALYZER: "with perf_analyzer",
+        NO_COMPILER: "of C code",
         NO_GPU: "on a GPU",
+        NO_GCC.format(MEMORY): "of the C parts",
+        NO_GCC.format(THREADS): "of the C parts' threads",
     }
+    if (reason := why_not()) is not None:
+        left_out[reason] = "of what commands write and whom they turn to"
     for reason, what in left_out.items():
         skipped = [report for report in terminalreporter.stats.get("skipped", []) if reason in str(report.longrepr)]
         if skipped:

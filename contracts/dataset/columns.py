@@ -1,6 +1,8 @@
 """One column of a declaration: what it is called, what it is for, and which values it may hold."""
 
+import math
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
@@ -31,7 +33,7 @@ class Column:
     dtype: Dtype
     nullable: bool = False  # may the value be missing
     missing: tuple[str | int | float, ...] = ()  # what the source writes for a missing value, beside nothing at all
-    min: float | None = None  # smallest allowed value
+    min: float | None = None  # smallest allowed value; an int where no float is as much
     max: float | None = None  # largest allowed value
     values: tuple[str | int | float, ...] | None = None  # the only allowed values
     pattern: str | None = None  # regular expression that the whole value matches
@@ -53,6 +55,14 @@ class Column:
         if isinstance(given, dict | list | tuple) and any(isinstance(value, bool) for value in given):
             raise ValueError('YAML reads yes, no, true, false, on, off without quotes as a boolean; write "yes", "no"')
         return {str(key).strip(): value for key, value in given.items()} if isinstance(given, dict) else given
+
+    @field_validator("min", "max", mode="wrap")
+    @classmethod
+    def _exact_bound(cls, given: Any, as_float: Callable[[Any], float | None]) -> float | None:
+        bound = as_float(given)
+        if bound is not None and not math.isfinite(bound):
+            raise ValueError(f"a bound must be a finite number, got {bound}; leave it out where there is none")
+        return given if isinstance(given, int) and bound != given else bound
 
     @field_validator("pattern")
     @classmethod

@@ -17,12 +17,12 @@ class RepositoryConfig:
     instances: int = Field(ge=1, le=64)  # threads that answer `ctr`, and processes for what has to be looked at by Python
     ort_threads: int = Field(ge=1, le=64)  # of each instance
     max_queue_delay_us: int = Field(ge=0)  # microseconds a request waits for others to share its batch
-    max_queue_size: int = Field(ge=1)  # requests that may wait; while more do, they are refused
-    max_request_bytes: int = Field(ge=1024)  # of all strings of a request together, and of all its images
+    max_queue_size: int = Field(ge=1, le=2**31 - 1)  # requests that may wait; while more do, they are refused
+    max_request_bytes: int = Field(ge=1024, le=2**40)  # of all strings of a request together, and of all its images
     max_string_bytes: int = Field(ge=1)  # of one string, where its column declares no max_length
     max_image_bytes: int = Field(ge=64)  # of one encoded creative
     max_image_pixels: int = Field(ge=1)  # width times height, told before it is decoded
-    metrics_interval_s: float = Field(gt=0)  # between two additions to the Prometheus counters
+    metrics_interval_s: float = Field(ge=0.001, le=86400)  # between two additions to the Prometheus counters
     gpu_precision: Literal["FP32", "FP16"]  # of the ranker in the container packaging
 
 

@@ -4,8 +4,6 @@ It follows from the declaration alone, so a model that was trained anew, or that
 requests.
 """
 
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +11,10 @@ import polars as pl
 
 from contracts.dataset.columns import Column
 from contracts.dataset.declaration import Declaration
+from contracts.tables.spellings import FLOAT32_MAX, INT64_MAX, INT64_MIN, floats_of, wholes_of
 
 CATEGORICAL, NUMERIC, IMAGE = "categorical", "numeric", "creative_image"
 PROBABILITY, MODEL_VERSION = "probability", "model_version"
-LARGEST = 3.4028234663852886e38  # of float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,29 +55,40 @@ def numbers(values: pl.Series) -> pl.Series:
     return values.cast(pl.Float32).fill_null(float("nan"))
 
 
-def _numbers(markers: Iterable[object]) -> list[float]:
+def _marked(column: Column) -> list[int] | list[float]:
     """The missing markers that are numbers which a request can hold."""
-    found = []
-    for marker in markers:
-        with suppress(ValueError, TypeError):
-            found.append(float(marker))
-    return [number for number in found if abs(number) <= LARGEST]
+    if column.role != NUMERIC:  # texts, read exactly
+        return [number for number in wholes_of(column.missing) if INT64_MIN <= number <= INT64_MAX]
+    return [number for number in floats_of(column.missing) if abs(number) <= FLOAT32_MAX]
+
+
+def _bounds(column: Column) -> tuple[float, float]:
+    """The smallest and the largest number that a float of the column can be, declared or because no more fits."""
+    low, high = (INT64_MIN, INT64_MAX) if column.dtype == "int" else (-FLOAT32_MAX, FLOAT32_MAX)
+    return (
+        float(low if column.min is None else max(column.min, -FLOAT32_MAX)),
+        float(high if column.max is None else min(column.max, FLOAT32_MAX)),
+    )
 
 
 def column_rules(column: Column, used: bool, field: int | None) -> dict[str, Any]:
     """What the served model checks of a column, as plain JSON values.
 
     `used`: does the model look at it; `field`: its place among the ids that the encoder gives, None if it has none.
+    `low` and `high` bound the column where it comes as floats.
     """
+    low, high = _bounds(column)
     return {
         "name": column.name,
         "dtype": column.dtype,
         "nullable": column.nullable,
         "min": column.min,
         "max": column.max,
+        "low": low,
+        "high": high,
         "max_length": column.max_length,
         "missing": [str(marker) for marker in column.missing],
-        "missing_numbers": _numbers(column.missing),
+        "missing_numbers": _marked(column),
         "used": used,
         "field": field,
     }

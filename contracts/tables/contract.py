@@ -10,7 +10,7 @@ from contracts.dataset.declaration import Declaration
 from contracts.dataset.source import Format
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.joins import SideTable, short
-from contracts.tables.parsing import YEARS, derived, dtype_of, given, parsed, refuse_unreadable
+from contracts.tables.parsing import YEARS, derived, dtype_of, given, parsed, refuse_unreadable, unread_rules
 from contracts.tables.rejected import BROKEN, broken_rows, numbered, rejected, spread
 from contracts.tables.schema import schema_of, violations
 from contracts.tables.seen import SeenValues
@@ -34,7 +34,8 @@ class Contract:
         self.seen = {c.name: SeenValues() for c in self.columns if c.unique or c.role == "key"}
         self.num_matched = [0] * len(self.joins)
         instants = [c.derive_from for c in self.columns if c.derive_from is not None]
-        self.spelled_out = {*self.seen, *instants, *(side.join.key for side in self.joins)}
+        self.keys = {*self.seen, *(side.join.key for side in self.joins)}
+        self.spelled_out = {*self.keys, *instants}
 
     def check(self, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Clean rows (the columns, typed, then ROW) and rejected rows (REJECTED); together every row of the chunk."""
@@ -109,13 +110,14 @@ class Contract:
         }
 
     def _typed(self, cells: pl.DataFrame, columns: tuple[Column, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The columns with their types, and the places of cells that could not be read as such (rule `dtype`)."""
+        """The columns with their types, and the places of cells that could not be read as such and why."""
         sources = [c for c in columns if c.derive_from is None]
         present, values = {}, {}
         for column in sources:
             kind, fmt = cells.schema[column.name], self.formats[column.name]
             refuse_unreadable(column, kind)
-            present[column.name], values[column.name] = given(column, kind, fmt), parsed(column, kind, fmt)
+            present[column.name] = given(column, kind, fmt)
+            values[column.name] = parsed(column, kind, fmt, self._exactly(column))
         given_cells, typed = cells.select(**present), cells.select(**values)
         typed = typed.with_columns(_within_years(c) for c in sources if c.dtype == "datetime")
         wrong = [(c, (given_cells[c.name] & typed[c.name].is_null()).arg_true()) for c in sources]
@@ -124,8 +126,15 @@ class Contract:
         )
         instants = {c.name: c for c in sources}
         typed = typed.with_columns(derived(c, instants[c.derive_from]) for c in columns if c.derive_from is not None)
-        unparsed = [broken_rows(places, c.name, "label" if c.role == "label" else "dtype") for c, places in wrong if len(places)]
+        unparsed = [broken_rows(places, c.name, self._why(c, cells[c.name].gather(places))) for c, places in wrong if len(places)]
         return typed.select(c.name for c in columns), pl.concat([pl.DataFrame(schema=BROKEN), *unparsed])
+
+    def _exactly(self, column: Column) -> bool:
+        """Do the column's values name something, so that none may pass for another."""
+        return column.name in self.keys or (column.dtype in ("int", "string") and column.role != "numeric")
+
+    def _why(self, column: Column, unread: pl.Series) -> pl.Series:
+        return unread_rules(column, unread, self.formats[column.name], self._exactly(column))
 
     def _imageless(self, typed: pl.DataFrame, numbers: pl.Series) -> list[pl.DataFrame]:
         if self.images is None:

@@ -10,7 +10,8 @@ from contracts.dataset.columns import Column
 from contracts.dataset.source import Format, Join, SourceError
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.header import delimiter_advice
-from contracts.tables.parsing import given, parsed
+from contracts.tables.number_cells import ADVICE, as_text
+from contracts.tables.parsing import given, parsed, unread_rules
 from contracts.tables.reading import read_chunks
 
 KEY = "__key"  # the key as its column's type, so that 12, 12.0 and " 12" meet where it is an int; null where it is missing
@@ -25,7 +26,7 @@ class SideTable:
     key: Column
     key_format: Format  # how the rows write the key
     names: tuple[str, ...]  # the columns it brings
-    table: pl.DataFrame  # these as strings, and KEY
+    table: pl.DataFrame  # these as strings, floats as floats, and KEY
     sample: str | None  # one of its keys as it is written
     fmt: Format  # how its numbers are written: Parquet has numbers, which become text with a decimal point
 
@@ -57,11 +58,11 @@ def read_side_table(files: list[Path], folder: Path, join: Join, key: Column, ke
     if other is not None:
         differing = sorted(set(parts[other].columns) ^ set(parts[0].columns))
         raise SourceError(f"the files of the join '{join.files}' have not the same columns: {', '.join(differing)}")
-    table = pl.concat([part.select(parts[0].columns) for part in parts])
+    table = pl.concat(_alike([part.select(parts[0].columns) for part in parts], join))
     names = tuple(name for name in table.columns if name != join.key)
     if join.matched in names:
         raise SourceError(f"{files[0]} has a column '{join.matched}', the name that source.joins.matched gives to a new one")
-    sample = next(iter(table[join.key].drop_nulls().head(1)), None)
+    sample = next((str(value) for value in table[join.key].drop_nulls().head(1)), None)
     table = _keyed(files[0], table, join, key, _written(files, join)).select(*names, KEY).unique(maintain_order=True)
     repeated = table.filter(pl.col(KEY).is_duplicated())
     if repeated.height:
@@ -71,7 +72,7 @@ def read_side_table(files: list[Path], folder: Path, join: Join, key: Column, ke
 
 
 def typed_key(key: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
-    return pl.when(given(key, source, fmt)).then(parsed(key, source, fmt)).alias(KEY)
+    return pl.when(given(key, source, fmt)).then(parsed(key, source, fmt, exactly=True)).alias(KEY)
 
 
 def _chunks(path: Path, join: Join) -> list[Chunk]:
@@ -104,7 +105,25 @@ def _named(path: Path, chunk: Chunk, join: Join) -> pl.DataFrame:
         raise SourceError(f"{path} has two columns '{twice}' after source.joins.rename; choose another name")
     rows.columns = renamed
     _refuse_unknown(path, rows, [join.key], join)
-    return rows.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None)).cast(pl.String)
+    rows = rows.with_columns(cells.fill_nan(None) for cells in rows if cells.dtype.is_float())
+    return rows.with_columns(cells.cast(pl.String) for cells in rows if not cells.dtype.is_float())
+
+
+def _alike(parts: list[pl.DataFrame], join: Join) -> list[pl.DataFrame]:
+    """The parts with texts for floats where these are not floats of one kind in all of them."""
+    names = [name for name in parts[0].columns if len({part.schema[name] for part in parts}) > 1]
+    return [part.with_columns(_spelt_out(part[name], join) for name in names) for part in parts]
+
+
+def _spelt_out(cells: pl.Series, join: Join) -> pl.Series:
+    found = cells.to_frame().select(as_text(pl.col(cells.name), cells.dtype, exactly=True)).to_series()
+    lost = cells.filter(found.is_null() & cells.is_not_null())
+    if len(lost):
+        raise SourceError(
+            f"the files of the join '{join.files}' hold column '{cells.name}' in different types, "
+            f"one as floats with {lost[0]}: {ADVICE['exact']}"
+        )
+    return found
 
 
 def _written(files: list[Path], join: Join) -> Format:
@@ -113,13 +132,13 @@ def _written(files: list[Path], join: Join) -> Format:
 
 def _keyed(path: Path, table: pl.DataFrame, join: Join, key: Column, fmt: Format) -> pl.DataFrame:
     """The rows that have a key, with KEY."""
-    text = pl.String()
-    table = table.filter(given(key, text, fmt)).with_columns(typed_key(key, text, fmt))
-    unread = table.filter(pl.col(KEY).is_null())
-    if unread.height:
+    kind = table.schema[join.key]
+    table = table.filter(given(key, kind, fmt)).with_columns(typed_key(key, kind, fmt))
+    unread = table.filter(pl.col(KEY).is_null())[join.key].alias(key.name)
+    if len(unread):
+        why = ADVICE.get(unread_rules(key, unread[:1], fmt, exactly=True)[0], "correct it, or set the join's format")
         raise SourceError(
-            f"{path} has {join.key}={short(unread[join.key][0])}, which cannot be read as {key.dtype}, the key's dtype; "
-            "correct it, or set the join's format"
+            f"{path} has {join.key}={short(str(unread[0]))}, which cannot be read as {key.dtype}, the key's dtype; {why}"
         )
     return table
 

@@ -7,6 +7,8 @@ import polars as pl
 
 from contracts.dataset.columns import OFFSETS, Column, polars_format
 from contracts.dataset.source import Format, SourceError
+from contracts.tables.number_cells import as_text, floating, is_any, truth, whole, why_not_whole
+from contracts.tables.spellings import floats_of, fractions_of, wholes_of
 
 DTYPES: dict[str, pl.DataType] = {
     "string": pl.String(),
@@ -15,7 +17,6 @@ DTYPES: dict[str, pl.DataType] = {
     "bool": pl.Boolean(),
     "datetime": pl.Datetime("us", "UTC"),
 }
-TRUTH = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "t": True, "f": False}
 EPOCH_UNITS = {"epoch_s": 1e6, "epoch_ms": 1e3, "epoch_us": 1.0, "epoch_ns": 1e-3}  # microseconds in one
 ISO = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M%#z", "%Y-%m-%d")
 PLAIN_ISO = "%Y-%m-%dT%H:%M:%S"  # tried first, on the cells as they are: Polars reads it several times as fast
@@ -51,11 +52,9 @@ def given(column: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
         present &= ~cell.cast(pl.String, strict=False).is_in(markers).fill_null(False)
     if source.is_float():
         present &= cell.is_not_nan()
-    numbers = [number for marker in markers if (number := _number(marker)) is not None]
     as_number = column.dtype in ("int", "float") or (source.is_numeric() and column.dtype != "string")
-    if numbers and as_number and column.role != "label":
-        value = _digits(cell, source, fmt).cast(pl.Float64, strict=False)
-        present &= ~value.is_in(numbers).fill_null(False)
+    if floats_of(column.missing) and as_number and column.role != "label":
+        present &= ~is_any(_digits(cell, source, fmt), source, column.missing, column.dtype == "int")
     if source.is_temporal() and column.dtype == "datetime":
         shown = cell.cast(pl.Datetime("us", source.time_zone if isinstance(source, pl.Datetime) else None))
         times = pl.Series([time for marker in markers if (time := _time(marker)) is not None], dtype=pl.Datetime("us"))
@@ -63,20 +62,36 @@ def given(column: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
     return present
 
 
-def parsed(column: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
-    """The cell as the declared type; null where it cannot be read as one. Missing markers are not looked at."""
+def parsed(column: Column, source: pl.DataType, fmt: Format, exactly: bool) -> pl.Expr:
+    """The cell as the declared type; null where it cannot be read as one. Missing markers are not looked at.
+
+    With `exactly` a float that may have been another number before it was rounded is not read: it names something.
+    """
     cell = pl.col(column.name)
     if column.role == "label":
         return _label(column, cell, source, fmt)
     if column.dtype == "int":
-        return _whole(_digits(cell, source, fmt), source)
+        return whole(_digits(cell, source, fmt), source, exactly)
     if column.dtype == "float":
-        return _digits(cell, source, fmt).cast(pl.Float64, strict=False)
+        return floating(_digits(cell, source, fmt), source, exactly)
     if column.dtype == "bool":
-        return _truth(cell, source)
+        return truth(cell, source)
     if column.dtype == "datetime":
         return _instant(column, cell, source)
-    return cell.cast(pl.String, strict=False)
+    return as_text(cell, source, exactly)
+
+
+def unread_rules(column: Column, cells: pl.Series, fmt: Format, exactly: bool) -> pl.Series:
+    """The rule that each of the column's cells breaks of which `parsed` has made nothing."""
+    if column.role == "label":
+        return pl.repeat("label", len(cells), eager=True)
+    if column.dtype == "int":
+        stripped = cells.to_frame().select(_digits(pl.col(cells.name), cells.dtype, fmt)).to_series()
+        return why_not_whole(stripped, exactly)
+    if column.dtype in ("float", "string") and exactly:
+        number = cells.to_frame().select(floating(_digits(pl.col(cells.name), cells.dtype, fmt), cells.dtype)).to_series()
+        return number.is_null().replace_strict({True: "dtype", False: "exact"}, return_dtype=pl.String)
+    return pl.repeat("dtype", len(cells), eager=True)
 
 
 def derived(column: Column, instant: Column) -> pl.Expr:
@@ -102,52 +117,20 @@ def _digits(cell: pl.Expr, source: pl.DataType, fmt: Format) -> pl.Expr:
     return cell
 
 
-def _whole(cell: pl.Expr, source: pl.DataType) -> pl.Expr:
-    """Int64; "3.0" is read as 3, "3.5" as nothing."""
-    if source.is_integer():
-        return cell.cast(pl.Int64, strict=False)
-    if source.is_float():
-        return _from_float(cell)
-    if source.is_decimal():
-        return pl.when(cell == cell.floor()).then(cell).cast(pl.Int64, strict=False)
-
-    def plain_first(cells: pl.Series) -> pl.Series:
-        whole = cells.cast(pl.Int64, strict=False)
-        if whole.null_count() == cells.null_count():
-            return whole
-        return whole.to_frame("whole").select(pl.coalesce("whole", _from_float(pl.lit(cells)))).to_series()
-
-    return cell.map_batches(plain_first, return_dtype=pl.Int64)
-
-
-def _from_float(cell: pl.Expr) -> pl.Expr:
-    value = cell.cast(pl.Float64, strict=False)
-    return pl.when(value.is_finite() & (value == value.floor())).then(value).cast(pl.Int64, strict=False)
-
-
-def _truth(cell: pl.Expr, source: pl.DataType) -> pl.Expr:
-    if source == pl.Boolean:
-        return cell
-    if source.is_numeric():
-        return pl.when((cell == 0) | (cell == 1)).then(cell == 1)
-    words = cell.cast(pl.String, strict=False).str.strip_chars().str.to_lowercase()
-    return words.replace_strict(TRUTH, default=None, return_dtype=pl.Boolean)
-
-
 def _label(column: Column, cell: pl.Expr, source: pl.DataType, fmt: Format) -> pl.Expr:
+    number = _digits(cell, source, fmt)
     if column.labels is not None:
         words = {word.lower() if source == pl.Boolean else word: label for word, label in column.labels.items()}
-        numbers = {number: label for word, label in words.items() if (number := _number(word)) is not None}
-        text = cell.cast(pl.String, strict=False).str.strip_chars()
-        found = text.replace_strict(words, default=None, return_dtype=pl.Int8)
-        if not numbers:
-            return found
-        value = _digits(cell, source, fmt).cast(pl.Float64, strict=False)
-        return pl.coalesce(found, value.replace_strict(numbers, default=None, return_dtype=pl.Int8))
+        found = [cell.cast(pl.String, strict=False).str.strip_chars().replace_strict(words, default=None, return_dtype=pl.Int8)]
+        for of_number, read in ((wholes_of, whole(number, source, exactly=False)), (fractions_of, floating(number, source))):
+            numbers = {value: label for word, label in words.items() for value in of_number([word])}
+            if numbers:
+                found.append(read.replace_strict(numbers, default=None, return_dtype=pl.Int8))
+        return pl.coalesce(found)
     if column.dtype == "bool" or source == pl.Boolean:
-        return _truth(cell, source).cast(pl.Int8)
-    value = _digits(cell, source, fmt).cast(pl.Float64, strict=False)
-    return pl.when(value.is_in([0.0, 1.0])).then(value).cast(pl.Int8)
+        return truth(cell, source).cast(pl.Int8)
+    value = whole(number, source, exactly=False)
+    return pl.when(value.is_in([0, 1])).then(value).cast(pl.Int8)
 
 
 def _instant(column: Column, cell: pl.Expr, source: pl.DataType) -> pl.Expr:
@@ -156,7 +139,7 @@ def _instant(column: Column, cell: pl.Expr, source: pl.DataType) -> pl.Expr:
             cell = cell.str.strip_chars()
         microseconds = (cell.cast(pl.Float64, strict=False) * EPOCH_UNITS[column.format]).cast(pl.Int64, strict=False)
         if column.format in ("epoch_us", "epoch_ns"):  # beyond what Float64 tells apart
-            exact = cell.cast(pl.Int64, strict=False) // round(1 / EPOCH_UNITS[column.format])
+            exact = whole(cell, source, exactly=False) // round(1 / EPOCH_UNITS[column.format])
             microseconds = pl.coalesce(exact, microseconds)
         return microseconds.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     if source == pl.String or source.is_numeric():
@@ -211,12 +194,5 @@ def _in_zone(naive: pl.Expr, column: Column) -> pl.Expr:
 def _time(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=None)
-    except ValueError:
-        return None
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
     except ValueError:
         return None

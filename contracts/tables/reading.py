@@ -14,6 +14,7 @@ from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.delimited import BLOCK_BYTES, read_header, read_text
 from contracts.tables.header import Header, check_header
 from contracts.tables.magic import check_magic
+from contracts.tables.number_cells import without_decimal256
 from contracts.tables.preamble import with_lines_counted
 
 UNPACKING = ("inflate failed", "decompress failed", "xz: ")  # words of errors in compressed bytes
@@ -82,7 +83,7 @@ def _read_parquet(header: Header) -> Iterator[Chunk]:
 
 
 def _decoded(batch: pa.RecordBatch, names: list[str]) -> pl.DataFrame:
-    rows = pl.from_arrow(pa.Table.from_batches([batch]))
+    rows = pl.from_arrow(without_decimal256(pa.Table.from_batches([batch])))
     rows.columns = names  # Polars renames a column without a name, such as pandas writes
     return rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
 

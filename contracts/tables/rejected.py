@@ -9,7 +9,8 @@ BROKEN = {"row": pl.UInt32, "column": pl.String, "rule": pl.String}
 VALUE_CHARS = 200  # of an offending value that quarantine keeps
 
 
-def broken_rows(numbers: pl.Series, column: str, rule: str) -> pl.DataFrame:
+def broken_rows(numbers: pl.Series, column: str, rule: str | pl.Series) -> pl.DataFrame:
+    """BROKEN with these rows, which break one rule of the column, or each its own."""
     return pl.DataFrame({"row": numbers.cast(pl.UInt32)}).with_columns(column=pl.lit(column), rule=pl.lit(rule))
 
 

@@ -1,5 +1,7 @@
 """The pandera schema of a declaration, and every rule it finds broken, by row."""
 
+import math
+
 import pandera.polars as pa
 import polars as pl
 from pandera.config import ValidationDepth, config_context
@@ -7,7 +9,9 @@ from pandera.errors import SchemaErrors
 
 from contracts.dataset.columns import Column
 from contracts.tables.parsing import dtype_of
+from contracts.tables.spellings import FLOAT32_END
 
+BEYOND = 2.0**64  # in size above every Int64
 VIOLATIONS = {"row": pl.UInt32, "column": pl.String, "rule": pl.String}
 
 
@@ -44,11 +48,13 @@ def _schema_column(column: Column) -> pa.Column:
 def _checks(column: Column) -> list[pa.Check]:
     checks = []
     if column.dtype == "float" and column.role != "label":
-        checks.append(pa.Check(_finite, name="finite", error="finite"))
-    if column.min is not None:
-        checks.append(pa.Check.ge(column.min, name="min", error="min"))
-    if column.max is not None:
-        checks.append(pa.Check.le(column.max, name="max", error="max"))
+        finite = _finite_float32 if column.role == "numeric" else _finite
+        checks.append(pa.Check(finite, name="finite", error="finite"))
+    low, high = bounds(column)
+    if low is not None:
+        checks.append(pa.Check.ge(low, name="min", error="min"))
+    if high is not None:
+        checks.append(pa.Check.le(high, name="max", error="max"))
     if column.values is not None and column.role != "label":
         kind = {"string": str, "int": int, "float": float}[column.dtype]
         allowed = [kind(value) for value in column.values]
@@ -58,6 +64,21 @@ def _checks(column: Column) -> list[pa.Check]:
     if column.max_length is not None:
         checks.append(pa.Check.str_length(max_value=column.max_length, name="max_length", error="max_length"))
     return checks
+
+
+def bounds(column: Column) -> tuple[float | None, float | None]:
+    """Smallest and largest allowed number, whole ones for whole numbers: Polars would compare these with floats as floats."""
+    if column.dtype != "int":
+        return column.min, column.max
+    return (
+        None if column.min is None else math.ceil(max(column.min, -BEYOND)),
+        None if column.max is None else math.floor(min(column.max, BEYOND)),
+    )
+
+
+def _finite_float32(data: pa.PolarsData) -> pl.LazyFrame:
+    """The model sees the number as float32."""
+    return data.lazyframe.select(pl.col(data.key).abs() < FLOAT32_END)
 
 
 def _finite(data: pa.PolarsData) -> pl.LazyFrame:

@@ -47,7 +47,8 @@ class Contender:
         return {
             SETTINGS: str(settings),
             "PYTHONPATH": str(ROOT),
-            "BENTOML_DO_NOT_TRACK": "True",
+            "BENTOML_DO_NOT_TRACK": "True",  # or it reports to its maker's host
+            "BENTOML_HOME": str(settings.with_name("bentoml-home")),  # or it keeps its models in the home folder
             "OMP_NUM_THREADS": "1",
         }
 

@@ -11,7 +11,8 @@ import os
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
+
+from contracts.local_libraries import onnx_runtime
 
 SETTINGS = "ADCLICK_COMPARE"
 
@@ -23,6 +24,7 @@ class FusedGraph:
         described = json.loads(settings.read_text(encoding="utf-8"))
         self.categorical: list[str] = described["categorical"]
         self.numeric: list[str] = described["numeric"]
+        ort = onnx_runtime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3  # creative_emb has a default on purpose; ORT warns of it at every start

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 
+from contracts.local_libraries import onnx_runtime
 from loadtests.peers.fused_graph import SETTINGS
 
 
@@ -19,6 +19,7 @@ class PackedGraph:
     def __init__(self, settings: Path) -> None:
         described = json.loads(settings.read_text(encoding="utf-8"))
         self.num_numeric = len(described["numeric"])
+        ort = onnx_runtime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3

@@ -6,6 +6,7 @@ import urllib3
 
 from loadtests.peers.contenders import Door
 from loadtests.peers.wire_formats import Body
+from serving.proxies import grpc_options
 
 TOLERANCE = 1e-6
 TIMEOUT_S = 10.0
@@ -51,7 +52,7 @@ def _ask_http(door: Door, host_port: str, body: Body) -> bytes:
 
 
 def _ask_grpc(door: Door, host_port: str, body: Body) -> bytes:
-    with grpc.insecure_channel(host_port) as channel:
+    with grpc.insecure_channel(host_port, options=grpc_options(host_port)) as channel:
         call = channel.unary_unary(door.path, request_serializer=None, response_deserializer=None)
         try:
             return call(body.content, timeout=TIMEOUT_S, wait_for_ready=False)

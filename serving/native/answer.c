@@ -31,11 +31,8 @@ static bool make_room(Worker* worker, uint32_t count) {
 static void refuse_all(Worker* worker, Instance* instance, Request** requests, uint32_t count) {
     char sentence[256];
     snprintf(sentence, sizeof sentence, OVERLOADED, worker->shared->settings.max_waiting);
-    for (uint32_t i = 0; i < count; i++) {
-        if (!requests[i]) continue;
-        send_error(instance, requests[i], UNAVAILABLE, sentence);
-        count_overloaded(worker->shared->counters, 1);
-    }
+    for (uint32_t i = 0; i < count; i++) send_error(instance, requests[i], UNAVAILABLE, sentence);
+    count_overloaded(worker->shared->counters, count);
 }
 
 // A warm-up that is not plain gets any answer, nobody reads it: `ctr_careful` may not be there yet.
@@ -47,25 +44,20 @@ static void skip_warm_up(Worker* worker, Instance* instance, Request* request, u
     drop(TRITONBACKEND_RequestRelease(request, RELEASE_ALL));
 }
 
-// Join the plain requests; the others go to `ctr_careful` at once, and their places in `requests` become NULL. True if
-// too much waits behind them: then the plain ones are refused.
-static bool join(Worker* worker, Instance* instance, Request** requests, uint32_t count, uint64_t start_ns) {
+// Join the plain requests; the others go to `ctr_careful` at once, and their places in `requests` become NULL.
+static void join(Worker* worker, Instance* instance, Request** requests, uint32_t count, uint64_t start_ns) {
     const Shared* shared = worker->shared;
-    size_t largest = 0, others = 0;
     empty_rows(&worker->rows);
     for (uint32_t i = 0; i < count; i++) {
         size_t rows = append_request(&worker->rows, &shared->settings, requests[i]);
         worker->ends[i] = worker->rows.rows;
-        if (rows > largest) largest = rows;
         if (rows) continue;
         if (worker->warmups_left)
             skip_warm_up(worker, instance, requests[i], start_ns);
         else
             ask_careful(shared->careful, instance, requests[i], start_ns);
         requests[i] = NULL;
-        others++;
     }
-    return !worker->warmups_left && too_long(shared->backlog, count, worker->rows.rows + others, largest);
 }
 
 // Answer the joined requests from the graph's answer, or with an error if it has none.
@@ -108,14 +100,16 @@ static void answer_plain(Worker* worker, Instance* instance, Request** requests,
 
 void answer_batch(Worker* worker, Instance* instance, Request** requests, uint32_t count) {
     uint64_t start_ns = now_ns();
+    if (!worker->warmups_left && too_long(worker->shared->backlog, &worker->turn, start_ns)) {
+        refuse_all(worker, instance, requests, count);
+        return;
+    }
     if (!make_room(worker, count)) {
         for (uint32_t i = 0; i < count; i++) send_error(instance, requests[i], INTERNAL, "out of memory");
         count_failed(worker->shared->counters, count);
         return;
     }
-    if (join(worker, instance, requests, count, start_ns))
-        refuse_all(worker, instance, requests, count);
-    else if (worker->rows.rows)
-        answer_plain(worker, instance, requests, count, start_ns);
+    join(worker, instance, requests, count, start_ns);
+    if (worker->rows.rows) answer_plain(worker, instance, requests, count, start_ns);
     if (worker->warmups_left) worker->warmups_left--;
 }

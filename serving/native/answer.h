@@ -24,6 +24,7 @@ typedef struct {
 // they are nobody's requests.
 typedef struct {
     Shared* shared;
+    Turn turn;
     Rows rows;
     size_t* ends;  // of each request of the batch within the rows; where it ends where it starts, it is not plain
     size_t ends_room;

@@ -10,15 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char* load(Shared* shared, Server* server, const char* name, const char* folder) {
-    char path[2048];
-    const char* failed = check_package(folder);
-    snprintf(path, sizeof path, "%s/native.txt", folder);
-    if (!failed) failed = read_settings(path, &shared->settings);
-    snprintf(path, sizeof path, "%s/ctr_packed.onnx", folder);
-    if (!failed) failed = open_graph(path, &shared->settings, &shared->graph);
+static const char* load(Shared* shared, const char* name, const char* folder) {
+    enum { SETTINGS, GRAPH, FILES };
+    Content files[FILES] = {[SETTINGS] = {.name = "native.txt"}, [GRAPH] = {.name = "ctr_packed.onnx"}};
+    const char* failed = read_package(folder, files, FILES);
+    if (failed) return failed;
+    failed = read_settings(files[SETTINGS].name, files[SETTINGS].bytes, files[SETTINGS].size, &shared->settings);
+    if (!failed) failed = open_graph(files[GRAPH].bytes, files[GRAPH].size, &shared->settings, &shared->graph);
+    free_contents(files, FILES);
     if (!failed) failed = open_counters(&shared->settings, name, (uint64_t)shared->version, &shared->counters);
-    if (!failed) failed = open_backlog(&shared->settings, server, name, &shared->backlog);
     return failed;
 }
 
@@ -48,8 +48,9 @@ Error* TRITONBACKEND_ModelInitialize(Model* model) {
     Shared* shared = calloc(1, sizeof *shared);
     if (!shared) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
     shared->version = (int64_t)version;
-    snprintf(folder, sizeof folder, "%s/%llu", repository, (unsigned long long)version);
-    const char* failed = load(shared, server, name, folder);
+    int length = snprintf(folder, sizeof folder, "%s/%llu", repository, (unsigned long long)version);
+    bool fits = length > 0 && (size_t)length < sizeof folder;
+    const char* failed = fits ? load(shared, name, folder) : "the path of the model's folder is too long";
     error =
         failed ? TRITONSERVER_ErrorNew(INVALID_ARG, failed) : open_careful(server, version, shared->counters, &shared->careful);
     if (!error) error = TRITONBACKEND_ModelSetState(model, shared);
@@ -64,17 +65,31 @@ Error* TRITONBACKEND_ModelFinalize(Model* model) {
     return error;
 }
 
+// Triton begins to count a model's waiting requests after TRITONBACKEND_ModelInitialize.
+static Error* watch_queue(Shared* shared, Model* model) {
+    const char *name, *failed = NULL;
+    Server* server;
+    if (shared->backlog) return NULL;
+    Error* error = TRITONBACKEND_ModelName(model, &name);
+    if (!error) error = TRITONBACKEND_ModelServer(model, &server);
+    if (!error) failed = open_backlog(&shared->settings, server, name, (uint64_t)shared->version, &shared->backlog);
+    return failed ? TRITONSERVER_ErrorNew(INTERNAL, failed) : error;
+}
+
 Error* TRITONBACKEND_ModelInstanceInitialize(Instance* instance) {
     Model* model;
     void* shared;
     Error* error = TRITONBACKEND_ModelInstanceModel(instance, &model);
     if (!error) error = TRITONBACKEND_ModelState(model, &shared);
+    if (!error) error = watch_queue(shared, model);
     if (error) return error;
     Worker* worker = calloc(1, sizeof *worker);
     if (!worker) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
     worker->shared = shared;
     worker->warmups_left = worker->shared->settings.warmups;
-    return TRITONBACKEND_ModelInstanceSetState(instance, worker);
+    error = TRITONBACKEND_ModelInstanceSetState(instance, worker);
+    if (error) free(worker);
+    return error;
 }
 
 Error* TRITONBACKEND_ModelInstanceFinalize(Instance* instance) {

@@ -1,102 +1,66 @@
 #include "backlog.h"
 
-#include <pthread.h>
+#include "metric.h"
+#include "reply.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#define PENDING "nv_inference_pending_request_count{"
-#define LOOK_EVERY_US 50000
-#define SIGN 4  // a batch of a fourth of the allowed requests is a sign of a long queue
+#define PENDING "nv_inference_pending_request_count"
+#define MOST_NS 1000000000  // an instance refuses no longer than this at a stretch
+#define NOT_COUNTED                                                                                                        \
+    "Triton counts waiting requests under other labels than model and version, so what waits could not be bounded; start " \
+    "Triton as `make serve` does"
 
 struct Backlog {
-    Server* server;
-    char label[NAME_SIZE + 16];  // model="..."
-    uint32_t max_waiting, max_rows;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool look, closing, refused;  // refused: the last batch was
-    int64_t excess;               // requests yet to be refused
+    Metric* waiting;
+    double max_waiting;
 };
 
-// Requests that wait for any version of the model, as Triton's metrics say; 0 if they do not say it.
-static int64_t waiting_requests(const Backlog* backlog) {
+// Does a line of Triton's metrics begin so. True also if there are none: Triton counts all the same.
+static bool is_told(Server* server, const char* start) {
     Metrics* metrics = NULL;
     const char* text = NULL;
     size_t bytes = 0;
-    int64_t found = 0;
-    Error* error = TRITONSERVER_ServerMetrics(backlog->server, &metrics);
+    Error* error = TRITONSERVER_ServerMetrics(server, &metrics);
     if (!error) error = TRITONSERVER_MetricsFormatted(metrics, FORMAT_PROMETHEUS, &text, &bytes);
     char* copy = error ? NULL : strndup(text, bytes);  // the text need not end with a NUL
-    char* rest = copy;
-    for (char* line; rest && (line = strsep(&rest, "\n"));) {
-        char* value = strrchr(line, ' ');
-        if (value && !strncmp(line, PENDING, strlen(PENDING)) && strstr(line, backlog->label)) found += (int64_t)atof(value);
-    }
+    bool told = !copy;
+    for (const char* at = copy; !told && (at = strstr(at, start)); at++) told = at == copy || at[-1] == '\n';
     free(copy);
-    if (error) TRITONSERVER_ErrorDelete(error);
-    if (metrics) TRITONSERVER_MetricsDelete(metrics);
-    return found;
+    if (metrics) drop(TRITONSERVER_MetricsDelete(metrics));
+    drop(error);
+    return told;
 }
 
-static void* keep_looking(void* user) {
-    Backlog* backlog = user;
-    pthread_mutex_lock(&backlog->lock);
-    while (true) {
-        while (!backlog->look && !backlog->closing) pthread_cond_wait(&backlog->wake, &backlog->lock);
-        if (backlog->closing) break;
-        backlog->look = false;
-        pthread_mutex_unlock(&backlog->lock);
-        int64_t excess = waiting_requests(backlog) - backlog->max_waiting;
-        pthread_mutex_lock(&backlog->lock);
-        backlog->excess = excess;
-        pthread_mutex_unlock(&backlog->lock);
-        usleep(LOOK_EVERY_US);
-        pthread_mutex_lock(&backlog->lock);
-    }
-    pthread_mutex_unlock(&backlog->lock);
+const char* open_backlog(const Settings* settings, Server* server, const char* model, uint64_t version, Backlog** backlog) {
+    char start[NAME_SIZE + 96], number[24];
+    snprintf(number, sizeof number, "%llu", (unsigned long long)version);
+    snprintf(start, sizeof start, PENDING "{model=\"%s\",version=\"%s\"} ", model, number);
+    if (!is_told(server, start)) return NOT_COUNTED;
+    const Pair labels[] = {{"model", model}, {"version", number}};
+    Metric* waiting;
+    Error* error = make_metric(KIND_GAUGE, PENDING, PENDING, labels, 2, &waiting);
+    if (error) return drop(error), NOT_COUNTED;
+    *backlog = malloc(sizeof **backlog);
+    if (!*backlog) return "out of memory";
+    **backlog = (Backlog){waiting, settings->max_waiting};
     return NULL;
 }
 
-const char* open_backlog(const Settings* settings, Server* server, const char* model, Backlog** out) {
-    Backlog* backlog = *out = calloc(1, sizeof *backlog);
-    if (!backlog) return "out of memory";
-    backlog->server = server, backlog->max_waiting = settings->max_waiting, backlog->max_rows = settings->max_rows;
-    snprintf(backlog->label, sizeof backlog->label, "model=\"%s\"", model);
-    pthread_mutex_init(&backlog->lock, NULL);
-    pthread_cond_init(&backlog->wake, NULL);
-    if (!pthread_create(&backlog->thread, NULL, keep_looking, backlog)) return NULL;
-    backlog->closing = true;
-    return "no thread to watch the queue";
+void close_backlog(Backlog* backlog) { free(backlog); }
+
+static double waiting_requests(const Backlog* backlog) {
+    double found = 0;
+    drop(TRITONSERVER_MetricValue(backlog->waiting, &found));
+    return found;
 }
 
-void close_backlog(Backlog* backlog) {
-    if (!backlog) return;
-    if (!backlog->closing) {
-        pthread_mutex_lock(&backlog->lock);
-        backlog->closing = true;
-        pthread_cond_signal(&backlog->wake);
-        pthread_mutex_unlock(&backlog->lock);
-        pthread_join(backlog->thread, NULL);
-    }
-    free(backlog);
-}
-
-bool too_long(Backlog* backlog, size_t requests, size_t rows, size_t largest) {
-    bool refuse = false;
-    pthread_mutex_lock(&backlog->lock);
-    if (requests <= backlog->max_waiting / SIGN && rows + largest <= backlog->max_rows) {
-        backlog->excess = 0, backlog->refused = false;  // Triton had no more for us: what waited has been worked off
-    } else {
-        backlog->look = true;
-        pthread_cond_signal(&backlog->wake);
-        refuse = backlog->excess > 0 && !backlog->refused;  // of two batches one is answered, however many knock
-        backlog->refused = refuse;
-        if (refuse) backlog->excess -= (int64_t)requests;
-    }
-    pthread_mutex_unlock(&backlog->lock);
-    return refuse;
+bool too_long(const Backlog* backlog, Turn* turn, uint64_t now_ns) {
+    int64_t passed_ns = (int64_t)(now_ns - turn->since_ns), left_ns = MOST_NS;
+    if (passed_ns < MOST_NS) left_ns = turn->left_ns + (turn->refused ? -passed_ns : passed_ns);
+    turn->left_ns = left_ns < 0 ? 0 : left_ns > MOST_NS ? MOST_NS : left_ns;
+    turn->since_ns = now_ns;
+    return turn->refused = turn->left_ns > 0 && waiting_requests(backlog) > backlog->max_waiting;
 }

@@ -17,13 +17,15 @@ struct Careful {
     uint64_t under_way;
 };
 
+// A request that was handed over. It ends twice, in any order: Triton says of an answer that it is the last, which may be one
+// more than the one with the content, or none, and it gives back the inner request.
 typedef struct {
     Careful* careful;
     Instance* instance;
     Request* request;
     uint64_t start_ns;
     bool sent, success;
-    int left;  // of answer and inner request, which end in any order
+    int left;  // of the two ends
 } Call;
 
 static Error* allocate(Allocator* allocator, const char* name, size_t bytes, int memory, int64_t device, void* user, void** data,
@@ -56,7 +58,9 @@ void await_careful(Careful* careful) {
 void close_careful(Careful* careful) {
     if (!careful) return;
     await_careful(careful);
-    drop(TRITONSERVER_ResponseAllocatorDelete(careful->allocator));
+    if (careful->allocator) drop(TRITONSERVER_ResponseAllocatorDelete(careful->allocator));
+    pthread_cond_destroy(&careful->idle);
+    pthread_mutex_destroy(&careful->lock);
     free(careful);
 }
 
@@ -91,20 +95,34 @@ static Error* outcome(Call* call, InnerResponse* inner, Response* response) {
     return response ? copy_outputs(inner, response) : NULL;
 }
 
-static void answered(InnerResponse* inner, uint32_t flags, void* user) {
-    Call* call = user;
-    if (!inner && (call->sent || !(flags & RESPONSE_FINAL))) return;
+// Is it this answer that the client gets: the first with content, or, if none had any, the last.
+static bool is_to_be_sent(Call* call, bool has_content, bool last) {
+    pthread_mutex_lock(&call->careful->lock);
+    bool now = !call->sent && (has_content || last);
+    if (now) call->sent = true;
+    pthread_mutex_unlock(&call->careful->lock);
+    return now;
+}
+
+static void send_answer(Call* call, InnerResponse* inner) {
     Response* response = NULL;
     drop(TRITONBACKEND_ResponseNew(&response, call->request));
     Error* error = outcome(call, inner, response);
-    call->sent = true, call->success = !error && response;
+    call->success = !error && response;
     if (response) drop(TRITONBACKEND_ResponseSend(response, RESPONSE_FINAL, error));
     drop(error);
+}
+
+static void answered(InnerResponse* inner, uint32_t flags, void* user) {
+    Call* call = user;
+    bool last = flags & RESPONSE_FINAL;
+    if (is_to_be_sent(call, inner, last)) send_answer(call, inner);
     if (inner) drop(TRITONSERVER_InferenceResponseDelete(inner));
-    end(call);
+    if (last) end(call);
 }
 
 static void released(InnerRequest* inner, uint32_t flags, void* user) {
+    if (!(flags & RELEASE_ALL)) return;  // it goes on, and is released again
     drop(TRITONSERVER_InferenceRequestDelete(inner));
     end(user);
 }

@@ -1,5 +1,7 @@
 #include "counters.h"
 
+#include "metric.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,23 +58,12 @@ static void name_series(Counters* c) {
     }
 }
 
-static Error* make_metric(const Counters* c, Series* series) {
-    MetricFamily* family = NULL;
-    const Label* labels[] = {
-        TRITONSERVER_ParameterNew("model", PARAMETER_STRING, c->model),
-        TRITONSERVER_ParameterNew("version", PARAMETER_STRING, c->version),
-        series->label ? TRITONSERVER_ParameterNew(series->label, PARAMETER_STRING, series->value) : NULL,
-    };
-    Error* error = TRITONSERVER_MetricFamilyNew(&family, KIND_COUNTER, series->family, series->help);
-    if (!error) error = TRITONSERVER_MetricNew(&series->metric, family, labels, series->label ? 3 : 2);
-    for (int i = 0; i < 3; i++)
-        if (labels[i]) TRITONSERVER_ParameterDelete((Label*)labels[i]);
-    return error;
-}
-
 static void hand_on(const Counters* c, Series* series) {
     if (series->pending <= 0) return;
-    Error* error = series->metric ? NULL : make_metric(c, series);
+    const Pair labels[] = {{"model", c->model}, {"version", c->version}, {series->label, series->value}};
+    size_t count = series->label ? 3 : 2;
+    Error* error =
+        series->metric ? NULL : make_metric(KIND_COUNTER, series->family, series->help, labels, count, &series->metric);
     if (!error) error = TRITONSERVER_MetricIncrement(series->metric, series->pending);
     series->pending = 0;
     if (!error) return;
@@ -101,6 +92,7 @@ static void* keep_handing_on(void* user) {
         pthread_cond_timedwait(&c->wake, &c->lock, &until);
         hand_on_all(c);
     }
+    hand_on_all(c);  // it may have been closed before this thread looked
     pthread_mutex_unlock(&c->lock);
     return NULL;
 }
@@ -134,6 +126,7 @@ void close_counters(Counters* c) {
         pthread_cond_signal(&c->wake);
         pthread_mutex_unlock(&c->lock);
         pthread_join(c->thread, NULL);
+        hand_on_all(c);  // the thread may not have begun yet
     }
     free(c->special);
     free(c);
@@ -155,7 +148,7 @@ void count_answered(Counters* c, const Answer* answer, size_t start, size_t end)
     for (size_t row = start; row < end; row++)
         for (uint32_t f = 0; f < fields; f++) {
             int64_t id = answer->cat_idx[row * fields + f];
-            if (id < SPECIAL) c->special[f][id].pending++;
+            if (id >= 0 && id < SPECIAL) c->special[f][id].pending++;
         }
     uint64_t upto = 0;
     for (size_t i = 0; i <= BUCKETS; i++) c->bucket[i].pending += (double)(upto += bucket[i]);

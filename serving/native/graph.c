@@ -1,14 +1,10 @@
 #include "graph.h"
 
-#include "ort.h"
+#include "tensors.h"
 
-#include <dlfcn.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LIBRARY "ADCLICK_ONNXRUNTIME"  // environment variable: path of libonnxruntime.so
 
 struct Graph {
     const OrtApi* api;
@@ -16,78 +12,45 @@ struct Graph {
     OrtSession* session;
     OrtMemoryInfo* memory;
     OrtAllocator* allocator;
-    bool feeds_text, feeds_numeric;
-    uint32_t numeric;
-    size_t outputs;
+    GraphTensor inputs[MOST_INPUTS], outputs[MOST_OUTPUTS];
+    size_t inputs_count, outputs_count;
 };
 
-static _Thread_local char problem[1024];
+_Static_assert(MOST_OUTPUTS == sizeof((Answer*)0)->values / sizeof(void*), "an answer holds all outputs");
 
-static const char* said(const Graph* graph, OrtStatus* status) {
-    snprintf(problem, sizeof problem, "ONNX Runtime: %s", graph->api->GetErrorMessage(status));
-    graph->api->ReleaseStatus(status);
-    return problem;
+static _Thread_local char problem[256];
+
+static const char* create_session(Graph* graph, const OrtSessionOptions* options, const void* model, size_t bytes) {
+    TRY(graph->api, CreateSessionFromArray(graph->environment, model, bytes, options, &graph->session));
+    return NULL;
 }
 
-// `return` what ONNX Runtime says if a call of it fails
-#define TRY(graph, call)                          \
-    do {                                          \
-        OrtStatus* status_ = (graph)->api->call;  \
-        if (status_) return said(graph, status_); \
-    } while (0)
-
-static const char* load_library(const OrtApi** api) {
-    const char* path = getenv(LIBRARY);
-    if (!path) return LIBRARY " is not set: where is libonnxruntime.so?";
-    void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    const OrtApiBase* (*base)(void) = NULL;
-    if (library) *(void**)&base = dlsym(library, "OrtGetApiBase");
-    if (!base) return snprintf(problem, sizeof problem, "ONNX Runtime: %s", dlerror()), problem;
-    *api = base()->GetApi(ORT_API);
-    return *api ? NULL : "this ONNX Runtime does not know version 1 of its API";
+static const char* set_options(const OrtApi* api, OrtSessionOptions* options, uint32_t threads) {
+    TRY(api, SetSessionLogSeverityLevel(options, ORT_ERROR));
+    TRY(api, SetIntraOpNumThreads(options, (int)threads));
+    TRY(api, SetInterOpNumThreads(options, 1));
+    return NULL;
 }
 
-static const char* read_whole(const char* path, void** content, size_t* size) {
-    FILE* file = fopen(path, "rb");
-    if (!file) return snprintf(problem, sizeof problem, "%s: %s", path, strerror(errno)), problem;
-    fseek(file, 0, SEEK_END);
-    *size = (size_t)ftell(file);
-    rewind(file);
-    *content = malloc(*size + 1);
-    size_t got = *content ? fread(*content, 1, *size, file) : 0;
-    fclose(file);
-    if (got == *size) return NULL;
-    free(*content);
-    return snprintf(problem, sizeof problem, "%s: only %zu of %zu bytes could be read", path, got, *size), problem;
-}
-
-static const char* start_session(Graph* graph, const char* path, uint32_t threads) {
+static const char* start_session(Graph* graph, const void* model, size_t bytes, const Settings* settings) {
     OrtSessionOptions* options;
-    void* model;
-    size_t bytes;
-    const char* failed = read_whole(path, &model, &bytes);
-    if (failed) return failed;
-    TRY(graph, CreateEnv(ORT_ERROR, "adclick", &graph->environment));
-    TRY(graph, CreateCpuMemoryInfo(ORT_DEVICE_ALLOCATOR, ORT_DEFAULT_MEMORY, &graph->memory));
-    TRY(graph, GetAllocatorWithDefaultOptions(&graph->allocator));
-    TRY(graph, CreateSessionOptions(&options));
-    TRY(graph, SetSessionLogSeverityLevel(options, ORT_ERROR));
-    TRY(graph, SetIntraOpNumThreads(options, (int)threads));
-    TRY(graph, SetInterOpNumThreads(options, 1));
-    OrtStatus* status = graph->api->CreateSessionFromArray(graph->environment, model, bytes, options, &graph->session);
+    TRY(graph->api, CreateEnv(ORT_ERROR, "adclick", &graph->environment));
+    TRY(graph->api, CreateCpuMemoryInfo(ORT_DEVICE_ALLOCATOR, ORT_DEFAULT_MEMORY, &graph->memory));
+    TRY(graph->api, GetAllocatorWithDefaultOptions(&graph->allocator));
+    TRY(graph->api, CreateSessionOptions(&options));
+    const char* failed = set_options(graph->api, options, settings->threads);
+    if (!failed) failed = create_session(graph, options, model, bytes);
     graph->api->ReleaseSessionOptions(options);
-    free(model);
-    return status ? said(graph, status) : NULL;
+    return failed ? failed : check_session(graph->api, graph->session, graph->allocator, settings);
 }
 
-const char* open_graph(const char* path, const Settings* settings, Graph** out) {
+const char* open_graph(const void* model, size_t bytes, const Settings* settings, Graph** out) {
     Graph* graph = *out = calloc(1, sizeof *graph);
     if (!graph) return "out of memory";
-    graph->feeds_text = settings->feeds_text, graph->feeds_numeric = settings->feeds_numeric;
-    graph->numeric = settings->numeric;
-    graph->outputs = settings->has_creative ? 3 : 2;
-    const char* failed = load_library(&graph->api);
-    if (!failed) failed = start_session(graph, path, settings->threads);
+    graph->inputs_count = expected_inputs(settings, graph->inputs);
+    graph->outputs_count = expected_outputs(settings, graph->outputs);
+    const char* failed = open_onnxruntime(&graph->api);
+    if (!failed) failed = start_session(graph, model, bytes, settings);
     if (!failed) return NULL;
     close_graph(graph);
     *out = NULL;
@@ -102,42 +65,67 @@ void close_graph(Graph* graph) {
     free(graph);
 }
 
-static const char* run(const Graph* graph, const char* text, float* numbers, size_t rows, OrtValue** inputs, Answer* answer) {
-    static const char* const OUTPUTS[] = {"p_click", "cat_idx", "creative_idx"};
-    const char* names[2];
-    size_t count = 0;
-    if (graph->feeds_text) {
-        const int64_t one = 1;
-        TRY(graph, CreateTensorAsOrtValue(graph->allocator, &one, 1, ORT_STRING, &inputs[count]));
-        TRY(graph, FillStringTensor(inputs[count], &text, 1));
-        names[count++] = "text";
+static const char* make_input(const Graph* graph, const GraphTensor* input, const char* text, float* numbers, size_t rows,
+                              OrtValue** value) {
+    if (input->type == ORT_STRING) {
+        TRY(graph->api, CreateTensorAsOrtValue(graph->allocator, input->shape, input->dims, ORT_STRING, value));
+        TRY(graph->api, FillStringTensor(*value, &text, 1));
+        return NULL;
     }
-    if (graph->feeds_numeric) {
-        const int64_t shape[] = {(int64_t)rows, graph->numeric};
-        size_t bytes = rows * graph->numeric * sizeof *numbers;
-        TRY(graph, CreateTensorWithDataAsOrtValue(graph->memory, numbers, bytes, shape, 2, ORT_FLOAT, &inputs[count]));
-        names[count++] = "numeric";
-    }
-    OrtValue** values = (OrtValue**)answer->values;
-    TRY(graph, Run(graph->session, NULL, names, (const OrtValue* const*)inputs, count, OUTPUTS, graph->outputs, values));
-    TRY(graph, GetTensorMutableData(values[0], (void**)&answer->p_click));
-    TRY(graph, GetTensorMutableData(values[1], (void**)&answer->cat_idx));
-    if (graph->outputs == 3) TRY(graph, GetTensorMutableData(values[2], (void**)&answer->creative_idx));
+    const int64_t shape[] = {(int64_t)rows, input->shape[1]};
+    size_t bytes = rows * (size_t)input->shape[1] * sizeof *numbers;
+    TRY(graph->api, CreateTensorWithDataAsOrtValue(graph->memory, numbers, bytes, shape, 2, ORT_FLOAT, value));
     return NULL;
 }
 
+// Ids are places in tables: a graph that gives one below 0 is broken, and read one from the end of its own.
+static const char* check_ids(const int64_t* ids, size_t count, const char* name) {
+    int64_t signs = 0;
+    for (size_t i = 0; i < count; i++) signs |= ids[i];
+    if (signs >= 0) return NULL;
+    snprintf(problem, sizeof problem, "ctr_packed.onnx gave an id below 0 in %s", name);
+    return problem;
+}
+
+static const char* read_output(const Graph* graph, size_t i, size_t rows, Answer* answer) {
+    void* data;
+    const GraphTensor* output = &graph->outputs[i];
+    const char* wrong = check_value(graph->api, answer->values[i], output, rows);
+    if (wrong) return wrong;
+    TRY(graph->api, GetTensorMutableData(answer->values[i], &data));
+    if (i == 0) answer->p_click = data;
+    if (i == 1) answer->cat_idx = data;
+    if (i == 2) answer->creative_idx = data;
+    if (output->type != ORT_INT64) return NULL;
+    return check_ids(data, rows * (output->dims == 2 ? (size_t)output->shape[1] : 1), output->name);
+}
+
+static const char* run(const Graph* graph, const char* text, float* numbers, size_t rows, OrtValue** inputs, Answer* answer) {
+    const char *names[MOST_INPUTS], *wanted[MOST_OUTPUTS], *failed = NULL;
+    for (size_t i = 0; i < graph->inputs_count && !failed; i++) {
+        names[i] = graph->inputs[i].name;
+        failed = make_input(graph, &graph->inputs[i], text, numbers, rows, &inputs[i]);
+    }
+    if (failed) return failed;
+    for (size_t i = 0; i < graph->outputs_count; i++) wanted[i] = graph->outputs[i].name;
+    TRY(graph->api, Run(graph->session, NULL, names, (const OrtValue* const*)inputs, graph->inputs_count, wanted,
+                        graph->outputs_count, (OrtValue**)answer->values));
+    for (size_t i = 0; i < graph->outputs_count && !failed; i++) failed = read_output(graph, i, rows, answer);
+    return failed;
+}
+
 const char* run_graph(const Graph* graph, const char* text, float* numbers, size_t rows, Answer* answer) {
-    OrtValue* inputs[2] = {NULL, NULL};
+    OrtValue* inputs[MOST_INPUTS] = {NULL};
     memset(answer, 0, sizeof *answer);
     const char* failed = run(graph, text, numbers, rows, inputs, answer);
-    for (int i = 0; i < 2; i++)
+    for (size_t i = 0; i < MOST_INPUTS; i++)
         if (inputs[i]) graph->api->ReleaseValue(inputs[i]);
     if (failed) release_answer(graph, answer);
     return failed;
 }
 
 void release_answer(const Graph* graph, Answer* answer) {
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < MOST_OUTPUTS; i++)
         if (answer->values[i]) graph->api->ReleaseValue(answer->values[i]);
-    memset(answer->values, 0, sizeof answer->values);
+    memset(answer, 0, sizeof *answer);
 }

@@ -1,7 +1,18 @@
-// Are the files of a released version still what was exported?
+// The files of a released version: each is read once, and what is loaded is what was hashed.
 
 #pragma once
 
-// NULL, or a sentence that names the file which `package.json` of the folder lists and which is missing or was changed
-// (kept until the next call of this thread).
-const char* check_package(const char* folder);
+#include <stddef.h>
+
+// A file that is to be loaded. `bytes` [size] belong to the caller, who frees them; NULL before they are read.
+typedef struct {
+    const char* name;
+    char* bytes;
+    size_t size;
+} Content;
+
+// Read all files of the version folder and hold them against its manifest, `package.json`; of those that are wanted, keep what
+// was read. NULL, or a sentence that names what is missing, changed or not listed (kept until the next call of this thread); then
+// nothing is kept. Files that the manifest does not list are neither read nor loaded.
+const char* read_package(const char* folder, Content* wanted, size_t count);
+void free_contents(Content* wanted, size_t count);

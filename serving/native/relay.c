@@ -77,7 +77,7 @@ Error* copy_outputs(InnerResponse* inner, Response* response) {
         memory = MEMORY_CPU, device = 0;
         if (!error) error = TRITONBACKEND_OutputBuffer(output, &target, bytes, &memory, &device);
         if (!error && memory == MEMORY_GPU) error = TRITONSERVER_ErrorNew(UNSUPPORTED, "outputs go to memory of the host only");
-        if (!error) memcpy(target, data, bytes);
+        if (!error && bytes) memcpy(target, data, bytes);
     }
     return error;
 }

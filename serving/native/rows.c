@@ -46,7 +46,7 @@ static bool copy_input(Input* input, uint32_t buffers, uint64_t bytes, char* tar
         Error* error = TRITONBACKEND_InputBuffer(input, i, &piece, &size, &memory, &device);
         if (error) return TRITONSERVER_ErrorDelete(error), false;
         if (memory == MEMORY_GPU || size > bytes - at) return false;
-        memcpy(target + at, piece, size);
+        if (size) memcpy(target + at, piece, size);
         at += size;
     }
     return at == bytes;
@@ -158,7 +158,8 @@ static bool find_tensors(Request* request, const Settings* s, Tensor* strings, T
         bool is_strings = !strcmp(name, "categorical") && type == TYPE_BYTES,
              is_numbers = !strcmp(name, "numeric") && type == TYPE_FP32;
         if (!is_strings && !is_numbers) return false;
-        if (dims != 2 || shape[0] < 1 || shape[1] != (int64_t)(is_strings ? s->categorical : s->numeric)) return false;
+        if (dims != 2 || shape[1] != (int64_t)(is_strings ? s->categorical : s->numeric)) return false;
+        if (shape[0] < 1 || shape[0] > (int64_t)s->max_rows) return false;  // so nothing below leaves 64 bits
         tensor.rows = (size_t)shape[0];
         *(is_strings ? strings : numbers) = tensor;
     }

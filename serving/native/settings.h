@@ -3,9 +3,11 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define MAX_COLUMNS 1024
+#define MAX_ROWS 65536  // of a request, and of a batch
 #define NAME_SIZE 256
 
 typedef struct {
@@ -33,5 +35,6 @@ typedef struct {
     double interval_s;  // between two additions to the counters
 } Settings;
 
-// NULL, or a sentence that says what is wrong with the file (kept until the next call).
-const char* read_settings(const char* path, Settings* settings);
+// NULL, or a sentence that says what is wrong with the text of `name` (kept until the next call of this thread). Whatever it
+// accepts is within the bounds above, so that nothing that is indexed or multiplied by it leaves its array or its 64 bits.
+const char* read_settings(const char* name, const char* text, size_t bytes, Settings* settings);

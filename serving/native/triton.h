@@ -33,7 +33,7 @@ enum { TYPE_INT64 = 9, TYPE_FP32 = 11, TYPE_BYTES = 13 };
 enum { MEMORY_CPU, MEMORY_CPU_PINNED, MEMORY_GPU };
 enum { PARAMETER_STRING, PARAMETER_INT, PARAMETER_BOOL, PARAMETER_DOUBLE };
 enum { LOG_INFO, LOG_WARN, LOG_ERROR };
-enum { KIND_COUNTER = 0, FORMAT_PROMETHEUS = 0, RELEASE_ALL = 1, RESPONSE_FINAL = 1 };
+enum { KIND_COUNTER = 0, KIND_GAUGE = 1, FORMAT_PROMETHEUS = 0, RELEASE_ALL = 1, RESPONSE_FINAL = 1 };
 
 // An error that a function returns belongs to the caller, but for the one of TRITONSERVER_InferenceResponseError, which is the
 // response's; one that is handed to TRITONBACKEND_ResponseSend stays the caller's.
@@ -114,6 +114,7 @@ Error* TRITONSERVER_MetricFamilyDelete(MetricFamily*);
 Error* TRITONSERVER_MetricNew(Metric**, MetricFamily*, const Label** labels, uint64_t count);
 Error* TRITONSERVER_MetricDelete(Metric*);
 Error* TRITONSERVER_MetricIncrement(Metric*, double value);
+Error* TRITONSERVER_MetricValue(Metric*, double* value);
 Error* TRITONSERVER_ServerMetrics(Server*, Metrics**);
 Error* TRITONSERVER_MetricsFormatted(Metrics*, int format, const char** text, size_t* bytes);
 Error* TRITONSERVER_MetricsDelete(Metrics*);

@@ -8,19 +8,16 @@ Shape letters: N rows, C categorical columns, M numeric columns, F fields.
 """
 
 import math
-import re
 from typing import Any
 
 import numpy as np
 
+from contracts.tables.spellings import WHITE, Misspelt, TooLarge, truth, whole_number
 from serving.triton.graph import Answer
 from serving.triton.joined_rows import JoinedRows
-from serving.triton.refusal import Refused, refused_value
+from serving.triton.refusal import FITS_INT64, Refused, bound, refused_value
 
 UNKNOWN_ID, MISSING_ID = 0, 1
-TRUTH = {"true": "true", "false": "false", "1": "true", "0": "false", "yes": "true", "no": "false", "t": "true", "f": "false"}
-WHOLE = re.compile(r"[+-]?[0-9]{1,20}(\.0*)?")
-LARGEST = np.finfo(np.float32).max
 
 
 class StringRules:
@@ -99,15 +96,13 @@ class StringRules:
             raise Refused("max_length", f"at most {longest} characters")
         if longest is None and len(value.encode()) > self._max_string_bytes:
             raise Refused("max_length", f"at most {self._max_string_bytes} bytes")
-        if value in self._missing[i] or (column["dtype"] != "string" and value.strip() in self._missing[i]):
+        if value in self._missing[i] or (column["dtype"] != "string" and value.strip(WHITE) in self._missing[i]):
             return ""
         if column["dtype"] == "int":
             number = _whole(value)
             return "" if number in self._missing_numbers[i] else _in_range(number, column["min"], column["max"])
         if column["dtype"] == "bool":
-            if value.strip().lower() not in TRUTH:
-                raise Refused("dtype", "true or false")
-            return TRUTH[value.strip().lower()]
+            return _truth(value)
         return value
 
 
@@ -116,8 +111,8 @@ class NumericRules:
 
     def __init__(self, columns: list[dict[str, Any]]) -> None:
         self._columns = columns
-        self._low_M = np.array([-LARGEST if c["min"] is None else c["min"] for c in columns], dtype=np.float32)
-        self._high_M = np.array([LARGEST if c["max"] is None else c["max"] for c in columns], dtype=np.float32)
+        self._low_M = np.array([c["low"] for c in columns], dtype=np.float32)
+        self._high_M = np.array([c["high"] for c in columns], dtype=np.float32)
         self._nullable_M = np.array([c["nullable"] or not c["used"] for c in columns], dtype=bool)
         self._given = np.flatnonzero(~self._nullable_M)
         self._whole = np.flatnonzero([c["dtype"] == "int" for c in columns])
@@ -157,24 +152,35 @@ class NumericRules:
         elif math.isinf(value):
             rule, expected = "finite", "a finite number"
         elif value < self._low_M[j]:
-            rule, expected = "min", f"at least {column['min']:g}"
+            rule, expected = ("int64", FITS_INT64) if column["min"] is None else ("min", f"at least {bound(column['min'])}")
         elif value > self._high_M[j]:
-            rule, expected = "max", f"at most {column['max']:g}"
+            rule, expected = ("int64", FITS_INT64) if column["max"] is None else ("max", f"at most {bound(column['max'])}")
         else:
             rule, expected = "dtype", "a whole number"
         return refused_value(column["name"], row, value, rule, expected)
 
 
 def _whole(value: str) -> int:
-    """The number that a text means; as in the contract, "3.0" means 3."""
-    if WHOLE.fullmatch(value.strip()):
-        return int(value.strip().partition(".")[0])
-    raise Refused("dtype", "a whole number, written as text")
+    """The number that a text means. Raises Refused."""
+    try:
+        return whole_number(value)
+    except TooLarge:
+        raise Refused("int64", FITS_INT64) from None
+    except Misspelt:
+        raise Refused("dtype", "a whole number, written as text") from None
+
+
+def _truth(value: str) -> str:
+    """The vocabulary's spelling of a truth value. Raises Refused."""
+    try:
+        return "true" if truth(value) else "false"
+    except Misspelt:
+        raise Refused("dtype", "true or false") from None
 
 
 def _in_range(number: int, low: float | None, high: float | None) -> str:
     if low is not None and number < low:
-        raise Refused("min", f"at least {low:g}")
+        raise Refused("min", f"at least {bound(low)}")
     if high is not None and number > high:
-        raise Refused("max", f"at most {high:g}")
+        raise Refused("max", f"at most {bound(high)}")
     return str(number)

@@ -61,6 +61,11 @@ class Counters:
         with self._lock:
             self._pending[family, tuple(sorted(labels.items()))] += number
 
+    def refused(self, rule: str) -> None:
+        """Count a request that broke a rule."""
+        self.count("adclick_refused_total", rule=rule)
+        self.count("adclick_requests_total", outcome="refused")
+
     def answered(self, rows: AnsweredRows) -> None:
         with self._lock:
             self._rows.append(rows)

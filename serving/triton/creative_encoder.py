@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import triton_python_backend_utils as pb_utils
 
+from contracts.local_libraries import onnx_runtime
 from serving.triton.package import open_version
 from serving.triton.pixels import read_pixels
 from serving.triton.refusal import INNER, Refused
@@ -15,6 +15,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         folder, settings = open_version(args)
         self._size, self._limits = settings["image_size"], settings["limits"]
+        ort = onnx_runtime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         self._session = ort.InferenceSession(str(folder / "creative_encoder.onnx"), options, providers=["CPUExecutionProvider"])

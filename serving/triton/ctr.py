@@ -54,7 +54,7 @@ class TritonPythonModel:
         labels = {"model": config["name"], "version": str(self._version)}
         self._counters = Counters(settings["metrics_interval_s"], settings["fields"], **labels)
         self._looks = CreativeLooks(self._version, no_image, settings, self._counters)
-        self._backlog = Backlog(config, settings["max_queue_size"])
+        self._backlog = Backlog(config["name"], args["model_version"], settings["max_queue_size"])
         self._versions_N1 = np.full((config["max_batch_size"], 1), self._version, dtype=np.int64)
         # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests
         self._warmups_left = len(config["model_warmup"])
@@ -63,18 +63,10 @@ class TritonPythonModel:
         gc.freeze()  # what is here now stays: it need not be gone through again
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        outcomes: list[Outcome | str] = [FAILED] * len(requests)
-        packed: dict[int, PackedRequest] = {}
-        for i, request in enumerate(requests):
-            try:
-                packed[i] = self._reader.read(request)
-            except Refused as refusal:
-                outcomes[i] = refusal
-        try:
-            for i, outcome in zip(packed, self._answer_or_refuse([*packed.values()]), strict=True):
-                outcomes[i] = outcome
-        except Exception:  # whatever it is: the clients get one sentence, the log gets the traceback
-            pb_utils.Logger.log_error(traceback.format_exc())
+        if not self._warmups_left and self._backlog.too_long():
+            outcomes: list[Outcome | str] = [self._backlog.refusal()] * len(requests)
+        else:
+            outcomes = self._outcomes(requests)
         if self._warmups_left:
             self._warmups_left -= 1
         else:
@@ -82,7 +74,6 @@ class TritonPythonModel:
         return [self._response(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
 
     def finalize(self) -> None:
-        self._backlog.close()
         self._counters.close()
 
     def answer(self, requests: list[PackedRequest]) -> list[Outcome]:
@@ -100,11 +91,21 @@ class TritonPythonModel:
             self._count_rows(rows, found, looks_NE)
         return rows.split(found.p_click_N)
 
-    def _answer_or_refuse(self, requests: list[PackedRequest]) -> list[Outcome]:
-        """`answer`, or the same refusal for all if too much waits behind them."""
-        if self._backlog.too_long([request.num_rows for request in requests]):
-            return [self._backlog.refusal()] * len(requests)
-        return self.answer(requests)
+    def _outcomes(self, requests: list[Any]) -> list[Outcome | str]:
+        """What becomes of each request: its probabilities, why it is refused, or FAILED."""
+        outcomes: list[Outcome | str] = [FAILED] * len(requests)
+        packed: dict[int, PackedRequest] = {}
+        for i, request in enumerate(requests):
+            try:
+                packed[i] = self._reader.read(request)
+            except Refused as refusal:
+                outcomes[i] = refusal
+        try:
+            for i, outcome in zip(packed, self.answer([*packed.values()]), strict=True):
+                outcomes[i] = outcome
+        except Exception:  # whatever it is: the clients get one sentence, the log gets the traceback
+            pb_utils.Logger.log_error(traceback.format_exc())
+        return outcomes
 
     def _count_rows(self, rows: JoinedRows, found: Answer, looks_NE: np.ndarray | None) -> None:
         answered, has_image_N = rows.answered(), None
@@ -129,8 +130,7 @@ class TritonPythonModel:
             return
         for outcome in outcomes:
             if isinstance(outcome, Refused):
-                self._counters.count("adclick_refused_total", rule=outcome.rule)
-                self._counters.count("adclick_requests_total", outcome="refused")
+                self._counters.refused(outcome.rule)
             elif isinstance(outcome, Overloaded):
                 self._counters.count("adclick_requests_total", outcome="overloaded")
             elif isinstance(outcome, str):

@@ -8,6 +8,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from serving.triton.backlog import Backlog
+from serving.triton.counters import Counters
 from serving.triton.package import open_version
 from serving.triton.packed_request import CATEGORICAL, IMAGE, NUMERIC
 from serving.triton.refusal import BUSY, INNER, INNER_CALL, Refused
@@ -18,22 +19,26 @@ OUTPUTS = ["probability", "model_version"]
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         _, settings = open_version(args)
-        self._backlog = Backlog(json.loads(args["model_config"]), settings["max_queue_size"])
+        name, version = json.loads(args["model_config"])["name"], args["model_version"]
+        self._backlog = Backlog(name, version, settings["max_queue_size"])
+        self._counters = Counters(settings["metrics_interval_s"], [], model=name, version=version)
         self._packs = [(name, settings[name]) for name in (CATEGORICAL, NUMERIC) if settings[name]]
 
     async def execute(self, requests: list[Any]) -> list[Any]:
-        if self._backlog.too_long([request.inputs()[0].shape()[0] for request in requests if request.inputs()]):
+        if self._backlog.too_long():
+            self._counters.count("adclick_requests_total", len(requests), outcome="overloaded")
             busy = pb_utils.TritonError(str(self._backlog.refusal()), pb_utils.TritonError.UNAVAILABLE)
             return [pb_utils.InferenceResponse(error=busy) for _ in requests]
         return await asyncio.gather(*(self._answer(request) for request in requests))
 
     def finalize(self) -> None:
-        self._backlog.close()
+        self._counters.close()
 
     async def _answer(self, request: Any) -> Any:
         try:
             packed = [pb_utils.Tensor(name, self._packed(request, name, columns)) for name, columns in self._packs]
         except Refused as refusal:
+            self._counters.refused(refusal.rule)
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(refusal), pb_utils.TritonError.INVALID_ARG))
         image = pb_utils.get_input_tensor_by_name(request, IMAGE)
         sent = request.parameters()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from contracts.local_libraries import onnx_runtime
 from contracts.serving.packed_text import SEPARATORS
 from serving.triton.joined_rows import JoinedRows
 
@@ -27,8 +28,7 @@ class OrtGraph:
     """`ctr_packed.onnx` in this process."""
 
     def __init__(self, path: Path, num_threads: int) -> None:
-        import onnxruntime as ort  # the container's stub has none: there the graph is a Triton model
-
+        ort = onnx_runtime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = num_threads
         options.inter_op_num_threads = 1

@@ -3,7 +3,9 @@
 INNER = "refused: "  # begins a refusal between models: a call inside Triton 2.51 hands on an error's text, not its kind
 BUSY = "overloaded: "  # begins the answer of a model that has too much to do
 INNER_CALL = "adclick_inner_call"  # parameter of a request that another model makes
+PLAIN = 1e15  # below it a whole number is shown without an exponent
 LONGEST_QUOTE = 40  # characters of an offending value that a message repeats
+FITS_INT64 = "a whole number that fits int64; declare the column string"
 
 
 class Refused(ValueError):
@@ -21,6 +23,11 @@ class Overloaded(RuntimeError):
 def refused_value(column: str, row: int, value: object, rule: str, expected: str) -> Refused:
     """The refusal of one value: column, row (from 0, within the request), value and what was expected."""
     return Refused(rule, f"column '{column}', row {row}: {quoted(value)} breaks the rule {rule}: {expected}")
+
+
+def bound(value: float) -> str:
+    """A declared bound with all its digits, whole ones without a point."""
+    return f"{int(value)}" if isinstance(value, int) or (value.is_integer() and abs(value) < PLAIN) else repr(value)
 
 
 def quoted(value: object) -> str:

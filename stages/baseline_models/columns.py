@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.models.encoded_arrays import EncodedSpec
-
-BUCKET_SUFFIX = "__bucket"  # a numeric column cut into ranges; the same column also stands among the dense ones
+from stages.models.encoded_arrays import BUCKET_SUFFIX, EncodedSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import onnx
 import polars as pl
-from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from contracts.dataset.declaration import Declaration
+from contracts.local_libraries import onnx_float16
 from contracts.serving.config import RepositoryConfig
 from contracts.serving.request import request_of
 from stages.exporting.graph_configs import MODEL_FILE, encoder_config, ensemble_config, ranker_config
@@ -50,7 +50,7 @@ def served_ranker(path: Path, precision: str) -> onnx.ModelProto:
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
     if precision == "FP16":
-        model = convert_float_to_float16(model, keep_io_types=True)
+        model = onnx_float16().convert_float_to_float16(model, keep_io_types=True)
         given = {value.name for value in model.graph.input}
         model.graph.node.sort(key=lambda node: node.op_type != "Cast" or node.input[0] not in given)  # it appends them
     for value in model.graph.input:

@@ -31,6 +31,7 @@ def public_config(name: str, request: RequestSpec, repository: RepositoryConfig,
         "columns": json.dumps([_given(column) for column in (*request.instants, *request.columns)]),
         "creative_column": request.creative or "",
         "max_image_bytes": str(repository.max_image_bytes),
+        "max_image_pixels": str(repository.max_image_pixels),
         "max_request_bytes": str(repository.max_request_bytes),
         **{f"{kind}_columns": json.dumps(names) for kind, names in columns.items()},
     }
@@ -42,9 +43,10 @@ def public_config(name: str, request: RequestSpec, repository: RepositoryConfig,
 def ctr_config(
     request: RequestSpec, repository: RepositoryConfig, warmups: Warmups, name: str = "ctr", backend: str = "python"
 ) -> triton.ModelConfig:
-    """Model `ctr`: two packed tensors. All inputs are optional for Triton, so that the model words what is missing.
+    """Model `ctr`: a packed tensor for each kind of column that there is, and one of images where creatives have any.
 
-    Their widths are fixed: what announces another one is refused before memory is set aside for it.
+    All inputs are optional for Triton, so that the model words what is missing. Their widths are fixed: what announces another
+    one is refused before memory is set aside for it.
     """
     config = public_config(name, request, repository, repository.instances)
     config.backend = backend
@@ -53,7 +55,7 @@ def ctr_config(
     ):  # fmt: skip
         if columns:
             config.input.add(name=name, data_type=kind, dims=[len(columns)], optional=True)
-    config.input.add(name=IMAGE, data_type=triton.TYPE_STRING, dims=[1], optional=True)
+    _offer_images(config, request)
     # the largest batch as well: buffers of ONNX Runtime and Python grow to their size before the first request
     _warm_up(config, warmups, sorted({1, min(64, repository.max_batch_size), repository.max_batch_size}))
     return config
@@ -65,7 +67,7 @@ def ctr_by_name_config(request: RequestSpec, repository: RepositoryConfig) -> tr
     for column in request.columns:
         kind = triton.TYPE_FP32 if column in request.numeric else triton.TYPE_STRING
         config.input.add(name=column.name, data_type=kind, dims=[1], optional=True)
-    config.input.add(name=IMAGE, data_type=triton.TYPE_STRING, dims=[1], optional=True)
+    _offer_images(config, request)
     return config
 
 
@@ -84,6 +86,11 @@ def join_requests(config: triton.ModelConfig, repository: RepositoryConfig) -> N
     """Batches of what waits. No queue policy: with one, requests get stuck in Triton (see serving/triton/backlog.py)."""
     config.dynamic_batching.SetInParent()
     config.dynamic_batching.max_queue_delay_microseconds = repository.max_queue_delay_us
+
+
+def _offer_images(config: triton.ModelConfig, request: RequestSpec) -> None:
+    if request.creative is not None:
+        config.input.add(name=IMAGE, data_type=triton.TYPE_STRING, dims=[1], optional=True)
 
 
 def _python_model(name: str, repository: RepositoryConfig, instances: int) -> triton.ModelConfig:

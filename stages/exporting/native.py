@@ -9,14 +9,14 @@ import onnx
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from contracts.serving.packed_text import prefixes
-from contracts.serving.request import LARGEST
 
 BACKEND = "adclick"
 CAREFUL = "ctr_careful"  # the Python model that answers what is not plain
 SETTINGS = "native.txt"
-FORMAT = 1
+FORMAT = 2
 MOST = 1024  # MAX_COLUMNS in serving/native/settings.h
-MAX_MARKER = 120  # bytes, of which a line of the file has room for twice as many digits
+LONGEST = 255  # bytes of a column's name or a missing marker: NAME_SIZE there, less the NUL
+MOST_STRING_BYTES = 2**32 - 1  # a string's length in a tensor has 32 bits
 
 
 def native_settings(settings: dict[str, Any], graph: onnx.ModelProto, config: ModelConfig) -> bytes:
@@ -27,6 +27,12 @@ def native_settings(settings: dict[str, Any], graph: onnx.ModelProto, config: Mo
     if max(map(len, (categorical, numeric, settings["fields"], missing, markers))) > MOST:
         raise ValueError(
             f"`ctr` takes at most {MOST} columns or missing markers of a kind; set serving.repository.native to false"
+        )
+    names = settings["fields"]
+    if broken := [name for name in names if "\n" in name or "\0" in name or len(name.encode()) > LONGEST]:
+        raise ValueError(
+            f"column {broken[0]!r}: `ctr` takes no name with a line break or NUL, or of more than {LONGEST} bytes; "
+            "rename it, or set serving.repository.native to false"
         )
     inputs = {value.name for value in graph.graph.input}
     separator = next(entry.value for entry in graph.metadata_props if entry.key == "separator")
@@ -49,7 +55,8 @@ def native_settings(settings: dict[str, Any], graph: onnx.ModelProto, config: Mo
         *(f"read {-1 if column['field'] is None else column['field']}" for column in categorical if _is_read(column)),
         *(_number(column) for column in numeric),
         *(f"marker {j} {marker}" for j, marker in markers),
-        *(f"field {name}" for name in settings["fields"]),
+        *(f"field {name}" for name in names),
+        "end",  # a file that was cut off has none
     ]
     return "".join(f"{line}\n" for line in lines).encode()
 
@@ -62,8 +69,8 @@ def _is_read(column: dict[str, Any]) -> bool:
 def _markers(column: dict[str, Any]) -> list[bytes]:
     """Texts of a column that mean a missing value, which the vocabulary spells as an empty one."""
     found = [marker.encode() for marker in column["missing"] if marker] if column["used"] and not _is_read(column) else []
-    if any(len(marker) > MAX_MARKER for marker in found):
-        raise ValueError(f"column '{column['name']}': a missing marker has more than {MAX_MARKER} bytes")
+    if any(len(marker) > LONGEST for marker in found):
+        raise ValueError(f"column '{column['name']}': a missing marker has more than {LONGEST} bytes")
     return found
 
 
@@ -71,13 +78,11 @@ def _string(column: dict[str, Any], mark: bytes, limits: dict[str, int]) -> str:
     """The mark before the column's strings, whether they must not be empty, and how many bytes are surely not too many."""
     is_text = column["used"] and not _is_read(column)
     own = column["max_length"] if is_text else None
-    longest = limits["max_string_bytes"] if own is None else min(own, limits["max_string_bytes"])
+    longest = min(limits["max_string_bytes"], MOST_STRING_BYTES if own is None else own)
     return f"string {mark.hex()} {int(column['used'] and not column['nullable'])} {longest}"
 
 
 def _number(column: dict[str, Any]) -> str:
     """Lowest and highest value, may it be missing, must it be whole."""
-    low = -LARGEST if column["min"] is None else column["min"]
-    high = LARGEST if column["max"] is None else column["max"]
     nullable = column["nullable"] or not column["used"]
-    return f"number {low!r} {high!r} {int(nullable)} {int(column['dtype'] == 'int')}"
+    return f"number {column['low']!r} {column['high']!r} {int(nullable)} {int(column['dtype'] == 'int')}"

@@ -6,9 +6,9 @@ Shape letters: N rows.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime as ort
 import polars as pl
 import torch
 from tqdm import tqdm
@@ -19,6 +19,9 @@ from stages.exporting.packed import SEPARATOR, TEXT
 from stages.models.encoded_arrays import EncodedSplit
 from stages.models.network import ENCODE_IMAGES, CtrNetwork
 from stages.scoring import open_session
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 TORCH_ROWS = 8192
 
@@ -42,7 +45,7 @@ def ranker_feed(split: EncodedSplit) -> dict[str, np.ndarray]:
     return feed if split.creative_idx_N is None else {**feed, "creative_idx": split.creative_idx_N.astype(np.int64)}
 
 
-def raw_feed(rows: pl.DataFrame, session: ort.InferenceSession) -> dict[str, np.ndarray]:
+def raw_feed(rows: pl.DataFrame, session: "ort.InferenceSession") -> dict[str, np.ndarray]:
     """The columns that the fused graph takes, as it takes them."""
     kinds = {value.name: value.type for value in session.get_inputs()}
     return {
@@ -58,7 +61,7 @@ def sliced(feed: dict[str, np.ndarray]) -> Feed:
     return lambda rows: {name: array[rows] for name, array in feed.items()}
 
 
-def packed_feed(rows: pl.DataFrame, request: RequestSpec, session: ort.InferenceSession) -> Feed:
+def packed_feed(rows: pl.DataFrame, request: RequestSpec, session: "ort.InferenceSession") -> Feed:
     """Rows as `ctr_packed.onnx` takes them: one text, one matrix."""
     separator = session.get_modelmeta().custom_metadata_map[SEPARATOR]
     taken = {value.name for value in session.get_inputs()}

@@ -29,10 +29,12 @@ from stages.files import read_json, sha256_file, write_json
 VERSION = "1"  # in the exported repository; a release gets the next free number of its store
 CODE = (
     "contracts/__init__.py",
+    "contracts/local_libraries.py",
     "contracts/serving/__init__.py",
     "contracts/serving/packed_text.py",
     "contracts/tables/__init__.py",
     "contracts/tables/images.py",
+    "contracts/tables/spellings.py",
     "serving/__init__.py",
     "serving/triton",
 )

@@ -6,16 +6,20 @@ same nodes compute them) for a fraction of the time.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import polars as pl
 import pyarrow as pa
 from onnx.utils import Extractor
 
+from contracts.local_libraries import onnx_runtime
 from contracts.serving.request import numbers, strings
 from stages.features.graph import CREATIVE_IDX, inner, of_inner
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 VECTOR_ROWS = 64  # more than any processor's vector of float32 holds, and a multiple of each
 
@@ -62,7 +66,8 @@ class Encoder:
         column, session = next((key[0], session) for key, session in self._parts.items() if key[1] == CREATIVE_IDX)
         return _by_distinct(session, column, ids)[0]
 
-    def _session(self, model: onnx.ModelProto) -> ort.InferenceSession:
+    def _session(self, model: onnx.ModelProto) -> "ort.InferenceSession":
+        ort = onnx_runtime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
@@ -99,7 +104,7 @@ def _side_by_side(columns: list[np.ndarray], num_rows: int, dtype: type) -> np.n
     return np.stack(columns, axis=1, dtype=dtype) if columns else np.empty((num_rows, 0), dtype=dtype)
 
 
-def _by_distinct(session: ort.InferenceSession, column: str, values: pl.Series | pa.Array) -> list[np.ndarray]:
+def _by_distinct(session: "ort.InferenceSession", column: str, values: pl.Series | pa.Array) -> list[np.ndarray]:
     """Outputs of `session` for every value, computed once for each distinct one."""
     if session.get_inputs()[0].type == "tensor(string)":
         cells = values.to_arrow(compat_level=pl.CompatLevel.oldest()) if isinstance(values, pl.Series) else values

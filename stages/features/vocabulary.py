@@ -11,6 +11,8 @@ from stages.features.config import FeaturesConfig
 
 LARGEST = float(np.finfo(np.float32).max)
 SMALLEST_STD = 1e-30  # below it 1 / std is infinite as float32
+SMALLEST_BUCKET = 0.25  # of the rows that a bucket has where all have as many
+NARROWEST = 1e-4  # standard deviations between two knots: what is nearer is one place
 UNKNOWN_ID, MISSING_ID, FIRST_ID = 0, 1, 2
 
 
@@ -35,12 +37,24 @@ class Scale:
     mean: float  # of the possibly logged values
     std: float
     edges: tuple[float, ...]  # ascending float32; bucket = number of edges <= x
+    range: tuple[float, float]  # smallest and largest value of the training rows, float32
     has_missing: bool  # may be missing: the model sees a flag
     max_sigma: float  # standardised values are cut to +- this
 
     @property
     def num_ids(self) -> int:
         return FIRST_ID + len(self.edges) + 1
+
+    @property
+    def knots(self) -> tuple[float, ...]:
+        """Where the buckets begin and end, as standardised values: strictly ascending; at most one if all values are equal."""
+        x = np.clip(np.array([self.range[0], *self.edges, self.range[1]], dtype=np.float64), -LARGEST, LARGEST)
+        standard = np.clip(((signed_log(x) if self.log else x) - self.mean) / self.std, -self.max_sigma, self.max_sigma)
+        kept = [float(standard[0])]
+        for knot in standard[1:]:
+            if knot - kept[-1] > NARROWEST:
+                kept.append(float(knot))
+        return tuple(round(knot, 7) for knot in kept)
 
 
 def signed_log(x: np.ndarray) -> np.ndarray:
@@ -70,22 +84,45 @@ def fit_scale(column: Column, values: pl.Series, config: FeaturesConfig) -> Scal
         mean=float(shifted.mean()),
         std=std if std > SMALLEST_STD else 1.0,
         edges=tuple(float(edge) for edge in bucket_edges(given, config)),
+        range=(float(given.min()), float(given.max())),
         has_missing=column.nullable or len(given) < len(x),
         max_sigma=config.max_sigma,
     )
 
 
 def bucket_edges(given_N: np.ndarray, config: FeaturesConfig) -> np.ndarray:
-    """Where buckets of about as many values each begin, ascending; what lies below the first edge is a bucket too.
+    """Where buckets begin, ascending; what lies below the first edge is a bucket too.
 
-    A value that fills more than a bucket, as 0 does in flags and counts, is told from what is above it by an edge of its own.
+    A value with more rows than a bucket has, as 0 in flags and counts, is a bucket of its own, and the others share the other
+    buckets, as many rows each, but at least SMALLEST_BUCKET of an even share and `min_count`: small ones tell little, and hide
+    from the selection that the column tells something. By rows alone an amount that nine rows in ten do not have would be cut in
+    two or three. Fewer rows than that between two such values are no bucket; they go to the value below. LightGBM bins alike.
     """
-    inner = np.quantile(given_N, np.linspace(0, 1, config.num_buckets + 1)[1:-1], method="higher")
-    edges = np.unique(inner[inner > given_N.min()])  # an edge at the minimum would leave the first bucket empty
-    above = given_N[given_N > inner[-1]]
-    if len(above) >= config.min_count and np.count_nonzero(given_N == inner[-1]) * config.num_buckets > len(given_N):
-        edges = np.append(edges, above.min())
-    return edges
+    value_U, rows_U = np.unique(given_N, return_counts=True)
+    least = max(SMALLEST_BUCKET * len(given_N) / config.num_buckets, config.min_count)
+    size = max(bucket_rows(rows_U, config.num_buckets), least)
+    is_own_U = rows_U >= size
+    gap_U = np.cumsum(is_own_U)  # values between two that are buckets of their own, numbered by the lower one
+    others_U = np.where(is_own_U, 0, rows_U)
+    others_G = np.bincount(gap_U, others_U)
+    before_U = np.cumsum(others_U) - others_U - (np.cumsum(others_G) - others_G)[gap_U]
+    parts_U = np.maximum(np.floor(others_G / size + 1e-6), 1)[gap_U]
+    part_U = 1 + np.floor(before_U * parts_U / np.maximum(others_G[gap_U], 1))
+    part_U[is_own_U | (others_G[gap_U] < least)] = 0
+    gap_U[(gap_U == 0) & (part_U == 0)] = 1  # nothing is below: to the value above
+    begins_U = (np.diff(gap_U) != 0) | (np.diff(part_U) != 0)
+    return value_U[1:][begins_U]
+
+
+def bucket_rows(rows_U: np.ndarray, num_buckets: int) -> float:
+    """Rows of a bucket if a value with more than these is counted as a bucket: the c with sum(min(rows, c)) = c * num_buckets."""
+    most_first_U = np.sort(rows_U)[::-1].astype(np.float64)
+    rest_U = most_first_U.sum() - np.concatenate([[0.0], np.cumsum(most_first_U)])  # rows beside those of the first k values
+    for k in range(min(num_buckets, len(most_first_U))):
+        size = rest_U[k] / (num_buckets - k)
+        if most_first_U[k] < size:
+            return float(size)
+    return 0.0
 
 
 def ids_of(part: Vocabulary | Scale, values: pl.Series) -> np.ndarray:

@@ -29,7 +29,7 @@ class DCNv2(nn.Module):
     def __init__(self, config: DCNv2Config, spec: EncodedSpec, creative_dim: int) -> None:
         super().__init__()
         self.structure = config.structure
-        self.embedding = FieldEmbedding(spec.num_ids, config.embedding_dim)
+        self.embedding = FieldEmbedding(spec, config.embedding_dim)
         in_dim = len(spec.num_ids) * config.embedding_dim + len(spec.dense_names) + creative_dim
         layers = [CrossLayer(in_dim, config.cross_rank) for _ in range(config.num_cross_layers)]
         self.cross = nn.ModuleList(layers)
@@ -39,7 +39,7 @@ class DCNv2(nn.Module):
 
     def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor, creative_emb_BE: Tensor) -> Tensor:
         """Logits, float32 [B]."""
-        x0_BI = concat_inputs(self.embedding(cat_idx_BF), num_feats_BM, creative_emb_BE)
+        x0_BI = concat_inputs(self.embedding(cat_idx_BF, num_feats_BM), num_feats_BM, creative_emb_BE)
         crossed_BI = x0_BI
         for layer in self.cross:
             crossed_BI = layer(x0_BI, crossed_BI)

@@ -16,7 +16,7 @@ class DeepFM(nn.Module):
     def __init__(self, config: DeepFMConfig, spec: EncodedSpec, creative_dim: int) -> None:
         super().__init__()
         num_dense, dim = len(spec.dense_names), config.embedding_dim
-        self.embedding = FieldEmbedding(spec.num_ids, dim)
+        self.embedding = FieldEmbedding(spec, dim)
         self.first_order = FirstOrder(spec.num_ids, num_dense, creative_dim)
         self.dense_vector_MD = nn.Parameter(torch.zeros(num_dense, dim).normal_(std=EMBEDDING_STD)) if num_dense else None
         self.creative_vector = nn.Linear(creative_dim, dim, bias=False) if creative_dim else None
@@ -26,7 +26,7 @@ class DeepFM(nn.Module):
 
     def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor, creative_emb_BE: Tensor) -> Tensor:
         """Logits, float32 [B]."""
-        emb_BFD = self.embedding(cat_idx_BF)
+        emb_BFD = self.embedding(cat_idx_BF, num_feats_BM)
         deep_B = self.deep_out(self.deep(concat_inputs(emb_BFD, num_feats_BM, creative_emb_BE)))
         with torch.autocast(emb_BFD.device.type, enabled=False):  # squares that nearly cancel: not in bfloat16
             pairs_B = self._pairs(emb_BFD, num_feats_BM, creative_emb_BE.float())

@@ -11,7 +11,17 @@ import numpy as np
 
 from stages.files import read_json
 
+BUCKET_SUFFIX = "__bucket"  # of the field that says which bucket a numeric column is in
 CHECK_ROWS = 1 << 20  # rows looked at together when ranges are checked; bounds the memory it takes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """A numeric column: it is a field (the bucket it is in) and a dense column (its standardised value)."""
+
+    field: int  # its place among the fields
+    dense: int  # its place among the dense columns
+    knots: tuple[float, ...]  # standardised values at which its buckets begin and end, strictly ascending
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,17 +31,29 @@ class EncodedSpec:
     field_names: tuple[str, ...]
     num_ids: tuple[int, ...]  # ids of each field: 0 unknown, 1 missing, 2.. values
     dense_names: tuple[str, ...]
+    numbers: tuple[Number, ...]  # in the order of their fields
     has_creative: bool
+    creative_field: int | None  # the field of the creatives' ids; None without images, or where the id is no feature
     num_creatives: int
     image_size: int  # pixels a side
 
     @classmethod
     def from_json(cls, spec: dict[str, Any]) -> "EncodedSpec":
+        field_names, dense_names = [field["name"] for field in spec["categorical"]], list(spec["dense"])
         return cls(
-            field_names=tuple(field["name"] for field in spec["categorical"]),
+            field_names=tuple(field_names),
             num_ids=tuple(int(field["num_ids"]) for field in spec["categorical"]),
-            dense_names=tuple(spec["dense"]),
+            dense_names=tuple(dense_names),
+            numbers=tuple(
+                Number(
+                    field=field_names.index(f"{number['name']}{BUCKET_SUFFIX}"),
+                    dense=dense_names.index(number["name"]),
+                    knots=tuple(float(knot) for knot in number["knots"]),
+                )
+                for number in spec["numbers"]
+            ),
             has_creative=bool(spec["creative"]),
+            creative_field=None if spec["creative_field"] is None else field_names.index(spec["creative_field"]),
             num_creatives=int(spec.get("num_creatives") or 0),
             image_size=int(spec.get("image_size") or 0),
         )
@@ -43,7 +65,9 @@ class EncodedSpec:
         return {
             "categorical": [{"name": name, "num_ids": num_ids} for name, num_ids in pairs],
             "dense": list(values["dense_names"]),
+            "numbers": [{"name": self.dense_names[one.dense], "knots": list(one.knots)} for one in self.numbers],
             "creative": values["has_creative"],
+            "creative_field": None if self.creative_field is None else self.field_names[self.creative_field],
             "num_creatives": values["num_creatives"],
             "image_size": values["image_size"],
         }

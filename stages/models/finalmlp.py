@@ -50,20 +50,24 @@ class FinalMLP(nn.Module):
         super().__init__()
         dim = config.embedding_dim
         in_dim = len(spec.num_ids) * dim + len(spec.dense_names) + creative_dim
-        self.embedding = FieldEmbedding(spec.num_ids, dim)
-        self.gate1 = FeatureGate(_positions(config.gate1_fields, spec, "gate1_fields"), in_dim, dim, config.gate_dims)
-        self.gate2 = FeatureGate(_positions(config.gate2_fields, spec, "gate2_fields"), in_dim, dim, config.gate_dims)
+        self.embedding = FieldEmbedding(spec, dim)
+        self.gate1 = FeatureGate(self._places(config.gate1_fields, spec, "gate1_fields"), in_dim, dim, config.gate_dims)
+        self.gate2 = FeatureGate(self._places(config.gate2_fields, spec, "gate2_fields"), in_dim, dim, config.gate_dims)
         self.stream1 = build_mlp(in_dim, config.stream1_dims, config.dropout)
         self.stream2 = build_mlp(in_dim, config.stream2_dims, config.dropout)
         self.fusion = BilinearFusion(config.stream1_dims[-1], config.stream2_dims[-1], config.num_heads)
 
     def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor, creative_emb_BE: Tensor) -> Tensor:
         """Logits, float32 [B]."""
-        emb_BFD = self.embedding(cat_idx_BF)
+        emb_BFD = self.embedding(cat_idx_BF, num_feats_BM)
         inputs_BI = concat_inputs(emb_BFD, num_feats_BM, creative_emb_BE)
         stream1_BH = self.stream1(self.gate1(emb_BFD, inputs_BI))
         stream2_BH = self.stream2(self.gate2(emb_BFD, inputs_BI))
         return self.fusion(stream1_BH, stream2_BH)
+
+    def _places(self, names: list[str], spec: EncodedSpec, key: str) -> list[int]:
+        """Where the embeddings of the fields called `names` come out."""
+        return [self.embedding.order.index(position) for position in _positions(names, spec, key)]
 
 
 def _positions(names: list[str], spec: EncodedSpec, key: str) -> list[int]:

@@ -88,8 +88,7 @@ def fit_network(
         pin_memory=trainer.accelerator == "gpu",
     )
     num_steps = train.max_epochs * steps_per_epoch(len(data.train), batch_size, trainer.devices)
-    prior_rows = train.unknown_prior_clicks / max(float(data.train.label_N.mean()), 1e-9)
-    hiding_V = hiding_shares(data.train.cat_idx_NF, data.spec.num_ids, prior_rows)
+    hiding_V = hiding_shares(data.train, data.spec, train.unknown_prior_clicks)
     module = CtrModule(network, train, channels_last(data.image_NCSS), num_steps, hiding_V)
 
     curves, best, stopwatch = CurveWriter(train.log_every_steps), BestWeights(work_folder), Stopwatch()

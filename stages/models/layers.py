@@ -7,25 +7,40 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stages.models.encoded_arrays import EncodedSpec
 from stages.models.halved_linear import HalvedLinear
+from stages.models.number_embedding import NumberEmbedding
 from stages.models.relu_dropout import ReluDropout
 
 EMBEDDING_STD = 0.05  # small, so that an id seen twice does not start with an opinion; smaller ones learn too slowly
 
 
 class FieldEmbedding(nn.Module):
-    """One table for all fields: field f's id i is row offset_f + i, so a batch is one lookup."""
+    """One table for all fields: field f's id i is row offset_f + i, so a batch is one lookup. Numbers add to their buckets'
+    rows where in the bucket they are.
+    """
 
-    def __init__(self, num_ids: Sequence[int], embedding_dim: int) -> None:
+    def __init__(self, spec: EncodedSpec, embedding_dim: int) -> None:
         super().__init__()
-        offsets = torch.tensor([0, *num_ids], dtype=torch.int64).cumsum(0)
-        self.register_buffer("offset_F", offsets[:-1], persistent=False)
+        offsets = torch.tensor([0, *spec.num_ids], dtype=torch.int64).cumsum(0)
+        numbers = [number for number in spec.numbers if len(number.knots) > 1]
+        last = [number.field for number in numbers]
+        self.order = [field for field in range(len(spec.num_ids)) if field not in last] + last  # as the embeddings come out
+        self.register_buffer("order_F", torch.tensor(self.order), persistent=False)
+        self.register_buffer("offset_F", offsets[:-1][self.order], persistent=False)
         self.table = nn.Embedding(int(offsets[-1]), embedding_dim)
         nn.init.normal_(self.table.weight, std=EMBEDDING_STD)
+        self.numbers = NumberEmbedding(numbers, embedding_dim) if numbers else None
 
-    def forward(self, cat_idx_BF: Tensor) -> Tensor:
-        """Embeddings, float32 [B, F, D]."""
-        row_BF = cat_idx_BF + self.offset_F
+    def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor) -> Tensor:
+        """Embeddings, float32 [B, F, D], of the fields in `order`: the numbers come last."""
+        if self.numbers is None:
+            return self._looked_up(cat_idx_BF + self.offset_F)
+        emb_BFD = self._looked_up(cat_idx_BF.index_select(1, self.order_F) + self.offset_F)
+        num_others = len(self.order) - self.numbers.num_numbers
+        return torch.cat([emb_BFD[:, :num_others], emb_BFD[:, num_others:] + self.numbers(num_feats_BM)], dim=1)
+
+    def _looked_up(self, row_BF: Tensor) -> Tensor:
         if self.training and row_BF.device.type == "cpu":  # on a CPU the backward of index_select is five times faster
             return self.table.weight.index_select(0, row_BF.flatten()).view(*row_BF.shape, -1)
         return self.table(row_BF)

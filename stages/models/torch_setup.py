@@ -25,6 +25,8 @@ def check_devices(trainer: TrainerConfig) -> None:
 def prepare_torch(train: TrainConfig, trainer: TrainerConfig) -> None:
     torch.set_num_threads(trainer.num_threads)
     os.environ["OMP_NUM_THREADS"] = str(trainer.num_threads)  # or Lightning would share out the cores when it starts processes
+    # processes that train together are all on this machine; gloo would look up its name, and listen where others reach it
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     # the trainer turns deterministic algorithms on; filling every new tensor with NaN besides would cost time for nothing
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.manual_seed(train.seed)  # for the initial weights; each step seeds itself

@@ -64,6 +64,7 @@ def card_context(
         "model": {"name": params["model"]["name"]},
         "num_parameters": reports["model"].get("num_parameters"),
         "tiles": tiles(evaluation),
+        "shortfall": evaluation["shortfall"],
         "verdicts": verdicts(evaluation),
         "cautions": cautions(evaluation, reports["validation"]),
         "left_out": declaration.leave_out,

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from stages.evaluation.shortfall import BASELINES
+
 FEW_CLICKS = 200  # below this many test clicks every comparison is rough
-RIVALS = {
-    "lightgbm": "LightGBM",
-    "logistic": "logistic regression",
-    "creative_rate": "smoothed rates alone",
-    "constant": "the click rate of the training rows",
-}
 DRIFT = 0.1  # observed / predicted further from 1 than this is worth a warning
 
 
 def verdicts(evaluation: dict[str, Any]) -> list[str]:
     """One sentence for each rival: is the model better, worse, or not to be told apart."""
     sentences = []
-    for name, rival in RIVALS.items():
+    for name, rival in BASELINES.items():
         if name not in evaluation["differences"]:
             continue
         gap = evaluation["differences"][name]["log_loss"]

@@ -20,7 +20,7 @@ from tests.contracts.declared import FEATURE, LABEL, check_file, check_text, dec
 BROKEN = {
     "int": ({"dtype": "int"}, "3", "3.5", "dtype"),
     "int_text": ({"dtype": "int"}, "-3", "many", "dtype"),
-    "int_too_large": ({"dtype": "int"}, "9007199254740993", "99999999999999999999", "dtype"),
+    "int_too_large": ({"dtype": "int"}, "9007199254740993", "99999999999999999999", "int64"),
     "float": ({"dtype": "float"}, "1e-3", "1.2.3", "dtype"),
     "not_null": ({"dtype": "float"}, "0", "", "not_null"),
     "min": ({"dtype": "int", "min": 0}, "0", "-1", "min"),

@@ -41,7 +41,7 @@ def test_nan_is_missing_only_if_declared(tmp_path):
 
 def test_whole_numbers_may_be_written_as_floats(tmp_path):
     cells = ["3.0", "3", "-3.0", "1e3", "+4", " 5 ", "3.5", "0x10", "9223372036854775807", "9223372036854775808"]
-    expected = [3, 3, -3, 1000, 4, 5, "! dtype", "! dtype", 9223372036854775807, "! dtype"]
+    expected = [3, 3, -3, 1000, 4, 5, "! dtype", "! dtype", 9223372036854775807, "! int64"]
     assert values_of(tmp_path, NUMBER, cells) == expected
 
 

@@ -139,9 +139,11 @@ def test_buckets_by_hand():
 @pytest.mark.parametrize(
     ("values", "edges"),
     [
-        ([0.0] * 97 + [1.0] * 3, (1,)),
-        ([-1.0] + [0.0] * 96 + [2.0, 3, 4], (0, 2)),
+        ([0.0] * 96 + [1.0] * 4, (1,)),
+        ([-1.0] * 3 + [0.0] * 93 + [2.0, 3, 4, 5], (2,)),  # below 0 there are too few
+        ([-1.0] * 4 + [0.0] * 92 + [2.0, 3, 4, 5], (0, 2)),
         ([0.0] * 99 + [1.0], ()),  # seen once
+        ([0.0] * 900 + list(range(1, 101)), (1, 35, 68)),  # a quarter of 125 rows at least
         ([0.0] * 30 + [1.0] * 70, (1,)),
     ],
 )
@@ -194,3 +196,28 @@ def test_no_creative_with_an_image_gives_index_0(tmp_path, train):
 def test_the_same_columns_give_the_same_bytes(train):
     first = build_encoder(fitted(train), ("site", ("a",))).SerializeToString()
     assert build_encoder(fitted(train.clone()), ("site", ("a",))).SerializeToString() == first
+
+
+@pytest.mark.parametrize(("log", "values"), [(False, [1.0, 2, 3, 4, 5, 6, 7, 8]), (True, [0.0, 0, 1, 3, 7, 15, 31, 1000])])
+def test_knots_are_where_the_encoder_puts_the_ends_of_the_buckets(tmp_path, log, values):
+    rows = pl.DataFrame({"x": values})
+    scale = fit_scale(column("x", log=log), rows["x"], CONFIG)
+    ends = pl.DataFrame({"x": [min(values), *scale.edges, max(values)]})
+    found = Encoder(saved(tmp_path, [scale])).encode(ends).num_feats[:, 0]
+    np.testing.assert_allclose(scale.knots, found, atol=1e-6)
+
+
+def test_knots_too_near_to_be_told_apart_are_one():
+    assert fit_scale(column("x"), pl.Series([5.0] * 9), CONFIG).knots == (0.0,)
+    near = fit_scale(column("x"), pl.Series([0.0] * 4 + [1e-7] * 4 + [1.0] * 4), CONFIG)
+    assert near.edges == (np.float32(1e-7), 1.0)
+    assert len(near.knots) == 2
+
+
+def test_buckets_of_a_column_with_one_frequent_value_hold_as_many_of_the_other_rows():
+    rng = np.random.default_rng(0)
+    amount = np.where(rng.random(20_000) < 0.9, 0.0, rng.lognormal(5, 2, 20_000))
+    scale = fit_scale(column("x"), pl.Series(amount), FeaturesConfig(**(vars(CONFIG) | {"num_buckets": 24})))
+    rows = np.bincount(ids_of(scale, pl.Series(amount)))[2:]
+    assert rows[0] == (amount == 0).sum()
+    assert len(rows) == 10 and rows[1:].max() - rows[1:].min() <= 1 and rows.min() >= 20_000 / 24 / 4

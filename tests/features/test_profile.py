@@ -10,7 +10,7 @@ from stages.features.vocabulary import Scale, Vocabulary, ids_of
 
 def test_profile_by_hand():
     rows = pl.DataFrame({"c": ["a", "a", "b", "z", None], "x": [1.0, 3, 5, None, 3], "y": [0, 1, 0, 0, 1]})
-    scale = Scale(name="x", log=False, mean=0, std=1, edges=(2.0, 4.0), has_missing=True, max_sigma=8)
+    scale = Scale(name="x", log=False, mean=0, std=1, edges=(2.0, 4.0), range=(0.0, 9.0), has_missing=True, max_sigma=8)
     parts = [Vocabulary(name="c", values=("a", "b")), scale]
     found = profile(parts, {part.name: ids_of(part, rows[part.name]) for part in parts}, rows, "y")
     assert found["rows"] == 5 and found["click_rate"] == pytest.approx(0.4)

@@ -3,6 +3,11 @@
 Run with the load environment's Python, as `python manipulated_run.py SHAPE key=value ...`.
 """
 
+if __name__ == "__main__":  # before matplotlib is imported
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 from dataclasses import replace
 
 from loadtests import prepare

@@ -176,6 +176,17 @@ def test_every_row_that_is_sent_is_answered_as_it_should_be(triton, traffic, pro
 
 @pytest.mark.triton
 @pytest.mark.perf_analyzer
+@pytest.mark.parametrize("world", ["numbers", "strings"])
+def test_a_model_without_one_kind_of_columns_is_sent_the_other_alone(exported_as, tmp_path, world):
+    requests = requests_of(read_traffic(200, exported_as(world)), 4, 20)
+    assert {*requests.tensors[0]} == {"numeric" if world == "numbers" else "categorical"}
+    with serving(tmp_path, exported_as(world) / REPOSITORY) as running:
+        load = analyzers(target_of(running), requests, ("grpc",), 1e-6)["grpc"].closed(1, 0.7, 0.2)
+    assert count(load.samples)["ok"] == len(load.samples) > 20
+
+
+@pytest.mark.triton
+@pytest.mark.perf_analyzer
 def test_a_rate_is_kept_and_lateness_is_told(triton, traffic):
     analyzer = analyzers(target_of(triton), requests_of(traffic, 1, 50), ("grpc",), 1e-6)["grpc"]
     load = analyzer.open(200, 1.0, 0.2, np.random.default_rng(0), "constant")

@@ -10,7 +10,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
-from stages.models.encoded_arrays import EncodedSpec
+from stages.models.encoded_arrays import BUCKET_SUFFIX, EncodedSpec, Number
 
 CONF = Path(__file__).parents[2] / "conf"
 NETWORK_NAMES = ("logistic", "deepfm", "dcnv2", "finalmlp")
@@ -23,14 +23,24 @@ class World:
     num_creatives: int = 9  # 0 for a data set without creatives
     image_size: int = 8
     num_rows: dict[str, int] | None = None
+    numbers: tuple[Number, ...] = ()
+    creative_field: int | None = None
+
+
+def field_name(world: World, field: int) -> str:
+    """As stage encode names it: the bucket of a number bears the name of its dense column."""
+    dense = next((number.dense for number in world.numbers if number.field == field), None)
+    return f"field{field}" if dense is None else f"dense{dense}{BUCKET_SUFFIX}"
 
 
 def spec_of(world: World) -> EncodedSpec:
     return EncodedSpec(
-        field_names=tuple(f"field{i}" for i in range(len(world.num_ids))),
+        field_names=tuple(field_name(world, i) for i in range(len(world.num_ids))),
         num_ids=world.num_ids,
         dense_names=tuple(f"dense{i}" for i in range(world.num_dense)),
+        numbers=world.numbers,
         has_creative=world.num_creatives > 0,
+        creative_field=world.creative_field,
         num_creatives=world.num_creatives,
         image_size=world.image_size if world.num_creatives else 0,
     )

@@ -11,29 +11,11 @@ from sklearn.metrics import roc_auc_score
 from stages.models.batches import Batch
 from stages.models.ctr_module import CtrModule, decay_groups, hide_images, lr_share, step_seed
 from stages.models.fit import fitting_batch_size
-from stages.models.id_hiding import hide_ids, hiding_shares
 from stages.models.network import build_network
 from stages.models.relu_dropout import ReluDropout
 from stages.models.torch_setup import keep_freed_memory
 from stages.models.val_metrics import auc, log_loss
 from tests.models.encoded_world import World, model_config, spec_of, train_config
-
-
-def test_ids_are_hidden_with_prior_over_prior_plus_count():
-    cat_idx = np.repeat(np.array([[0, 2], [1, 3], [2, 3], [2, 3]], dtype=np.int32), 100, axis=0)
-    shares = hiding_shares(cat_idx, (4, 5), prior=100.0).tolist()
-    assert shares == pytest.approx([0, 0, 1 / 3, 1.0, 0, 0, 0.5, 0.25, 1.0])  # counts 200 and 0; 100, 300 and 0
-
-
-def test_only_known_values_are_shown_as_unknown():
-    torch.manual_seed(0)
-    cat_idx = torch.tensor([[0, 1, 2, 3]], dtype=torch.int32).repeat(4000, 1)
-    offsets, shares = torch.tensor([0, 4, 8, 12]), torch.tensor([0.0, 0.0, 0.25, 0.75]).repeat(4)
-    hidden = hide_ids(cat_idx, shares, offsets)
-    assert hidden[:, 0].eq(0).all() and hidden[:, 1].eq(1).all()
-    for field, share in ((2, 0.25), (3, 0.75)):
-        assert (hidden[:, field] == 0).float().mean().item() == pytest.approx(share, abs=0.03)
-        assert set(hidden[:, field].tolist()) == {0, cat_idx[0, field].item()}
 
 
 def test_a_share_of_rows_is_shown_without_image():

@@ -25,21 +25,21 @@ def row(world: World, num_rows: int = 6, creative_dim: int = 3):
 
 
 def test_field_embedding_gives_each_field_its_own_rows():
-    embedding = FieldEmbedding([4, 3], 2)
+    embedding = FieldEmbedding(spec_of(World(num_ids=(4, 3))), 2)
     with torch.no_grad():
         embedding.table.weight.copy_(torch.arange(14.0).view(7, 2))
-    got = embedding(torch.tensor([[0, 0], [3, 2]]))
+    got = embedding(torch.tensor([[0, 0], [3, 2]]), torch.zeros(2, 2))
     assert got.tolist() == [[[0, 1], [8, 9]], [[6, 7], [12, 13]]]
 
 
 def test_field_embedding_trains_as_a_plain_lookup_does():
     torch.manual_seed(0)
-    embedding, grad = FieldEmbedding([40, 3], 16), torch.randn(500, 2, 16)
+    embedding, grad = FieldEmbedding(spec_of(World(num_ids=(40, 3))), 16), torch.randn(500, 2, 16)
     idx = torch.stack([torch.randint(0, 40, (500,)), torch.randint(0, 3, (500,))], dim=1)
     grads = []
     for mode in (True, True, False):  # twice: equal bits
         embedding.train(mode).zero_grad()
-        out = embedding(idx)
+        out = embedding(idx, torch.zeros(500, 2))
         out.backward(grad)
         grads.append(embedding.table.weight.grad)
         assert torch.equal(out, embedding.table.weight[idx + torch.tensor([0, 40])])
@@ -62,7 +62,7 @@ def test_logistic_equals_a_hand_computation():
 def test_deepfm_pairwise_term_equals_the_double_loop_over_pairs():
     network = DeepFM(model_config("deepfm"), spec_of(WORLD), creative_dim=3)
     cat_idx, dense, creative = row(WORLD)
-    emb = network.embedding(cat_idx)
+    emb = network.embedding(cat_idx, dense)
     for index in range(len(cat_idx)):
         vectors = [
             *emb[index],

@@ -66,7 +66,8 @@ def inside_triton(monkeypatch) -> Callable[[str], types.ModuleType]:
     """Imports a module that runs inside Triton, with a stand-in for what Triton gives it; `said` is what it logs."""
     stand_in = types.ModuleType("triton_python_backend_utils")
     stand_in.said = []
-    stand_in.Logger = types.SimpleNamespace(log_warn=stand_in.said.append)
+    stand_in.Logger = types.SimpleNamespace(log_warn=stand_in.said.append, log_error=stand_in.said.append)
+    stand_in.TritonModelException = type("TritonModelException", (Exception,), {})
     monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
 
     def load(name: str) -> types.ModuleType:

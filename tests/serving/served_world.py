@@ -111,11 +111,16 @@ def secret_of(server: TritonServer) -> str:
 
 def spoil(version: Path) -> None:
     """A graph that is none, with the digest that it should have."""
-    (version / "ctr_packed.onnx").chmod(0o644)
-    (version / "package.json").chmod(0o644)
-    (version / "ctr_packed.onnx").write_bytes(b"no graph")
+    replace_file(version, "ctr_packed.onnx", b"no graph")
+
+
+def replace_file(version: Path, name: str, content: bytes) -> None:
+    """Other content for a file of a released or exported model, with the digest that it should have."""
+    for changed in ("package.json", name):
+        (version / changed).chmod(0o644)
+    (version / name).write_bytes(content)
     manifest = json.loads((version / "package.json").read_text())
-    manifest["files"]["ctr_packed.onnx"] = hashlib.sha256(b"no graph").hexdigest()
+    manifest["files"][name] = hashlib.sha256(content).hexdigest()
     (version / "package.json").write_text(json.dumps(manifest))
 
 

@@ -1,8 +1,8 @@
-"""Whether a batch is refused for what waits behind it, told from what Triton's metrics say."""
+"""When the Python models refuse a batch for what waits behind it, and where they know that from."""
 
+import gc
 import sys
-import threading
-import time
+import weakref
 
 import pytest
 
@@ -12,84 +12,85 @@ def backlog_module(inside_triton):
     return inside_triton("serving.triton.backlog")
 
 
-def after(happened, seconds: float = 2.0) -> bool:
-    """Whether it happens within the time; asked until it does, and not again."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if happened():
-            return True
-        time.sleep(0.005)
-    return False
+@pytest.fixture
+def queue(backlog_module):
+    """A queue in the test's own time: set `waiting` and `now`, look at `backlog`."""
+
+    class Queue:
+        waiting, now, looks = 0.0, 100.0, 0
+
+        def __init__(self) -> None:
+            self.backlog = backlog_module.Backlog("ctr", "3", 256, waiting=self.look, clock=lambda: self.now)
+
+        def look(self) -> float:
+            self.looks += 1
+            return self.waiting
+
+        def too_long(self, after_s: float, waiting: float) -> bool:
+            self.now += after_s
+            self.waiting = waiting
+            return self.backlog.too_long()
+
+    return Queue()
 
 
-CONFIG = {"name": "ctr", "max_batch_size": 1024, "instance_group": [{"count": 2}]}
-MANY, FULL = [1] * 65, [128] * 8
+def test_a_queue_of_the_allowed_length_is_not_refused(queue):
+    assert [queue.too_long(0.01, waiting) for waiting in (0, 256, 257, 1000, 256, 257)] == [False, False, True, True, False, True]
 
 
-def test_only_batches_of_a_long_queue_make_it_look(backlog_module):
-    asked = threading.Event()
-    backlog = backlog_module.Backlog(CONFIG, 256, waiting=lambda: asked.set() or 1000)
-    assert not backlog.too_long([]) and not backlog.too_long([1] * 64) and not backlog.too_long([64] * 8)
-    assert not asked.wait(0.2)
-    assert not backlog.too_long(FULL)  # full, but nobody has looked yet
-    assert asked.wait(2)
-    assert after(lambda: backlog.too_long(FULL))
-    assert not backlog.too_long([1, 1, 1])  # worked off
-    backlog.close()
+def test_a_short_queue_is_not_looked_at_before_every_batch(queue):
+    assert not any(queue.too_long(0.002, 10) for _ in range(31))
+    assert queue.looks == 16
+    assert [queue.too_long(0.002, 300) for _ in range(3)] == [False, True, True]
 
 
-def test_a_queue_of_the_allowed_length_is_not_refused(backlog_module):
-    waiting = [256]
-    backlog = backlog_module.Backlog(CONFIG, 256, waiting=lambda: waiting[0])
-    assert not after(lambda: backlog.too_long(MANY), 0.3)
-    waiting[0] = 257
-    assert after(lambda: backlog.too_long(MANY))
-    waiting[0] = 0
-    assert after(lambda: not backlog.too_long(MANY))
-    backlog.close()
+def test_while_batches_are_refused_each_looks_anew(queue):
+    assert queue.too_long(0.01, 300)
+    assert [queue.too_long(0.0001, waiting) for waiting in (299, 257, 256, 300)] == [True, True, False, False]
 
 
-def test_no_more_are_refused_than_were_too_many(backlog_module):
-    looked = threading.Event()
-    backlog = backlog_module.Backlog(CONFIG, 256, waiting=lambda: 0 if looked.is_set() else looked.set() or 256 + 260)
-    assert after(lambda: backlog.too_long(MANY))  # 130 are this process' share of 260
-    assert [backlog.too_long(MANY) for _ in range(5)] == [False, True, False, False, False]
-    backlog.close()
+def test_it_refuses_no_longer_than_it_answered(queue):
+    refused = [queue.too_long(1 / 64, 1000) for _ in range(1000)]
+    first = refused.index(False)
+    assert first == 64  # a second, of a model that had nothing to do before
+    assert refused[first:] == [False, True] * 468
 
 
-def test_of_two_batches_one_is_answered_however_many_wait(backlog_module):
-    backlog = backlog_module.Backlog(CONFIG, 256, waiting=lambda: 100_000)
-    assert after(lambda: backlog.too_long(MANY))
-    assert [backlog.too_long(MANY) for _ in range(4)] == [False, True, False, True]
-    assert not backlog.too_long([1])  # worked off, so the next flood begins anew
-    assert after(lambda: backlog.too_long(MANY))
-    backlog.close()
+def test_what_cannot_be_read_refuses_nobody_and_is_told_once(backlog_module):
+    triton = sys.modules["triton_python_backend_utils"]
+
+    def fail() -> float:
+        raise triton.TritonModelException("no room in shared memory")
+
+    moments = iter(range(10))
+    backlog = backlog_module.Backlog("ctr", "3", 256, waiting=fail, clock=lambda: float(next(moments)))
+    assert not any(backlog.too_long() for _ in range(3))
+    assert triton.said == ["how many requests wait is not known, so none is refused for it: no room in shared memory"]
 
 
-def test_what_cannot_be_asked_refuses_nobody(backlog_module, monkeypatch):
-    monkeypatch.setenv(backlog_module.METRICS_URL, "http://127.0.0.1:9/metrics")
-    backlog = backlog_module.Backlog(CONFIG, 1)
-    assert not after(lambda: backlog.too_long(MANY), 0.3)
-    assert any("how many requests wait is not known" in text for text in sys.modules["triton_python_backend_utils"].said)
-    backlog.close()
+def test_how_many_wait_is_read_from_tritons_own_gauge_which_is_never_deleted(backlog_module, monkeypatch):
+    triton, made = sys.modules["triton_python_backend_utils"], []
 
+    class Metric:
+        def value(self) -> float:
+            return 257.0
 
-def test_a_server_that_does_not_say_where_its_metrics_are_is_told_of(backlog_module, monkeypatch):
-    monkeypatch.delenv(backlog_module.METRICS_URL, raising=False)
-    backlog_module.Backlog(CONFIG, 1).close()
-    assert sys.modules["triton_python_backend_utils"].said == [
-        "ADCLICK_METRICS_URL is not set: requests for 'ctr' may wait without limit"
-    ]
+    class MetricFamily:
+        GAUGE = "gauge"
 
+        def __init__(self, **described) -> None:
+            made.append(described | {"family": weakref.ref(self)})
 
-def test_waiting_requests_are_those_of_all_versions_of_the_model(backlog_module):
-    metrics = "\n".join([
-        "# HELP nv_inference_pending_request_count Instantaneous number of pending requests awaiting execution per-model.",
-        "# TYPE nv_inference_pending_request_count gauge",
-        'nv_inference_pending_request_count{model="ctr_by_name",version="1"} 7',
-        'nv_inference_pending_request_count{model="ctr",version="1"} 12',
-        'nv_inference_pending_request_count{model="ctr",version="2"} 3',
-        'nv_inference_request_success{model="ctr",version="2"} 99',
-    ])  # fmt: skip
-    assert backlog_module.pending(metrics, "ctr") == 15
-    assert backlog_module.pending(metrics, "creative_encoder") == 0
+        def Metric(self, labels):
+            metric = Metric()
+            made.append({"labels": labels, "metric": weakref.ref(metric)})
+            return metric
+
+    monkeypatch.setattr(triton, "MetricFamily", MetricFamily, raising=False)
+    backlog = backlog_module.Backlog("ctr_careful", "12", 256)
+    assert backlog.too_long()
+    assert (made[0]["name"], made[0]["kind"]) == ("nv_inference_pending_request_count", "gauge")
+    assert made[1]["labels"] == {"model": "ctr_careful", "version": "12"}
+    del backlog
+    gc.collect()
+    assert made[0]["family"]() is not None and made[1]["metric"]() is not None

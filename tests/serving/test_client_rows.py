@@ -1,6 +1,7 @@
 """Which columns the client takes out of a table, what it computes, and what it knows of a model."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -19,7 +20,7 @@ HOUR = Column(name="hour", role="categorical", dtype="int", min=0, max=23, deriv
 SITE = Column(name="site", role="categorical", dtype="string", nullable=True, values=("a", "b"), unique=True)
 PRICE = Column(name="price", role="numeric", dtype="float", nullable=True, min=0)
 SPEC = RequestSpec(categorical=(HOUR, SITE), numeric=(PRICE,), instants=(MOMENT,), creative=None, digest="d")
-MODEL = ServedModel(request=SPEC, max_rows=2, max_image_bytes=10, max_request_bytes=20)
+MODEL = ServedModel(request=SPEC, max_rows=2, max_image_bytes=10, max_image_pixels=100, max_request_bytes=20)
 TIMES = ["2024-07-01T22:30:00Z", "2024-07-01T09:00:00Z", "2024-01-01T23:30:00Z"]  # Berlin: hours 0, 11, 0
 
 
@@ -103,7 +104,18 @@ def test_cells_that_stand_for_text_are_text(cells):
     ],
 )
 def test_pieces_hold_as_many_rows_and_bytes_as_fit(sizes, expected):
-    assert pieces(7, 3, None if sizes is None else np.array(sizes), 10) == expected
+    assert pieces(7, 3, [] if sizes is None else [np.array(sizes)], 10) == expected
+
+
+def test_pieces_bear_each_kind_of_bytes():
+    assert pieces(3, 3, [np.array([4, 4, 4]), np.array([0, 9, 9])], 10) == [(0, 2), (2, 3)]
+    assert pieces(3, 3, [np.array([6, 6, 1]), np.array([0, 0, 9])], 10) == [(0, 1), (1, 3)]
+
+
+def test_long_texts_are_sent_in_several_requests():
+    frame = pl.DataFrame({"hour": [7] * 4, "site": ["a" * 15, "", "b" * 30, "c"], "price": [1.0] * 4})
+    batch = batch_of(replace(MODEL, max_rows=4), frame, None, False)
+    assert batch.pieces == [(0, 2), (2, 3), (3, 4)]
 
 
 def config(**changes: str) -> dict:
@@ -116,6 +128,7 @@ def config(**changes: str) -> dict:
 def test_a_server_that_publishes_no_limits_has_the_usual_ones():
     model = served_model(config())
     assert (model.max_rows, model.max_image_bytes, model.max_request_bytes) == (8, 1 << 20, 2 << 20)
+    assert model.max_image_pixels == 1 << 22
     assert [c.name for c in model.request.categorical] == ["site"] and [c.name for c in model.request.instants] == ["t"]
     assert served_model(config(max_image_bytes="7", max_request_bytes="9")).max_request_bytes == 9
 

@@ -1,5 +1,7 @@
 """Creatives that the model knows, that it has not seen but is shown, and that it knows nothing of."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -93,11 +95,20 @@ def test_the_second_sight_of_an_image_comes_from_the_cache(strict_server, strict
     assert first.probability.tolist() == second.probability.tolist()
 
 
-def test_a_model_that_looks_at_no_images_refuses_one(exported_as, tmp_path):
+def test_where_creatives_have_no_images_none_is_offered(exported_as, tmp_path):
     world = exported_as("no_images")
     spec, rows = request_spec(world), pl.read_parquet(world / "data/split/test.parquet", n_rows=2)
     with serving(tmp_path, world / REPOSITORY) as server:
-        refused = over_grpc(server, packed(rows, spec, [b"", encoded()]))
-        assert over_grpc(server, packed(rows, spec)).code == "OK"
-    sentence = "input 'creative_image' is given, but this model looks at no images"
-    assert (refused.code, refused.error) == ("INVALID_ARGUMENT", sentence)
+        for model, tensors in (("ctr", packed), ("ctr_by_name", by_name)):
+            refused = over_grpc(server, tensors(rows, spec, [b"", encoded()]), model)
+            words = f"unexpected inference input 'creative_image' for model '{model}'"
+            assert (refused.code, refused.error) == ("INVALID_ARGUMENT", words)
+            assert over_grpc(server, tensors(rows, spec), model).code == "OK"
+
+
+def test_a_model_that_looks_at_none_of_the_declared_images_refuses_one(inside_triton):
+    creatives, refused = inside_triton("serving.triton.creatives"), []
+    rows = SimpleNamespace(num_rows=1, images=lambda: [(0, 0, 0, encoded())], refuse=lambda _, refusal: refused.append(refusal))
+    looks = creatives.CreativeLooks(1, None, {"image_size": 8, "limits": {}}, None)
+    assert looks.of(rows) is None
+    assert [str(refusal) for refusal in refused] == ["input 'creative_image' is given, but this model looks at no images"]

@@ -71,8 +71,10 @@ def test_an_interpreter_says_its_version():
 def test_the_servers_environment_takes_nothing_from_the_shell(monkeypatch):
     for name in ("PYTHONPATH", "LD_PRELOAD", "PYTHONSTARTUP", "ADCLICK_TRITON_SECRET"):
         monkeypatch.setenv(name, "/somewhere")
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
     found = find_runtime(VENV)
     assert not {"PYTHONPATH", "PYTHONSTARTUP", "ADCLICK_TRITON_SECRET"} & set(found.environment)
+    assert found.environment["ORT_DISABLE_TELEMETRY"] == "1"  # also if the caller has not set it
     assert found.environment["LD_PRELOAD"] == PRELOADED.name
     assert str((VENV / PRELOADED).parent.resolve()) in found.environment["LD_LIBRARY_PATH"].split(":")
     assert found.environment["PATH"].startswith(f"{VENV.resolve()}/bin:")

@@ -105,6 +105,24 @@ def test_a_folder_without_an_export_is_refused(store, tmp_path):
     assert not store.folder.exists()
 
 
+NO_LIST = "package.json is not the list of files that the export writes"
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def replace_by_nothing(path: Path) -> None:
+    """By a link that leads nowhere."""
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -115,6 +133,15 @@ def test_a_folder_without_an_export_is_refused(store, tmp_path):
         (lambda v: (v / "native.txt").unlink(), "native.txt is missing, though package.json lists it; export the model again"),
         (lambda v: (v / "stray.py").touch(), "stray.py is not listed in package.json; export the model again"),
         (lambda v: (v / "package.json").unlink(), "1/package.json is missing; export the model again"),
+        (lambda v: cut_off(v / "package.json"), f"{NO_LIST}; export the model again"),
+        (lambda v: (v / "package.json").write_text("[" * 100_000), NO_LIST),
+        (lambda v: (v / "package.json").write_text("{}"), NO_LIST),
+        (lambda v: (v / "package.json").write_text('{"files": {"a": 1}}'), NO_LIST),
+        (lambda v: (v / "package.json").write_text('{"files": {}}'), "package.json lists no file; export the model again"),
+        (lambda v: (v / "release/package.json").write_text("{}"), "release/package.json is not listed in package.json"),
+        (lambda v: (v / "elsewhere").symlink_to(v.parent), "elsewhere is not listed in package.json"),
+        (lambda v: replace_by_folder(v / "native.txt"), "native.txt is missing, though package.json lists it"),
+        (lambda v: replace_by_nothing(v / "native.txt"), "native.txt is no file, though package.json lists it"),
     ],
 )
 def test_an_export_that_was_tampered_with_is_not_released(store, own, spoil, words):

@@ -92,6 +92,22 @@ def test_a_changed_file_is_not_served(config, tmp_path):
         start(config, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("stray.so", lambda content: b"", "stray.so is not listed in package.json; export the model again"),
+        ("package.json", lambda content: content[:-3], "package.json is not the list of files that the export writes"),
+    ],
+)
+def test_neither_a_file_that_is_not_listed_nor_half_a_list_is_served(config, tmp_path, name, change, words):
+    path = Path(config.store) / "ctr" / "1" / name
+    content = path.read_bytes() if path.exists() else b""
+    path.unlink(missing_ok=True)
+    path.write_bytes(change(content))
+    with pytest.raises(ValueError, match=f"failed to load 'ctr' version 1: .*{words}"):
+        start(config, tmp_path)
+
+
 def test_a_model_that_does_not_load_ends_the_start_with_its_reason(config, tmp_path):
     spoil(Path(config.store) / "ctr" / "1")
     words = rf"Triton ended while it started: failed to load 'ctr' version 1: .* \(log: {tmp_path}/triton.log\)"

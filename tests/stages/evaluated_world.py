@@ -71,9 +71,15 @@ def write_world(folder: Path, *, creative: bool = True, truth: bool = True, **ev
         write_encoded(folder / "data/encoded" / split, part, creative)
         start += size
     spec = {"categorical": [{"name": "device", "num_ids": 5}, {"name": "age__bucket", "num_ids": 9}], "dense": ["age"]}
+    spec["numbers"] = [{"name": "age", "knots": [-1.7, 0.0, 1.7]}]
     if creative:
         spec["categorical"].append({"name": "banner", "num_ids": 32})
-    spec |= {"creative": creative, "num_creatives": 40 if creative else 0, "image_size": 8}
+    spec |= {
+        "creative": creative,
+        "creative_field": "banner" if creative else None,
+        "num_creatives": 40 if creative else 0,
+        "image_size": 8,
+    }
     (folder / "data/encoded/spec.json").write_text(json.dumps(spec))
     if truth:
         (folder / "data/truth").mkdir(parents=True)

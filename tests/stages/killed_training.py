@@ -3,6 +3,11 @@
 One process imports torch and forks for each run, in the order given. Prints the exit code of each run and what it said.
 """
 
+if __name__ == "__main__":  # before matplotlib is imported, which Lightning does
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 import os
 import shutil
 import signal

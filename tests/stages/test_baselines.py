@@ -65,7 +65,14 @@ def test_neither_way_lets_a_row_see_its_own_label() -> None:
 
 def test_one_hot_has_a_one_for_each_id_and_the_dense_columns_behind() -> None:
     spec = EncodedSpec(
-        field_names=("a", "b"), num_ids=(3, 2), dense_names=("x",), has_creative=False, num_creatives=0, image_size=0
+        field_names=("a", "b"),
+        num_ids=(3, 2),
+        dense_names=("x",),
+        numbers=(),
+        has_creative=False,
+        creative_field=None,
+        num_creatives=0,
+        image_size=0,
     )
     split = EncodedSplit(
         cat_idx_NF=np.array([[2, 0], [0, 1]], dtype=np.int32),

@@ -79,5 +79,17 @@ def test_more_than_the_backend_holds_is_refused():
     many = [column(f"c{i}", missing=tuple(f"m{k}" for k in range(9))) for i in range(120)]
     with pytest.raises(ValueError, match="at most 1024 columns or missing markers of a kind; set serving.repository.native to"):
         lines(many, [], graph("text"))
-    with pytest.raises(ValueError, match="column 'c': a missing marker has more than 120 bytes"):
-        lines([column("c", missing=("x" * 121,))], [], graph("text"))
+    with pytest.raises(ValueError, match="column 'c': a missing marker has more than 255 bytes"):
+        lines([column("c", missing=("x" * 256,))], [], graph("text"))
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "a\0", "é" * 128])
+def test_a_name_that_no_line_can_hold_is_refused(name):
+    with pytest.raises(ValueError, match="`ctr` takes no name with a line break or NUL, or of more than 255 bytes; rename"):
+        lines([column(name)], [], graph("text"))
+
+
+def test_the_first_line_is_the_format_and_the_last_the_end():
+    found = lines([column("site")], [column("age", "float", min=10**50)], graph("text", "numeric"))
+    assert (found[0], found[-1]) == ("format 2", "end")
+    assert "number 1e+50 3.4028234663852886e+38 0 0" in found

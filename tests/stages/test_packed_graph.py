@@ -98,7 +98,7 @@ def test_numbers_without_edges_or_logarithm_are_buckets_too(exported, tmp_path):
     request = request_spec(exported)
     request = replace(request, numeric=(request.numeric[0], replace(request.numeric[0], name="another")))
     names = [column.name for column in request.numeric]
-    plain = dict(mean=1.0, std=2.0, has_missing=True, max_sigma=3.0)
+    plain = dict(range=(-9.0, 9.0), mean=1.0, std=2.0, has_missing=True, max_sigma=3.0)
     encoder = build_encoder(
         [Scale(name=names[1], log=False, edges=(), **plain), Scale(name=names[0], log=True, edges=(1.0, 2.0), **plain)], None
     )

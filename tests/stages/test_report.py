@@ -172,6 +172,18 @@ def test_verdict_follows_the_interval(gap: tuple, words: str) -> None:
     assert words in verdicts(evaluation(gap, (0.9, 1.1)))[0]
 
 
+def test_a_shortfall_is_the_first_line_of_the_card_and_the_last_of_the_stage(project, capsys) -> None:
+    project()
+    found = json.loads(Path("reports/evaluation.json").read_text())
+    assert found["shortfall"] is None
+    write_json("reports/evaluation.json", found | {"shortfall": "THE MODEL IS WORSE THAN <LIGHTGBM>: try this"})
+    report.main()
+    page = report.CARD_PATH.read_text()
+    body = page[page.index("<body>") :]
+    assert body.index("THE MODEL IS WORSE THAN &lt;LIGHTGBM&gt;: try this") < body.index("<h1>")
+    assert capsys.readouterr().out.splitlines()[-1] == "report: THE MODEL IS WORSE THAN <LIGHTGBM>: try this"
+
+
 def test_cautions_name_drift_few_clicks_weak_slices_and_quarantine() -> None:
     total = {"raw": 100, "quarantined": 7}
     text = " ".join(cautions(evaluation((0.0, 0.0), (1.2, 1.4), clicks=80, quiet=60), {"total": total}))

@@ -83,7 +83,8 @@ def test_every_model_joins_requests_without_a_policy_of_triton_and_has_one_versi
 def test_the_doors_take_what_a_request_holds(world, packaging):
     spec, found = request_spec(world), configs(repository(world, packaging))
     packs = {CATEGORICAL: (triton.TYPE_STRING, spec.categorical), NUMERIC: (triton.TYPE_FP32, spec.numeric)}
-    image = {IMAGE: (triton.TYPE_STRING, [1])}
+    assert (spec.creative is None) == (world.name.startswith(("no_images", "numbers", "strings")))
+    image = {} if spec.creative is None else {IMAGE: (triton.TYPE_STRING, [1])}
     packed = {name: (kind, [len(columns)]) for name, (kind, columns) in packs.items() if columns}
     assert of_config(found["ctr"].input) == packed | image
     by_name = {column.name: (kind, [1]) for kind, columns in packs.values() for column in columns}

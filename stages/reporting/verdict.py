@@ -1,0 +1,35 @@
+"""Prints what the last evaluation found in one line, for the end of `make repro`; `python -m stages.reporting.verdict`.
+
+Reads reports/evaluation.json. A run in which nothing changed ends with the same line as the run that made the model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from stages.entry import run_stage
+from stages.evaluation.shortfall import best_baseline
+from stages.files import read_json
+
+EVALUATION_PATH, CARD_PATH = Path("reports/evaluation.json"), Path("reports/model_card.html")
+
+
+def main() -> None:
+    if not EVALUATION_PATH.is_file():
+        raise ValueError(f"{EVALUATION_PATH} is missing; run `make repro` to its end first")
+    print(verdict(read_json(EVALUATION_PATH)))
+
+
+def verdict(evaluation: dict[str, Any]) -> str:
+    """The shortfall if there is one, else log-loss beside that of the best baseline."""
+    if evaluation["shortfall"] is not None:
+        return f"repro: {evaluation['shortfall']}"
+    loss = evaluation["models"]["model"]["log_loss"]["value"]
+    name, title = best_baseline(evaluation)
+    against = "" if name is None else f", that of {title} {evaluation['models'][name]['log_loss']['value']:.5f}"
+    return f"repro: log-loss of the model {loss:.5f}{against}, on {evaluation['rows']:,} test rows; all of it in {CARD_PATH}"
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,69 @@
+"""What reads bytes in serving/native is given any: a short run with a fixed seed here, a million each in `make test-slow`."""
+
+import hashlib
+import json
+import re
+import struct
+from pathlib import Path
+
+import pytest
+
+from tests.native.programs import FUZZED, HERE, MEMORY, build_fuzzer, fuzzing_ways, run, ways
+
+SHORT, LONG = 20_000, 1_000_000
+STRINGS = [b"site 1", b"", b"x", b"site 2", b"phone", b""]
+NUMBERS = (999.0, 7.0, 120.0, -3.0)
+
+
+def string_in_c(name: str, source: Path) -> str:
+    """The value of a constant text of a C file: its pieces, and the macros among them."""
+    declared = re.search(r'define A_DECLARATION "(\w+)"', (HERE / "version_folder.h").read_text())[1]
+    value = re.search(rf"{name} =(.*?);", source.read_text(), flags=re.S)[1]
+    pieces = re.findall(r'"((?:[^"\\]|\\.)*)"|(A_DECLARATION)', value)
+    return "".join(declared if macro else text.encode().decode("unicode_escape") for text, macro in pieces)
+
+
+NATIVE_TEXT, GRAPH = (string_in_c(name, HERE / "version_folder.c") for name in ("NATIVE_TEXT", "GRAPH"))
+
+
+def a_request(num_rows: int, twice: bool) -> bytes:
+    """As fuzz_rows.c takes it: two rows, or what their bytes are of a shape that says something else."""
+    strings = b"".join(struct.pack("<I", len(value)) + value for value in STRINGS)
+    head = struct.pack("<qqBBHHBBBBBB4x", num_rows, num_rows, 128, 128, len(strings), 7, 2, 2, 0, 0, twice, 0)
+    return head + strings + struct.pack("<4f", *NUMBERS)
+
+
+def a_manifest(**changed: str) -> bytes:
+    contents = {"native.txt": NATIVE_TEXT, "ctr_packed.onnx": GRAPH, "release/config.pbtxt": 'name: "ctr"'} | changed
+    files = {name: hashlib.sha256(content.encode()).hexdigest() for name, content in contents.items()}
+    return json.dumps({"files": files}, indent=2).encode()
+
+
+SEEDS = {
+    "rows": [a_request(2, False), a_request(2, True), a_request(1 << 62, False)],
+    "settings": [NATIVE_TEXT.encode(), NATIVE_TEXT.replace("format 2", "format 1").encode(), b"format 2\nend\n"],
+    "package": [a_manifest(), a_manifest(GRAPH="other"), b'{"files": {}}'],
+}
+
+
+def fuzz(found, target: str, folder: Path, runs: int, seed: int) -> str:
+    seeds = folder / "seeds"
+    seeds.mkdir()
+    for number, content in enumerate(SEEDS[target]):
+        (seeds / str(number)).write_bytes(content)
+    return run(found, build_fuzzer(folder, found, target), folder, f"-runs={runs}", f"-seed={seed}", seeds)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("target", FUZZED)
+def test_any_bytes_are_taken_or_refused(target, tmp_path):
+    said = fuzz(ways(MEMORY), target, tmp_path, SHORT, seed=1)
+    runs, edges = map(int, re.fullmatch(r"(\d+) runs reached (\d+) edges by \d+ inputs\n", said).groups())
+    assert runs == SHORT and edges > 150
+
+
+@pytest.mark.native
+@pytest.mark.slow
+@pytest.mark.parametrize("target", FUZZED)
+def test_a_million_times(target, tmp_path):
+    fuzz(fuzzing_ways(), target, tmp_path, LONG, seed=2)
