@@ -58,7 +58,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         prog="python -m serving.predict",
         description="Score a file of impressions with the served model.",
         epilog="Without --declaration the file has a header, commas (tabs in .tsv), UTF-8 and a decimal point, and all the "
-        "columns that the model takes; others are ignored. With it the file is read as in training: its own format, side "
+        "columns that the model takes, by their declared names or those that source.rename gives raw files; others are ignored. "
+        "With it the file is read as in training: its own format, side "
         "tables from data/raw/shared, the columns it leaves out, and the key, which the output then repeats.",
     )
     parser.add_argument("rows", type=Path, help="CSV, TSV (.gz, .xz, ... are read too) or Parquet file")

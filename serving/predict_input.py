@@ -1,7 +1,8 @@
 """What `serving.predict` reads: a file's rows with the contract they have to pass, and a folder's images.
 
 Without a declaration the file is read as the served model publishes its columns: a header, commas (tabs in .tsv), UTF-8,
-a decimal point; further columns are ignored. With the data set's declaration it is read as in training.
+a decimal point; further columns are ignored, and those of `source.rename` may be called as in raw files. With the data set's
+declaration it is read as in training.
 """
 
 import json
@@ -44,7 +45,7 @@ class RowsToScore:
 def published_rows(path: Path, request: RequestSpec) -> RowsToScore:
     """The file read as the served model publishes its columns. Raises ValueError if it lacks some."""
     fmt = Format(delimiter="\t" if ".tsv" in path.suffixes else ",")
-    chunks = read_chunks(path, fmt, (), frozenset(), any_header=True)
+    chunks = read_chunks(path, fmt, (), frozenset(), any_header=True, rename=request.rename)
     first = next(chunks)
     try:
         columns = needed_columns(request, [name for name in first.rows.columns if name != ROW])

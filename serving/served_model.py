@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.dataset.columns import Column
-from contracts.serving.request import CATEGORICAL, NUMERIC, RequestSpec
+from contracts.serving.request import CATEGORICAL, NUMERIC, RENAMED, RequestSpec
 from serving.client_errors import ServerFailed
 
 MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, MAX_REQUEST_BYTES = 1 << 20, 1 << 22, 2 << 20  # of servers that do not publish theirs
@@ -36,6 +36,7 @@ def served_model(config: dict[str, Any]) -> ServedModel:
             instants=tuple(c for c in columns.values() if c.name not in (*categorical, *numeric)),
             creative=published["creative_column"] or None,
             digest=published["declaration"],
+            rename=TypeAdapter(dict[str, str]).validate_json(published.get(RENAMED, "{}")),
         )
         return ServedModel(
             request=request,

@@ -159,7 +159,7 @@ class Column:
         ]
 
     def _renamed(self) -> str:
-        return f"give it another name here, and that to {{{self.name!r}: ...}} in source.rename (or in the join's rename)"
+        return f"call it otherwise here, and say so in source.rename: {{{self.name!r}: the new name}} (or in the join's rename)"
 
     def _values_fit(self) -> bool:
         kinds = {"string": (str,), "int": (int,), "float": (int, float)}.get(self.dtype, ())

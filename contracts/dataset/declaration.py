@@ -88,6 +88,13 @@ class Declaration:
                 f"source.rename calls '{unknown[0]}' '{unknown[1]}', and no column that is read is declared so; "
                 "declare it among columns by its new name"
             )
+        named = {*declared, *(column.name for column in self.leave_out)} - {*self.source.rename.values()}
+        lost = next((old for old in self.source.rename if old in named), None)
+        if lost is not None:
+            raise ValueError(
+                f"source.rename calls '{lost}' '{self.source.rename[lost]}', and '{lost}' is declared too; "
+                "take one of the two away"
+            )
         for join in self.source.joins:
             if join.key not in declared:
                 raise ValueError(f"the join's key '{join.key}' is not among columns; declare it (role info if it is no feature)")

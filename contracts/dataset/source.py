@@ -38,7 +38,7 @@ class Format:
     @field_validator("skip_lines", mode="before")
     @classmethod
     def _lines(cls, lines: Any) -> Any:
-        if lines != "to_header" and not (isinstance(lines, int) and lines >= 0):
+        if lines != "to_header" and (type(lines) is not int or lines < 0):
             raise ValueError(f"skip_lines must be a number of lines, 0 or more, or to_header, got {lines!r}")
         return lines
 

@@ -4,7 +4,8 @@ It follows from the declaration alone, so a model that was trained anew, or that
 requests.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -15,6 +16,7 @@ from contracts.tables.spellings import FLOAT32_MAX, INT64_MAX, INT64_MIN, floats
 
 CATEGORICAL, NUMERIC, IMAGE = "categorical", "numeric", "creative_image"
 PROBABILITY, MODEL_VERSION = "probability", "model_version"
+RENAMED = "renamed"  # parameter of the served model, if there is any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,7 @@ class RequestSpec:
     instants: tuple[Column, ...]  # datetime columns that some of these are derived from; a client may send those instead
     creative: str | None  # the column that names the creative, if creatives have images
     digest: str  # of the declaration
+    rename: Mapping[str, str] = field(default_factory=dict)  # what raw files call one of these -> what it is called here
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -36,12 +39,14 @@ def request_of(declaration: Declaration) -> RequestSpec:
     """The request that a model of this declaration takes."""
     with_image = declaration.creative if declaration.images is not None else None
     derived = {column.derive_from for column in declaration.features}
+    asked = {*derived, *(column.name for column in declaration.features), *(() if with_image is None else (with_image.name,))}
     return RequestSpec(
         instants=tuple(column for column in declaration.columns if column.name in derived),
         categorical=tuple(c for c in declaration.columns if c.is_categorical or c == with_image),
         numeric=tuple(c for c in declaration.columns if c.role == NUMERIC),
         creative=None if with_image is None else with_image.name,
         digest=declaration.digest,
+        rename={old: new for old, new in declaration.source.rename.items() if new in asked},
     )
 
 

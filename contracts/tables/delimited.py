@@ -61,7 +61,7 @@ def read_text(header: Header, fmt: Format) -> Iterator[Chunk]:
     rest = _ragged(path, bad_lines[seen:], passed, fmt)
     if next_row == 1:
         if rest:
-            raise no_row_fits(path, rest[0][1], called, fmt)
+            raise no_row_fits(header, rest[0][1], called, fmt)
         raise SourceError(f"{path} {'has a header but' if fmt.header else 'has'} no rows; remove it or send it again")
     if rest:
         yield Chunk(rows=pl.DataFrame(schema={**dict.fromkeys(called, pl.String), ROW: pl.UInt32}), ragged=rest)

@@ -36,12 +36,14 @@ def check_header(header: Header, names: list[str], fmt: Format | None) -> list[s
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise SourceError(f"{path} has column '{twice}' twice; give each column its own name")
-    missing = [name for name in header.expected if name not in called and name not in optional]
+    twofold = next(((old, new) for old, new in header.rename.items() if old in names and called.count(new) > 1), None)
+    if twofold is not None:
+        old, new = twofold
+        raise SourceError(f"{path} has {old!r} and {new!r}, and source.rename calls the first as the second; choose another name")
     if header.any:
         return called
-    twofold = next((name for name in called if called.count(name) > 1), None)
-    if twofold is not None:
-        raise SourceError(f"{path} has two columns '{twofold}' after source.rename; choose another name for one of them")
+    missing = [name for name in header.expected if name not in called and name not in optional]
+    extra = [name for name in called if name not in header.expected and name not in optional]
     if fmt is not None and len(names) == 1 and len(header.expected) > 1:
         raise SourceError(
             f"{path} has one column when split at {fmt.delimiter!r}, expected {len(header.expected)}; "
@@ -51,8 +53,8 @@ def check_header(header: Header, names: list[str], fmt: Format | None) -> list[s
         old = next((old for old, new in header.rename.items() if new == missing[0]), None)
         lacks = f"the declared column {missing[0]!r}" if old is None else f"{old!r}, which source.rename calls {missing[0]!r}"
         sides = f", and the side tables bring {', '.join(sorted(header.joined))}" if header.joined else ""
-        raise SourceError(f"{path} lacks {lacks}{_others(missing)}; it has {_listed(names, fmt)}{sides}")
-    extra = [name for name in called if name not in header.expected and name not in optional]
+        renamed = f"; if {extra[0]!r} is that column, say so in source.rename" if old is None and extra else ""
+        raise SourceError(f"{path} lacks {lacks}{_others(missing)}; it has {_listed(names, fmt)}{sides}{renamed}")
     twofold = next((name for name in extra if name in header.joined), None)
     if twofold is not None:
         raise SourceError(
@@ -76,16 +78,17 @@ def _listed(names: list[str], fmt: Format | None) -> str:
     return ", ".join(map(repr, shown)) + more + advice
 
 
-def no_row_fits(path: Path, line: str, names: list[str], fmt: Format) -> SourceError:
+def no_row_fits(header: Header, line: str, names: list[str], fmt: Format) -> SourceError:
     """The error for a file none of whose rows has as many cells as there are columns; `line` is the first."""
-    cells, num_columns = cells_of(line, fmt), len(names)
+    path, cells, num_columns = header.path, cells_of(line, fmt), len(names)
     if len(cells) == 1 and num_columns > 1:
         return SourceError(
             f"{path} has one column when split at {fmt.delimiter!r}, expected {num_columns}; {delimiter_advice(line, fmt)}"
         )
     if fmt.header and len(cells) == num_columns + 1:
+        renamed = "; these are the new names of source.rename, which has to go then" if header.rename else ""
         return SourceError(
-            f"{path}: the rows have one cell more than the header has names ({num_columns}); {_named(names, cells, fmt)}"
+            f"{path}: the rows have one cell more than the header has names ({num_columns}); {_named(names, cells, fmt)}{renamed}"
         )
     where = (
         "the header"

@@ -16,32 +16,36 @@ def with_lines_counted(header: Header, fmt: Format) -> Format:
     """The format with the number of lines to skip in this file. Raises SourceError if no line is the header."""
     if fmt.skip_lines != "to_header":
         return fmt
-    lines = lines_before_header(header, fmt)
-    if lines is None:
-        needed = ", ".join(_needed(header)[:SHOWN_NAMES])
+    lines, found = most_named_line(header, fmt)
+    needed = _needed(header)
+    if 2 * found < len(needed):  # with more of them it is the header, and what it lacks is said when it is read
+        named = ", ".join(_as_in_file(header, needed)[:SHOWN_NAMES])
         raise SourceError(
             f"{header.path}: none of the first {MAX_LINES} lines is the header, which {fmt.where}.skip_lines: to_header looks "
-            f"for: it names {needed}; correct columns, or the delimiter, or write a number of lines"
+            f"for: it names {named}; correct columns, or the delimiter, or write a number of lines"
         )
     return replace(fmt, skip_lines=lines)
 
 
-def lines_before_header(header: Header, fmt: Format) -> int | None:
-    """How many lines come before the first that has all the names that are needed; None if it is not near the beginning."""
+def most_named_line(header: Header, fmt: Format) -> tuple[int, int]:
+    """Of the lines near the beginning the first with the most of the needed names: its place, from 0, and their number."""
     stream = Utf8Stream(opened(header.path), fmt.encoding)
     text = stream.read(START_BYTES).decode(errors="replace").removeprefix("\ufeff")
-    needed = set(_needed(header))
+    needed, best = set(_needed(header)), (0, 0)
     for number, line in enumerate(re.split("\r\n|\r|\n", text)[:MAX_LINES]):
-        cells = cells_of(line, fmt)
-        if needed and needed <= {cell.strip() if fmt.strip else cell for cell in cells}:
-            return number
-    return None
+        found = len(needed.intersection(header.called([cell.strip() if fmt.strip else cell for cell in cells_of(line, fmt)])))
+        if found > best[1]:
+            best = (number, found)
+    return best
 
 
 def refuse_other_line(header: Header, names: list[str], fmt: Format) -> None:
     """Raise SourceError if another line than the one with `names`, which was taken for it, is the header."""
-    lines = None if set(_needed(header)) <= set(names) else lines_before_header(header, fmt)
-    if lines is not None and lines > fmt.skip_lines:
+    needed = set(_needed(header))
+    if needed <= set(header.called(names)):
+        return
+    lines, found = most_named_line(header, fmt)
+    if found == len(needed) and lines > fmt.skip_lines:
         raise SourceError(
             f"{header.path}: its header is line {lines + 1}; set {fmt.where}.skip_lines: {lines}, or to_header where this "
             "differs from file to file"
@@ -49,6 +53,10 @@ def refuse_other_line(header: Header, names: list[str], fmt: Format) -> None:
 
 
 def _needed(header: Header) -> list[str]:
-    """The names that a file cannot do without, as it calls them."""
+    """The columns that a file cannot do without."""
+    return [name for name in header.expected if name not in header.optional]
+
+
+def _as_in_file(header: Header, names: list[str]) -> list[str]:
     by_new = {new: old for old, new in header.rename.items()}
-    return [by_new.get(name, name) for name in header.expected if name not in header.optional]
+    return [by_new.get(name, name) for name in names]

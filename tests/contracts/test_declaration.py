@@ -44,8 +44,11 @@ COLUMNS = {  # a column that does not make sense -> words of the sentence
     "part alone": (column(part="hour"), "derive_from and part are given together"),
     "derived from nothing": (column(derive_from="q", part="hour"), "derive_from 'q' is no declared datetime column"),
     "log of a category": (column(role="categorical", log=True), "log needs role numeric"),
-    "name of a tensor": (column(name="cat_idx"), "this name is a tensor of the model"),
-    "name of an output": (column(name="probability"), "this name is a tensor of the model"),
+    "name of a tensor": (
+        column(name="cat_idx"),
+        "a tensor of the model is called so; call it otherwise here, and say so in source.rename: {'cat",
+    ),
+    "name of an output": (column(name="probability"), "a tensor of the model is called so; call it otherwise"),
     "not a feature": (column(feature=False), "feature: false is for roles creative and entity, got numeric"),
     "kept though no feature": (column(role="info", keep=True), "keep: true is for columns that the model sees"),
     "kept though hidden": (column(role="entity", feature=False, keep=True), "keep: true is for columns that the model sees"),
@@ -97,6 +100,23 @@ WHOLE = {
     "names and header": ([FEATURE, LABEL], {"source": {"format": {"names": ["c", "y"]}}}, "set format.header: false"),
     "unknown encoding": ([FEATURE, LABEL], {"source": {"format": {"encoding": "utf8x"}}}, "encoding 'utf8x' is not"),
     "one mark for two": ([FEATURE, LABEL], {"source": {"format": {"thousands": "."}}}, "must differ"),
+    "renamed to nothing": ([FEATURE, LABEL], {"source": {"rename": {"a": "q"}}}, "calls 'a' 'q', and no column that"),
+    "renamed to one": ([FEATURE, LABEL], {"source": {"rename": {"a": "c", "b": "c"}}}, "source.rename calls two columns 'c'"),
+    "renamed and declared": (
+        [FEATURE, LABEL], {"source": {"rename": {"y": "c"}}}, "calls 'y' 'c', and 'y' is declared too; take one of the two away",
+    ),
+    "renamed and left out": (
+        [FEATURE, LABEL], {"source": {"rename": {"z": "c"}}, "leave_out": [{"name": "z", "why": "?"}]}, "'z' is declared too",
+    ),
+    "renamed without header": (
+        [FEATURE, LABEL], {"source": {"rename": {"a": "c"}, "format": {"header": False}}}, "files without one are named by",
+    ),
+    "header without header": (
+        [FEATURE, LABEL], {"source": {"format": {"header": False, "skip_lines": "to_header"}}}, "write a number of lines",
+    ),
+    "lines of a word": ([FEATURE, LABEL], {"source": {"format": {"skip_lines": "auto"}}}, "0 or more, or to_header, got 'auto'"),
+    "lines of a boolean": ([FEATURE, LABEL], {"source": {"format": {"skip_lines": True}}}, "0 or more, or to_header, got True"),
+    "fewer lines than none": ([FEATURE, LABEL], {"source": {"format": {"skip_lines": -1}}}, "0 or more, or to_header, got -1"),
     "partition": ([FEATURE, LABEL], {"source": {"partition": "("}}, "partition '(' is no regular expression"),
 }  # fmt: skip
 

@@ -11,15 +11,15 @@ AS_NUMBER = {"name": "view", "role": "numeric", "dtype": "int", "keep": True}
 UNSEEN_ID = {"name": "ad", "role": "creative", "dtype": "string", "feature": False}
 
 
-def _columns(*names: str, **instead: dict[str, Any]) -> list[dict[str, Any]]:
+def columns_of(*names: str, **instead: dict[str, Any]) -> list[dict[str, Any]]:
     return [instead.get(column["name"], column) for column in COLUMNS if column["name"] in (*NO_FEATURES, *names)]
 
 
 DECLARATIONS: dict[str, dict[str, Any]] = {
-    "images_alone": declaration(columns=_columns("site", "ad", "age", ad=UNSEEN_ID)),
-    "no_images": declaration(columns=_columns("site", "ad", "age", "view"), images=None),
-    "numbers": declaration(columns=_columns("age", "view", view=AS_NUMBER), images=None),
-    "strings": declaration(columns=_columns("site", "view"), images=None),
+    "images_alone": declaration(columns=columns_of("site", "ad", "age", ad=UNSEEN_ID)),
+    "no_images": declaration(columns=columns_of("site", "ad", "age", "view"), images=None),
+    "numbers": declaration(columns=columns_of("age", "view", view=AS_NUMBER), images=None),
+    "strings": declaration(columns=columns_of("site", "view"), images=None),
 }
 
 
