@@ -4,9 +4,11 @@ Reads of a run's folder `summary.json` and `samples-*.npy` (see `loadtests.sampl
 `loadtests.observe`). What a run that was killed left behind is shown as far as it goes.
 """
 
-if __name__ == "__main__":  # before matplotlib is imported
+if __name__ == "__main__":  # before matplotlib is imported, and all that takes its time
     from contracts.local_libraries import keep_matplotlib_here
+    from contracts.terminal import end_on_ctrl_c
 
+    end_on_ctrl_c()
     keep_matplotlib_here()
 
 import os

@@ -3,9 +3,11 @@
 The load begins when somebody presses Start, as often as they do. Nothing is judged. Ctrl-C ends all that was started.
 """
 
-if __name__ == "__main__":  # before matplotlib is imported
+if __name__ == "__main__":  # before matplotlib is imported, and all that takes its time
     from contracts.local_libraries import keep_matplotlib_here
+    from contracts.terminal import end_on_ctrl_c
 
+    end_on_ctrl_c()
     keep_matplotlib_here()
 
 import signal

@@ -7,6 +7,11 @@ The secret of the closed APIs goes in by standard input: it is in no argument, v
 Inside, Triton takes it as an argument only, so whoever may list the host's processes can read it there.
 """
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 import os
 import shlex
 import shutil

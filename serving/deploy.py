@@ -3,6 +3,11 @@ earlier version. Requests under way are answered by the version before. A new ve
 its own never reaches the running one.
 """
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 import argparse
 import sys
 import time

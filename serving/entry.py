@@ -3,10 +3,14 @@
 import sys
 from collections.abc import Callable
 
+from contracts.terminal import interruptible, show_any_text
+
 
 def run(name: str, main: Callable[[], int | None], *failures: type[Exception]) -> None:
     """Run `main` and exit with its status; ValueError, OSError and `failures` are the user's to mend."""
+    show_any_text()
     try:
+        interruptible()
         sys.exit(main() or 0)
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)

@@ -4,6 +4,11 @@ Same contract as in training: broken rows go to `<output>.quarantine.csv`, each 
 those that the server refuses. Memory is bounded. Output files appear whole or not at all.
 """
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 import argparse
 import os
 import sys

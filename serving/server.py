@@ -4,6 +4,11 @@
 has a deadline, and always stops what it started.
 """
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 import argparse
 import ctypes
 import glob

@@ -3,6 +3,11 @@
 A partition that is there already with the same bytes (or was simulated from the same code, libraries and knobs) is left alone.
 """
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 import hashlib
 import json
 import shutil

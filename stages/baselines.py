@@ -5,6 +5,11 @@ Reads data/encoded/. Writes data/predictions/baselines.parquet, one row a test r
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any

@@ -3,6 +3,11 @@
 Nobody edits params.yaml. Under `dvc exp run` DVC has composed it with the overrides already, and it is kept.
 """
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 import os
 from pathlib import Path
 from typing import Any

@@ -7,12 +7,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from contracts.terminal import interruptible, show_any_text
+
 
 def run_stage(main: Callable[[], None]) -> None:
     """Run `main`; ValueError and OSError are the user's to mend: one sentence. ADCLICK_DEBUG=1 shows where."""
     gc.freeze()  # what the imports made stays; looking through it for garbage again and again costs a tenth of a short stage
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    show_any_text()
     try:
+        interruptible()
         main()
     except (ValueError, OSError) as error:
         if os.environ.get("ADCLICK_DEBUG") == "1":

@@ -5,6 +5,11 @@ and `artifacts/repository/`, the same graphs as Triton model repositories.
 Fails when ONNX Runtime and torch differ by more than `export.max_difference` on a test row.
 """
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 import shutil
 from pathlib import Path
 from typing import Any

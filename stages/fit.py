@@ -3,6 +3,11 @@
 report `reports/selection.json`.
 """
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 import sys
 from pathlib import Path
 from typing import Any

@@ -4,6 +4,11 @@ DVC leaves a folder that is linked inside a dependency out of its hash, without 
 instead. The stage always runs, since nobody but itself can tell whether something is new; it reads again only what is.
 """
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 from pathlib import Path
 from typing import Any
 

@@ -5,6 +5,11 @@ bounded.
 Not a stage of the pipeline: `make score INPUT=... OUTPUT=...` calls it.
 """
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 import argparse
 import os
 import signal

@@ -4,6 +4,11 @@ Rows keep their order. By time, no instant is in two splits, and train and val e
 `exclude_entities` leaves out are counted, not lost silently.
 """
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -3,9 +3,11 @@
 A killed training goes on where its last checkpoint stands, and ends with the same bytes as one that was not killed.
 """
 
-if __name__ == "__main__":  # before matplotlib is imported, which Lightning does
+if __name__ == "__main__":  # before matplotlib is imported, which Lightning does, and all that takes its time
     from contracts.local_libraries import keep_matplotlib_here
+    from contracts.terminal import end_on_ctrl_c
 
+    end_on_ctrl_c()
     keep_matplotlib_here()
 
 import math

@@ -4,6 +4,11 @@
 Partitions are independent: one whose raw files, images, declaration, code and libraries are unchanged is not read again.
 """
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 import hashlib
 import json
 from collections import Counter

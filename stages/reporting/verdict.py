@@ -5,6 +5,11 @@ Reads reports/evaluation.json. A run in which nothing changed ends with the same
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 from pathlib import Path
 from typing import Any
 

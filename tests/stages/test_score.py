@@ -194,6 +194,18 @@ def test_an_output_that_cannot_be_written_is_one_sentence(project, model):
     assert "Traceback" not in done.stderr
 
 
+def test_a_name_that_the_terminal_cannot_show_is_no_failure(project, model):
+    rows_of(2, 20).write_csv(project / "größe.csv")
+    command = [sys.executable, "-m", "stages.score", "größe.csv", "out–1.csv", "--model", str(model)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0
+    assert done.stdout.startswith(
+        "score: 20 rows of 1 files = 20 scored to out\\u20131.csv + 0 in out\\u20131.csv.quarantine.csv"
+    )
+    assert (project / "out–1.csv").is_file()
+
+
 def test_a_killed_run_leaves_nothing_under_the_final_name(project, model):
     rows_of(2, 60_000).write_csv(project / "in.csv")
     command = [sys.executable, "-m", "stages.score", str(project / "in.csv"), str(project / "out.csv")]

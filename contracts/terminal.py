@@ -1,0 +1,28 @@
+"""How a command behaves at its terminal: Ctrl-C ends it without a traceback, and what it prints can be shown.
+
+Needs nothing but Python, since a command calls it before its other imports, which may take seconds.
+"""
+
+import signal
+import sys
+
+
+def end_on_ctrl_c() -> None:
+    """From here on Ctrl-C ends this process by its signal, without a word: for the imports. `interruptible` takes it back.
+
+    Where the shell has it ignored (a job in the background), it stays ignored.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def interruptible() -> None:
+    """From here on Ctrl-C raises KeyboardInterrupt, as usual in Python."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def show_any_text() -> None:
+    r"""Change stdout so that it writes `\xe9` for what its encoding lacks: a printed path must not fail a stage that is done."""
+    if hasattr(sys.stdout, "reconfigure"):  # not so where a test or a program has put something else
+        sys.stdout.reconfigure(errors="backslashreplace")
