@@ -21,7 +21,7 @@ help:  ## list the targets
 setup: $(VENV)/.pipeline  ## install what the pipeline needs into .venv
 
 repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what changed)
-	@$(RUN) dvc repro && $(RUN) python -m stages.reporting.verdict
+	@requirements/check-git.sh repro && $(RUN) dvc repro && $(RUN) python -m stages.reporting.verdict
 
 test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests
 	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) python -m pytest $(ARGS)

@@ -7,10 +7,8 @@ fail() { echo "setup: $1" >&2; exit 1; }
 
 [ -n "$python" ] || fail "Python 3.11, 3.12 or 3.13 is needed and none was found; install one (Debian, Ubuntu: apt-get install python3 python3-venv) or set PYTHON=/path/to/python3"
 "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no venv module; install it (Debian, Ubuntu: apt-get install python3-venv)"
-command -v git >/dev/null || fail "git is missing and DVC needs it; install it (Debian, Ubuntu: apt-get install git)"
 
-[[ "$name" != pipeline && "$name" != dev ]] || git rev-parse --git-dir >/dev/null ||
-  fail "DVC needs a git repository and git finds none here (its message stands above); clone the project, or run git init"
+[[ "$name" != pipeline && "$name" != dev ]] || requirements/check-git.sh setup
 if command -v flock >/dev/null; then  # two makes at once: the second waits, and then finds all installed
   exec 9>"$venv-lock"
   flock 9
