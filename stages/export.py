@@ -5,6 +5,11 @@ and `artifacts/repository/`, the same graphs as Triton model repositories.
 Fails when ONNX Runtime and torch differ by more than `export.max_difference` on a test row.
 """
 
+if __name__ == "__main__":  # before torch is imported
+    from stages.before_torch import set_up_libraries
+
+    set_up_libraries()
+
 import shutil
 from pathlib import Path
 from typing import Any
