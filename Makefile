@@ -80,7 +80,8 @@ lock:  ## resolve requirements/*.in to exact versions
 	@for name in compare compare-mlserver; do PYTHON="$(SERVING_PYTHON)" requirements/lock.sh $$name; done
 
 clean:  ## remove the environments and all that the pipeline made (the DVC cache and the releases in models/ stay)
-	rm -rf $(VENV) $(VENV)-compare $(VENV)-compare-mlserver $(VENV)-load $(VENV)-peers $(VENV)-serving data/raw data/truth data/clean data/quarantine data/split data/encoded data/predictions data/linked.json artifacts reports .checkpoints dvc_plots
+	rm -rf $(VENV) $(VENV)-compare $(VENV)-compare-mlserver $(VENV)-load $(VENV)-peers $(VENV)-serving data/raw data/truth data/clean data/quarantine data/split data/encoded data/predictions data/linked.json artifacts .checkpoints dvc_plots
+	@if [ -d reports ]; then find reports -mindepth 1 ! -path reports/metrics.json -delete; fi  # that one is in git
 
 $(VENV)/.pipeline: requirements/pipeline.lock
 	@requirements/install.sh "$(PYTHON)" $(VENV) pipeline

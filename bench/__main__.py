@@ -10,7 +10,19 @@ import sys
 
 import torch
 
-from bench import memory, noop, quality, quality_tables, serving, simulate, train_gpu, train_resident, validate_encode
+from bench import (
+    memory,
+    noop,
+    quality,
+    quality_tables,
+    serving,
+    simulate,
+    train_gpu,
+    train_portable,
+    train_resident,
+    train_together,
+    validate_encode,
+)
 from bench.parts import Part, run_parts
 from bench.table import JSON_PATH, TABLE_PATH
 
@@ -20,6 +32,8 @@ PARTS: dict[str, Part] = {
     "simulate": simulate.measure,
     "memory": memory.measure,
     "train_resident": train_resident.measure,
+    "train_together": train_together.measure,
+    "train_portable": train_portable.measure,
     "train_gpu": train_gpu.measure,
     "serving": serving.measure,
     "quality": quality.measure_sets,
@@ -31,6 +45,8 @@ ORDER = [
     "validate_encode",
     "memory",
     "train_resident",
+    "train_together",
+    "train_portable",
     "train_gpu",
     "peers",
     "serving",

@@ -48,16 +48,16 @@ class Workspace:
             source["path"] = str((PROJECT / source["path"]).resolve())
         (self.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True))
 
-    def stage(self, name: str, *args: str) -> Ran:
+    def stage(self, name: str, *args: str, environment: dict[str, str] | None = None) -> Ran:
         """Run `python -m stages.<name>` to its end."""
-        return self.module(f"stages.{name}", *args)
+        return self.module(f"stages.{name}", *args, environment=environment)
 
     def stages(self, *names: str) -> dict[str, Ran]:
         return {name: self.stage(name) for name in names}
 
-    def module(self, name: str, *args: str, python: Path | None = None) -> Ran:
+    def module(self, name: str, *args: str, python: Path | None = None, environment: dict[str, str] | None = None) -> Ran:
         """Run `python -m <name>` to its end. Raises MeasurementError if it fails."""
-        return run([str(python or sys.executable), "-m", name, *args], self.root)
+        return run([str(python or sys.executable), "-m", name, *args], self.root, environment)
 
     def remove(self, *names: str) -> None:
         """Remove outputs, so that the stage that makes them has all its work to do again."""
@@ -65,13 +65,17 @@ class Workspace:
             shutil.rmtree(self.root / name, ignore_errors=True)
 
 
-def run(command: list[str], cwd: Path) -> Ran:
-    """Run `command` in `cwd`, say so on stderr, and return what it took. Raises MeasurementError if it fails."""
+def run(command: list[str], cwd: Path, environment: dict[str, str] | None = None) -> Ran:
+    """Run `command` in `cwd`, with `environment` added, say so on stderr, and return what it took.
+
+    Raises MeasurementError if it fails.
+    """
     shown = " ".join(part if "/" not in part else Path(part).name for part in command[1:])
     print(f"bench:   {shown} ... ", end="", file=sys.stderr, flush=True)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
-        process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=err, env=os.environ | {"PYTHONPATH": str(cwd)})
+        own = os.environ | {"PYTHONPATH": str(cwd)} | (environment or {})
+        process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=err, env=own)
         try:
             # wait4 alone tells this child's own peak; RUSAGE_CHILDREN holds the largest of all children so far
             _, status, usage = os.wait4(process.pid, 0)

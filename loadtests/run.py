@@ -5,10 +5,12 @@ thresholds are kept, 1 if not, 130 after Ctrl-C. Nothing that it started is left
 """
 
 if __name__ == "__main__":  # before matplotlib is imported, and all that takes its time
-    from contracts.local_libraries import keep_matplotlib_here
     from contracts.terminal import end_on_ctrl_c
 
     end_on_ctrl_c()
+
+    from contracts.local_libraries import keep_matplotlib_here
+
     keep_matplotlib_here()
 
 import signal

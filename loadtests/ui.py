@@ -4,10 +4,12 @@ The load begins when somebody presses Start, as often as they do. Nothing is jud
 """
 
 if __name__ == "__main__":  # before matplotlib is imported, and all that takes its time
-    from contracts.local_libraries import keep_matplotlib_here
     from contracts.terminal import end_on_ctrl_c
 
     end_on_ctrl_c()
+
+    from contracts.local_libraries import keep_matplotlib_here
+
     keep_matplotlib_here()
 
 import signal

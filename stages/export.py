@@ -5,10 +5,14 @@ and `artifacts/repository/`, the same graphs as Triton model repositories.
 Fails when ONNX Runtime and torch differ by more than `export.max_difference` on a test row.
 """
 
-if __name__ == "__main__":  # before the imports below, which take their time
+if __name__ == "__main__":  # before torch is imported, and all that takes its time
     from contracts.terminal import end_on_ctrl_c
 
     end_on_ctrl_c()
+
+    from stages.before_torch import set_up_libraries
+
+    set_up_libraries()
 
 import shutil
 from pathlib import Path

@@ -7,10 +7,12 @@ artifacts/export/manifest.json.
 from __future__ import annotations
 
 if __name__ == "__main__":  # before matplotlib is imported, and all that takes its time
-    from contracts.local_libraries import keep_matplotlib_here
     from contracts.terminal import end_on_ctrl_c
 
     end_on_ctrl_c()
+
+    from contracts.local_libraries import keep_matplotlib_here
+
     keep_matplotlib_here()
 
 import tempfile

@@ -3,12 +3,16 @@
 A killed training goes on where its last checkpoint stands, and ends with the same bytes as one that was not killed.
 """
 
-if __name__ == "__main__":  # before matplotlib is imported, which Lightning does, and all that takes its time
-    from contracts.local_libraries import keep_matplotlib_here
+if __name__ == "__main__":  # before torch is imported, and matplotlib, which Lightning does, and all that takes its time
     from contracts.terminal import end_on_ctrl_c
 
     end_on_ctrl_c()
+
+    from contracts.local_libraries import keep_matplotlib_here
+    from stages.before_torch import set_up_libraries
+
     keep_matplotlib_here()
+    set_up_libraries()
 
 import math
 import shutil
@@ -19,6 +23,7 @@ from typing import IO
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from safetensors.torch import load_file
 
+from stages.before_torch import is_set_up
 from stages.entry import run_stage
 from stages.files import write_json
 from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
@@ -39,6 +44,7 @@ def main() -> None:
     model = load_section("model", ModelConfig)
     train = load_section("train", TrainConfig)
     trainer = load_section("trainer", TrainerConfig)
+    check_portable(trainer)
     data = load_encoded(ENCODED)
 
     sections = {"model": asdict(model), "train": asdict(train), "trainer": asdict(trainer)}
@@ -52,6 +58,12 @@ def main() -> None:
     shutil.rmtree(RUNS / key)
     lock.close()
     print(summary(fitted, model.name, len(data.train)))
+
+
+def check_portable(trainer: TrainerConfig) -> None:
+    """Raise ValueError if the weights are to be portable and torch was loaded without a word of it."""
+    if trainer.portable and not is_set_up():
+        raise ValueError("trainer.portable is said before torch is imported; run `python -m stages.train`")
 
 
 def load_encoded(folder: Path) -> EncodedData:

@@ -100,10 +100,21 @@ class TrainerConfig:
     matmul_precision: Literal["highest", "high", "medium"]  # of float32 matrix products in training steps
     num_threads: Annotated[int, Field(ge=1, le=1024)]  # CPU threads of one process
     deterministic: bool  # same bits every time; slower on a GPU
+    portable: bool  # same bits on every x86-64 processor with AVX2, whoever made it; takes about twice as long
     prefetch_batches: Annotated[int, Field(ge=0, le=64)]  # batches prepared ahead by a thread; 0 uses none
 
     @model_validator(mode="after")
     def _several_devices_need_ddp(self) -> "TrainerConfig":
         if self.devices > 1 and self.strategy != "ddp":
             raise ValueError(f"strategy must be 'ddp' with devices = {self.devices}, got '{self.strategy}'")
+        return self
+
+    @model_validator(mode="after")
+    def _portable_is_exact(self) -> "TrainerConfig":
+        needed = {"accelerator": "cpu", "precision": "32-true", "matmul_precision": "highest", "deterministic": True}
+        wrong = {name: getattr(self, name) for name, value in needed.items() if getattr(self, name) != value}
+        if self.portable and wrong:
+            asked = ", ".join(f"{name} = {needed[name]}" for name in wrong)
+            got = ", ".join(str(value) for value in wrong.values())
+            raise ValueError(f"portable needs {asked}, got {got}; take trainer=portable, or set trainer.portable to false")
         return self

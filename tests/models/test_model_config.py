@@ -17,7 +17,7 @@ def test_shipped_model_files_are_valid(name):
     assert TypeAdapter(ModelConfig).validate_python(values).name == name
 
 
-@pytest.mark.parametrize("name", ["cpu", "gpu", "ddp"])
+@pytest.mark.parametrize("name", ["cpu", "portable", "gpu", "ddp"])
 def test_shipped_trainer_files_are_valid(name):
     TypeAdapter(TrainerConfig).validate_python(yaml.safe_load((CONF / f"trainer/{name}.yaml").read_text()))
 

@@ -39,7 +39,10 @@ def test_a_command_begins_by_letting_ctrl_c_end_it(command):
     first = next(
         node for node in body if not isinstance(node, ast.Expr) and getattr(node, "module", None) != "__future__"
     )  # fmt: skip
-    assert ast.unparse(first).startswith("if __name__ == '__main__':") and "    end_on_ctrl_c()" in ast.unparse(first)
+    assert ast.unparse(first.test) == "__name__ == '__main__'"
+    assert [ast.unparse(line) for line in first.body[:2]] == [
+        "from contracts.terminal import end_on_ctrl_c", "end_on_ctrl_c()",
+    ]  # fmt: skip
 
 
 def is_importing(process: subprocess.Popen) -> bool:

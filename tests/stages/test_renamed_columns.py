@@ -10,10 +10,13 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from serving import predict
+from serving.client import CtrClient
 from serving.served_model import ServedModel, served_model
 from stages import score
 from stages.scoring import Scorer, score_split
+from tests.serving.client_world import ALLOWED
 from tests.serving.container_world import read_config
+from tests.serving.served_world import REPOSITORY, serving
 from tests.stages.declared_worlds import columns_of
 from tests.stages.exported_world import export_small_model
 from tests.stages.pipeline_world import declaration, rows_of
@@ -104,6 +107,17 @@ def test_predict_takes_the_same_names_with_and_without_the_declaration(monkeypat
     scored = pl.read_parquet("out.parquet")
     assert scored["row"].to_list() == list(range(1, 301))
     assert scored["p_click"].to_list() == truth
+
+
+@pytest.mark.triton
+def test_the_server_publishes_the_old_names_and_its_file_is_scored(monkeypatch, project, renamed, truth):
+    raw_rows(2, 300).drop("p_click").write_csv("in.csv")
+    with serving(project / "served", renamed / REPOSITORY) as server:
+        with CtrClient(server.grpc_url) as client:
+            assert client.served().request.rename == {"cat_idx": "site", "probability": "age"}
+        monkeypatch.setattr(sys, "argv", ["predict", "in.csv", "--output", "out.parquet", "--url", server.grpc_url])
+        predict.main()
+    assert np.abs(pl.read_parquet("out.parquet")["p_click"].to_numpy() - truth).max() <= ALLOWED
 
 
 def test_a_file_with_both_names_of_a_column_is_not_guessed_about(monkeypatch, project, renamed):
