@@ -40,10 +40,10 @@ score: $(VENV)/.pipeline  ## score a file or folder: make score INPUT=rows.csv O
 	@$(RUN) python -m stages.score "$(INPUT)" "$(OUTPUT)"
 
 serve: $(VENV)-serving/.installed  ## serve the exported model on Triton: gRPC 8001, HTTP 8000, metrics 8002 (SERVING=gpu: in NVIDIA's container)
-	@$(SERVE) -m serving.$(if $(filter gpu,$(SERVING)),container,server) $(ARGS)
+	@$(SERVE) -m serving.server$(if $(filter gpu,$(SERVING)),.container) $(ARGS)
 
 deploy: $(VENV)-serving/.installed  ## bring the newest export into the running server, without a failed request
-	@$(SERVE) -m serving.deploy $(ARGS)
+	@$(SERVE) -m serving.server.deploy $(ARGS)
 
 load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it: make load SHAPE=smoke ARGS="users=4"
 	@$(LOAD) -m loadtests.run $(or $(SHAPE),smoke) $(ARGS)
@@ -58,22 +58,22 @@ bench: $(VENV)/.dev  ## measure speed and memory, write docs/benchmarks.md (abou
 	@$(RUN) python -m bench
 
 bench-peers: $(VENV)-peers/.installed $(VENV)/.dev  ## compare training speed with DeepCTR-Torch (own environment)
-	@$(RUN) python -m bench.peers
+	@$(RUN) python -m bench.training.peers
 
 bench-serving: $(VENV)-load/.perf-analyzer  ## rows a second of the served model against the release before it and in process (about 12 minutes)
-	@$(RUN) python -m bench.served_speed $(ARGS)
+	@$(RUN) python -m bench.served.speed $(ARGS)
 
 capacity: $(VENV)-load/.perf-analyzer  ## find the highest rate of requests that the served model bears within its limits (about 10 minutes)
-	@$(RUN) python -m bench.served_capacity $(ARGS)
+	@$(RUN) python -m bench.served.capacity $(ARGS)
 
 soak: $(VENV)-load/.perf-analyzer  ## half an hour of steady requests: failures, memory, latency: make soak ARGS="minutes=1 rate=500"
-	@$(RUN) python -m bench.served_soak $(ARGS)
+	@$(RUN) python -m bench.served.soak $(ARGS)
 
 spike: $(VENV)-load/.perf-analyzer  ## up to five times the capacity for 20 seconds: make spike ARGS="capacity=800"
-	@$(RUN) python -m bench.served_spike $(ARGS)
+	@$(RUN) python -m bench.served.spike $(ARGS)
 
 compare: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.installed $(VENV)-load/.perf-analyzer  ## compare the served model with FastAPI, LitServe, BentoML, MLServer (wrk, h2load; about 30 minutes)
-	@$(RUN) python -m bench.compare $(ARGS)
+	@$(RUN) python -m bench.servers.compare $(ARGS)
 
 lock:  ## resolve requirements/*.in to exact versions
 	@for name in pipeline dev serving peers load; do PYTHON="$(PYTHON)" requirements/lock.sh $$name; done

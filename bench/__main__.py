@@ -10,56 +10,26 @@ import sys
 
 import torch
 
-from bench import (
-    memory,
-    noop,
-    quality,
-    quality_tables,
-    serving,
-    simulate,
-    train_gpu,
-    train_portable,
-    train_resident,
-    train_together,
-    validate_encode,
-)
 from bench.parts import Part, run_parts
-from bench.table import JSON_PATH, TABLE_PATH
+from bench.pipeline import memory, noop, quality, quality_tables, simulate, validate_encode
+from bench.served import images
+from bench.table import JSON_PATH, ORDER, TABLE_PATH
+from bench.training import gpu, portable, resident, together
 
 PARTS: dict[str, Part] = {
     "noop": noop.measure,
     "validate_encode": validate_encode.measure,
     "simulate": simulate.measure,
     "memory": memory.measure,
-    "train_resident": train_resident.measure,
-    "train_together": train_together.measure,
-    "train_portable": train_portable.measure,
-    "train_gpu": train_gpu.measure,
-    "serving": serving.measure,
+    "train_resident": resident.measure,
+    "train_together": together.measure,
+    "train_portable": portable.measure,
+    "train_gpu": gpu.measure,
+    "serving": images.measure,
     "quality": quality.measure_sets,
     "quality_tables": quality_tables.measure,
     "quality_large": quality.measure_large,
 }
-ORDER = [
-    "noop",
-    "validate_encode",
-    "memory",
-    "train_resident",
-    "train_together",
-    "train_portable",
-    "train_gpu",
-    "peers",
-    "serving",
-    "bench-serving",
-    "capacity",
-    "soak",
-    "spike",
-    "compare",
-    "quality",
-    "quality_tables",
-    "quality_large",
-    "simulate",
-]
 
 
 def main() -> int:

@@ -11,6 +11,26 @@ from stages.files import atomic_path, read_json, write_json
 
 JSON_PATH = Path("docs/benchmarks.json")
 TABLE_PATH = Path("docs/benchmarks.md")
+ORDER = [  # of the parts in the table
+    "noop",
+    "validate_encode",
+    "memory",
+    "train_resident",
+    "train_together",
+    "train_portable",
+    "train_gpu",
+    "peers",
+    "serving",
+    "bench-serving",
+    "capacity",
+    "soak",
+    "spike",
+    "compare",
+    "quality",
+    "quality_tables",
+    "quality_large",
+    "simulate",
+]
 PACKAGES = (
     "torch",
     "pytorch-lightning",

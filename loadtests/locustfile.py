@@ -11,10 +11,10 @@ from typing import Any
 from locust import events
 from locust.env import Environment
 
-from loadtests.asking import open_grpc_to_gevent
-from loadtests.plan import read_plan
-from loadtests.shapes import Stages
-from loadtests.users import WAITING, ArrivalsUser, CtrUser, Load
+from loadtests.users.asking import open_grpc_to_gevent
+from loadtests.users.plan import read_plan
+from loadtests.users.shapes import Stages
+from loadtests.users.users import WAITING, ArrivalsUser, CtrUser, Load
 
 RUN, INDEX = "ADCLICK_LOAD_RUN", "ADCLICK_LOAD_INDEX"
 

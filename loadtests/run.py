@@ -20,15 +20,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from loadtests import facts
-from loadtests.observe import Observer
-from loadtests.prepared_run import PreparedRun, prepared_run
-from loadtests.processes import ProcessGroups, family
-from loadtests.report import write_report
-from loadtests.samples import Recorded, Window, gather, within, write_summary
-from loadtests.senders import Senders, senders, watch
+from loadtests.observation import facts
+from loadtests.observation.observe import Observer
+from loadtests.observation.processes import ProcessGroups, family
+from loadtests.report.page import write_report
 from loadtests.settings import LoadConfig, as_values, load_settings
-from loadtests.thresholds import Check, Measured, judge, measure
+from loadtests.users.prepared_run import PreparedRun, prepared_run
+from loadtests.users.senders import Senders, senders, watch
+from loadtests.verdicts.samples import Recorded, Window, gather, within, write_summary
+from loadtests.verdicts.thresholds import Check, Measured, judge, measure
 from serving.entry import run
 
 PAGE = Path("reports/load.html")

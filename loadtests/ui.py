@@ -17,12 +17,12 @@ import socket
 import sys
 import time
 
-from loadtests.prepared_run import prepared_run
 from loadtests.run import arguments
-from loadtests.senders import Senders, senders
 from loadtests.settings import load_settings
+from loadtests.users.prepared_run import prepared_run
+from loadtests.users.senders import Senders, senders
 from serving.entry import run
-from serving.ports import refuse_busy_ports
+from serving.server.ports import refuse_busy_ports
 
 HOST, PORT = "127.0.0.1", 8089
 POLL_S = 0.2

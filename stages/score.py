@@ -27,12 +27,12 @@ from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import SHARED, matching
 from contracts.dataset.source import SourceError
 from contracts.tables.chunk import ROW, Chunk
-from contracts.tables.compression import NAMES
 from contracts.tables.contract import contract_of
 from contracts.tables.joins import SideTable
 from contracts.tables.parquet import ParquetRows
 from contracts.tables.raw import main_columns, read_images, read_partition, scored_joins, side_tables, trained_side_tables
 from contracts.tables.rejected import REJECTED
+from contracts.tables.text.compression import NAMES
 from stages.entry import run_stage
 from stages.files import atomic_path, read_json
 from stages.overlap import read_ahead

@@ -9,10 +9,10 @@ import polars as pl
 from contracts.dataset.columns import Column
 from contracts.dataset.source import Format, Join, SourceError
 from contracts.tables.chunk import ROW, Chunk
-from contracts.tables.header import delimiter_advice
 from contracts.tables.number_cells import ADVICE, as_text
 from contracts.tables.parsing import given, parsed, unread_rules
 from contracts.tables.reading import read_chunks
+from contracts.tables.text.header import delimiter_advice
 
 KEY = "__key"  # the key as its column's type, so that 12, 12.0 and " 12" meet where it is an int; null where it is missing
 SHOWN_CHARS = 40  # of a key in a message

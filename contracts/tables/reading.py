@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 
 from contracts.dataset.source import Format, SourceError
 from contracts.tables.chunk import ROW, Chunk
-from contracts.tables.delimited import BLOCK_BYTES, read_header, read_text
-from contracts.tables.header import Header, check_header
-from contracts.tables.magic import check_magic
 from contracts.tables.number_cells import without_decimal256
-from contracts.tables.preamble import with_lines_counted
+from contracts.tables.text.delimited import BLOCK_BYTES, read_header, read_text
+from contracts.tables.text.header import Header, check_header
+from contracts.tables.text.magic import check_magic
+from contracts.tables.text.preamble import with_lines_counted
 
 UNPACKING = ("inflate failed", "decompress failed", "xz: ")  # words of errors in compressed bytes
 PARQUET_ROWS = 1 << 17  # rows of Parquet read at a time

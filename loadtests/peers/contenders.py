@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from loadtests.peers import wire_formats as wire
-from loadtests.peers.fused_graph import SETTINGS
+from loadtests.peers.servers.fused_graph import SETTINGS
 from loadtests.peers.wire_formats import Bodies
 
 ROOT = Path(__file__).absolute().parents[2]
@@ -54,17 +54,17 @@ class Contender:
 
 
 def uvicorn(module: str, workers: int, python: str, folder: Path, ports: tuple[int, int, int]) -> list[str]:
-    address = ("--host", "127.0.0.1", "--port", str(ports[0]))
-    return [python, "-m", "uvicorn", f"loadtests.peers.{module}:app", *address, "--workers", str(workers), *UVICORN]
+    address = ("--host", "127.0.0.1", "--port", str(ports[0]), "--workers", str(workers))
+    return [python, "-m", "uvicorn", f"loadtests.peers.servers.fastapi.{module}:app", *address, *UVICORN]
 
 
 def litserve(python: str, folder: Path, ports: tuple[int, int, int]) -> list[str]:
-    return [python, "-m", "loadtests.peers.litserve_api", str(ports[0])]
+    return [python, "-m", "loadtests.peers.servers.litserve_api", str(ports[0])]
 
 
 def bentoml(python: str, folder: Path, ports: tuple[int, int, int]) -> list[str]:
-    address = ("--host", "127.0.0.1", "--port", str(ports[0]))
-    return [python, "-m", "bentoml", "serve", "loadtests.peers.bentoml_service:Clicks", "--working-dir", str(ROOT), *address]
+    address = ("--host", "127.0.0.1", "--port", str(ports[0]), "--working-dir", str(ROOT))
+    return [python, "-m", "bentoml", "serve", "loadtests.peers.servers.bentoml_service:Clicks", *address]
 
 
 def mlserver(python: str, folder: Path, ports: tuple[int, int, int]) -> list[str]:
@@ -72,7 +72,7 @@ def mlserver(python: str, folder: Path, ports: tuple[int, int, int]) -> list[str
     http, grpc, metrics = ports
     settings = {"debug": False, "parallel_workers": WORKERS, "host": "127.0.0.1"}
     settings |= {"http_port": http, "grpc_port": grpc, "metrics_port": metrics}
-    model = {"name": "ctr", "implementation": "loadtests.peers.mlserver_runtime.ClickRuntime"}
+    model = {"name": "ctr", "implementation": "loadtests.peers.servers.mlserver_runtime.ClickRuntime"}
     model |= {"max_batch_size": 64, "max_batch_time": 0.005}  # requests, seconds
     for name, values in (("settings.json", settings), ("model-settings.json", model)):
         (folder / name).write_text(json.dumps(values, indent=2))
@@ -91,7 +91,7 @@ def _fastapi(kind: str, workers: int) -> Contender:
         name=f"fastapi-{kind}-{workers}",
         product=PACKED if kind == "packed" else "FastAPI",
         doors=(Door(name=shown, path="/predict", body=body, answer=answer),),
-        start=partial(uvicorn, f"fastapi_{kind}", workers),
+        start=partial(uvicorn, kind, workers),
     )
 
 

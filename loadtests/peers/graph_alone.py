@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from contracts.serving.packed_text import text_of
-from loadtests.peers.fused_graph import FusedGraph
-from loadtests.peers.packed_graph import PackedGraph
+from loadtests.peers.servers.fused_graph import FusedGraph
+from loadtests.peers.servers.packed_graph import PackedGraph
 
 PROCESSES = 2
 FUSED, PACKED = "fused", "packed"  # ctr.onnx, ctr_packed.onnx

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from loadtests.peers.contenders import ROOT, Door
-from loadtests.peers.fused_graph import FusedGraph
 from loadtests.peers.graph_alone import write_rows
+from loadtests.peers.servers.fused_graph import FusedGraph
 from loadtests.peers.wire_formats import Bodies, Body
-from loadtests.perf_analyzer_input import Requests, requests_of
-from loadtests.traffic import Payload, Traffic
+from loadtests.perf_analyzer.input import Requests, requests_of
+from loadtests.requests.traffic import Payload, Traffic
 
 GRAPH, PACKED_GRAPH = Path("artifacts/export/ctr.onnx"), Path("artifacts/export/ctr_packed.onnx")
 NUM_BODIES = 256  # different requests of each size

@@ -24,11 +24,11 @@ from loadtests.peers.same_answers import NotReady, ask, refuse_other_answers
 from loadtests.peers.second_opinion import senders
 from loadtests.peers.wire_formats import Body
 from loadtests.peers.wrk import run_wrk, write_script
-from loadtests.perf_analyzer import Target
-from loadtests.perf_analyzer_target import target_of
-from serving.ports import free_ports
-from serving.server import EXPORTED
-from serving.trial import trial_server
+from loadtests.perf_analyzer.analyzer import Target
+from loadtests.perf_analyzer.target import target_of
+from serving.server.ports import free_ports
+from serving.server.server import EXPORTED
+from serving.server.trial import trial_server
 
 ALONE = {IN_PROCESS: FUSED, IN_PROCESS_PACKED: PACKED}
 WARM_UP_S = 1.0

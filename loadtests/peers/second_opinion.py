@@ -9,10 +9,10 @@ import numpy as np
 
 from loadtests.peers.generator import Load
 from loadtests.peers.same_answers import TOLERANCE
-from loadtests.perf_analyzer import PerfAnalyzer, Target
-from loadtests.perf_analyzer_input import Requests
-from loadtests.perf_analyzer_target import analyzers
-from loadtests.samples import count, latencies_ms
+from loadtests.perf_analyzer.analyzer import PerfAnalyzer, Target
+from loadtests.perf_analyzer.input import Requests
+from loadtests.perf_analyzer.target import analyzers
+from loadtests.verdicts.samples import count, latencies_ms
 
 DOORS = {"http": "Triton, HTTP, by perf_analyzer", "grpc": "Triton, gRPC, by perf_analyzer"}
 Send = Callable[[float], Load]

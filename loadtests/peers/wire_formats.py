@@ -10,9 +10,9 @@ import tritonclient.http as triton_http
 
 from contracts.serving.packed_text import SEPARATORS, text_of
 from contracts.serving.request import CATEGORICAL, NUMERIC
-from loadtests.peers.raw_layout import COUNT_BYTES, pack
-from loadtests.traffic import Payload
-from serving.protocols import HEADER_LENGTH, declared, infer_inputs
+from loadtests.peers.servers.raw_layout import COUNT_BYTES, pack
+from loadtests.requests.traffic import Payload
+from serving.client.protocols import HEADER_LENGTH, declared, infer_inputs
 
 JSON_TYPE, BYTES_TYPE = "application/json", "application/octet-stream"
 GRPC_FRAME = 5  # bytes before each message: compressed or not, and the length

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from contracts.dataset.source import SourceError
-from contracts.tables.compression import NAMES, compression
-from contracts.tables.delimited import BLOCK_BYTES
+from contracts.tables.text.compression import NAMES, compression
+from contracts.tables.text.delimited import BLOCK_BYTES
 from tests.contracts.test_reading import PLAIN, TWO_ROWS, read, write
 
 

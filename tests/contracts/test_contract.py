@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import contracts.tables.delimited
+import contracts.tables.text.delimited
 from contracts.dataset.source import SourceError
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.contract import contract_of
@@ -199,7 +199,7 @@ def test_clean_plus_quarantined_is_raw_whatever_the_file_holds(tmp_path, lines, 
 
 
 def test_row_numbers_stay_right_when_a_file_is_read_in_many_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(contracts.tables.delimited, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(contracts.tables.text.delimited, "BLOCK_BYTES", 64)
     lines = [f"v{i},{i % 2}" if i % 7 else f"v{i}" for i in range(1, 200)]
     lines[49] = "v50,\xff"
     clean, rejected = check_text(tmp_path, ("c,y\n" + "\n".join(lines)).encode("latin-1"), FEATURE, LABEL)

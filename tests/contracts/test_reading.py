@@ -12,7 +12,7 @@ import yaml
 
 from contracts.dataset.source import SourceError
 from contracts.tables.chunk import ROW
-from contracts.tables.decoding import Utf8Stream
+from contracts.tables.text.decoding import Utf8Stream
 from tests.contracts.declared import FEATURE, LABEL, check_file, check_text, declared
 
 TWO_ROWS = [("a", 0), ("b", 1)]
@@ -148,8 +148,8 @@ def test_a_header_one_name_short_says_how_to_name_the_column_and_then_the_file_i
 
 @pytest.mark.parametrize("end", ["\n", "\r\n\r\n", ""])
 def test_quoted_cells_may_end_in_a_line_break(tmp_path, monkeypatch, end):
-    monkeypatch.setattr("contracts.tables.delimited.BLOCK_BYTES", 64)
-    monkeypatch.setattr("contracts.tables.delimited.TEXT_ROWS", 1)
+    monkeypatch.setattr("contracts.tables.text.delimited.BLOCK_BYTES", 64)
+    monkeypatch.setattr("contracts.tables.text.delimited.TEXT_ROWS", 1)
     path = write(tmp_path, "a.csv", "y,c\n" + '1,"b\n"\n' * 60 + '0,"last\n"' + end)
     assert [cell for cell, _ in read(path)] == ["b\n"] * 60 + ["last\n"]
 

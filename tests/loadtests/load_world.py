@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from serving.ports import free_ports
+from serving.server.ports import free_ports
 from tests.stages.pipeline_world import CONF
 
 ROOT = CONF.parent

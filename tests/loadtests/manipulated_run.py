@@ -10,9 +10,9 @@ if __name__ == "__main__":  # before matplotlib is imported
 
 from dataclasses import replace
 
-from loadtests import prepare
+from loadtests.requests import prepare
+from loadtests.requests.spoiled import Spoiled
 from loadtests.run import main
-from loadtests.spoiled import Spoiled
 from serving.entry import run
 
 ask, spoil = prepare.ask, prepare.spoil

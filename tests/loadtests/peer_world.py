@@ -5,7 +5,7 @@ import numpy as np
 from contracts.dataset.columns import Column
 from contracts.serving.request import RequestSpec
 from loadtests.peers.measured import Measured, Workload
-from loadtests.traffic import Payload, Traffic
+from loadtests.requests.traffic import Payload, Traffic
 
 
 def four_rows() -> Traffic:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from loadtests.samples import KINDS, OUTCOMES, SAMPLE, Window, write_summary
+from loadtests.verdicts.samples import KINDS, OUTCOMES, SAMPLE, Window, write_summary
 
 START_S = 1000.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtests.samples import KINDS, OUTCOMES, read_samples
+from loadtests.verdicts.samples import KINDS, OUTCOMES, read_samples
 from tests.loadtests.load_world import begin, left_over, load, load_project
 from tests.serving.served_world import wait_for
 

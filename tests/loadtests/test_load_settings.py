@@ -5,8 +5,8 @@ import json
 import pytest
 
 from contracts.dataset.config_errors import ConfigError
-from loadtests.plan import Plan, read_plan, write_plan
 from loadtests.settings import check_settings, load_settings, shapes
+from loadtests.users.plan import Plan, read_plan, write_plan
 
 
 @pytest.mark.parametrize("shape", shapes())

@@ -10,7 +10,7 @@ import sys
 
 import urllib3
 
-from serving.settings import load_server_config
+from serving.server.settings import load_server_config
 
 END_S = 30.0
 
@@ -27,7 +27,7 @@ def main() -> None:
         for protocol, port in (("grpc", config.grpc_port), ("http", config.http_port)):
             output = ["--output", f"scores-{protocol}.parquet", "--images", images]
             run("serving.predict", rows, "--url", f"{config.host}:{port}", "--protocol", protocol, *output)
-        run("serving.deploy", "--version", "1")
+        run("serving.server.deploy", "--version", "1")
         with urllib3.PoolManager() as pool:
             page = pool.request("GET", f"http://{config.host}:{config.metrics_port}/metrics", headers={"Connection": "close"})
         print(next(line for line in page.data.decode().splitlines() if line.startswith("adclick_rows_total")))

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import yaml
 
-from serving.ports import free_ports
+from serving.server.ports import free_ports
 from tests.privacy.projects import FONTS, copied
 from tests.privacy.watched import ROOT, Watched, watch
 from tests.stages.pipeline_world import rows_of, write_png
@@ -65,6 +65,6 @@ def test_a_load_run_keeps_to_itself(project, tmp_path):
 def test_measurements_of_the_served_model_keep_to_themselves(project, tmp_path):
     """perf_analyzer and a server for a trial."""
     lenient = ("max_growth_share=10", "max_p99_ratio=1000")
-    watched = run(Path(sys.executable), project, tmp_path / "own", "bench.served_soak", "minutes=0.1", "rate=20", *lenient,
+    watched = run(Path(sys.executable), project, tmp_path / "own", "bench.served.soak", "minutes=0.1", "rate=20", *lenient,
                   deadline_s=LONG_S)  # fmt: skip
     assert "answered rightly, 0 not" in watched.said and (project / "reports/soak.svg").is_file()

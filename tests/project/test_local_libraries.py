@@ -18,7 +18,7 @@ FOLDERS = ("contracts", "stages", "serving", "loadtests", "bench")
 DRAWS = {"matplotlib", "pytorch_lightning"}  # Lightning's metrics import matplotlib
 MODULES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 PROGRAMS = [path for path in MODULES if 'if __name__ == "__main__":\n    ' in path.read_text()]
-IMPORTS_BY_NAME = {ROOT / "bench/timed_stage.py"}  # of a stage
+IMPORTS_BY_NAME = {ROOT / "bench/pipeline/timed_stage.py"}  # of a stage
 
 
 def imported_at_run_time(path: Path) -> set[str]:
@@ -50,7 +50,9 @@ def test_a_program_that_draws_tells_matplotlib_its_folder_before_it_imports_anyt
 
 
 def test_there_are_programs():
-    assert {"stages/train.py", "loadtests/run.py", "bench/resident.py"} <= {str(path.relative_to(ROOT)) for path in PROGRAMS}
+    assert {"stages/train.py", "loadtests/run.py", "bench/training/resident_loop.py"} <= {
+        str(path.relative_to(ROOT)) for path in PROGRAMS
+    }
 
 
 def test_nothing_is_told_by_an_import_alone():

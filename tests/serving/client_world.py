@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from serving.client import AsyncCtrClient, Prediction
-from serving.server import TritonServer
+from serving.server.server import TritonServer
 from stages.scoring import score_split
 from tests.serving.strict_world import strict_rows
 

@@ -14,7 +14,7 @@ import urllib3
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, RequestSpec, numbers, strings
-from serving.server import TritonServer
+from serving.server.server import TritonServer
 
 Tensors = dict[str, np.ndarray]  # object arrays hold bytes
 TIMEOUT_S = 30

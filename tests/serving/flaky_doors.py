@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import urllib3
 
-from serving.server import TritonServer
+from serving.server.server import TritonServer
 
 CODES = {503: grpc.StatusCode.UNAVAILABLE, 500: grpc.StatusCode.INTERNAL, 400: grpc.StatusCode.INVALID_ARGUMENT}
 

@@ -12,7 +12,7 @@ import polars as pl
 import tritonclient.grpc as triton
 
 from contracts.serving.request import RequestSpec
-from serving.server import TritonServer
+from serving.server.server import TritonServer
 from tests.serving.doors import Reply, Tensors, ask_grpc, over_grpc, packed
 
 ALLOWED = 1e-6

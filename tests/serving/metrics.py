@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import urllib3
 
-from serving.server import TritonServer
+from serving.server.server import TritonServer
 
 LINE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)",?')

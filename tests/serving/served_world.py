@@ -19,11 +19,11 @@ from pydantic import TypeAdapter
 from contracts.dataset.declaration import Declaration
 from contracts.serving.config import ServerConfig, ServingConfig
 from contracts.serving.request import RequestSpec, request_of
-from serving.ports import free_ports
-from serving.secret import admin_secret
-from serving.server import TritonServer
-from serving.store import Store
-from serving.stubs import stubs
+from serving.releases.store import Store
+from serving.server.ports import free_ports
+from serving.server.secret import admin_secret
+from serving.server.server import TritonServer
+from serving.server.stubs import stubs
 from stages.exporting.repository import write_repository
 from stages.files import read_json
 from tests.stages.pipeline_world import CONF

@@ -7,14 +7,14 @@ import grpc
 import pytest
 import urllib3
 
-from loadtests.asking import GrpcAsker
-from loadtests.observe import scrape
-from loadtests.perf_analyzer import PerfAnalyzer, Target
-from loadtests.pool import Prepared
+from loadtests.observation.observe import scrape
+from loadtests.perf_analyzer.analyzer import PerfAnalyzer, Target
+from loadtests.requests.pool import Prepared
+from loadtests.users.asking import GrpcAsker
 from serving import proxies
-from serving.admin import AdminApi
 from serving.client import AsyncCtrClient, CtrClient, DeadlineExceeded, ServerUnavailable
 from serving.proxies import grpc_options, is_this_machine, proxy_variable, without_proxies
+from serving.server.admin import AdminApi
 from tests.serving.served_world import secret_of
 
 VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy")

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from serving import predict
 from serving.client import CtrClient
-from serving.served_model import ServedModel, served_model
+from serving.client.served_model import ServedModel, served_model
+from serving.predict import command as predict
 from stages import score
 from stages.scoring import Scorer, score_split
 from tests.serving.client_world import ALLOWED

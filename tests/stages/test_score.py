@@ -61,7 +61,7 @@ def test_a_probability_does_not_depend_on_place_chunk_or_file_kind(monkeypatch, 
     rows[:151].write_parquet(pieces / "b.parquet")
     (pieces / "c.csv.gz").write_bytes(gzip.compress(rows[151:200].write_csv().encode()))
     monkeypatch.setattr(scoring, "BATCH_ROWS", 13)
-    monkeypatch.setattr("contracts.tables.delimited.BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr("contracts.tables.text.delimited.BLOCK_BYTES", 1 << 10)
     monkeypatch.setattr("contracts.tables.reading.PARQUET_ROWS", 37)
     scored = run_score(monkeypatch, pieces, project / "out.csv", model)
     assert sorted(set(scored["file"])) == ["a.csv", "b.parquet", "c.csv.gz"]
@@ -108,7 +108,7 @@ def test_an_unseen_creative_is_looked_at_and_known_ones_stay_as_they_are(monkeyp
     assert {i: looked[i] for i in known} == {i: expected[i] for i in known}
     # One file of the folder, or small chunks, or another fresh creative beside it: the same bits.
     assert p_by_id(run_score(monkeypatch, month / "rows.csv", project / "one.parquet", model)) == looked
-    monkeypatch.setattr("contracts.tables.delimited.BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr("contracts.tables.text.delimited.BLOCK_BYTES", 1 << 10)
     write_png(month / "x/ads/fresh2.png", (10, 250, 10))
     both = p_by_id(run_score(monkeypatch, month, project / "both.csv", model))
     fresh2 = set(rows.filter(pl.col("ad") == "fresh2")["id"])

@@ -62,8 +62,8 @@ def test_files_do_not_depend_on_how_many_rows_were_read_at_a_time(two_months, mo
     outputs = ("data/clean/2024-01/impressions.parquet", "data/split/train.parquet", "data/split/test.parquet")
     found = []
     for text_rows, batch_rows in ((1 << 17, 1 << 17), (7, 5)):
-        monkeypatch.setattr("contracts.tables.delimited.TEXT_ROWS", text_rows)
-        monkeypatch.setattr("contracts.tables.delimited.BLOCK_BYTES", 50 * text_rows)
+        monkeypatch.setattr("contracts.tables.text.delimited.TEXT_ROWS", text_rows)
+        monkeypatch.setattr("contracts.tables.text.delimited.BLOCK_BYTES", 50 * text_rows)
         monkeypatch.setattr("stages.split.BATCH_ROWS", batch_rows)
         shutil.rmtree("data", ignore_errors=True)
         run("acquire", "validate", "split")

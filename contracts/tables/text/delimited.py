@@ -1,0 +1,184 @@
+"""Delimited text, plain or compressed, in chunks of bounded size, with row numbers and the rows that cannot be read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from contracts.dataset.source import Format, SourceError
+from contracts.tables.chunk import ROW, Chunk, chunk_of, repeating
+from contracts.tables.text.compression import opened
+from contracts.tables.text.decoding import MARK, Utf8Stream, escaped_bytes
+from contracts.tables.text.header import Header, check_header, no_row_fits
+from contracts.tables.text.preamble import refuse_other_line
+
+SAMPLE_BYTES = 1 << 20  # from the beginning of a file, to find its columns
+BLOCK_BYTES = 1 << 20  # text parsed at a time; pyarrow reads about 32 blocks ahead, so the memory follows from it
+TEXT_ROWS = 1 << 17  # rows in a chunk, at least: work done once a chunk is spread over these
+REPEATED = pa.dictionary(pa.int32(), pa.string())  # how a column that repeats itself is read
+MAX_CELL_LINES = 50  # a cell with more line breaks has swallowed rows: its quote was never closed
+
+
+def read_text(header: Header, fmt: Format) -> Iterator[Chunk]:
+    """Chunks of a text file. Raises SourceError as `reading.read_chunks` does; errors of decoding and parsing as they come."""
+    path = header.path
+    names, repeated = _sampled(path, fmt, list(header.expected))
+    called = [name.strip() for name in names] if fmt.strip else names
+    if fmt.header:
+        if any(MARK in name for name in names):
+            shown = escaped_bytes(", ".join(names))
+            raise SourceError(f"{path}: the header is not {fmt.encoding} ({shown}); set {fmt.where}.encoding")
+        refuse_other_line(header, called, fmt)
+        called = check_header(header, called, fmt)
+    bad_lines: list[tuple[int, str]] = []
+    passed, next_row, seen = int(fmt.header) + fmt.skip_lines, 1, 0  # pyarrow numbers all of them, from 1
+    at_end: list[str] = []  # cells of the last row that may hold line breaks
+    with _opened(path, fmt, names, bad_lines, BLOCK_BYTES, repeated) as (reader, stream):
+        for batches in _gathered(reader):
+            batches = [batch.rename_columns(called) for batch in batches]
+            ragged = _ragged(path, bad_lines[seen:], passed, fmt)
+            numbers, used = _row_numbers(next_row, sum(map(len, batches)), np.array([number for number, _ in ragged], dtype=int))
+            seen += used
+            next_row = int(numbers[-1]) + 1 if len(numbers) else next_row
+            several_lines, marked = _columns_with(("\n", MARK), batches)
+            chunk = chunk_of(batches).spelled_out({*several_lines, *marked})
+            rows = chunk.rows.with_columns(pl.Series(ROW, numbers, dtype=pl.UInt32))
+            _refuse_swallowed(path, rows, several_lines, fmt)
+            at_end = [rows[name][-1] for name in several_lines]
+            chunk.rows, chunk.undecoded = _undecoded(rows, marked if stream.has_marks else [])
+            chunk.ragged = ragged[:used]
+            if fmt.strip:
+                chunk.rows = chunk.rows.with_columns(pl.col(pl.String).str.strip_chars())
+                chunk.distinct = chunk.distinct.with_columns(pl.all().str.strip_chars())
+            yield chunk
+    open_cell = next((cell for cell in at_end if cell.endswith("\n")), None)
+    if open_cell is not None and stream.last != (fmt.quote or "").encode():
+        raise _swallowed(path, next_row - 1, open_cell.rstrip("\n").count("\n"), fmt)
+    rest = _ragged(path, bad_lines[seen:], passed, fmt)
+    if next_row == 1:
+        if rest:
+            raise no_row_fits(header, rest[0][1], called, fmt)
+        raise SourceError(f"{path} {'has a header but' if fmt.header else 'has'} no rows; remove it or send it again")
+    if rest:
+        yield Chunk(rows=pl.DataFrame(schema={**dict.fromkeys(called, pl.String), ROW: pl.UInt32}), ragged=rest)
+
+
+def _gathered(reader: pacsv.CSVStreamingReader) -> Iterator[list[pa.RecordBatch]]:
+    """The reader's batches by TEXT_ROWS rows or more, the last by what is left."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in reader:
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= TEXT_ROWS:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
+
+
+@contextmanager
+def _opened(
+    path: Path,
+    fmt: Format,
+    names: list[str] | None,
+    bad_lines: list[tuple[int, str]],
+    block_bytes: int,
+    repeated: frozenset[str] = frozenset(),
+) -> Iterator[tuple[pacsv.CSVStreamingReader, Utf8Stream]]:
+    def keep_aside(row: pacsv.InvalidRow) -> str:
+        bad_lines.append((row.number, row.text))
+        return "skip"
+
+    read = pacsv.ReadOptions(
+        use_threads=False,  # only then does a bad line know its number
+        block_size=block_bytes,
+        column_names=None if fmt.header else names,
+        skip_rows=fmt.skip_lines,
+    )
+    parse = pacsv.ParseOptions(
+        delimiter=fmt.delimiter,
+        quote_char=fmt.quote or False,
+        escape_char=fmt.escape or False,
+        newlines_in_values=fmt.quote is not None,
+        invalid_row_handler=keep_aside,
+    )
+    convert = pacsv.ConvertOptions(
+        column_types={name: REPEATED if name in repeated else pa.string() for name in names or ()},
+        strings_can_be_null=False,
+        check_utf8=False,  # Utf8Stream gives nothing else
+    )
+    stream = Utf8Stream(opened(path), fmt.encoding)
+    try:
+        with pacsv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert) as reader:
+            yield reader, stream
+    finally:
+        stream.give_up()
+
+
+def read_header(path: Path, fmt: Format) -> list[str]:
+    """Cells of the file's first record, which is the header if the files have one."""
+    with _opened(path, fmt, None, [], SAMPLE_BYTES) as (reader, _):
+        return reader.schema.names
+
+
+def _sampled(path: Path, fmt: Format, names: list[str]) -> tuple[list[str], frozenset[str]]:
+    """Names of the file's columns, `names` if it does not say, and of those that repeat themselves at its beginning."""
+    with _opened(path, fmt, None if fmt.header else names, [], SAMPLE_BYTES) as (reader, _):
+        first = next(iter(reader), None)
+        return reader.schema.names, repeating(first) if first else frozenset()
+
+
+def _ragged(path: Path, lines: list[tuple[int, str]], passed: int, fmt: Format) -> list[tuple[int, str]]:
+    """Row numbers and texts of lines with too few or too many cells."""
+    for number, text in lines:
+        if fmt.quote and "\n" in text and (text.count(fmt.quote) % 2 or text.count("\n") > MAX_CELL_LINES):
+            raise _swallowed(path, number - passed, text.count("\n"), fmt)
+    return [(number - passed, escaped_bytes(text)) for number, text in lines]
+
+
+def _columns_with(texts: tuple[str, ...], batches: list[pa.RecordBatch]) -> list[list[str]]:
+    """For each of `texts` the columns whose cells may hold it: a search through bytes, far cheaper than cell by cell."""
+    found: list[list[str]] = [[] for _ in texts]
+    for i, name in enumerate(batches[0].schema.names):
+        buffers = (getattr(batch.column(i), "dictionary", batch.column(i)).buffers()[2] for batch in batches)
+        pieces = [buffer.to_pybytes() for buffer in buffers if buffer is not None]
+        for names, text in zip(found, texts, strict=True):
+            if any(text.encode() in piece for piece in pieces):
+                names.append(name)
+    return found
+
+
+def _refuse_swallowed(path: Path, rows: pl.DataFrame, columns: list[str], fmt: Format) -> None:
+    """Raise SourceError if a cell holds many lines: rows hide in it."""
+    for name in columns:
+        cells = rows[name]
+        lines = cells.str.count_matches("\n", literal=True)
+        worst = lines.arg_max()
+        if lines[worst] > MAX_CELL_LINES:
+            raise _swallowed(path, rows[ROW][worst], cells[worst].rstrip("\n").count("\n"), fmt)
+
+
+def _swallowed(path: Path, row: int, lines: int, fmt: Format) -> SourceError:
+    over = f"runs over {lines + 1} lines, so a quote is probably never closed" if lines else "opens a quote that is never closed"
+    return SourceError(f"{path}: row {row} {over}; correct it, or set {fmt.where}.quote: null if quotes have no meaning")
+
+
+def _row_numbers(first: int, count: int, skipped: np.ndarray) -> tuple[np.ndarray, int]:
+    """Numbers of `count` rows from `first` on, leaving out the skipped ones; and how many of those were passed."""
+    candidates = np.arange(first, first + count + len(skipped))
+    numbers = candidates[~np.isin(candidates, skipped)][:count]
+    return numbers, int(np.searchsorted(skipped, numbers[-1])) if count else 0
+
+
+def _undecoded(rows: pl.DataFrame, columns: list[str]) -> tuple[pl.DataFrame, list[tuple[int, str, str]]]:
+    """The rows with undecodable cells null, and a list of those cells."""
+    found: list[tuple[int, str, str]] = []
+    for name in columns:
+        broken = rows[name].str.contains(MARK, literal=True)
+        cells = rows.filter(broken).select(ROW, name).rows()
+        found += [(row, name, escaped_bytes(text)) for row, text in cells]
+        rows = rows.with_columns(pl.when(~broken).then(pl.col(name)).alias(name))
+    return rows, found

@@ -1,0 +1,33 @@
+"""Settings of the measurements with perf_analyzer: `conf/loadtest/bench/<name>.yaml`, with what the command line overrides."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from contracts.dataset.config_errors import ConfigError, describe
+
+CONF = Path(__file__).resolve().parents[2] / "conf/loadtest/bench"
+STRICT = ConfigDict(extra="forbid")
+Settings = TypeVar("Settings")
+
+
+def load_perf_settings(name: str, kind: type[Settings], overrides: Sequence[str] = (), conf: Path = CONF) -> Settings:
+    """The checked settings of a measurement. `overrides` are key=value of its file. Raises ConfigError with one sentence."""
+    path = conf / f"{name}.yaml"
+    values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        *parents, last = key.split(".")
+        place = values
+        for parent in parents:
+            place = place.get(parent) if isinstance(place, dict) else None
+        if not equals or not isinstance(place, dict) or last not in place:
+            raise ConfigError(f"expected key=value with a key of conf/loadtest/bench/{name}.yaml, got '{override}'")
+        place[last] = yaml.safe_load(text)
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        raise ConfigError(f"{describe(error, name, kind, values)} (conf/loadtest/bench/{name}.yaml)") from error

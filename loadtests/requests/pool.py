@@ -1,0 +1,78 @@
+"""The requests of a run, prepared once: bytes, number of rows, and the probabilities that have to come back.
+
+They lie in a folder that every process of the run maps into memory: `bodies.bin`, `expected.npy` and `requests.npy`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from loadtests.verdicts.samples import KINDS
+
+REQUEST = np.dtype(
+    [
+        ("kind", "u1"),  # place in KINDS
+        ("malformed", "?"),
+        ("rows", "<u4"),
+        ("header_length", "<u4"),  # of binary HTTP, else 0
+        ("start", "<u8"),  # of its bytes in bodies.bin
+        ("length", "<u8"),
+        ("first", "<u8"),  # of its rows in expected.npy; malformed requests have none there
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """A request, ready to be sent."""
+
+    kind: str
+    malformed: bool
+    num_rows: int
+    header_length: int
+    body: bytes
+    expected_N: np.ndarray  # float32 probabilities; empty if the request must be refused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """All requests of one kind."""
+
+    good: list[Prepared]
+    malformed: list[Prepared]
+
+
+def write_pool(folder: Path, requests: Iterable[Prepared]) -> None:
+    rows, expected, start, first = [], [], 0, 0
+    with (folder / "bodies.bin").open("wb") as bodies:
+        for one in requests:
+            place = (KINDS.index(one.kind), one.malformed, one.num_rows, one.header_length, start, len(one.body), first)
+            rows.append(place)
+            expected.append(one.expected_N)
+            start, first = start + bodies.write(one.body), first + len(one.expected_N)
+    np.save(folder / "expected.npy", np.concatenate([np.empty(0, dtype=np.float32), *expected]))
+    np.save(folder / "requests.npy", np.array(rows, dtype=REQUEST))
+
+
+def read_pool(folder: Path) -> dict[str, Pool]:
+    """The prepared requests by kind; a kind of which there are none is left out."""
+    bodies = (folder / "bodies.bin").read_bytes()
+    expected = np.load(folder / "expected.npy")
+    found: dict[str, Pool] = {}
+    for row in np.load(folder / "requests.npy"):
+        start, length, first, num_rows = (int(row[name]) for name in ("start", "length", "first", "rows"))
+        kind, malformed = KINDS[row["kind"]], bool(row["malformed"])
+        pool = found.setdefault(kind, Pool(good=[], malformed=[]))
+        (pool.malformed if malformed else pool.good).append(
+            Prepared(
+                kind=kind,
+                malformed=malformed,
+                num_rows=num_rows,
+                header_length=int(row["header_length"]),
+                body=bodies[start : start + length],
+                expected_N=expected[first : first + (0 if malformed else num_rows)],
+            )
+        )
+    return found

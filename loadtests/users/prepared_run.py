@@ -1,0 +1,92 @@
+"""A load run up to the point where somebody sends: server ready, requests and right answers prepared in the run's folder."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from loadtests.requests.prepare import Drawn, RightAnswers, prepare
+from loadtests.requests.spoiled import used_columns
+from loadtests.requests.traffic import TEST, read_traffic
+from loadtests.settings import LoadConfig
+from loadtests.users.plan import Plan, write_plan
+from loadtests.users.target import Target, server_config, target
+
+RUNS = Path("reports/load")
+PREDICTIONS, MANIFEST = Path("data/predictions/test.parquet"), Path("artifacts/export/manifest.json")
+EQUAL = 1e-6  # of a probability
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedRun:
+    """A run that is ready to send."""
+
+    folder: Path
+    config: LoadConfig
+    target: Target
+    plan: Plan
+
+
+@contextmanager
+def prepared_run(config: LoadConfig) -> Iterator[PreparedRun]:
+    """The run's folder, made anew, and the server, which is ended afterwards if it was started here. Raises ValueError."""
+    with one_at_a_time():
+        traffic = read_traffic(config.traffic_rows)
+        used = used_columns(Path())
+        server = server_config(config)
+        folder = RUNS / config.shape
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        with target(server, traffic.spec.digest, folder / "server.log") as ready:
+            how = "started here" if ready.started else "running already"
+            print(f"load: server on {ready.http} (HTTP) and {ready.grpc} (gRPC), {how}", flush=True)
+            drawn, right = prepare(folder, config, traffic, used, ready.grpc, ready.model)
+            compared = compare_with_evaluation(drawn, right, Path(server.store)) if is_ours(config) else ""
+            print(f"load: {len(drawn)} requests with {len(right.probability):,} rows are prepared{compared}", flush=True)
+            plan = Plan(config=config, grpc=str(ready.grpc), http=ready.http, version=right.model_version)
+            write_plan(folder, plan)
+            yield PreparedRun(folder=folder, config=config, target=ready, plan=plan)
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Raises ValueError if another load run of this project is under way."""
+    RUNS.mkdir(parents=True, exist_ok=True)
+    with (RUNS / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError("another load run is under way here; wait until it is done, or stop it") from None
+        yield
+
+
+def is_ours(config: LoadConfig) -> bool:
+    """Is the server the one of params.yaml, which serves from this project's store."""
+    return (config.host, config.http_port, config.grpc_port) == (None, None, None)
+
+
+def compare_with_evaluation(drawn: list[Drawn], right: RightAnswers, store: Path) -> str:
+    """Raises ValueError if the model that is served is the one that was evaluated and says something else.
+
+    Returns what to say about it: nothing if it is another model, or was not evaluated here.
+    """
+    served = store / "ctr" / str(right.model_version) / MANIFEST.name
+    if not PREDICTIONS.is_file() or not served.is_file() or served.read_bytes() != MANIFEST.read_bytes():
+        return ""
+    if PREDICTIONS.stat().st_mtime < max(path.stat().st_mtime for path in (TEST, MANIFEST)):
+        return ""  # of the model before; `dvc repro` has not come to stage evaluate yet
+    p_click_N = pl.read_parquet(PREDICTIONS)["p_click"].to_numpy()
+    asked = np.concatenate([one.rows_N for one in drawn])
+    same = np.concatenate([np.full(len(one.rows_N), not one.with_image) for one in drawn])  # as in the test split
+    worst = float(np.abs(right.probability - p_click_N[asked])[same].max(initial=0.0))
+    if worst > EQUAL:
+        raise ValueError(
+            f"the served model differs from {PREDICTIONS} by up to {worst:.2g} (allowed: {EQUAL:g}) although it is the "
+            "exported one; run `make repro`, then `make deploy`"
+        )
+    return f"; their probabilities are those of stage evaluate (within {EQUAL:g})"

@@ -1,0 +1,83 @@
+"""Sends the prepared requests of a run, judges each answer and records it: what users and arrivals have in common."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from loadtests.requests.pool import Pool, Prepared
+from loadtests.verdicts.answers import Judge, Reply
+from loadtests.verdicts.samples import KINDS, Recorder
+
+Ask = Callable[[Prepared], Reply]
+Tell = Callable[[Prepared, float, str, str], None]  # request, latency in ms, outcome, reason
+AS_IT_SHOULD = ("ok", "refused")
+
+
+@dataclass(kw_only=True)
+class Chooser:
+    """Chooses which request is sent next, from the seed alone."""
+
+    pools: dict[str, Pool]
+    shares: dict[str, float]  # of the kinds
+    malformed_share: float
+    rng: random.Random
+    _names: list[str] = field(init=False)
+    _ends: list[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._names = [kind for kind, share in self.shares.items() if share]
+        self._ends = [*accumulate(self.shares[kind] for kind in self._names)]
+
+    def kind(self) -> str:
+        return self.rng.choices(self._names, cum_weights=self._ends)[0]
+
+    def request(self, kind: str) -> Prepared:
+        pool = self.pools[kind]
+        return self.rng.choice(pool.malformed if self.rng.random() < self.malformed_share else pool.good)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """Asks, judges, records, and tells whoever counts along."""
+
+    judge: Judge
+    recorder: Recorder
+    tell: Tell
+
+    def send(self, ask: Ask, request: Prepared, intended_s: float | None = None) -> str:
+        """Ask one request and return what came of it. `intended_s`: when it was due, if not now."""
+        sent_s = time.monotonic()
+        intended_s = sent_s if intended_s is None else intended_s
+        try:
+            reply = ask(request)
+        except BaseException:  # above all the end of the run, which kills who waits
+            self._record(request, intended_s, sent_s, "unknown", f"{request.kind}: without answer when the run ended")
+            raise
+        done_s = time.monotonic()
+        verdict = self.judge.verdict(request, reply)
+        if verdict.version is not None:
+            self.recorder.versions[verdict.version] += 1
+        self._record(request, intended_s, sent_s, verdict.outcome, verdict.reason, done_s)
+        return verdict.outcome
+
+    def unsent(self, request: Prepared, intended_s: float, reason: str) -> None:
+        """A request that was due and was not sent."""
+        self._record(request, intended_s, time.monotonic(), "unsent", f"{request.kind}: not sent: {reason}")
+
+    def _record(
+        self, request: Prepared, intended_s: float, sent_s: float, outcome: str, reason: str, done_s: float | None = None
+    ) -> None:
+        done_s = time.monotonic() if done_s is None else done_s
+        self.recorder.add(
+            intended_s=intended_s,
+            sent_s=sent_s,
+            done_s=done_s,
+            rows=request.num_rows,
+            kind=KINDS.index(request.kind),
+            outcome=outcome,
+            malformed=request.malformed,
+            reason=reason,
+        )
+        self.tell(request, (done_s - intended_s) * 1e3, outcome, reason)

@@ -1,0 +1,248 @@
+"""`python -m serving.server` (`make serve`): releases the exported model and runs real Triton in the foreground.
+
+`TritonServer` is the same as a context manager, for tests and load runs: it checks the ports, notices an early exit,
+has a deadline, and always stops what it started.
+"""
+
+import argparse
+import ctypes
+import glob
+import os
+import re
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from contracts.serving.config import ServerConfig
+from serving.releases.store import Store
+from serving.server.admin import AdminApi
+from serving.server.arguments import Paths, triton_arguments
+from serving.server.ports import listens, refuse_busy_ports
+from serving.server.runtime import Runtime, find_runtime, refuse_shell_characters
+from serving.server.secret import admin_secret
+from serving.server.settings import load_server_config
+from serving.server.watchdog import Watchdog
+from serving.triton.environment import METRICS_URL
+
+EXPORTED = Path("artifacts/repository/embedded")
+VENV = Path(".venv-serving")
+POLL_S = 0.05
+KILL_AFTER_S = 0.5  # beyond Triton's own time to finish
+MAX_CRASHES, WITHIN_S = 3, 60.0  # so many ends of its own in that time, and Triton is not started again
+NO_GPU_METRICS = "--allow-gpu-metrics=false"  # this server's models use no GPU, and DCGM would log to /var/log/nv-hostengine.log
+HARMLESS = "CudaDriverHelper"  # an error that Triton reports on every machine without a GPU
+LOG_LINE = re.compile(r'^[EW]\d{4} [\d:.]+ \d+ [\w.]+:\d+\] "?(.*?)"?$')
+
+
+class Cancelled(Exception):
+    """Nobody waits for the server any more."""
+
+
+@dataclass
+class TritonServer:
+    """A running Triton on the models of a store. Raises ValueError on entry if it cannot start."""
+
+    config: ServerConfig
+    venv: Path = VENV
+    log_path: Path = Path("models/triton.log")
+    watch: bool = True  # bring back models whose process dies
+    cancelled: threading.Event = field(default_factory=threading.Event)  # set while it starts: raises Cancelled on entry
+    process: subprocess.Popen | None = field(default=None, init=False)
+
+    def __enter__(self) -> "TritonServer":
+        config = self.config
+        refuse_busy_ports(config.host, {"http": config.http_port, "grpc": config.grpc_port, "metrics": config.metrics_port})
+        refuse_bad_certificate(config)
+        store = Store(Path(config.store))
+        self.version = store.active()
+        if self.version is None:
+            raise ValueError(f"no model to serve: {config.store}/ holds no release; run `make repro` first")
+        refuse_shell_characters(store.folder.resolve())
+        runtime = find_runtime(self.venv)
+        secret = admin_secret(Path(config.secret_file))
+        self.admin = AdminApi(self.http_url, secret)
+        self._shared_memory = f"adclick-{os.getpid()}-{config.http_port}-"
+        self._folder = tempfile.TemporaryDirectory(prefix="adclick-triton-")
+        try:
+            paths = Paths(
+                store=Path(config.store).resolve(),
+                backends=runtime.backends.resolve(),
+                caches=runtime.caches.resolve(),
+                tls_cert=config.tls_cert and Path(config.tls_cert).resolve(),
+                tls_key=config.tls_key and Path(config.tls_key).resolve(),
+            )
+            shared_memory = f"--backend-config=python,shm-region-prefix-name={self._shared_memory}"
+            models = store.models(self.version)
+            self._start(runtime, [*triton_arguments(config, paths, models, secret), shared_memory, NO_GPU_METRICS])
+            self._wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        self._watchdog = Watchdog(self.process.pid, self.admin, store) if self.watch else None
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{self.config.host}:{self.config.http_port}"
+
+    @property
+    def grpc_url(self) -> str:
+        return f"{self.config.host}:{self.config.grpc_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        return f"http://{self.config.host}:{self.config.metrics_port}/metrics"
+
+    def stop(self) -> None:
+        """End the server: requests in flight are answered, then it is killed if it has not ended in time."""
+        watchdog = getattr(self, "_watchdog", None)
+        if watchdog is not None:
+            watchdog.rest()
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(self.config.exit_timeout_s + KILL_AFTER_S)
+        if self.process is not None:
+            self._kill_group()
+            self.process.wait()
+        if watchdog is not None:
+            watchdog.close()
+        for path in glob.glob(f"/dev/shm/{self._shared_memory}*"):
+            Path(path).unlink(missing_ok=True)
+        self._folder.cleanup()
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # its session: the server and the stubs it started
+
+    def _start(self, runtime: Runtime, arguments: list[str]) -> None:
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            os.replace(self.log_path, f"{self.log_path}.1")
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                [str(runtime.program), *arguments],
+                cwd=self._folder.name,  # what lies in the working directory would be imported by the models
+                env=runtime.environment | {METRICS_URL: self.metrics_url},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches us, and we end it in order
+                preexec_fn=_die_with_parent,
+            )
+
+    def _wait_ready(self) -> None:
+        deadline = time.monotonic() + self.config.ready_timeout_s
+        while not self._is_ready():
+            if self.cancelled.is_set():
+                raise Cancelled
+            if self.process.poll() is not None:
+                raise ValueError(f"Triton ended while it started: {self._last_error()} (log: {self.log_path})")
+            if time.monotonic() > deadline:
+                raise ValueError(
+                    f"Triton was not ready within {self.config.ready_timeout_s:g} s (serving.server.ready_timeout_s): "
+                    f"{self._last_error()} (log: {self.log_path})"
+                )
+            time.sleep(POLL_S)
+
+    def _is_ready(self) -> bool:
+        """Are all models and all doors there. Triton opens the one for metrics some 40 ms after it says that it is ready."""
+        return self.admin.ready() and listens(self.config.host, self.config.metrics_port)
+
+    def _last_error(self) -> str:
+        lines = self.log_path.read_text(errors="replace").splitlines()
+        errors = [match[1] for line in lines if line.startswith("E") and (match := LOG_LINE.match(line))]
+        errors = [text for text in errors if not text.startswith(HARMLESS)]
+        refused = [text for text in errors if text.startswith("failed to")]
+        return (refused or errors or ["no reason given"])[0].split("\\n")[0]
+
+
+def refuse_bad_certificate(config: ServerConfig) -> None:
+    """Raise ValueError if gRPC could not speak TLS with the certificate; Triton would say that its port is in use."""
+    if config.tls_cert is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.tls_cert, config.tls_key, password="")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ValueError(
+            f"serving.server.tls_cert {config.tls_cert} and tls_key {config.tls_key} cannot be used: {reason}"
+        ) from None
+
+
+def _die_with_parent() -> None:
+    """In the child: SIGTERM when we die, however we die (prctl PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def main() -> None:
+    args = parse(sys.argv[1:])
+    config = load_server_config(
+        host=args.host, http_port=args.http_port, grpc_port=args.grpc_port, metrics_port=args.metrics_port
+    )
+    refuse_busy_ports(config.host, {"http": config.http_port, "grpc": config.grpc_port, "metrics": config.metrics_port})
+    release_newest(Store(Path(config.store)))
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    print("serve: starting Triton ...", flush=True)
+    with suppress(Cancelled):
+        serve(config, stopped)
+    print("serve: stopped", flush=True)
+
+
+def serve(config: ServerConfig, stopped: threading.Event) -> None:
+    """Run Triton until `stopped` is set. If it ends by itself it is started again; ValueError if it does so too often."""
+    crashes: deque[float] = deque(maxlen=MAX_CRASHES)
+    while True:
+        with TritonServer(config, log_path=Path(config.store) / "triton.log", cancelled=stopped) as server:
+            print(greeting(server), flush=True)
+            while not stopped.wait(0.2) and server.process.poll() is None:
+                pass
+            if stopped.is_set():
+                print("serve: stopping ...", flush=True)
+                return
+            crashes.append(time.monotonic())
+            ended = f"Triton ended by itself with code {server.process.returncode}"
+        if len(crashes) == MAX_CRASHES and crashes[-1] - crashes[0] < WITHIN_S:
+            raise ValueError(f"{ended}, {MAX_CRASHES} times within {WITHIN_S:g} s; log: {server.log_path}")
+        print(f"serve: {ended}; starting it again (its log is {server.log_path}.1)", file=sys.stderr, flush=True)
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m serving.server", description="Serve the exported model on Triton.")
+    parser.add_argument("--host", help="address to bind (default: serving.server.host)")
+    for name in ("http", "grpc", "metrics"):
+        parser.add_argument(f"--{name}-port", type=int, help=f"(default: serving.server.{name}_port)")
+    return parser.parse_args(argv)
+
+
+def release_newest(store: Store) -> None:
+    """Make the newest export the served version; what was released before is served if there is no export."""
+    if EXPORTED.is_dir():
+        version = store.release(EXPORTED)
+        if version != store.active():
+            store.activate(version)
+
+
+def greeting(server: TritonServer) -> str:
+    config = server.config
+    return (
+        f"serve: ready, model ctr version {server.version}; log: {server.log_path}; Ctrl-C stops it\n"
+        f"  gRPC     {server.grpc_url}\n"
+        f"  HTTP     {server.http_url}/v2/models/ctr/infer\n"
+        f"  metrics  {server.metrics_url}\n"
+        f"  try      .venv-serving/bin/python -m serving.predict ROWS.csv --url {config.host}:{config.grpc_port}"
+    )

@@ -1,0 +1,36 @@
+"""Tries a release in a Triton of its own before the running server gets to see it: its files, its loading, its warm-up."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from contracts.serving.config import ServerConfig
+from serving.releases.store import Store
+from serving.server.ports import free_ports
+from serving.server.server import VENV, TritonServer
+from serving.server.settings import changed
+
+
+@contextmanager
+def trial_server(exported: Path, config: ServerConfig, venv: Path = VENV) -> Iterator[TritonServer]:
+    """The exported repository on free ports of this machine, from a store that is removed afterwards.
+
+    Raises ValueError if it does not load.
+    """
+    with tempfile.TemporaryDirectory(prefix="adclick-trial-") as name:
+        folder = Path(name)
+        store = Store(folder / "models")
+        store.activate(store.release(exported))
+        http_port, grpc_port, metrics_port = free_ports(3)
+        trial = changed(
+            config,
+            host="127.0.0.1",
+            http_port=http_port,
+            grpc_port=grpc_port,
+            metrics_port=metrics_port,
+            store=str(store.folder),
+            secret_file=str(folder / "secret"),
+        )
+        with TritonServer(trial, venv=venv, log_path=Path(config.store) / "trial.log") as server:
+            yield server

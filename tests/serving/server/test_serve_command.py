@@ -1,0 +1,216 @@
+"""`python -m serving.server` as `make serve` runs it: in the foreground, in the serving environment."""
+
+import os
+import queue
+import signal
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import urllib3
+import yaml
+
+from serving.server import server as serve_command
+from tests.serving.served_world import VENV, free_ports, server_config, session_of, wait_for
+from tests.stages.pipeline_world import CONF
+
+pytestmark = pytest.mark.triton
+READY_S, CTRL_C_S = 30, 5
+
+
+class Running:
+    """The command in a project folder, with the lines it prints."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        environment = {name: value for name, value in os.environ.items() if name != "ADCLICK_TRITON_SECRET"}
+        self.process = subprocess.Popen(
+            [VENV / "bin/python", "-m", "serving.server", *arguments],
+            cwd=folder, env=environment | {"PYTHONPATH": str(CONF.parent), "TMPDIR": str(folder)}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        self.lines: list[str] = []
+        self._queue: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=lambda: [self._queue.put(line) for line in self.process.stdout])
+        self._reader.start()
+
+    def wait_for_line(self, begin: str) -> str:
+        """The next line that begins so."""
+        while True:
+            self.lines.append(self._queue.get(timeout=READY_S).rstrip())
+            if self.lines[-1].startswith(begin):
+                return self.lines[-1]
+
+    def end(self) -> list[str]:
+        """All lines, once the command has ended by itself."""
+        self.process.wait(READY_S)
+        self._reader.join()
+        while not self._queue.empty():
+            self.lines.append(self._queue.get().rstrip())
+        return self.lines
+
+    def triton(self) -> int:
+        """Process id of its server."""
+        (found,) = [pid for pid in children_of(self.process.pid) if b"tritonserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return found
+
+    def close(self) -> None:
+        groups = [self.process.pid]
+        if self.process.poll() is None:
+            groups += children_of(self.process.pid)
+        for group in groups:
+            if session_of(group):
+                os.killpg(group, signal.SIGKILL)
+        self.end()
+
+
+@pytest.fixture
+def folder(tmp_path, exported):
+    """A project folder as the pipeline leaves it."""
+    (tmp_path / "artifacts").symlink_to(exported / "artifacts")
+    (tmp_path / ".venv-serving").symlink_to(VENV)
+    params = yaml.safe_load((exported / "params.yaml").read_text())
+    ports = dict(zip(("http_port", "grpc_port", "metrics_port"), free_ports(3), strict=True))
+    params["serving"]["server"] |= ports
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder):
+    """Starts the command; it is ended at the latest when the test ends."""
+    started = []
+
+    def running(*arguments: str) -> Running:
+        started.append(Running(folder, *arguments))
+        return started[-1]
+
+    yield running
+    for command in started:
+        command.close()
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that the main thread of `pid` has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def ports_of(folder: Path) -> dict[str, int]:
+    return yaml.safe_load((folder / "params.yaml").read_text())["serving"]["server"]
+
+
+def shared_memory(pid: int) -> list[Path]:
+    return list(Path("/dev/shm").glob(f"adclick-{pid}-*"))
+
+
+def test_it_says_how_to_call_it_and_ctrl_c_ends_it_within_five_seconds(run, folder, spec, exported_rows):
+    command = run()
+    assert command.wait_for_line("serve: ready") == ("serve: ready, model ctr version 1; log: models/triton.log; Ctrl-C stops it")
+    triton, ports = command.triton(), ports_of(folder)
+    connection = urllib3.HTTPConnectionPool("127.0.0.1", ports["http_port"])  # kept alive, as clients do
+    assert connection.request("GET", "/v2/health/ready").status == 200
+    with socket.create_connection(("127.0.0.1", ports["grpc_port"])):
+        began = time.monotonic()
+        command.process.send_signal(signal.SIGINT)
+        lines = command.end()
+        took_s = time.monotonic() - began
+    connection.close()
+    assert command.process.returncode == 0
+    assert took_s < CTRL_C_S
+    assert lines == [
+        "serve: starting Triton ...",
+        "serve: ready, model ctr version 1; log: models/triton.log; Ctrl-C stops it",
+        f"  gRPC     127.0.0.1:{ports['grpc_port']}",
+        f"  HTTP     http://127.0.0.1:{ports['http_port']}/v2/models/ctr/infer",
+        f"  metrics  http://127.0.0.1:{ports['metrics_port']}/metrics",
+        f"  try      .venv-serving/bin/python -m serving.predict ROWS.csv --url 127.0.0.1:{ports['grpc_port']}",
+        "serve: stopping ...",
+        "serve: stopped",
+    ]
+    assert not session_of(triton) and not shared_memory(command.process.pid)
+    secret = (folder / ".secrets/triton-admin").read_text().strip()
+    assert len(secret) > 40 and secret not in (folder / "models/triton.log").read_text()
+    assert (folder / ".secrets/triton-admin").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_can_be_stopped_while_it_starts(run, number):
+    command = run()
+    command.wait_for_line("serve: starting Triton")
+    time.sleep(0.3)
+    began = time.monotonic()
+    command.process.send_signal(number)
+    assert command.end()[-1] == "serve: stopped"
+    assert time.monotonic() - began < CTRL_C_S
+    assert command.process.returncode == 0
+    assert not shared_memory(command.process.pid)
+
+
+def test_a_server_that_dies_is_started_again_and_ends_with_the_command(run, folder):
+    command = run()
+    command.wait_for_line("serve: ready")
+    first = command.triton()
+    os.kill(first, signal.SIGKILL)
+    said = "serve: Triton ended by itself with code -9; starting it again (its log is models/triton.log.1)"
+    assert command.wait_for_line("serve: Triton ended") == said
+    command.wait_for_line("serve: ready")
+    second = command.triton()
+    assert not session_of(first) and second != first
+    command.process.kill()  # the command itself, with no chance to tidy up
+    command.process.wait()
+    wait_for(lambda: not session_of(second), 10, "the server ends with its parent")
+    wait_for(lambda: not shared_memory(command.process.pid), 2, "the shared memory is removed")
+
+
+def test_a_server_that_dies_again_and_again_is_given_up(folder, monkeypatch, capfd):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(serve_command, "MAX_CRASHES", 1)
+    config = replace(server_config(folder), store="models")
+    serve_command.release_newest(serve_command.Store(Path("models")))
+    stopped = threading.Event()
+
+    def kill_when_ready() -> None:
+        wait_for(lambda: "serve: ready" in capfd.readouterr().out, READY_S, "it is ready")
+        ours = f"--model-repository={folder}/models".encode()  # this process has other servers as well
+        found = [pid for pid in children_of(os.getpid()) if ours in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(found[0], signal.SIGKILL)
+
+    killer, at_the_latest = threading.Thread(target=kill_when_ready), threading.Timer(READY_S, stopped.set)
+    killer.start(), at_the_latest.start()
+    with pytest.raises(ValueError, match=r"Triton ended by itself with code -9, 1 times within 60 s; log: models/triton.log"):
+        serve_command.serve(config, stopped)
+    killer.join(), at_the_latest.cancel()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (lambda f: (f / "params.yaml").unlink(), "params.yaml is missing; run `make repro` in the project's folder first"),
+        (lambda f: (f / "params.yaml").write_text("seed: 1"), "section 'serving.server' is missing in params.yaml; run `make"),
+        (lambda f: (f / "artifacts").unlink(), "no model to serve: models/ holds no release; run `make repro` first"),
+        (lambda f: (f / ".venv-serving").unlink(), "holds no Triton server; run `make serve`, which installs it"),
+    ],
+)
+def test_what_is_missing_is_one_sentence(run, folder, prepare, words):
+    prepare(folder)
+    command = run()
+    last = command.end()[-1]
+    assert command.process.returncode == 1
+    assert last.startswith("serve: error: ") and words in last
+    assert not any("Traceback" in line for line in command.lines)
+
+
+def test_a_busy_port_is_one_sentence_and_another_can_be_given(run, folder):
+    (port,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", port)):
+        command = run("--grpc-port", str(port))
+        assert command.end() == [
+            f"serve: error: port {port} (grpc) is in use on 127.0.0.1; stop what listens there, or set serving.server.grpc_port"
+        ]
+    assert command.process.returncode == 1
+    assert run("--http-port", "99999").end() == [
+        "serve: error: serving.server.http_port: got 99999; input should be less than or equal to 65535"
+    ]
