@@ -7,9 +7,9 @@ mkdir -p "$venv"
 work=$(mktemp -d "$PWD/$venv/build.XXXXXX")  # the compiler takes 400 MB, more than some machines have in /tmp
 trap 'rm -rf "$work"' EXIT
 
-# A fault in these libraries is one in Triton itself: what the compiler can do against its being used. tests/serving/native/test_hardening.py
-# looks for each in what was built. (-fcf-protection: the instructions are there, but zig's linker does not write the note by which
-# a loader would turn the check on.)
+# A fault in these libraries is one in Triton itself: what the compiler can do against its being used.
+# tests/serving/native/test_hardening.py looks for each in what was built. (-fcf-protection: the instructions are there, but
+# zig's linker does not write the note by which a loader would turn the check on.)
 hardened=(-D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -Wl,-z,relro,-z,now,-z,noexecstack)
 
 fail() { echo "setup: $1" >&2; exit 1; }

@@ -5,7 +5,6 @@ this, so they give the same probabilities to the last bit.
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -13,26 +12,14 @@ import polars as pl
 import pyarrow.parquet as pq
 from onnx import numpy_helper
 
-from contracts.local_libraries import onnx_runtime
 from contracts.tables.images import to_pixels
 from stages.features.apply import Encoded, Encoder
 from stages.files import read_json, sha256_file
-
-if TYPE_CHECKING:
-    import onnxruntime as ort
+from stages.onnx_session import open_session
 
 RANKER_ROWS = 4096  # every call to the ranker has this many rows, padded: kernels round by batch size
 NUM_THREADS = 2
 BATCH_ROWS = 1 << 17
-
-
-def open_session(path: Path) -> "ort.InferenceSession":
-    """The graph on one thread, without ORT's warning that creative_emb has a default that may be overridden."""
-    ort = onnx_runtime()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def check_export(folder: Path) -> None:

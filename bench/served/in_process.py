@@ -10,7 +10,7 @@ import sys
 import time
 
 from loadtests.requests.traffic import read_traffic
-from stages.scoring import open_session
+from stages.onnx_session import open_session
 
 GRAPH = "artifacts/export/ctr.onnx"
 TRAFFIC_ROWS, DISTINCT, WARM_UP = 20_000, 150, 20

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from loadtests.requests.bodies import HEADER_LENGTH, MODEL
-from loadtests.verdicts.samples import KINDS, OUTCOMES, SAMPLE
+from loadtests.requests.prepared_request import KINDS
+from loadtests.verdicts.samples import OUTCOMES, SAMPLE
 
 TICK_S = 0.0005  # between two looks at the schedule
 LOOK_S = 0.05  # between two looks for requests that have waited too long

@@ -17,7 +17,8 @@ import numpy as np
 
 from contracts.serving.request import CATEGORICAL, NUMERIC, PROBABILITY
 from loadtests.perf_analyzer.input import Key
-from loadtests.verdicts.samples import KINDS, OUTCOMES, SAMPLE
+from loadtests.requests.prepared_request import KINDS
+from loadtests.verdicts.samples import OUTCOMES, SAMPLE
 
 NS = 1e-9
 

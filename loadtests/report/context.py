@@ -11,8 +11,9 @@ from loadtests.report import findings, plots, server
 from loadtests.report.measured import SHOWN, Part, good, latency_ms, over_time, part, parts, sending
 from loadtests.report.run import LoadRun
 from loadtests.report.wording import count, flat, ms, number, percent, percentile
+from loadtests.requests.prepared_request import KINDS
 from loadtests.verdicts.latency import quantile
-from loadtests.verdicts.samples import KINDS, OUTCOMES, Window
+from loadtests.verdicts.samples import OUTCOMES, Window
 
 CHAPTERS = (
     ("verdict", "Verdict"),

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loadtests.requests.prepared_request import KINDS
 from loadtests.verdicts.latency import CONFIDENCE_Z, Quantile, quantile
-from loadtests.verdicts.samples import KINDS, OUTCOMES, Window
+from loadtests.verdicts.samples import OUTCOMES, Window
 
 SHOWN = (0.5, 0.9, 0.95, 0.99, 0.999, 0.9999)
 OVER_TIME = (0.5, 0.95, 0.99)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loadtests.verdicts.samples import KINDS
+from loadtests.requests.prepared_request import KINDS, Prepared
 
 REQUEST = np.dtype(
     [
@@ -22,18 +22,6 @@ REQUEST = np.dtype(
         ("first", "<u8"),  # of its rows in expected.npy; malformed requests have none there
     ]
 )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Prepared:
-    """A request, ready to be sent."""
-
-    kind: str
-    malformed: bool
-    num_rows: int
-    header_length: int
-    body: bytes
-    expected_N: np.ndarray  # float32 probabilities; empty if the request must be refused
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ import numpy as np
 
 from contracts.serving.request import CATEGORICAL, IMAGE, RequestSpec
 from loadtests.requests.bodies import BODIES, Tensors, fits_json
-from loadtests.requests.pool import Prepared, write_pool
+from loadtests.requests.pool import write_pool
+from loadtests.requests.prepared_request import Prepared
 from loadtests.requests.spoiled import Spoiled, ways
 from loadtests.requests.traffic import Traffic
 from loadtests.settings import LoadConfig

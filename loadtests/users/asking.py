@@ -13,7 +13,7 @@ from geventhttpclient.response import HTTPSocketPoolResponse
 from tritonclient.grpc import service_pb2
 
 from loadtests.requests.bodies import HEADER_LENGTH
-from loadtests.requests.pool import Prepared
+from loadtests.requests.prepared_request import Prepared
 from loadtests.verdicts.answers import Reply
 from serving.proxies import grpc_options
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from loadtests.requests.pool import Pool, Prepared
+from loadtests.requests.pool import Pool
+from loadtests.requests.prepared_request import KINDS, Prepared
 from loadtests.verdicts.answers import Judge, Reply
-from loadtests.verdicts.samples import KINDS, Recorder
+from loadtests.verdicts.samples import Recorder
 
 Ask = Callable[[Prepared], Reply]
 Tell = Callable[[Prepared, float, str, str], None]  # request, latency in ms, outcome, reason

@@ -16,7 +16,8 @@ from locust import User, task
 from locust.env import Environment
 from locust.exception import StopUser
 
-from loadtests.requests.pool import Prepared, read_pool
+from loadtests.requests.pool import read_pool
+from loadtests.requests.prepared_request import Prepared
 from loadtests.users.arrivals import due_s
 from loadtests.users.asking import ASKERS, GrpcAsker, HttpAsker
 from loadtests.users.plan import Plan, read_plan

@@ -10,7 +10,7 @@ import numpy as np
 from tritonclient.grpc import service_pb2
 
 from contracts.serving.request import MODEL_VERSION, PROBABILITY
-from loadtests.requests.pool import Prepared
+from loadtests.requests.prepared_request import Prepared
 
 REFUSED = ("INVALID_ARGUMENT", "400", "404", "413", "422")
 BUSY = ("RESOURCE_EXHAUSTED", "429")

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-KINDS = ("grpc", "http_binary", "http_json")
 OUTCOMES = (
     "ok",
     "wrong",  # answered, but not what the model says
@@ -30,7 +29,7 @@ SAMPLE = np.dtype(
         ("sent_s", "<f8"),
         ("done_s", "<f8"),
         ("rows", "<u4"),
-        ("kind", "u1"),  # place in KINDS
+        ("kind", "u1"),  # place in prepared_request.KINDS
         ("outcome", "u1"),  # place in OUTCOMES
         ("malformed", "?"),
     ]

@@ -18,7 +18,7 @@ from contracts.serving.request import NUMERIC, RequestSpec, numbers, strings
 from stages.exporting.packed import SEPARATOR, TEXT
 from stages.models.encoded_arrays import EncodedSplit
 from stages.models.network import ENCODE_IMAGES, CtrNetwork
-from stages.scoring import open_session
+from stages.onnx_session import open_session
 
 if TYPE_CHECKING:
     import onnxruntime as ort

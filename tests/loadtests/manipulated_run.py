@@ -1,6 +1,6 @@
 """The load command with right answers that are wrong, and with malformed requests that are none: both must be found out.
 
-Run with the load environment's Python, as `python manipulated_run.py SHAPE key=value ...`.
+Run with the load environment's Python, as `python -m tests.loadtests.manipulated_run SHAPE key=value ...`.
 """
 
 if __name__ == "__main__":  # before matplotlib is imported

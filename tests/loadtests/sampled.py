@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from loadtests.verdicts.samples import KINDS, OUTCOMES, SAMPLE, Window, write_summary
+from loadtests.requests.prepared_request import KINDS
+from loadtests.verdicts.samples import OUTCOMES, SAMPLE, Window, write_summary
 
 START_S = 1000.0
 

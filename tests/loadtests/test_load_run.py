@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtests.verdicts.samples import KINDS, OUTCOMES, read_samples
+from loadtests.requests.prepared_request import KINDS
+from loadtests.verdicts.samples import OUTCOMES, read_samples
 from tests.loadtests.load_world import begin, left_over, load, load_project
 from tests.serving.served_world import wait_for
 
-MANIPULATED = (str(Path(__file__).with_name("manipulated_run.py")),)
+MANIPULATED = ("-m", "tests.loadtests.manipulated_run")
 
 
 @pytest.fixture

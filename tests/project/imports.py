@@ -10,7 +10,7 @@ PACKAGES = ("contracts", "stages", "serving", "loadtests", "bench")
 
 @cache
 def direct_imports(path: Path) -> frozenset[Path]:
-    """Project files that `path` imports, package __init__ files left out."""
+    """Project files that `path` imports; of packages' __init__ files those that export something."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
@@ -19,10 +19,14 @@ def direct_imports(path: Path) -> frozenset[Path]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         for name in names:
-            file = ROOT.joinpath(*name.split(".")).with_suffix(".py")
-            if name.split(".")[0] in PACKAGES and file.is_file():
-                found.add(file)
+            place = ROOT.joinpath(*name.split("."))
+            if name.split(".")[0] in PACKAGES:
+                found |= {file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file() and exports(file)}
     return frozenset(found)
+
+
+def exports(file: Path) -> bool:
+    return file.name != "__init__.py" or "import " in file.read_text()
 
 
 @cache

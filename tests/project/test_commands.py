@@ -29,7 +29,7 @@ UNSHOWABLE = "größe → 日"
 
 
 def test_the_commands_are_found():
-    assert {"stages/compose.py", "stages/reporting/verdict.py", "serving/predict/command.py", "loadtests/run.py"} < {*COMMANDS}
+    assert {"stages/compose.py", "stages/reporting/verdict.py", "serving/predict/__main__.py", "loadtests/run.py"} < {*COMMANDS}
     assert len(COMMANDS) >= 21
 
 

@@ -9,7 +9,7 @@ import urllib3
 
 from loadtests.observation.observe import scrape
 from loadtests.perf_analyzer.analyzer import PerfAnalyzer, Target
-from loadtests.requests.pool import Prepared
+from loadtests.requests.prepared_request import Prepared
 from loadtests.users.asking import GrpcAsker
 from serving import proxies
 from serving.client import AsyncCtrClient, CtrClient, DeadlineExceeded, ServerUnavailable

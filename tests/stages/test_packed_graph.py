@@ -14,7 +14,7 @@ from stages.exporting.packed import packed_graph
 from stages.exporting.parity import packed_feed, raw_feed
 from stages.features.graph import build_encoder
 from stages.features.vocabulary import Scale, Vocabulary
-from stages.scoring import open_session
+from stages.onnx_session import open_session
 from tests.serving.served_world import declaration_of, request_spec
 from tests.stages.declared_worlds import DECLARATIONS
 

@@ -13,7 +13,7 @@ from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC
 from serving.triton.package import check_package
 from stages.exporting.container import served_ranker
 from stages.files import read_json
-from stages.scoring import open_session
+from stages.onnx_session import open_session
 from tests.serving.container_world import configs, read_config
 from tests.serving.served_world import request_spec
 from tests.stages.declared_worlds import DECLARATIONS

@@ -19,11 +19,11 @@ from loadtests.peers.same_answers import NotReady, ask, refuse_other_answers
 from loadtests.peers.wire_formats import Body
 from tests.project.imports import all_imports, external_imports
 
-PEERS = ROOT / "loadtests/peers"
+PEERS = ROOT / "loadtests/peers/servers"
 FILES = {
-    "fastapi_json.py": COMPARE,
-    "fastapi_raw.py": COMPARE,
-    "fastapi_packed.py": COMPARE,
+    "fastapi/json.py": COMPARE,
+    "fastapi/raw.py": COMPARE,
+    "fastapi/packed.py": COMPARE,
     "litserve_api.py": COMPARE,
     "bentoml_service.py": COMPARE,
     "mlserver_runtime.py": MLSERVER,

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2
 
-from loadtests.requests.pool import Prepared
+from loadtests.requests.prepared_request import KINDS, Prepared
 from loadtests.verdicts.answers import Judge, Reply
-from loadtests.verdicts.samples import KINDS
 
 RIGHT = np.array([0.25, 0.5], dtype=np.float32)
 JUDGE = Judge(version=3, tolerance=1e-6)

@@ -1,6 +1,6 @@
 """No more requests wait than may, and what arrives during the longest batch, however large they are and however many come.
 
-Both implementations of the bound in the same simulated overload, as in tests/serving/waiting.
+Both implementations of the bound in the same simulated overload, as in waiting/ beside this.
 """
 
 from collections.abc import Callable
