@@ -29,7 +29,7 @@ test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-servin
 test-native: $(VENV)/.dev  ## test the C parts alone, under gcc's address, undefined and thread sanitizers (2 minutes)
 	@$(RUN) python -m pytest tests/native $(ARGS)
 
-test-slow: $(VENV)/.dev  ## what takes too long for `make test`: a million runs of each fuzz target of the C parts (10 minutes)
+test-slow: $(VENV)/.dev $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## what takes too long for `make test`: fuzzing, ten thousand requests, emulated processors (30 minutes)
 	@$(RUN) python -m pytest -m slow $(ARGS)
 
 lint: $(VENV)/.dev  ## check the code's style and format

@@ -12,7 +12,7 @@ import torch
 
 from bench.parts import Part, run_parts
 from bench.pipeline import memory, noop, quality, quality_tables, simulate, validate_encode
-from bench.served import images
+from bench.served import images, start
 from bench.table import JSON_PATH, ORDER, TABLE_PATH
 from bench.training import gpu, portable, resident, together
 
@@ -25,6 +25,7 @@ PARTS: dict[str, Part] = {
     "train_together": together.measure,
     "train_portable": portable.measure,
     "train_gpu": gpu.measure,
+    "serve_start": start.measure,
     "serving": images.measure,
     "quality": quality.measure_sets,
     "quality_tables": quality_tables.measure,

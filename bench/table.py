@@ -20,6 +20,7 @@ ORDER = [  # of the parts in the table
     "train_portable",
     "train_gpu",
     "peers",
+    "serve_start",
     "serving",
     "bench-serving",
     "capacity",

@@ -18,12 +18,20 @@ def trial_server(exported: Path, config: ServerConfig, venv: Path = VENV) -> Ite
 
     Raises ValueError if it does not load.
     """
+    log = Path(config.store) / "trial.log"
+    with trial_store(exported, config) as trial, TritonServer(trial, venv=venv, log_path=log) as server:
+        yield server
+
+
+@contextmanager
+def trial_store(exported: Path, config: ServerConfig) -> Iterator[ServerConfig]:
+    """`config` with a store of its own, in which the exported repository is released, and free ports."""
     with tempfile.TemporaryDirectory(prefix="adclick-trial-") as name:
         folder = Path(name)
         store = Store(folder / "models")
         store.activate(store.release(exported))
         http_port, grpc_port, metrics_port = free_ports(3)
-        trial = changed(
+        yield changed(
             config,
             host="127.0.0.1",
             http_port=http_port,
@@ -32,5 +40,3 @@ def trial_server(exported: Path, config: ServerConfig, venv: Path = VENV) -> Ite
             store=str(store.folder),
             secret_file=str(folder / "secret"),
         )
-        with TritonServer(trial, venv=venv, log_path=Path(config.store) / "trial.log") as server:
-            yield server

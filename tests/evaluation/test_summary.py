@@ -135,7 +135,8 @@ def test_a_hundred_clicks_give_a_much_wider_interval_than_ten_thousand() -> None
     assert width(1500) > 6 * width(150_000)
 
 
-def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+@pytest.mark.parametrize(("worlds", "least"), [(40, 0.85), pytest.param(400, 0.92, marks=pytest.mark.slow)])
+def test_intervals_hold_the_truth_about_as_often_as_they_say(worlds: int, least: float) -> None:
     big = world(400_000, 99)
     true_auc = sk.roc_auc_score(big["label"], big["model"])
     true_loss = sk.log_loss(big["label"], big["model"])
@@ -143,9 +144,9 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     big_result = run(big, num_resamples=100)["models"]["model"]
     truth = {"auc": true_auc, "log_loss": true_loss}
     truth |= {key: big_result[key]["value"] for key in ("learnable_share", "observed_over_predicted")}
-    for seed in range(120):
+    for seed in range(worlds):
         found = run(world(1500, 1000 + seed), num_resamples=150)["models"]["model"]
         for key in covered:
             covered[key] += found[key]["low"] <= truth[key] <= found[key]["high"]
     for key, times in covered.items():
-        assert 0.89 <= times / 120 <= 1.0, f"{key} covered {times} of 120"
+        assert least <= times / worlds, f"{key} covered {times} of {worlds}"

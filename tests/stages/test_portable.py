@@ -54,7 +54,8 @@ def test_portable_weights_are_those_of_other_processors(folder):
 def test_portable_weights_are_those_of_a_processor_of_another_maker(folder, processor):
     if (qemu := which("qemu-x86_64")) is None:
         pytest.skip(NO_QEMU)
-    assert weights_of(folder, qemu, "-cpu", processor) == EVERYWHERE
+    # numpy's sort ends in QEMU 7.2 if it takes AVX2; it gives the same without
+    assert weights_of(folder, qemu, "-cpu", processor, NPY_DISABLE_CPU_FEATURES="X86_V3") == EVERYWHERE
 
 
 def test_portable_training_refuses_a_process_that_was_not_set_up_for_it(folder, monkeypatch):

@@ -1,4 +1,4 @@
-"""Ten thousand malformed requests leave the server as it was: healthy, no larger, and right."""
+"""Thousands of malformed requests leave the server as it was: healthy, no larger, and right."""
 
 import re
 from collections import Counter
@@ -17,8 +17,8 @@ from tests.serving.served.malformed import MALFORMED, TIMEOUT_S, Sender
 from tests.serving.served_world import REPOSITORY, serving
 
 pytestmark = pytest.mark.triton
-TOGETHER, EXAMPLES = 20, 500  # requests at a time, and how often
-WARM_UP = 100  # of these, before memory is looked at
+TOGETHER = 20  # requests at a time
+WARM_UP = 60  # times, before memory is looked at
 TRITONS = re.compile("Unable to parse|failed to parse the request JSON buffer|failed to get request params")
 GROWTH_MIB = 24  # allowed for server and four processes together
 
@@ -50,13 +50,14 @@ def memory_mib(server) -> float:
     return sum(int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) for pid in pids) / 1024
 
 
-def test_ten_thousand_malformed_requests_do_no_harm(hardy_server, sender, exported_rows, spec):
+@pytest.mark.parametrize("examples", [120, pytest.param(500, marks=pytest.mark.slow)])
+def test_thousands_of_malformed_requests_do_no_harm(hardy_server, sender, exported_rows, spec, examples):
     good = packed(exported_rows[:5], spec)
     expected, processes = over_grpc(hardy_server, good).probability.tolist(), set(stubs(hardy_server.process.pid))
     codes, memory = Counter(), []
 
     @settings(
-        max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=examples, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
     )  # fmt: skip
     @given(st.lists(MALFORMED, min_size=TOGETHER, max_size=TOGETHER))
@@ -73,8 +74,8 @@ def test_ten_thousand_malformed_requests_do_no_harm(hardy_server, sender, export
         memory.append(memory_mib(hardy_server))
 
     send()
-    assert sum(codes.values()) >= TOGETHER * EXAMPLES
-    assert codes["grpc", "INVALID_ARGUMENT"] > 1000 and codes["http", "INVALID_ARGUMENT"] > 1000
+    assert sum(codes.values()) >= TOGETHER * examples
+    assert min(codes[door, "INVALID_ARGUMENT"] for door in ("grpc", "http")) > 2 * examples
     assert memory[-1] - memory[WARM_UP] < GROWTH_MIB
     assert set(stubs(hardy_server.process.pid)) == processes
     assert hardy_server.admin.ready()
