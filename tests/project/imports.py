@@ -10,7 +10,7 @@ PACKAGES = ("contracts", "stages", "serving", "loadtests", "bench")
 
 @cache
 def direct_imports(path: Path) -> frozenset[Path]:
-    """Project files that `path` imports; of packages' __init__ files those that export something."""
+    """Project files that `path` imports, with the __init__ files of their packages where those import something."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
@@ -21,12 +21,10 @@ def direct_imports(path: Path) -> frozenset[Path]:
         for name in names:
             place = ROOT.joinpath(*name.split("."))
             if name.split(".")[0] in PACKAGES:
-                found |= {file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file() and exports(file)}
-    return frozenset(found)
-
-
-def exports(file: Path) -> bool:
-    return file.name != "__init__.py" or "import " in file.read_text()
+                packages = [folder / "__init__.py" for folder in (place, *place.parents) if ROOT in folder.parents]
+                found |= {file for file in packages if file.is_file() and external_imports(file)}
+                found |= {place.with_suffix(".py")} if place.with_suffix(".py").is_file() else set()
+    return frozenset(found - {path})
 
 
 @cache
