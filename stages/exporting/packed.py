@@ -166,7 +166,7 @@ def _standardised(graph: Graph, encoder: Encoder, x: str, used: list[str]) -> li
     logged_U = np.array([inner(name, "logged") in encoder.nodes for name in used])
     if logged_U.any():
         size = graph.add("Add", [graph.add("Abs", [x], "/abs"), graph.constant("/one", np.float32(1))], "/plus_one")
-        product = [graph.add("Sign", [x], "/sign"), graph.add("Log", [size], "/log")]
+        product = [graph.add("Sign", [x], "/sign"), graph.log(size, "/log")]
         logged = graph.add("Mul", product, "/logged")
         x = logged if logged_U.all() else _where(graph, logged_U, logged, x)
     mean, rate = (graph.constant(f"/{what}", np.stack([encoder.of(name, what) for name in used])) for what in ("mean", "rate"))

@@ -21,8 +21,6 @@ from stages.features.graph import CREATIVE_IDX, inner, of_inner
 if TYPE_CHECKING:
     import onnxruntime as ort
 
-VECTOR_ROWS = 64  # more than any processor's vector of float32 holds, and a multiple of each
-
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
@@ -74,11 +72,6 @@ class Encoder:
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def _padded(values: np.ndarray) -> np.ndarray:
-    """The values and as many NaN as fill the last vector: Log rounds what is left over at the end another way."""
-    return np.concatenate([values, np.full(-len(values) % VECTOR_ROWS, np.nan, dtype=np.float32)])
-
-
 def _stacked(model: onnx.ModelProto, output: str) -> list[str]:
     """The inner values that are the columns of `output`, in order."""
     concat = next((node for node in model.graph.node if list(node.output) == [output]), None)
@@ -114,6 +107,6 @@ def _by_distinct(session: "ort.InferenceSession", column: str, values: pl.Series
     else:
         bits = numbers(pl.Series(values)).to_numpy().view(np.int32)  # of two zeros, or two NaN, each its own
         coded = pl.Series(bits).to_arrow().dictionary_encode()
-        distinct = _padded(pl.Series(coded.dictionary).to_numpy().view(np.float32))
+        distinct = pl.Series(coded.dictionary).to_numpy().view(np.float32)
     places = pl.Series(coded.indices).fill_null(len(coded.dictionary)).to_numpy()  # Arrow's fill_null imports pandas
     return [found[places] for found in session.run(None, {column: distinct})]

@@ -75,6 +75,7 @@ def fit_network(
     silence_lightning()
     precision = MatmulPrecision(trainer.matmul_precision)
     network = build_network(model, data.spec)
+    network.start_at(int(data.train.label_N.sum(dtype=np.int64)), len(data.train))
     if network.creative_encoder is None:
         data = without_creatives(data)
     batch_size = fitting_batch_size(train, len(data.train), trainer.devices)

@@ -221,3 +221,11 @@ def test_buckets_of_a_column_with_one_frequent_value_hold_as_many_of_the_other_r
     rows = np.bincount(ids_of(scale, pl.Series(amount)))[2:]
     assert rows[0] == (amount == 0).sum()
     assert len(rows) == 10 and rows[1:].max() - rows[1:].min() <= 1 and rows.min() >= 20_000 / 24 / 4
+
+
+def test_a_logged_number_is_the_same_to_the_bit_wherever_in_a_batch_it_stands(tmp_path):
+    rows = pl.DataFrame({"x": np.random.default_rng(1).lognormal(6, 2, 4099).astype(np.float32)})
+    path = saved(tmp_path, [fit_scale(column("x", log=True), rows["x"], CONFIG)])
+    together = whole_graph(path, rows)["num_feats"]
+    alone = np.concatenate([whole_graph(path, rows[start : start + 3])["num_feats"] for start in range(0, 1200, 3)])
+    assert (alone == together[:1200]).all()
