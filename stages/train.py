@@ -28,7 +28,8 @@ from stages.entry import run_stage
 from stages.files import write_json
 from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
-from stages.models.fit import EncodedData, Fitted, fit_network
+from stages.models.few_clicks import Mixed, has_few_clicks, share_with_linear_part
+from stages.models.fit import EncodedData, Fitted, channels_last, fit_network
 from stages.models.model_folder import save_model
 from stages.models.resume import hold_alone, remove_stale_runs, run_key
 from stages.settings import load_section
@@ -54,10 +55,11 @@ def main() -> None:
     if not fitted.is_main_process:
         return
 
-    write_outputs(fitted)
+    mixed = mix(fitted, data, train.seed)
+    write_outputs(fitted, mixed)
     shutil.rmtree(RUNS / key)
     lock.close()
-    print(summary(fitted, model.name, len(data.train)))
+    print(summary(fitted, mixed, model.name, len(data.train)))
 
 
 def check_portable(trainer: TrainerConfig) -> None:
@@ -100,16 +102,27 @@ def prepare_runs(parent: Path, key: str) -> IO[str]:
     return lock
 
 
-def write_outputs(fitted: Fitted) -> None:
+def mix(fitted: Fitted, data: EncodedData, seed: int) -> Mixed:
+    """Load the best weights into the network and, where clicks are few and val is for it, give it a linear part."""
+    network, best = fitted.network.cpu(), fitted.best
+    network.load_state_dict(load_file(fitted.best_weights_path))
+    mixed = None
+    if has_few_clicks(data.train):
+        mixed = share_with_linear_part(network, data.train, data.val, channels_last(data.image_NCSS), seed)
+    return mixed or Mixed(share=0.0, log_loss=best.log_loss, auc=best.auc)
+
+
+def write_outputs(fitted: Fitted, mixed: Mixed) -> None:
     """Write model, final metrics and timing."""
-    best = fitted.best
-    facts = {"best_epoch": best.epoch, "num_parameters": sum(p.numel() for p in fitted.network.parameters())}
-    save_model(MODEL, fitted.network, load_file(fitted.best_weights_path), facts)
+    best, network = fitted.best, fitted.network
+    facts = {"best_epoch": best.epoch, "num_parameters": sum(p.numel() for p in network.parameters())}
+    save_model(MODEL, network, network.state_dict(), facts)
     write_json(
         REPORT / "metrics.json",
         {
-            "val/log_loss": best.log_loss,
-            "val/auc": best.auc if math.isfinite(best.auc) else None,  # undefined where val has one class only
+            "val/log_loss": mixed.log_loss,
+            "val/auc": mixed.auc if math.isfinite(mixed.auc) else None,  # undefined where val has one class only
+            "linear_share": mixed.share,
             "best_epoch": best.epoch,
             "num_steps": fitted.num_steps,
             "batch_size": fitted.batch_size,
@@ -123,11 +136,12 @@ def write_outputs(fitted: Fitted) -> None:
     write_json(TIMING, timing)
 
 
-def summary(fitted: Fitted, name: str, num_rows: int) -> str:
-    best = fitted.best
+def summary(fitted: Fitted, mixed: Mixed, name: str, num_rows: int) -> str:
+    linear = f" and a linear part of {mixed.share:g}" if mixed.share else ""
     return (
-        f"train: {name} on {num_rows:,} rows, {fitted.num_steps:,} steps of {fitted.batch_size:,}, best epoch {best.epoch}: "
-        f"val/log_loss {best.log_loss:.5f}, val/auc {best.auc:.5f}; {fitted.rows_per_s:,.0f} rows/s"
+        f"train: {name}{linear} on {num_rows:,} rows, {fitted.num_steps:,} steps of {fitted.batch_size:,}, "
+        f"best epoch {fitted.best.epoch}: val/log_loss {mixed.log_loss:.5f}, val/auc {mixed.auc:.5f}; "
+        f"{fitted.rows_per_s:,.0f} rows/s"
     )
 
 

@@ -20,7 +20,13 @@ def save_model(folder: Path, network: CtrNetwork, weights: dict[str, Tensor], fa
     """Write `weights` of `network` and what rebuilds it; `facts` is more to keep in model.json, such as the best epoch."""
     write_json(
         folder / "model.json",
-        {"format": FORMAT, "model": asdict(network.config), "spec": network.spec.to_json(), **facts},
+        {
+            "format": FORMAT,
+            "model": asdict(network.config),
+            "spec": network.spec.to_json(),
+            "linear_share": network.linear_share,
+            **facts,
+        },
     )
     write_weights(folder / "weights.safetensors", weights)
 
@@ -44,6 +50,8 @@ def load_model(folder: Path) -> CtrNetwork:
         problem = error.errors()[0]
         raise ValueError(f"{folder / 'model.json'} holds no known network ({problem['msg']}); train again") from error
     network = build_network(config, EncodedSpec.from_json(described["spec"]))
+    if share := described.get("linear_share", 0.0):
+        network.add_linear_part(share)
     try:
         network.load_state_dict(load_file(folder / "weights.safetensors"))
     except RuntimeError as error:

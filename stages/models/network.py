@@ -12,6 +12,7 @@ from stages.models.dcnv2 import DCNv2
 from stages.models.deepfm import DeepFM
 from stages.models.encoded_arrays import EncodedSpec
 from stages.models.finalmlp import FinalMLP
+from stages.models.linear_part import WithLinearPart
 from stages.models.logistic import Logistic
 
 NETWORKS = {"logistic": Logistic, "deepfm": DeepFM, "dcnv2": DCNv2, "finalmlp": FinalMLP}
@@ -35,6 +36,7 @@ class CtrNetwork(nn.Module):
         self.ranker = NETWORKS[config.name](config, spec, self.creative_dim)
         uses_pixels = self.creative_dim > 0
         self.creative_encoder = CreativeEncoder(config.creative_channels, self.creative_dim) if uses_pixels else None
+        self.linear_share = 0.0
 
     def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor, emb_UE: Tensor | None, creative_pos_B: Tensor | None) -> Tensor:
         """Logits, float32 [B]; row b looks at the creative whose embedding is row `creative_pos_B[b]` of `emb_UE`."""
@@ -53,6 +55,11 @@ class CtrNetwork(nn.Module):
         log_odds = math.log((num_clicks + 0.5) / (num_rows - num_clicks + 0.5))
         with torch.no_grad():
             self.ranker.get_parameter(BIASES[self.config.name]).fill_(log_odds)
+
+    def add_linear_part(self, share: float) -> None:
+        """Have the ranker give `share` of its logit to a linear part with fresh weights, and the rest to the network."""
+        self.ranker = WithLinearPart(self.ranker, self.spec, share)
+        self.linear_share = share
 
     def field_offsets(self) -> Tensor:
         """Row of the fused embedding table at which each field's ids begin, int64 [F]."""

@@ -15,6 +15,7 @@ PARTS = (
     *("conf", "contracts", "requirements", "serving", "stages"),
 )
 DEADLINE_S = 300.0
+OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # of a make that runs these tests: another below it would say so in its first line
 
 
 def copy_project(folder: Path, data: dict | None = None, git: bool = True) -> Path:
@@ -40,10 +41,11 @@ def copy_project(folder: Path, data: dict | None = None, git: bool = True) -> Pa
 def run(folder: Path, *command: str, fails: bool = False, **environment: str) -> str:
     """What the command said on stdout and stderr; `fails` says whether it should."""
     tools = Path(sys.executable).parent  # where dvc is
+    inherited = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
     done = subprocess.run(
         command,
         cwd=folder,
-        env=os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"} | environment,
+        env=inherited | {"PATH": f"{tools}:{os.environ['PATH']}"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -14,11 +14,11 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from stages import baselines
-from stages.baseline_models import logistic
-from stages.baseline_models.logistic import one_hot
 from stages.baseline_models.rates import RateTable, fit_rates, forward_features, out_of_fold_features
 from stages.evaluation.metrics import log_loss
+from stages.models import penalised_logistic
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
+from stages.models.penalised_logistic import one_hot
 from tests.stages.evaluated_world import write_world
 
 IDS = np.array([1, 1, 2, 1, 2, 0])
@@ -138,7 +138,7 @@ def test_more_entries_than_32_bits_count_take_the_other_solver(tmp_path: Path, m
         found.indices, found.indptr = found.indices.astype(np.int64), found.indptr.astype(np.int64)
         return found
 
-    monkeypatch.setattr(logistic, "one_hot", as_of_large_tables)
+    monkeypatch.setattr(penalised_logistic, "one_hot", as_of_large_tables)
     p_test, _ = baselines.fit_logistic(splits, spec, [0.1], 500, seed=0)
     assert 0 < np.abs(p_test - expected).max() < 2e-3
 

@@ -82,11 +82,15 @@ def test_the_creative_encoder_gives_torch_embeddings(here):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("linear_share", [0.0, 0.3])
 @pytest.mark.parametrize("name", NETWORK_NAMES)
-def test_a_row_has_the_same_bits_wherever_in_a_full_batch_it_stands(name):
+def test_a_row_has_the_same_bits_wherever_in_a_full_batch_it_stands(name, linear_share):
     torch.manual_seed(0)
     world = World(num_dense=5)
-    network = build_network(model_config(name), spec_of(world)).eval()
+    network = build_network(model_config(name), spec_of(world))
+    if linear_share:
+        network.add_linear_part(linear_share)
+    network.eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_(std=0.5)
