@@ -24,7 +24,7 @@ repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what cha
 	@requirements/check-git.sh repro && $(RUN) dvc repro && $(RUN) python -m stages.reporting.verdict
 
 test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests
-	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) python -m pytest $(ARGS)
+	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) mypy --no-error-summary && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) python -m pytest $(ARGS)
 
 test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (90 seconds)
 	@$(RUN) python -m pytest tests/contracts tests/features tests/evaluation tests/models tests/project -m "not slow and not triton and not load" $(ARGS)
@@ -35,8 +35,8 @@ test-native: $(VENV)/.dev  ## test the C parts alone, under gcc's address, undef
 test-slow: $(VENV)/.dev $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## what takes too long for `make test`: fuzzing, ten thousand requests, emulated processors (30 minutes)
 	@$(RUN) python -m pytest -m slow $(ARGS)
 
-lint: $(VENV)/.dev  ## check the code's style and format
-	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch]
+lint: $(VENV)/.dev  ## check the code's style, format and types
+	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch]
 
 score: $(VENV)/.pipeline  ## score a file or folder: make score INPUT=rows.csv OUTPUT=scores.parquet
 	@test -n "$(INPUT)" -a -n "$(OUTPUT)" || { echo "score: INPUT and OUTPUT are required: make score INPUT=rows.csv OUTPUT=scores.parquet" >&2; exit 2; }

@@ -35,7 +35,7 @@ def read_text(header: Header, fmt: Format) -> Iterator[Chunk]:
         refuse_other_line(header, called, fmt)
         called = check_header(header, called, fmt)
     bad_lines: list[tuple[int, str]] = []
-    passed, next_row, seen = int(fmt.header) + fmt.skip_lines, 1, 0  # pyarrow numbers all of them, from 1
+    passed, next_row, seen = int(fmt.header) + fmt.num_skipped, 1, 0  # pyarrow numbers all of them, from 1
     at_end: list[str] = []  # cells of the last row that may hold line breaks
     with _opened(path, fmt, names, bad_lines, BLOCK_BYTES, repeated) as (reader, stream):
         for batches in _gathered(reader):
@@ -157,7 +157,7 @@ def _refuse_swallowed(path: Path, rows: pl.DataFrame, columns: list[str], fmt: F
         cells = rows[name]
         lines = cells.str.count_matches("\n", literal=True)
         worst = lines.arg_max()
-        if lines[worst] > MAX_CELL_LINES:
+        if worst is not None and lines[worst] > MAX_CELL_LINES:
             raise _swallowed(path, rows[ROW][worst], cells[worst].rstrip("\n").count("\n"), fmt)
 
 

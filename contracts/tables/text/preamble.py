@@ -45,7 +45,7 @@ def refuse_other_line(header: Header, names: list[str], fmt: Format) -> None:
     if needed <= set(header.called(names)):
         return
     lines, found = most_named_line(header, fmt)
-    if found == len(needed) and lines > fmt.skip_lines:
+    if found == len(needed) and lines > fmt.num_skipped:
         raise SourceError(
             f"{header.path}: its header is line {lines + 1}; set {fmt.where}.skip_lines: {lines}, or to_header where this "
             "differs from file to file"
