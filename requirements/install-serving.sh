@@ -16,7 +16,7 @@ folders = [sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("LIBPL")
 sys.exit(not (".so" in name and any(folder and (Path(folder) / name).exists() for folder in folders)))
 CHECK
 requirements/install.sh "$python" "$venv" serving
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target "$venv/triton" -r requirements/triton.lock ||
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target "$venv/triton" -r requirements/triton.lock ||
   fail "pip could not install requirements/triton.lock; its messages stand above; is there a network and free disk space?"
 requirements/build-backend.sh "$venv"
 touch "$venv/.installed"

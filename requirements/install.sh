@@ -16,7 +16,13 @@ fi
 
 [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$venv"
 echo "setup: installing requirements/$name.lock into $venv (a few minutes the first time)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "requirements/$name.lock" ||
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+grep -v '^torch==' "requirements/$name.lock" > "$work/hashed.txt"
+grep -oE '^[A-Za-z0-9._-]+==[^ ;\]+' "requirements/$name.lock" > "$work/versions.txt"
+pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check)
+# first every file by its hash, then what has none: torch, whose builds differ, and what it or a later Python needs besides
+{ "${pip[@]}" --require-hashes --no-deps -r "$work/hashed.txt" && "${pip[@]}" -r "$work/versions.txt"; } ||
   fail "pip could not install requirements/$name.lock; its messages stand above; is there a network and free disk space?"
 grep -qi '^lightgbm==' "requirements/$name.lock" && ! "$venv/bin/python" -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null &&
   fail "the OpenMP runtime libgomp.so.1 is missing and LightGBM needs it; install it (Debian, Ubuntu: apt-get install libgomp1)"

@@ -1,12 +1,15 @@
 """What `make serve SERVING=gpu` prints and runs: who the container is, what it may reach, and that no secret is said."""
 
+import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from serving.server import container
 from serving.server.secret import ENV, admin_secret
@@ -63,11 +66,16 @@ def test_the_image_is_nvidias_pinned_by_its_tag(config):
 
 
 def test_the_image_installs_what_requirements_lock(config):
-    """Only packages that the lock pins, from the folder that the build is given."""
+    """What the models import and what that needs, each with its hashes, from the folder that the build is given."""
     dockerfile = (CONF.parent / container.DOCKERFILE).read_text()
-    locked = {line.partition("==")[0] for line in (CONF.parent / container.CONTEXT / "serving.lock").read_text().splitlines()}
-    assert "--constraint=/opt/adclick/serving.lock numpy onnxruntime pillow" in dockerfile
-    assert {"numpy", "onnxruntime", "pillow"} <= locked
+    (program,) = re.findall(r"awk '(.+)' \\\n +/opt/adclick/serving.lock > /opt/adclick/models.lock", dockerfile)
+    assert "--require-hashes --requirement=/opt/adclick/models.lock" in dockerfile
+    lock = CONF.parent / container.CONTEXT / "serving.lock"
+    taken = subprocess.run(["awk", program, str(lock)], capture_output=True, text=True, check=True).stdout
+    wanted = {"numpy", "onnxruntime", "pillow"}
+    needed = {Requirement(line).name for name in wanted for line in requires(name) or () if "extra ==" not in line}
+    entries = re.findall(r"^([\w-]+)==\S+ \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", taken, flags=re.M)
+    assert {*entries} == wanted | needed and len(entries) == taken.count("==")
 
 
 def test_certificates_are_mounted_where_the_server_looks_for_them(tmp_path, monkeypatch):
