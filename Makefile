@@ -11,6 +11,7 @@ SERVING_PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && { echo $$p; break; }; done)
 SERVE := $(VENV)-serving/bin/python
 LOAD := $(VENV)-load/bin/python
+AT_ONCE := -n 2 --dist loadfile  # the tests of two files at once; each file's in their order
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
 .PHONY: help setup repro test test-fast test-native test-slow lint score serve deploy load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
@@ -24,16 +25,16 @@ repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what cha
 	@requirements/check-git.sh repro && $(RUN) dvc repro && $(RUN) python -m stages.reporting.verdict
 
 test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests
-	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) python -m pytest $(ARGS)
+	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) python -m pytest $(AT_ONCE) $(ARGS)
 
 test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (90 seconds)
-	@$(RUN) python -m pytest tests/contracts tests/features tests/evaluation tests/models tests/project -m "not slow and not triton and not load" $(ARGS)
+	@$(RUN) python -m pytest tests/contracts tests/features tests/evaluation tests/models tests/project -m "not slow and not triton and not load" $(AT_ONCE) $(ARGS)
 
 test-native: $(VENV)/.dev  ## test the C parts alone, under gcc's address, undefined and thread sanitizers (2 minutes)
 	@$(RUN) python -m pytest tests/native $(ARGS)
 
 test-slow: $(VENV)/.dev $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## what takes too long for `make test`: fuzzing, ten thousand requests, emulated processors (30 minutes)
-	@$(RUN) python -m pytest -m slow $(ARGS)
+	@$(RUN) python -m pytest -m slow --timeout 3600 $(ARGS)
 
 lint: $(VENV)/.dev  ## check the code's style and format
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch]
