@@ -14,7 +14,7 @@ from locust.env import Environment
 from loadtests.users.asking import open_grpc_to_gevent
 from loadtests.users.plan import read_plan
 from loadtests.users.shapes import Stages
-from loadtests.users.users import WAITING, ArrivalsUser, CtrUser, Load
+from loadtests.users.users import WAITING, ArrivalsUser, CtrUser, SendingProcess
 
 RUN, INDEX = "ADCLICK_LOAD_RUN", "ADCLICK_LOAD_INDEX"
 
@@ -44,16 +44,16 @@ def prepare(environment: Environment, **_: Any) -> None:
     environment.stop_timeout = config.timeout_s + 1
     if INDEX in os.environ:
         open_grpc_to_gevent()
-        CtrUser.load = Load.of(run_dir, int(os.environ[INDEX]))
+        CtrUser.process = SendingProcess.of(run_dir, int(os.environ[INDEX]))
 
 
 @events.test_start.add_listener
 def begin(environment: Environment, **_: Any) -> None:
     if INDEX in os.environ:
-        CtrUser.load.recorder.restart()
+        CtrUser.process.recorder.restart()
 
 
 @events.test_stop.add_listener
 def end(environment: Environment, **_: Any) -> None:
     if INDEX in os.environ:
-        CtrUser.load.recorder.flush()
+        CtrUser.process.recorder.flush()

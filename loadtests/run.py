@@ -20,15 +20,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from contracts.git_commit import git_revision
 from loadtests.observation import facts
 from loadtests.observation.observe import Observer
 from loadtests.observation.processes import ProcessGroups, family
 from loadtests.report.page import write_report
 from loadtests.settings import LoadConfig, as_values, load_settings
+from loadtests.users.locust_processes import LocustProcesses, locust_processes, watch
 from loadtests.users.prepared_run import PreparedRun, prepared_run
-from loadtests.users.senders import Senders, senders, watch
 from loadtests.verdicts.samples import Recorded, Window, gather, within, write_summary
-from loadtests.verdicts.thresholds import Check, Measured, judge, measure
+from loadtests.verdicts.thresholds import Check, RunMeasurement, judge, measure
 from serving.entry import run
 
 PAGE = Path("reports/load.html")
@@ -87,11 +88,11 @@ def _finish(error: BaseException) -> None:
 
 
 def send(prepared: PreparedRun) -> None:
-    with senders(prepared) as sending, observer(prepared, sending):
+    with locust_processes(prepared) as sending, observer(prepared, sending):
         watch(prepared, sending)
 
 
-def observer(prepared: PreparedRun, sending: Senders) -> Observer:
+def observer(prepared: PreparedRun, sending: LocustProcesses) -> Observer:
     """Watches the server, and all processes that send."""
     groups = ProcessGroups(
         port=prepared.target.config.http_port, clients=lambda: [pid for one in sending.pids() for pid in family(one)]
@@ -112,7 +113,7 @@ def conclude(
     """Judge, print, write summary and page. Checks of a run that was cut short are printed, too, and no verdict."""
     measured = measure(within(recorded.samples, window), window)
     checks = judge(measured, prepared.config.thresholds) if window.seconds else []
-    for line in [*described(measured, recorded, prepared), *(f"{check}" for check in checks)]:
+    for line in [*result_lines(measured, recorded, prepared), *(f"{check}" for check in checks)]:
         print(f"load: {line}", flush=True)
     values: dict[str, Any] = {
         "shape": prepared.config.shape,
@@ -127,7 +128,7 @@ def conclude(
         "model_versions": recorded.versions,
         "versions": versions,
         "machine": facts.machine(),
-        "revision": facts.revision(),
+        "revision": git_revision(),
     }
     write_summary(prepared.folder, window, values)
     write_report(prepared.folder, PAGE)
@@ -138,7 +139,7 @@ def conclude(
     return checks
 
 
-def described(measured: Measured, recorded: Recorded, prepared: PreparedRun) -> list[str]:
+def result_lines(measured: RunMeasurement, recorded: Recorded, prepared: PreparedRun) -> list[str]:
     """What to say beside the checks."""
     counted = ", ".join(f"{number:,} {name}" for name, number in measured.counts.items() if number)
     lines = [f"{measured.num_requests:,} requests: {counted or 'none'}"]

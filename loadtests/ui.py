@@ -19,8 +19,8 @@ import time
 
 from loadtests.run import arguments
 from loadtests.settings import load_settings
+from loadtests.users.locust_processes import LocustProcesses, locust_processes
 from loadtests.users.prepared_run import prepared_run
-from loadtests.users.senders import Senders, senders
 from serving.entry import run
 from serving.server.ports import refuse_busy_ports
 
@@ -34,14 +34,14 @@ def main() -> None:
     shape, overrides = arguments(sys.argv[1:])
     config = load_settings(shape, overrides)
     refuse_busy_ports(HOST, {"Locust's page": PORT})
-    with prepared_run(config) as prepared, senders(prepared, web_port=PORT) as sending:
+    with prepared_run(config) as prepared, locust_processes(prepared, web_port=PORT) as sending:
         wait_up(sending)
         print(f"load-ui: http://{HOST}:{PORT}, shape {shape}: press Start; Ctrl-C ends it", flush=True)
         while sending.running():
             time.sleep(POLL_S)
 
 
-def wait_up(sending: Senders) -> None:
+def wait_up(sending: LocustProcesses) -> None:
     """Raises ValueError if the page does not come."""
     deadline_s = time.monotonic() + UP_WITHIN_S
     while time.monotonic() < deadline_s and sending.running():

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from contracts.figure_style import GRID, INK, MUTED
 from loadtests.report.measured import OverTime, histogram, percentile_curve
-from loadtests.report.style import CYCLE, GRID, INK, MUTED, OUTCOME_COLOURS, PLAIN, QUANTILE_COLOURS, drawn
+from loadtests.report.style import CYCLE, OUTCOME_COLOURS, PLAIN, QUANTILE_COLOURS, drawn
 from loadtests.report.wording import percentile
 
 WIDTH_IN = 9.2

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from contracts.git_commit import git_revision
 from loadtests.observation import facts
 from loadtests.verdicts.samples import SAMPLE, Window, gather, read_samples
 
@@ -36,7 +37,7 @@ def read_run(folder: Path) -> LoadRun:
     """Raises ValueError if the folder holds no run."""
     path = folder / SUMMARY
     if path.is_file():
-        return described(json.loads(path.read_text(encoding="utf-8")), read_samples(folder))
+        return run_of_summary(json.loads(path.read_text(encoding="utf-8")), read_samples(folder))
     if not any(folder.glob("*.part")) and not any(folder.glob("samples-*.npy")):
         raise ValueError(f"{folder} holds no load run: neither {SUMMARY} nor samples; `make load` makes one")
     recorded = gather(folder)
@@ -45,7 +46,7 @@ def read_run(folder: Path) -> LoadRun:
     planned = json.loads((folder / PLAN).read_text(encoding="utf-8"))["config"] if (folder / PLAN).is_file() else {}
     summary = {"completed": False, "shape": planned.get("shape", NOT_KNOWN), "settings": planned}
     summary |= {"reasons": recorded.reasons, "model_versions": recorded.versions}
-    return described({"window": whole_window(samples), **summary}, samples)
+    return run_of_summary({"window": whole_window(samples), **summary}, samples)
 
 
 def whole_window(samples: np.ndarray) -> dict[str, float]:
@@ -55,7 +56,7 @@ def whole_window(samples: np.ndarray) -> dict[str, float]:
     return {"start_s": float(samples["intended_s"][0]), "end_s": float(np.nextafter(samples["intended_s"][-1], np.inf))}
 
 
-def described(summary: dict[str, Any], samples: np.ndarray) -> LoadRun:
+def run_of_summary(summary: dict[str, Any], samples: np.ndarray) -> LoadRun:
     return LoadRun(
         samples=samples,
         window=Window(**summary["window"]),
@@ -68,5 +69,5 @@ def described(summary: dict[str, Any], samples: np.ndarray) -> LoadRun:
         model_versions={str(name): number for name, number in summary.get("model_versions", {}).items()},
         versions=summary.get("versions", {}),
         machine=summary.get("machine") or facts.machine(),
-        revision=summary.get("revision") or facts.revision(),
+        revision=summary.get("revision") or git_revision(),
     )

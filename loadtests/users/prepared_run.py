@@ -14,8 +14,8 @@ from loadtests.requests.prepare import Drawn, RightAnswers, prepare
 from loadtests.requests.spoiled import used_columns
 from loadtests.requests.traffic import TEST, read_traffic
 from loadtests.settings import LoadConfig
-from loadtests.users.plan import Plan, write_plan
-from loadtests.users.target import Target, server_config, target
+from loadtests.users.plan import RunPlan, write_plan
+from loadtests.users.target import ServerUnderLoad, server_config, target
 
 RUNS = Path("reports/load")
 PREDICTIONS, MANIFEST = Path("data/predictions/test.parquet"), Path("artifacts/export/manifest.json")
@@ -28,8 +28,8 @@ class PreparedRun:
 
     folder: Path
     config: LoadConfig
-    target: Target
-    plan: Plan
+    target: ServerUnderLoad
+    plan: RunPlan
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def prepared_run(config: LoadConfig) -> Iterator[PreparedRun]:
             drawn, right = prepare(folder, config, traffic, used, ready.grpc, ready.model)
             compared = compare_with_evaluation(drawn, right, Path(server.store)) if is_ours(config) else ""
             print(f"load: {len(drawn)} requests with {len(right.probability):,} rows are prepared{compared}", flush=True)
-            plan = Plan(config=config, grpc=str(ready.grpc), http=ready.http, version=right.model_version)
+            plan = RunPlan(config=config, grpc=str(ready.grpc), http=ready.http, version=right.model_version)
             write_plan(folder, plan)
             yield PreparedRun(folder=folder, config=config, target=ready, plan=plan)
 

@@ -5,7 +5,6 @@ has a deadline, and always stops what it started.
 """
 
 import argparse
-import ctypes
 import glob
 import os
 import re
@@ -23,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 
 from contracts.serving.config import ServerConfig
+from serving.child_process import end_with_parent
 from serving.releases.store import Store
 from serving.server.admin import AdminApi
 from serving.server.arguments import Paths, triton_arguments
@@ -140,7 +140,7 @@ class TritonServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches us, and we end it in order
-                preexec_fn=_die_with_parent,
+                preexec_fn=end_with_parent,
             )
 
     def _wait_ready(self) -> None:
@@ -180,11 +180,6 @@ def refuse_bad_certificate(config: ServerConfig) -> None:
         raise ValueError(
             f"serving.server.tls_cert {config.tls_cert} and tls_key {config.tls_key} cannot be used: {reason}"
         ) from None
-
-
-def _die_with_parent() -> None:
-    """In the child: SIGTERM when we die, however we die (prctl PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def main() -> None:

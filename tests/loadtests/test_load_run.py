@@ -120,4 +120,4 @@ def test_where_there_is_no_model_one_sentence_says_so(tmp_path):
 def test_an_unknown_shape_is_answered_with_those_there_are(tmp_path):
     ended = load(tmp_path, "smok")
     assert ended.code == 1 and ended.said.count("\n") == 1
-    assert "there is no shape 'smok' in conf/loadtest/; there are open, overload, smoke, soak, spike, steps" in ended.said
+    assert "there is no shape 'smok' in conf/loadtest/; there are burst, open, overload, smoke, steady, steps" in ended.said
