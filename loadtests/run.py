@@ -1,7 +1,7 @@
 """`python -m loadtests.run [SHAPE] [key=value ...]` (`make load`): starts what is needed, puts the server under load, judges.
 
-Writes `reports/load/<shape>/` (samples, summary.json, observed.jsonl, logs) and `reports/load.html`. Ends with code 0 if all
-thresholds are kept, 1 if not, 130 after Ctrl-C. Nothing that it started is left.
+Writes `reports/load/<shape>/<time>/` (samples, summary.json, report.html, observed.jsonl, logs) and `reports/load.html`. Ends
+with code 0 if all thresholds are kept, 1 if not, 130 after Ctrl-C. Nothing that it started is left.
 """
 
 if __name__ == "__main__":  # before matplotlib is imported, and all that takes its time
@@ -32,7 +32,7 @@ from loadtests.verdicts.samples import Recorded, Window, gather, within, write_s
 from loadtests.verdicts.thresholds import Check, RunMeasurement, judge, measure
 from serving.entry import run
 
-PAGE = Path("reports/load.html")
+PAGE, PAGE_OF_RUN = Path("reports/load.html"), "report.html"
 OBSERVED_EVERY_S = 1.0
 LATE_MS = 5.0  # p99 of how late requests were sent, above which latencies say as much about the load generator
 
@@ -61,7 +61,7 @@ def put_under_load(prepared: PreparedRun) -> bool:
     try:
         send(prepared)
     except BaseException as error:
-        _finish(error)
+        end_in_order(error)
         ended_s = time.monotonic()
         recorded = gather(prepared.folder)
         window = window_of(prepared.config, recorded, ended_s)
@@ -80,7 +80,7 @@ def put_under_load(prepared: PreparedRun) -> bool:
     return all(check.met for check in checks)
 
 
-def _finish(error: BaseException) -> None:
+def end_in_order(error: BaseException) -> None:
     """From now on only end in order: a second Ctrl-C would leave processes behind."""
     if isinstance(error, KeyboardInterrupt | SystemExit):
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -122,6 +122,7 @@ def conclude(
         "settings": as_values(prepared.config),
         "thresholds": [check.as_values() for check in checks],
         "counts": measured.counts,
+        "figures": measured.figures(),
         "rows_per_s": measured.rows_per_s if window.seconds else None,
         "requests_per_s": measured.requests_per_s if window.seconds else None,
         "reasons": recorded.reasons,
@@ -131,7 +132,7 @@ def conclude(
         "revision": git_revision(),
     }
     write_summary(prepared.folder, window, values)
-    write_report(prepared.folder, PAGE)
+    write_report(prepared.folder, prepared.folder / PAGE_OF_RUN, PAGE)
     missed = [check.name for check in checks if not check.met]
     if completed:
         verdict = f"MISSED {', '.join(missed)}" if missed else f"all {len(checks)} thresholds are kept"

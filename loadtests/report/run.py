@@ -26,6 +26,7 @@ class LoadRun:
     started_at: str  # ISO time; empty if not known
     settings: dict[str, Any]
     checks: list[dict[str, Any]]  # thresholds: name, measured, low, high, limit, at_least, met (None: not told), reason
+    figures: dict[str, dict[str, float | None]]  # value, low, high by name; what runs are compared by
     reasons: dict[str, int]  # of what went wrong
     model_versions: dict[str, int]  # answers by the version that gave them
     versions: dict[str, str]
@@ -65,6 +66,7 @@ def run_of_summary(summary: dict[str, Any], samples: np.ndarray) -> LoadRun:
         started_at=summary.get("started_at", ""),
         settings=summary.get("settings", {}),
         checks=summary.get("thresholds", []),
+        figures=summary.get("figures", {}),
         reasons=summary.get("reasons", {}),
         model_versions={str(name): number for name, number in summary.get("model_versions", {}).items()},
         versions=summary.get("versions", {}),

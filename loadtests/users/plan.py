@@ -6,6 +6,8 @@ from pathlib import Path
 
 from loadtests.settings import LoadConfig, as_values, check_settings
 
+PLAN = "plan.json"
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
@@ -22,9 +24,9 @@ class RunPlan:
 
 def write_plan(folder: Path, plan: RunPlan) -> None:
     values = {"config": as_values(plan.config), "grpc": plan.grpc, "http": plan.http, "version": plan.version}
-    (folder / "plan.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    (folder / PLAN).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def read_plan(folder: Path) -> RunPlan:
-    values = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    values = json.loads((folder / PLAN).read_text(encoding="utf-8"))
     return RunPlan(**values | {"config": check_settings(values["config"])})

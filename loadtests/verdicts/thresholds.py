@@ -44,6 +44,13 @@ class RunMeasurement:
     def requests_per_s(self) -> float:
         return self.requests / self.window.seconds
 
+    def figures(self) -> dict[str, dict[str, float | None]]:
+        """`value`, `low` and `high` by name, for the comparison with other runs; None where nothing can be claimed."""
+        rates = {name: getattr(self, name) if self.window.seconds else None for name in ("rows_per_s", "requests_per_s")}
+        shares = {"error_share": self.share(*ERRORS), "overloaded_share": self.share("overloaded")}
+        timed = {name: {"value": one.ms, "low": one.low_ms, "high": one.high_ms} for name, one in self.latencies.items()}
+        return timed | {name: {"value": value, "low": None, "high": None} for name, value in (rates | shares).items()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
