@@ -23,6 +23,7 @@ GROUP_LOOKS = {  # the same two wherever server and load generator are drawn sid
     SERVER: {"color": SERVER_COLOUR, "label": "server (Triton)"},
     CLIENT: {"color": ORANGE, "label": "client (load generator)", "linestyle": (0, (4, 1.5))},
 }
+OTHER_COLOURS = tuple(colour for colour in CYCLE if colour not in (SERVER_COLOUR, ORANGE))  # the models' processes
 NINES = (0, 1, 2, 3, 4, 5, 6)
 Stages = list[tuple[float, str]]  # seconds since the start, what begins there
 Ends = tuple[float, float]  # of the time axis, seconds
@@ -159,8 +160,9 @@ def plot_processes(seen: pl.DataFrame, machine: pl.DataFrame, stages: Stages, en
 
     def draw(figure: Figure) -> None:
         cores, memory = figure.subplots(2, 1, sharex=True)
-        for (name,), group in seen.partition_by("group", as_dict=True).items():
-            look = GROUP_LOOKS[name]
+        others = iter(OTHER_COLOURS * len(seen))
+        for (name,), group in seen.partition_by("group", as_dict=True, maintain_order=True).items():
+            look = GROUP_LOOKS.get(name) or {"color": next(others), "label": f"server: {name}", "linewidth": 1.0}
             cores.plot(group["seconds"], group["cores"], marker=".", markersize=3.5, **look)
             memory.plot(group["seconds"], group["memory_mib"], **look)
         whole = {"color": INK, "linewidth": 1.1, "linestyle": (0, (3, 2))}

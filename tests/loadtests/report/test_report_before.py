@@ -16,8 +16,12 @@ def timed(value, spread=1.0):
 FIGURES = {"p99_ms": timed(30.0), "rows_per_s": {"value": 900.0, "low": None, "high": None}}
 
 
+def revision(commit):
+    return {"commit": commit, "uncommitted_changes": False}
+
+
 def run(folder, name, figures=FIGURES, **values):
-    known = {"settings": {"rate": 300, "host": "secret-host"}, "machine": facts.machine(), "revision": {"commit": "a"}} | values
+    known = {"settings": {"rate": 300, "host": "secret-host"}, "machine": facts.machine(), "revision": revision("a")} | values
     return write_run(folder / name, samples(5), 5.0, figures=figures, **known)
 
 
@@ -47,7 +51,7 @@ def test_without_a_run_before_there_is_no_comparison(tmp_path):
 
 def test_what_was_not_the_same_is_named_and_the_host_is_not(tmp_path):
     run(tmp_path, "20260101-000000", model_versions={"1": 5})
-    changed = {"settings": {"rate": 500, "host": "other"}, "revision": {"commit": "b"}, "model_versions": {"2": 5}}
+    changed = {"settings": {"rate": 500, "host": "other"}, "revision": revision("b"), "model_versions": {"2": 5}}
     found = compared(run(tmp_path, "20260102-000000", **changed))
     assert found.differences == ["rate was 300, is 500", "commit was a, is b", "model version was 1, is 2"]
 

@@ -62,11 +62,12 @@ def test_the_mean_inside_the_server_stands_beside_what_the_client_saw(figures, r
 
 
 def test_server_and_client_have_looks_of_their_own(figures):
-    seen = pl.DataFrame({"group": ["client", "server"], "seconds": [0.0, 0.0], "cores": [0.5, 1.5], "memory_mib": [1.0, 2.0]})
+    names = ["client", "ctr_careful process", "server"]
+    seen = pl.DataFrame({"group": names, "seconds": [0.0] * 3, "cores": [0.5, 1.5, 1.0], "memory_mib": [1.0, 2.0, 3.0]})
     plots.plot_processes(seen, pl.DataFrame({"seconds": [0.0], "busy_cores": [2.0]}), [], (0, 10))
     looks = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in figures[0].axes[0].lines}
-    assert set(looks) == {"server (Triton)", "client (load generator)", "whole machine"}
-    assert looks["server (Triton)"][0] == plots.SERVER_COLOUR and len(set(looks.values())) == 3
+    assert set(looks) == {"server (Triton)", "server: ctr_careful process", "client (load generator)", "whole machine"}
+    assert looks["server (Triton)"][0] == plots.SERVER_COLOUR and len(set(looks.values())) == 4
 
 
 def test_every_axis_has_its_unit(figures, run):
