@@ -14,7 +14,7 @@ LOAD := $(VENV)-load/bin/python
 AT_ONCE := -n 2 --dist loadfile  # the tests of two files at once; each file's in their order
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: help setup repro test test-fast test-native test-slow lint score serve deploy load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
+.PHONY: help setup repro test test-fast test-native test-slow lint score serve deploy releases prune load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,6 +48,13 @@ serve: $(VENV)-serving/.installed  ## serve the exported model on Triton: gRPC 8
 
 deploy: $(VENV)-serving/.installed  ## bring the newest export into the running server, without a failed request
 	@$(SERVE) -m serving.server.deploy $(ARGS)
+
+releases: $(VENV)-serving/.installed  ## list the released models: version, time, size, which is served
+	@$(SERVE) -m serving.releases $(ARGS)
+
+prune: $(VENV)-serving/.installed  ## remove old releases: make prune KEEP=5 (never the one served, nor the one before it)
+	@test -n "$(KEEP)" || { echo "prune: KEEP is required: make prune KEEP=5" >&2; exit 2; }
+	@$(SERVE) -m serving.releases $(ARGS) prune --keep "$(KEEP)"
 
 load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it: make load SHAPE=smoke ARGS="users=4"
 	@$(LOAD) -m loadtests.run $(or $(SHAPE),smoke) $(ARGS)

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from contracts.dataset.declaration import Declaration
+from contracts.git_commit import git_revision
 from stages.entry import run_stage
 from stages.files import atomic_path, read_json, write_json
 from stages.reporting.card import card_context, data_uri, render
-from stages.reporting.revision import git_revision
 from stages.reporting.training_curves import best_step, plot_training, read_curves
 from stages.settings import load_section
 

@@ -43,6 +43,21 @@ class Store:
             return None
         return max(text_format.Parse(path.read_text(), ModelConfig()).version_policy.specific.versions, default=None)
 
+    def before(self) -> int | None:
+        """The version that was served before the active one, to which a deployment can go back; None if there is none.
+
+        The models that `ctr` calls keep it beside the active one; where nothing does, it is the newest that is older.
+        """
+        active = self.active()
+        if active is None:
+            return None
+        paths = (self.folder / name / "config.pbtxt" for name in self.models(active))
+        configs = (text_format.Parse(path.read_text(), ModelConfig()) for path in paths)
+        beside = {number for config in configs for number in config.version_policy.specific.versions}
+        released = self.versions()
+        known = [number for number in released if number in beside - {active}]
+        return max(known, default=max((number for number in released if number < active), default=None))
+
     def models(self, version: int) -> list[str]:
         """The models of a release; those that `ctr` calls come first."""
         found = sorted(path.parent.name for path in self.folder.glob(f"*/{version}") if path.is_dir())
@@ -84,21 +99,45 @@ class Store:
         Of the models that `ctr` calls the version before stays as well, for the calls that are under way; not so if it
         did not load.
         """
-        if version not in self.versions():
-            raise ValueError(f"{self.folder} has no version {version}; it has {self.versions()}")
-        before = self.active() if beside_before else None
-        for name in self.models(version):
-            release = self.folder / name / str(version) / "release"
-            for path in sorted(p for p in release.rglob("*") if p.is_file() and p.name != "config.pbtxt"):
-                _write(self.folder / name / path.relative_to(release), path.read_bytes())
-            config = text_format.Parse((release / "config.pbtxt").read_text(), ModelConfig())
-            config.name = name
-            for step in config.ensemble_scheduling.step:
-                step.model_version = version
-            config.version_policy.Clear()
-            kept = before if before is not None and (self.folder / name / str(before)).is_dir() else version
-            config.version_policy.specific.versions.extend([version] if name in DOORS else sorted({kept, version}))
-            _write(self.folder / name / "config.pbtxt", text_format.MessageToString(config).encode())
+        with self._locked():
+            if version not in self.versions():
+                raise ValueError(f"{self.folder} has no version {version}; it has {self.versions()}")
+            before = self.active() if beside_before else None
+            for name in self.models(version):
+                release = self.folder / name / str(version) / "release"
+                for path in sorted(p for p in release.rglob("*") if p.is_file() and p.name != "config.pbtxt"):
+                    _write(self.folder / name / path.relative_to(release), path.read_bytes())
+                config = text_format.Parse((release / "config.pbtxt").read_text(), ModelConfig())
+                config.name = name
+                for step in config.ensemble_scheduling.step:
+                    step.model_version = version
+                config.version_policy.Clear()
+                kept = before if before is not None and (self.folder / name / str(before)).is_dir() else version
+                config.version_policy.specific.versions.extend([version] if name in DOORS else sorted({kept, version}))
+                _write(self.folder / name / "config.pbtxt", text_format.MessageToString(config).encode())
+
+    def prune(self, keep: int) -> list[int]:
+        """Remove all releases but the newest `keep`, the active one and the one before it. Returns the removed, ascending.
+
+        What a killed release or removal left goes as well. Raises ValueError if `keep` is less than 1.
+        """
+        if keep < 1:
+            raise ValueError(f"expected to keep at least 1 release, got {keep}")
+        if not self.folder.is_dir():
+            return []
+        with self._locked():
+            released = self.versions()
+            kept = {*released[-keep:], self.active(), self.before()}
+            removed = [number for number in released if number not in kept]
+            for number in removed:
+                self._remove(number)
+            for path in self.folder.glob("*/[0-9]*"):
+                if path.name.isdigit() and int(path.name) not in kept:
+                    shutil.rmtree(path)
+            for model in {path.parent for path in self.folder.glob("*/config.pbtxt")}:
+                if not any(path.name.isdigit() for path in model.iterdir()):  # one that is called after its version
+                    shutil.rmtree(model)
+        return removed
 
     def instances(self, model: str) -> int:
         """Processes that a version of the model has: only Python models have some of their own."""
@@ -119,6 +158,15 @@ class Store:
         for path in (*partial.rglob("*"), partial):
             path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) if path.is_file() else 0o755)
         os.rename(partial, target)
+
+    def _remove(self, number: int) -> None:
+        """`ctr` first, in one step: half a release is none."""
+        public = self.folder / PUBLIC / str(number)
+        partial = public.with_name(f".{number}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        os.rename(public, partial)
+        shutil.rmtree(partial)
+        self._discard(number)
 
     def _discard(self, number: int) -> None:
         for path in self.folder.glob(f"*/{number}"):

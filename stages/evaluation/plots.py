@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
-from stages.evaluation.style import MUTED, colour_of, new_figure, save_png, square_percent, title_of
+from contracts.figure_style import MUTED
+from stages.evaluation.style import colour_of, new_figure, save_png, square_percent, title_of
 
 Curves = Mapping[str, list[dict[str, Any]]]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from contracts.git_commit import git_revision
 from stages import evaluate, report
 from stages.reporting.card import CHAPTERS
 from stages.reporting.findings import cautions, verdicts
-from stages.reporting.revision import git_revision
 from stages.reporting.training_curves import best_step, read_curves
 from stages.reporting.wording import estimate, flat, minute
 from tests.stages.evaluated_world import params, write_world

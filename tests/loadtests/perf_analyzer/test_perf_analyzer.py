@@ -11,7 +11,7 @@ from contracts.dataset.columns import Column
 from loadtests.perf_analyzer.analyzer import PerfAnalyzer, installed, schedule_us
 from loadtests.perf_analyzer.export import due, read_export
 from loadtests.perf_analyzer.input import first_row, requests_of, without_missing
-from loadtests.perf_analyzer.process import NeverBegan, Overloaded, RequestFailed, finish
+from loadtests.perf_analyzer.process import NeverBegan, QueueFull, RequestFailed, finish
 from loadtests.perf_analyzer.target import analyzers, target_of
 from loadtests.requests.traffic import read_traffic
 from loadtests.verdicts.samples import count, latencies_ms
@@ -118,7 +118,7 @@ def said(tmp_path, script, timeout_s=5.0, **begin):
 
 
 def test_a_full_queue_is_told_from_other_failures(tmp_path):
-    with pytest.raises(Overloaded, match="^the server refused a request: overloaded: too many requests are waiting$"):
+    with pytest.raises(QueueFull, match="^the server refused a request: overloaded: too many requests are waiting$"):
         said(tmp_path, "echo 'Thread [0] had error: [request id: 183] overloaded: too many requests are waiting'; exit 99")
     with pytest.raises(ValueError, match="ended with code 3: No valid requests recorded"):
         said(tmp_path, "echo settings; echo 'No valid requests recorded within time interval.'; exit 3")

@@ -41,7 +41,7 @@ class EncodedData:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
+class Trained:
     """A finished training."""
 
     network: CtrNetwork  # with the last step's own weights
@@ -55,7 +55,7 @@ class Fitted:
     is_main_process: bool  # False in all but one of the processes of a distributed training
 
 
-def fit_network(
+def train_network(
     data: EncodedData,
     model: ModelConfig,
     train: TrainConfig,
@@ -63,7 +63,7 @@ def fit_network(
     *,
     work_folder: Path,
     curves_folder: Path,
-) -> Fitted:
+) -> Trained:
     """Train, or go on with the training that `work_folder` holds a checkpoint of, until done.
 
     Curves go to `curves_folder`, checkpoints and the best weights to `work_folder`.
@@ -127,7 +127,7 @@ def fit_network(
         print(f"train: resuming at step {found[1]} of at most {num_steps}", file=sys.stderr)
     with precision.kept(), _all_end_together(lightning_trainer):
         lightning_trainer.fit(module, datamodule=datamodule, ckpt_path=str(found[0]) if found else None)
-    return Fitted(
+    return Trained(
         network=network,
         best=best.best,
         best_weights_path=work_folder / best.best.file_name,
