@@ -13,15 +13,25 @@ SERVE := $(VENV)-serving/bin/python
 LOAD := $(VENV)-load/bin/python
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: help setup repro test test-fast test-native test-slow lint score serve deploy load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
+.PHONY: help setup repro experiment test test-fast test-native test-slow lint score serve deploy load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.pipeline  ## install what the pipeline needs into .venv
 
-repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what changed)
-	@requirements/check-git.sh repro && $(RUN) dvc repro && $(RUN) python -m stages.reporting.verdict
+repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what changed); EXPERIMENT=smoke: on a small world
+	@requirements/check-git.sh repro
+ifdef EXPERIMENT
+	@$(RUN) python -m stages.experiment experiment=$(EXPERIMENT)
+else
+	@if grep -s '^experiment_name:' params.yaml | grep -qv ' null$$'; then $(RUN) python -m stages.compose; fi  # back to conf/
+	@$(RUN) dvc repro
+endif
+	@$(RUN) python -m stages.reporting.verdict
+
+experiment: $(VENV)/.pipeline  ## run the pipeline with other settings: make experiment SET="model=deepfm train.lr=0.002"
+	@requirements/check-git.sh experiment && $(RUN) python -m stages.experiment $(SET)
 
 test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests
 	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) python -m pytest $(ARGS)
