@@ -13,7 +13,7 @@ SERVE := $(VENV)-serving/bin/python
 LOAD := $(VENV)-load/bin/python
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: help setup repro experiment test test-fast test-native test-slow lint score serve deploy load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
+.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score serve deploy load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ endif
 
 experiment: $(VENV)/.pipeline  ## run the pipeline with other settings: make experiment SET="model=deepfm train.lr=0.002"
 	@requirements/check-git.sh experiment && $(RUN) python -m stages.experiment $(SET)
+
+experiments: $(VENV)/.pipeline  ## list what each experiment gave, and in what it differs
+	@requirements/check-git.sh experiments && $(RUN) python -m stages.experiment_table
 
 test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests
 	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) python -m pytest $(ARGS)

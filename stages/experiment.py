@@ -64,10 +64,10 @@ def check_overrides(conf_dir: Path, given: list[str]) -> None:
         chosen = [override for override in one if override.key_or_group in groups]
         for override in chosen:
             check_choice(override, groups[override.key_or_group])
-        composed = compose_params(conf_dir, [override.input_line for override in chosen])
+        lines = [override.input_line for override in chosen]
         for override in one:
             if override not in chosen and not override.is_add():
-                check_key(override.key_or_group, composed)
+                check_key(override, conf_dir, lines)
         check_all(compose_params(conf_dir, [override.input_line for override in one]))
 
 
@@ -92,26 +92,30 @@ def check_choice(override: Override, folder: Path) -> None:
         raise ConfigError(f"{override.input_line}: conf/{folder.name}/ has no {name}.yaml; {hint(str(name), names)}")
 
 
-def check_key(key: str, composed: dict[str, Any]) -> None:
-    """Raise ConfigError if the configuration has no such key."""
-    current: Any = composed
-    for place, part in enumerate(parts := key.split(".")):
-        names = (
-            list(current)
-            if isinstance(current, dict)
-            else [str(i) for i in range(len(current))]
-            if isinstance(current, list)
-            else []
-        )
-        if part in names:
-            current = current[part] if isinstance(current, dict) else current[int(part)]
+def check_key(override: Override, conf_dir: Path, chosen: list[str]) -> None:
+    """Raise ConfigError if the configuration has no such key: it is unknown, or not set in conf/."""
+    current: Any = compose_params(conf_dir, chosen)
+    parts = override.key_or_group.split(".")
+    for place, part in enumerate(parts):
+        if isinstance(current, list):
+            current = {str(i): value for i, value in enumerate(current)}
+        if isinstance(current, dict) and part in current:
+            current = current[part]
             continue
-        if not names:
-            above = ".".join(parts[:place])
-            raise ConfigError(
-                f"{key} is not a known key: {above} is {current!r} and has none below it; give {above} a value as a whole"
-            )
-        raise ConfigError(f"{key} is not a known key; {hint(part, names)}")
+        if can_be_added(override, conf_dir, chosen):
+            raise ConfigError(f"{override.key_or_group} is not set in conf/; to set it write +{override.input_line}")
+        if not isinstance(current, dict):
+            above = f"{'.'.join(parts[:place])} is {current!r} and has none below it"
+            raise ConfigError(f"{override.key_or_group} is not a known key: {above}; give that a value as a whole")
+        raise ConfigError(f"{override.key_or_group} is not a known key; {hint(part, list(current))}")
+
+
+def can_be_added(override: Override, conf_dir: Path, chosen: list[str]) -> bool:
+    try:
+        check_all(compose_params(conf_dir, [*chosen, f"+{override.input_line}"]))
+    except ConfigError:
+        return False
+    return True
 
 
 if __name__ == "__main__":
