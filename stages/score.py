@@ -42,7 +42,7 @@ from stages.scoring import Scorer, check_export
 
 EXPORT_DIR = Path("artifacts/export")
 RAW_DIR = Path("data/raw")
-REPOSITORY, STORE_DIR = "repository", Path("models")  # the export as Triton takes it, beside it; the releases
+REPOSITORY, STORE_DIR = "repository/embedded", Path("models")  # the export as Triton takes it, beside it; the releases
 SUFFIXES = (
     *(f"*.{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", *NAMES)),
     "*.parquet",

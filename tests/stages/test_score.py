@@ -56,7 +56,7 @@ def test_bulk_scores_are_those_of_evaluation_to_the_last_bit(monkeypatch, projec
 
 def test_scores_carry_the_number_that_the_export_has_among_the_releases(monkeypatch, project, exported, model):
     for number, change in ((3, "a"), (4, ""), (7, "b")):
-        for path in (exported / "artifacts/repository").glob("*/1/package.json"):
+        for path in (exported / "artifacts/repository/embedded").glob("*/1/package.json"):
             manifest = project / "models" / path.parts[-3].removesuffix("_1") / str(number) / path.name
             if path.parts[-3].endswith("_1"):
                 manifest = project / "models" / f"{path.parts[-3].removesuffix('_1')}_{number}" / str(number) / path.name
