@@ -18,9 +18,9 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.pipeline  ## install what the pipeline needs into .venv
+setup: $(VENV)/.pipeline  ## install what the pipeline needs into .venv (2.1 GB)
 
-repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what changed); EXPERIMENT=smoke: on a small world
+repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (20 minutes, then only what changed); EXPERIMENT=smoke: on a small world (2 minutes)
 	@requirements/check-git.sh repro
 ifdef EXPERIMENT
 	@$(RUN) python -m stages.experiment experiment=$(EXPERIMENT)
@@ -36,7 +36,7 @@ experiment: $(VENV)/.pipeline  ## run the pipeline with other settings: make exp
 experiments: $(VENV)/.pipeline  ## list what each experiment gave, and in what it differs
 	@requirements/check-git.sh experiments && $(RUN) python -m stages.experiment_table
 
-test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests
+test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests (25 minutes; installs 3.6 GB)
 	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) python -m pytest $(ARGS)
 
 test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (90 seconds)
@@ -55,13 +55,13 @@ score: $(VENV)/.pipeline  ## score a file or folder: make score INPUT=rows.csv O
 	@test -n "$(INPUT)" -a -n "$(OUTPUT)" || { echo "score: INPUT and OUTPUT are required: make score INPUT=rows.csv OUTPUT=scores.parquet" >&2; exit 2; }
 	@$(RUN) python -m stages.score "$(INPUT)" "$(OUTPUT)"
 
-serve: $(VENV)-serving/.installed  ## serve the exported model on Triton: gRPC 8001, HTTP 8000, metrics 8002 (SERVING=gpu: in NVIDIA's container)
+serve: $(VENV)-serving/.installed  ## serve the exported model on Triton (installs 0.8 GB): gRPC 8001, HTTP 8000, metrics 8002 (SERVING=gpu: in NVIDIA's container)
 	@$(SERVE) -m serving.server$(if $(filter gpu,$(SERVING)),.container) $(ARGS)
 
 deploy: $(VENV)-serving/.installed  ## bring the newest export into the running server, without a failed request
 	@$(SERVE) -m serving.server.deploy $(ARGS)
 
-load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it: make load SHAPE=smoke ARGS="users=4"
+load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it (20 seconds; installs 0.7 GB): make load SHAPE=smoke ARGS="users=4"
 	@$(LOAD) -m loadtests.run $(or $(SHAPE),smoke) $(ARGS)
 
 load-ui: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## the same, driven from Locust's page on 127.0.0.1:8089
