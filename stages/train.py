@@ -39,6 +39,7 @@ MODEL = Path("artifacts/model")
 REPORT = Path("reports/train")
 TIMING = Path("reports/train_timing.json")
 RUNS = Path(".checkpoints/train")
+LOG = RUNS.with_suffix(".log")  # step, rows/s and time left; no output, since it holds times
 
 
 def main() -> None:
@@ -51,7 +52,7 @@ def main() -> None:
     sections = {"model": asdict(model), "train": asdict(train), "trainer": asdict(trainer)}
     key = run_key(sections, [*input_paths(ENCODED), *code_paths()])
     lock = prepare_runs(RUNS, key)
-    fitted = train_network(data, model, train, trainer, work_folder=RUNS / key, curves_folder=REPORT)
+    fitted = train_network(data, model, train, trainer, work_folder=RUNS / key, curves_folder=REPORT, log_path=LOG)
     if not fitted.is_main_process:
         return
 

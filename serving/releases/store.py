@@ -5,7 +5,6 @@ version folders; each version keeps the config it was released with, so an older
 """
 
 import fcntl
-import hashlib
 import os
 import shutil
 import stat
@@ -18,11 +17,10 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from serving.triton.package import MANIFEST, check_package
+from contracts.serving.releases import EXPORTED_VERSION, PUBLIC, release_number, releases
+from serving.triton.package import check_package
 
-PUBLIC = "ctr"  # the model that makes a release complete: it is released last and removed first
 DOORS = (PUBLIC, "ctr_by_name")  # what clients call; the other models are called by these
-EXPORTED_VERSION = "1"
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,7 @@ class Store:
 
     def versions(self) -> list[int]:
         """Numbers of the complete releases, ascending."""
-        folders = (self.folder / PUBLIC).glob("*") if (self.folder / PUBLIC).is_dir() else ()
-        return sorted(int(path.name) for path in folders if path.name.isdigit())
+        return releases(self.folder)
 
     def active(self) -> int | None:
         """The version that `config.pbtxt` says is served; None if nothing was ever released."""
@@ -70,8 +67,7 @@ class Store:
 
     def released(self, exported: Path) -> int | None:
         """The number that this export has in the store; None if it was not released yet."""
-        known = {_identity(self.folder, str(number)): number for number in self.versions()}
-        return known.get(_identity(exported, EXPORTED_VERSION))
+        return release_number(self.folder, exported)
 
     def release(self, exported: Path) -> int:
         """Copy an exported repository in as the next version and return its number; the same export has one number.
@@ -89,7 +85,7 @@ class Store:
                 return known
             number = max(self.versions(), default=0) + 1
             self._discard(number)  # what a killed release left
-            for name in sorted(models, key=lambda name: name == PUBLIC):
+            for name in sorted(models, key=lambda name: name == PUBLIC):  # it makes a release complete
                 self._add(exported / name / EXPORTED_VERSION, _released_name(name, number), number)
         return number
 
@@ -185,14 +181,6 @@ def _released_name(exported: str, number: int) -> str:
     """A model that is called after its version, as an ensemble is, is a model of its own in every release."""
     own = f"_{EXPORTED_VERSION}"
     return f"{exported.removesuffix(own)}_{number}" if exported.endswith(own) else exported
-
-
-def _identity(folder: Path, version: str) -> str:
-    """Digest over the manifests of all models of a release."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob(f"*/{version}/{MANIFEST}")):
-        digest.update(f"{path.parts[-3].removesuffix(f'_{version}')}\0".encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:

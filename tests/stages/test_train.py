@@ -133,7 +133,7 @@ def killed_runs(tmp_path_factory) -> dict[str, tuple[str, Path]]:
 def test_a_whole_run_leaves_its_outputs_and_nothing_else(killed_runs):
     said, folder = killed_runs["whole"]
     assert set(outputs(folder)) == OUTPUTS and not list((folder / ".checkpoints/train").iterdir())
-    assert "Warning" not in said and "resuming" not in said
+    assert "Warning" not in said and "resuming" not in said and "epoch 2 of" in (folder / ".checkpoints/train.log").read_text()
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
