@@ -12,6 +12,7 @@ import torch
 from contracts.local_libraries import NO_TELEMETRY, keep_matplotlib_here
 from tests.native.programs import MEMORY, THREADS, ways
 from tests.privacy.watched import why_not
+from tests.project import package_index
 from tests.stages.declared_worlds import DECLARATIONS, write_declared
 from tests.stages.exported_world import export_small_model
 
@@ -26,6 +27,7 @@ NO_GCC = (
     "install what is missing (Debian, Ubuntu: apt-get install gcc libc6-dev libssl3)"
 )
 NO_LOCUST = "there is no Locust in .venv-load; run `make test`, which installs it"
+NO_INDEX = "pip finds no package index, or none that has what builds the client's wheel; set one (pip config, PIP_INDEX_URL)"
 NO_COMPILER = "there is no C compiler on this machine; apt-get install gcc"
 
 
@@ -39,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "native: compiles the C parts by gcc with the address and undefined sanitizers")
     config.addinivalue_line("markers", "native_threads: compiles the C parts by gcc with the thread sanitizer")
     config.addinivalue_line("markers", "slow: takes minutes; run by `make test-slow`, and by nothing else")
+    config.addinivalue_line("markers", "index: installs from the package index that pip is configured for")
     config.addinivalue_line("markers", "load: runs the load tests' own Python, .venv-load, which `make test` installs")
 
 
@@ -54,6 +57,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, sanitizer in (("native", MEMORY), ("native_threads", THREADS)):
         if item.get_closest_marker(marker) and ways(sanitizer) is None:
             pytest.skip(NO_GCC.format(sanitizer))
+    if item.get_closest_marker("index") and not package_index.is_there():
+        pytest.skip(NO_INDEX)
     if item.get_closest_marker("load") and not LOCUST.is_file():
         pytest.skip(NO_LOCUST)
 
@@ -65,6 +70,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         NO_PERF_ANALYZER: "with perf_analyzer",
         NO_COMPILER: "of C code",
         NO_GPU: "on a GPU",
+        NO_INDEX: "of the installed client",
         NO_GCC.format(MEMORY): "of the C parts",
         NO_GCC.format(THREADS): "of the C parts' threads",
     }
