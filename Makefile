@@ -75,8 +75,8 @@ load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)
 load-ui: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## the same, driven from Locust's page on 127.0.0.1:8089
 	@$(LOAD) -m loadtests.ui $(or $(SHAPE),smoke) $(ARGS)
 
-plots: $(VENV)/.pipeline  ## write the interactive plots to dvc_plots/index.html
-	@$(RUN) dvc plots show
+plots: $(VENV)/.pipeline  ## write the interactive plots to dvc_plots/index.html; they need no network
+	@$(RUN) python -m stages.reporting.plots_library && $(RUN) dvc plots show $(ARGS)
 
 bench: $(VENV)/.dev  ## measure speed and memory, write docs/benchmarks.md (about an hour)
 	@$(RUN) python -m bench
