@@ -13,9 +13,6 @@ LARGEST = float(np.finfo(np.float32).max)
 SMALLEST_STD = 1e-30  # below it 1 / std is infinite as float32
 SMALLEST_BUCKET = 0.25  # of the rows that a bucket has where all have as many
 BUCKET_ROWS, FEWEST_BUCKETS = 1000, 24  # rows of a bucket where all have as many; even a small table gets this many buckets
-    1000,
-    24,
-)  # a bucket has so many rows if all have as many; small tables get this many buckets even so
 NARROWEST = 1e-4  # standard deviations between two knots: what is nearer is one place
 UNKNOWN_ID, MISSING_ID, FIRST_ID = 0, 1, 2
 
