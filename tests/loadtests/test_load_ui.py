@@ -43,7 +43,7 @@ def test_each_start_is_a_run_that_is_judged_and_kept(exported, tmp_path):
         urllib3.request("POST", f"{PAGE}/swarm", fields={"user_count": "1", "spawn_rate": "1"})
         said_until(process, "a run has begun")
         time.sleep(1.5)
-        urllib3.request("GET", f"{PAGE}/stop")
+        assert urllib3.request("POST", f"{PAGE}/stop").status == 200
         said_until(process, "load: cut short; what was measured in")
         said_until(process, "requests/s")
     finally:
