@@ -54,10 +54,10 @@ def main() -> None:
 
 def judge_run(prepared: PreparedRun, sending: LocustProcesses) -> None:
     """Watch the run that has begun until it is over, also if that is because all ends, and conclude it as `make load` does."""
+    print("load-ui: a run has begun", flush=True)
     own = replace(prepared, folder=new_run_folder(prepared.config.shape))
     shutil.copy(prepared.folder / PLAN, own.folder / PLAN)
     started_at, versions = datetime.now(UTC).isoformat(timespec="seconds"), facts.versions(f"http://{prepared.target.http}")
-    print("load-ui: a run has begun", flush=True)
     try:
         with observer(own, sending):
             wait_for_state(sending, begun=False)

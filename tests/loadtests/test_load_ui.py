@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 import time
 
 import pytest
@@ -11,7 +12,8 @@ from loadtests.ui import HOST, PORT
 from tests.loadtests.load_world import begin, left_over, load_project
 
 PAGE = f"http://{HOST}:{PORT}"
-SETTINGS = ("smoke", "seconds=4", "warmup_s=0.5", "thresholds.p99_ms=null", "thresholds.rows_per_s=1")
+WITHIN_S = 150.0
+SETTINGS = ("smoke", "seconds=8", "warmup_s=0.5", "thresholds.p99_ms=null", "thresholds.rows_per_s=1")
 
 
 def said_until(process, words: str) -> str:
@@ -29,6 +31,8 @@ def said_until(process, words: str) -> str:
 def test_each_start_is_a_run_that_is_judged_and_kept(exported, tmp_path):
     world = load_project(exported, tmp_path)
     process = begin(world, *SETTINGS, program=("-m", "loadtests.ui"))
+    at_the_latest = threading.Timer(WITHIN_S, process.kill)  # a line that never comes fails the test
+    at_the_latest.start()
     try:
         said_until(process, "press Start")
         page = urllib3.request("GET", PAGE).data.decode()
@@ -38,14 +42,15 @@ def test_each_start_is_a_run_that_is_judged_and_kept(exported, tmp_path):
             assert "MISSED" not in said_until(process, "load: all 4 thresholds are kept; page: reports/load.html")
         urllib3.request("POST", f"{PAGE}/swarm", fields={"user_count": "1", "spawn_rate": "1"})
         said_until(process, "a run has begun")
-        time.sleep(2)
-        urllib3.request("GET", f"{PAGE}/stop")
+        time.sleep(1.5)
+        assert urllib3.request("POST", f"{PAGE}/stop").status == 200
         said_until(process, "load: cut short; what was measured in")
         said_until(process, "requests/s")
     finally:
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=40)
+        at_the_latest.cancel()
     assert process.returncode == 130 and left_over(tmp_path) == []
     summaries = [json.loads(path.read_text()) for path in sorted((world / "reports/load/smoke").glob("*/summary.json"))]
     assert [summary["completed"] for summary in summaries] == [True, True, False]
