@@ -76,7 +76,7 @@ def plot_ranking(roc: pl.DataFrame, gain: pl.DataFrame, aucs: Mapping[str, float
 
 
 def plot_slices(slices: Mapping[str, list[dict[str, Any]]], total: Mapping[str, Any], path: Path) -> None:
-    """AUC and observed over predicted of every slice value and its number of rows, with intervals; dashed lines show all test rows."""
+    """AUC and observed over predicted of every slice value, with intervals and numbers of rows; dashed: all test rows."""
     rows: list[dict[str, Any] | None] = []
     labels: list[str] = []
     for name, entries in slices.items():
