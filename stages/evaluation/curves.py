@@ -47,14 +47,14 @@ def _ranked_shares(label: np.ndarray, p_click: np.ndarray) -> tuple[np.ndarray, 
 
 
 def by_prediction(table: pl.DataFrame, value: str) -> pl.DataFrame:
-    """A table of `roc_table` or `gain_table` with a row a point: prediction (its title), the first column, `value`."""
+    """`table`, of `roc_table` or `gain_table`, a row a point of a curve: prediction (its title), the first column, `value`."""
     first = table.columns[0]
     long = table.unpivot(index=first, variable_name="prediction", value_name=value)
     return long.select(pl.col("prediction").map_elements(title_of, return_dtype=pl.String), first, value)
 
 
 def calibration_table(curves: Mapping[str, list[dict[str, Any]]]) -> pl.DataFrame:
-    """One row a bin of a prediction: prediction (its title), rows, clicks, predicted, observed and its interval."""
+    """One row a bin of one prediction: prediction (its title), rows, clicks, predicted, observed with its interval."""
     rows = [{"prediction": title_of(name), **entry} for name, curve in curves.items() for entry in curve]
     return pl.DataFrame(rows).select("prediction", "rows", "clicks", "predicted", "observed", "low", "high")
 

@@ -77,7 +77,7 @@ def plot_ranking(roc: pl.DataFrame, gain: pl.DataFrame, aucs: Mapping[str, float
 
 
 def plot_slices(slices: Mapping[str, list[dict[str, Any]]], total: Mapping[str, Any], path: Path) -> None:
-    """AUC and observed over predicted of every slice value, with intervals, and its rows; dashed lines show all test rows."""
+    """AUC and observed over predicted of every slice value, with intervals and numbers of rows; dashed: all test rows."""
     rows: list[dict[str, Any] | None] = []
     labels: list[str] = []
     for name, entries in slices.items():

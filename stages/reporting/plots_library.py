@@ -1,4 +1,4 @@
-"""Writes dvc_plots/vega.js, which draws DVC's plots, out of vl-convert-python; `python -m stages.reporting.plots_library`.
+"""Writes dvc_plots/vega.js, which draws DVC's plots; `python -m stages.reporting.plots_library`. From package vl-convert-python.
 
 DVC's own page loads Vega, Vega-Lite and vega-embed from another host. .dvc/plots_page.html loads this one file beside it.
 """

@@ -35,8 +35,8 @@ def read_curves(folder: Path) -> dict[str, pl.DataFrame]:
 
 
 def whole_windows(curve: pl.DataFrame) -> pl.DataFrame:
-    """Without the points that are means of less than half as many steps as the longest: an epoch's end cuts a window off, and
-    the mean of its last two or three batches looks like a spike. Column step rises.
+    """`curve` without the points that are means of less than half as many steps as the longest: the end of an epoch cuts a window
+    off, and the mean of its last two or three batches looks like a spike. Column step rises.
     """
     steps = pl.col("step").diff().fill_null(pl.col("step"))
     return curve.filter(2 * steps >= steps.max())

@@ -1,6 +1,6 @@
 """Prints what the last evaluation found in one line, for the end of `make repro`; `python -m stages.reporting.verdict`.
 
-Reads reports/evaluation.json; removes what reports/run.json says about another card. A run in which nothing changed ends with the
+Reads reports/evaluation.json; removes reports/run.json if it is about another card. A run in which nothing changed ends with the
 same line as the run that made the model.
 """
 
