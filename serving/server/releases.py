@@ -1,5 +1,5 @@
-"""`python -m serving.server.releases` (`make releases`) lists the releases of the store; with `prune --keep N` (`make prune KEEP=N`) it
-removes all but the newest N, the one that is served and the one before it.
+"""`python -m serving.server.releases` (`make releases`) lists the releases of the store; with `prune --keep N` (`make prune
+KEEP=N`) it removes all but the newest N, the one that is served and the one before it.
 """
 
 if __name__ == "__main__":  # before the imports below, which take their time
