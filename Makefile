@@ -63,11 +63,11 @@ deploy: $(VENV)-serving/.installed  ## bring the newest export into the running 
 	@$(SERVE) -m serving.server.deploy $(ARGS)
 
 releases: $(VENV)-serving/.installed  ## list the released models: version, time, size, which is served
-	@$(SERVE) -m serving.releases $(ARGS)
+	@$(SERVE) -m serving.server.releases $(ARGS)
 
 prune: $(VENV)-serving/.installed  ## remove old releases: make prune KEEP=5 (never the one served, nor the one before it)
 	@test -n "$(KEEP)" || { echo "prune: KEEP is required: make prune KEEP=5" >&2; exit 2; }
-	@$(SERVE) -m serving.releases $(ARGS) prune --keep "$(KEEP)"
+	@$(SERVE) -m serving.server.releases $(ARGS) prune --keep "$(KEEP)"
 
 load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it (20 seconds; installs 0.7 GB): make load SHAPE=smoke ARGS="users=4"
 	@$(LOAD) -m loadtests.run $(or $(SHAPE),smoke) $(ARGS)

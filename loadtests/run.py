@@ -134,9 +134,8 @@ def conclude(
     write_summary(prepared.folder, window, values)
     write_report(prepared.folder, prepared.folder / PAGE_OF_RUN, PAGE)
     missed = [check.name for check in checks if not check.met]
-    if completed:
-        verdict = f"MISSED {', '.join(missed)}" if missed else f"all {len(checks)} thresholds are kept"
-        print(f"load: {verdict}; page: {PAGE}, samples and logs: {prepared.folder}", flush=True)
+    verdict = f"MISSED {', '.join(missed)}; " if missed else f"all {len(checks)} thresholds are kept; "
+    print(f"load: {verdict if completed else ''}page: {PAGE}, samples and logs: {prepared.folder}", flush=True)
     return checks
 
 

@@ -45,9 +45,8 @@ def test_each_start_is_a_run_that_is_judged_and_kept(exported, tmp_path):
         time.sleep(1.5)
         assert urllib3.request("POST", f"{PAGE}/stop").status == 200
         said_until(process, "load: cut short; what was measured in")
-        said_until(process, "requests/s")
+        said_until(process, "load: page: reports/load.html")
     finally:
-        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=40)
         at_the_latest.cancel()

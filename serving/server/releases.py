@@ -1,5 +1,5 @@
-"""`python -m serving.releases` (`make releases`) lists the releases of the store; with `prune --keep N` (`make prune KEEP=N`) it
-removes all but the newest N, the one that is served and the one before it.
+"""`python -m serving.server.releases` (`make releases`) lists the releases of the store; with `prune --keep N` (`make prune
+KEEP=N`) it removes all but the newest N, the one that is served and the one before it.
 """
 
 if __name__ == "__main__":  # before the imports below, which take their time
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m serving.releases", description="List or prune the released models.")
+    parser = argparse.ArgumentParser(prog="python -m serving.server.releases", description="List or prune the released models.")
     parser.add_argument("--store", type=Path, help="folder of the releases (default: serving.server.store)")
     parser.set_defaults(command="list")
     commands = parser.add_subparsers(dest="command", metavar="list | prune")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.releases import __main__ as releases
 from serving.releases.store import Store
+from serving.server import releases
 from tests.serving.served_world import REPOSITORY, exported_with
 
 
