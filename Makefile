@@ -38,7 +38,7 @@ experiments: $(VENV)/.pipeline  ## list what each experiment gave, and in what i
 	@requirements/check-git.sh experiments && $(RUN) python -m stages.experiment_table
 
 test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests (15 minutes; installs 3.6 GB)
-	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) python -m pytest $(AT_ONCE) $(ARGS)
+	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) mypy --no-error-summary && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) python -m pytest $(AT_ONCE) $(ARGS)
 
 test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (90 seconds)
 	@$(RUN) python -m pytest tests/contracts tests/features tests/evaluation tests/models tests/project -m "not slow and not triton and not load" $(AT_ONCE) $(ARGS)
@@ -49,8 +49,8 @@ test-native: $(VENV)/.dev  ## test the C parts alone, under gcc's address, undef
 test-slow: $(VENV)/.dev $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## what takes too long for `make test`: fuzzing, ten thousand requests, emulated processors (30 minutes)
 	@$(RUN) python -m pytest -m slow --timeout 3600 $(ARGS)
 
-lint: $(VENV)/.dev  ## check the code's style and format
-	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch]
+lint: $(VENV)/.dev  ## check the code's style, format and types
+	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch]
 
 score: $(VENV)/.pipeline  ## score a file or folder: make score INPUT=rows.csv OUTPUT=scores.parquet
 	@test -n "$(INPUT)" -a -n "$(OUTPUT)" || { echo "score: INPUT and OUTPUT are required: make score INPUT=rows.csv OUTPUT=scores.parquet" >&2; exit 2; }

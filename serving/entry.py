@@ -9,12 +9,13 @@ from contracts.terminal import interruptible, sentence, show_any_text
 def run(name: str, main: Callable[[], int | None], *failures: type[Exception]) -> None:
     """Run `main` and exit with its status; ValueError, OSError and `failures` are the user's to mend."""
     show_any_text()
+    to_mend: tuple[type[Exception], ...] = (ValueError, OSError, *failures)
     try:
         interruptible()
         sys.exit(main() or 0)
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, OSError, *failures) as error:
+    except to_mend as error:
         print(f"{name}: error: {sentence(error)}", file=sys.stderr)
         sys.exit(1)

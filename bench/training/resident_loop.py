@@ -42,7 +42,7 @@ def main() -> None:
     torch.set_num_threads(trainer.num_threads)
     torch.set_float32_matmul_precision(trainer.matmul_precision)
     torch.use_deterministic_algorithms(trainer.deterministic)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch makes it at run time
     torch.manual_seed(train.seed)
     keep_freed_memory()
     device = torch.device("cuda" if trainer.accelerator == "gpu" else "cpu")

@@ -61,21 +61,23 @@ class Declaration:
         twice = [name for name, count in names.items() if count > 1]
         if twice:
             raise ValueError(f"column '{twice[0]}' is declared twice")
-        for role in ("label", "time", "creative", "key", "entity"):
+        single: tuple[Role, ...] = ("label", "time", "creative", "key", "entity")
+        for role in single:
             if len(self.by_role(role)) > 1:
                 raise ValueError(f"role {role} is given to {[c.name for c in self.by_role(role)]}; one column can have it")
         if not self.by_role("label"):
             raise ValueError("no column has role label")
         if not self.features:
             raise ValueError("no column is a feature; give at least one the role categorical or numeric")
-        for needed, role, why in (
+        needs: tuple[tuple[bool, Role, str], ...] = (
             (self.split.by == "time", "time", "split.by time"),
             (self.images is not None, "creative", "images"),
             (self.split.exclude_entities, "entity", "split.exclude_entities"),
-        ):
+        )
+        for needed, role, why in needs:
             if needed and not self.by_role(role):
                 raise ValueError(f"{why} needs a column with role {role}")
-        if self.split.by == "time" and self.time.nullable:
+        if self.split.by == "time" and self.time is not None and self.time.nullable:
             raise ValueError(f"column '{self.time.name}': split.by time needs every row's time, so it cannot be nullable")
         self._references_exist()
         return self
@@ -98,8 +100,9 @@ class Declaration:
         for join in self.source.joins:
             if join.key not in declared:
                 raise ValueError(f"the join's key '{join.key}' is not among columns; declare it (role info if it is no feature)")
-            named = self.column(join.matched)
-            if join.matched is not None and (join.matched not in declared or named.dtype != "bool" or named.labels):
+            matched = self.column(join.matched)
+            is_one = matched is not None and matched.name in declared and matched.dtype == "bool" and not matched.labels
+            if join.matched is not None and not is_one:
                 raise ValueError(f"the join's matched '{join.matched}' must be among columns with dtype bool, without labels")
         check_slices("slices", self.slices or (), self.columns)
         for column in self.columns:

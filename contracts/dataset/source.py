@@ -35,6 +35,12 @@ class Format:
     decimal: Literal[".", ","] = "."  # the decimal mark of numbers
     thousands: Literal[".", ",", " ", "'"] | None = None  # what groups the digits of numbers
 
+    @property
+    def num_skipped(self) -> int:
+        """`skip_lines` of a file whose header has been found."""
+        assert isinstance(self.skip_lines, int), "preamble.with_lines_counted comes first"
+        return self.skip_lines
+
     @field_validator("skip_lines", mode="before")
     @classmethod
     def _lines(cls, lines: Any) -> Any:

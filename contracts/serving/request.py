@@ -6,7 +6,7 @@ requests.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -17,6 +17,7 @@ from contracts.tables.spellings import FLOAT32_MAX, INT64_MAX, INT64_MIN, floats
 CATEGORICAL, NUMERIC, IMAGE = "categorical", "numeric", "creative_image"
 PROBABILITY, MODEL_VERSION = "probability", "model_version"
 RENAMED = "renamed"  # parameter of the served model, if there is any
+Values = TypeVar("Values", pl.Series, pl.Expr)  # a column, or what will be one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +51,12 @@ def request_of(declaration: Declaration) -> RequestSpec:
     )
 
 
-def strings(values: pl.Series) -> pl.Series:
+def strings(values: Values) -> Values:
     """A categorical column as the encoder takes it: strings, "" where missing."""
     return values.cast(pl.String).fill_null("")
 
 
-def numbers(values: pl.Series) -> pl.Series:
+def numbers(values: Values) -> Values:
     """A numeric column as the encoder takes it: float32, NaN where missing."""
     return values.cast(pl.Float32).fill_null(float("nan"))
 

@@ -4,6 +4,7 @@ each is parsed and checked once.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import polars as pl
 import pyarrow as pa
@@ -74,7 +75,7 @@ def chunk_of(batches: list[pa.RecordBatch]) -> Chunk:
             column = pa.chunked_array([piece.indices for piece in pieces]).cast(pa.uint32())
         arrays.append(column)
     names = [f"{i}" for i in range(len(arrays))]
-    rows = pl.from_arrow(pa.table(arrays, names))
+    rows = cast(pl.DataFrame, pl.from_arrow(pa.table(arrays, names)))
     rows.columns = table.schema.names  # Polars renames a column without a name, such as pandas writes
     return Chunk(rows=rows, distinct=_filled_up(values, [f.name for f in table.schema if pa.types.is_dictionary(f.type)]))
 

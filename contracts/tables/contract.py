@@ -146,7 +146,7 @@ class Contract:
         without = creatives.is_in(pl.Series(unknown, dtype=pl.String).implode()).fill_null(False)
         self.num_imaged += int((~without & creatives.is_not_null()).sum())
         if name not in self.samples and len(shown):
-            self.samples[name] = shown.min()
+            self.samples[name] = str(shown.min())
         return [broken_rows(numbers.filter(without), name, "image")] if self.image_needed else []
 
     def _repeats(self, typed: pl.DataFrame, good: pl.Series) -> list[tuple[str, pl.Series]]:
@@ -168,13 +168,13 @@ def contract_of(
     formats = {c.name: declaration.source.format for c in declaration.columns}
     for side in tables:
         formats |= dict.fromkeys(side.names, side.fmt)
-    looked_at = declaration.images is not None and images is not None
+    pictures, creative = declaration.images, declaration.creative  # the second is there where the first is
     return Contract(
         columns=columns,
         formats=formats,
         joins=tables,
-        images=(declaration.creative.name, images) if looked_at else None,
-        image_needed=looked_at and declaration.images.missing == "quarantine",
+        images=None if pictures is None or creative is None or images is None else (creative.name, images),
+        image_needed=pictures is not None and images is not None and pictures.missing == "quarantine",
     )
 
 

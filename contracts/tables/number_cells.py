@@ -23,7 +23,8 @@ from contracts.tables.spellings import (
     wholes_of,
 )
 
-MANTISSA = {pl.Float16: 11, pl.Float32: 24, pl.Float64: 53}  # bits: below 2 to this power every whole number has its own float
+# bits: below 2 to this power every whole number has its own float
+MANTISSA: dict[type[pl.DataType], int] = {pl.Float16: 11, pl.Float32: 24, pl.Float64: 53}
 POWERS = pl.Series([10**power for power in range(19)], dtype=pl.Int128)
 TOO_LARGE = pl.lit(10**19, dtype=pl.Int128)  # for int64
 SCALED = r"^([+-]?)([0-9]{0,19})(?:\.([0-9]{0,18}))?(?:[eE]([+-]?[0-9]{1,3}))?$"

@@ -32,17 +32,16 @@ class ParquetRows:
     def write(self, rows: pl.DataFrame | pa.RecordBatch) -> None:
         """Add rows. Raises pyarrow's errors where they have not the columns and types of those before."""
         table = rows.to_arrow() if isinstance(rows, pl.DataFrame) else pa.Table.from_batches([rows])
-        if self._writer is None:
-            self._open(table.schema)
+        writer = self._writer or self._open(table.schema)
         self._waiting.append(table.cast(self._schema))
         self._num_waiting += len(table)
         if self._num_waiting >= GROUP_ROWS:
-            self._write_groups(whole_only=True)
+            self._write_groups(writer, whole_only=True)
 
     def close(self) -> None:
         """Write what waits, and the end of the file."""
         if self._writer is not None:
-            self._write_groups(whole_only=False)
+            self._write_groups(self._writer, whole_only=False)
             self._writer.close()
 
     def __enter__(self) -> Self:
@@ -54,18 +53,19 @@ class ParquetRows:
         elif self._writer is not None:
             self._writer.close()
 
-    def _open(self, schema: pa.Schema) -> None:
+    def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
         self._schema = pa.schema([pa.field(field.name, _plain(field.type)) for field in schema])
         self._writer = pq.ParquetWriter(self._target, self._schema, **SETTINGS)
+        return self._writer
 
-    def _write_groups(self, whole_only: bool) -> None:
+    def _write_groups(self, writer: pq.ParquetWriter, whole_only: bool) -> None:
         table = pa.concat_tables(self._waiting) if self._waiting else None
         self._waiting = []
         for group in _groups(table) if table is not None else ():
             if len(group) < GROUP_ROWS and whole_only:
                 self._waiting = [group]
             else:
-                self._writer.write_table(group.combine_chunks(), row_group_size=GROUP_ROWS)
+                writer.write_table(group.combine_chunks(), row_group_size=GROUP_ROWS)
         self._num_waiting = sum(map(len, self._waiting))
 
 

@@ -96,6 +96,7 @@ def unread_rules(column: Column, cells: pl.Series, fmt: Format, exactly: bool) -
 
 def derived(column: Column, instant: Column) -> pl.Expr:
     """The part of `instant` that a derived column holds, in its time zone; Monday is weekday 1."""
+    assert column.part is not None  # a derived column has one
     local = pl.col(instant.name).dt.convert_time_zone(instant.time_zone or "UTC")
     return getattr(local.dt, column.part)().cast(pl.Int64).alias(column.name)
 

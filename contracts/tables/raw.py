@@ -29,7 +29,9 @@ def side_tables(folder: Path, declaration: Declaration, *, labelled: bool = True
     tables = []
     for join in declaration.source.joins if labelled else scored_joins(declaration):
         files = matching(folder, (join.files,))
-        tables.append(read_side_table(files, folder, join, declaration.column(join.key), formats[join.key]))
+        key = declaration.column(join.key)
+        assert key is not None  # the declaration says so
+        tables.append(read_side_table(files, folder, join, key, formats[join.key]))
         formats |= dict.fromkeys(tables[-1].names, tables[-1].fmt)
     return tuple(tables)
 

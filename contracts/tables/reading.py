@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -77,7 +78,7 @@ def _read_parquet(header: Header) -> Iterator[Chunk]:
 
 
 def _decoded(batch: pa.RecordBatch, names: list[str]) -> pl.DataFrame:
-    rows = pl.from_arrow(without_decimal256(pa.Table.from_batches([batch])))
+    rows = cast(pl.DataFrame, pl.from_arrow(without_decimal256(pa.Table.from_batches([batch]))))
     rows.columns = names  # Polars renames a column without a name, such as pandas writes
     return rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
 

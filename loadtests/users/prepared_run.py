@@ -62,6 +62,7 @@ def new_run_folder(shape: str, runs: Path = RUNS) -> Path:
             return folder
         except FileExistsError:
             continue
+    raise AssertionError("count does not end")
 
 
 @contextmanager

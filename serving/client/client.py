@@ -28,8 +28,8 @@ from serving.client.served_model import ServedModel, served_model
 from serving.client.settings import ClientSettings
 
 Answer = TypeVar("Answer")
-DOORS = {"grpc": GrpcDoor, "http": HttpDoor}
-ASYNC_DOORS = {"grpc": AsyncGrpcDoor, "http": AsyncHttpDoor}
+DOORS: dict[str, type[GrpcDoor | HttpDoor]] = {"grpc": GrpcDoor, "http": HttpDoor}
+ASYNC_DOORS: dict[str, type[AsyncGrpcDoor | AsyncHttpDoor]] = {"grpc": AsyncGrpcDoor, "http": AsyncHttpDoor}
 
 
 class CtrClient(ClientSettings):
@@ -125,7 +125,8 @@ class CtrClient(ClientSettings):
 
     def _ask_apart(self, batch: RequestBatch, start: int, stop: int, deadline: Deadline) -> tuple[Prediction, list[RefusedRow]]:
         """The answer for the piece's rows but those that are refused, one after the other."""
-        tensors, kept, refused = batch.tensors(start, stop), np.arange(stop - start), []
+        tensors, kept = batch.tensors(start, stop), np.arange(stop - start)
+        refused: list[RefusedRow] = []
         answer = unanswered(stop - start)
         while len(kept):
             try:
@@ -185,17 +186,20 @@ class AsyncCtrClient(ClientSettings):
 
     async def served(self, deadline: Deadline | None = None) -> ServedModel:
         """What the server publishes of its model; asked for once."""
-        if self._door is None:
-            self._door = ASYNC_DOORS[self.protocol](self._address)
         known = self._served  # another task may forget it meanwhile
         if known is None:
             until = deadline or self._deadline(None)
 
             async def config() -> dict[str, Any]:
-                return await self._door.config(self._attempt_s(until))
+                return await self._opened().config(self._attempt_s(until))
 
             known = self._served = served_model(await retrying(AsyncRetrying, self.attempts, until)(config))
         return known
+
+    def _opened(self) -> AsyncGrpcDoor | AsyncHttpDoor:
+        if self._door is None:
+            self._door = ASYNC_DOORS[self.protocol](self._address)
+        return self._door
 
     async def _batch(self, frame: Any, images: Images | None, check: bool, deadline: Deadline) -> RequestBatch:
         return await asyncio.to_thread(batch_of, await self.served(deadline), frame, images, check)
@@ -216,7 +220,7 @@ class AsyncCtrClient(ClientSettings):
             tensors = batch.tensors(start, stop)
 
             async def infer() -> Prediction:
-                return await self._door.infer(tensors, batch.digest, self._attempt_s(deadline))
+                return await self._opened().infer(tensors, batch.digest, self._attempt_s(deadline))
 
             try:
                 return await retrying(AsyncRetrying, self.attempts, deadline)(infer)

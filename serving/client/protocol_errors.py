@@ -82,8 +82,8 @@ def _of_triton(error: InferenceServerException, server: str, timeout_s: float, a
 
 def _cause(error: BaseException) -> BaseException:
     """The innermost cause, which is the operating system's word where there is one."""
-    while (error.__cause__ or error.__context__) is not None:
-        error = error.__cause__ or error.__context__
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
     return error
 
 
@@ -91,5 +91,5 @@ def _reason(error: Exception) -> str:
     cause = _cause(error)
     if isinstance(cause, OSError) and cause.errno and not isinstance(cause, ssl.SSLError):
         # asyncio puts its own words in the place of the system's
-        return os.strerror(cause.errno) if cause.errno > 0 else cause.strerror
+        return os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror)
     return " ".join(str(cause).split()) or type(cause).__name__

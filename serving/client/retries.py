@@ -54,4 +54,5 @@ def retrying(kind: type[Kind], attempts: int, deadline: Deadline) -> Kind:
 
 def _give_up(state: RetryCallState) -> None:
     tries = "once" if state.attempt_number == 1 else f"{state.attempt_number} times"
-    raise ServerUnavailable(f"{state.outcome.exception()} (tried {tries} in {state.seconds_since_start:.1f} s)") from None
+    reason = state.outcome and state.outcome.exception()
+    raise ServerUnavailable(f"{reason} (tried {tries} in {state.seconds_since_start:.1f} s)") from None

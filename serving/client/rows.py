@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -19,7 +19,7 @@ from serving.triton.refusal import FITS_INT64, bound, refused_value
 
 SHOWN_VALUES = 8  # of the allowed ones that a message lists
 HELD_EXACTLY = "a float below 2^53 (float32: 2^24), since larger ones may have been other numbers; send whole numbers or text"
-NO_RULES = {"nullable": True, "min": None, "max": None, "values": None, "pattern": None, "max_length": None}
+NO_RULES: dict[str, Any] = {"nullable": True, "min": None, "max": None, "values": None, "pattern": None, "max_length": None}
 
 
 def column_names(frame: Any) -> list[str]:
@@ -77,7 +77,8 @@ def _as_series(frame: Any, name: str) -> pl.Series:
     try:
         is_arrow = isinstance(frame, pa.Table | pa.RecordBatch)
         cells = frame.column(name) if is_arrow else _of_pandas(frame[name])
-        return pl.from_arrow(without_decimal256(pa.table({name: cells}))).to_series().alias(name)
+        found = cast(pl.DataFrame, pl.from_arrow(without_decimal256(pa.table({name: cells}))))
+        return found.to_series().alias(name)
     except (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"column '{name}' holds what no column can ({reason}); give it one type") from None
@@ -140,8 +141,9 @@ def broken_sentence(rows: pl.DataFrame, columns: tuple[Column, ...], rejected: p
 def expectation(column: Column, rule: str) -> str:
     """What the rule allows, in words."""
     if rule == "values":
-        shown = ", ".join(str(value) for value in column.values[:SHOWN_VALUES])
-        return f"one of {shown}" + (f" and {len(column.values) - SHOWN_VALUES} more" if len(column.values) > SHOWN_VALUES else "")
+        values = column.values or ()
+        shown = ", ".join(str(value) for value in values[:SHOWN_VALUES])
+        return f"one of {shown}" + (f" and {len(values) - SHOWN_VALUES} more" if len(values) > SHOWN_VALUES else "")
     if rule == "dtype":
         kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text"}
         return kinds.get(column.dtype) or f"a time {f'written as {column.format}' if column.format else 'in ISO 8601'}"

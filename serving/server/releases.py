@@ -12,8 +12,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from contracts.serving.releases import PUBLIC
 from serving.entry import run
-from serving.releases.store import PUBLIC, Store
+from serving.releases.store import Store
 from serving.server.settings import load_server_config
 
 MIB = 2**20

@@ -1,6 +1,7 @@
 """Notices when another version takes over from the one that is served, as `make deploy` makes it do from another terminal."""
 
-from serving.releases.store import PUBLIC, Store
+from contracts.serving.releases import PUBLIC
+from serving.releases.store import Store
 from serving.server.admin import AdminApi
 
 ASK_TIMEOUT_S = 1.0  # whoever stops the server waits no longer for an answer

@@ -28,13 +28,11 @@ def write_container(
     encoder = onnx.load(export_dir / "encoder.onnx")
     ranker = served_ranker(export_dir / "ranker.onnx", config.gpu_precision)
     encoder_bytes, ranker_bytes = (graph.SerializeToString(deterministic=True) for graph in (encoder, ranker))
-    inner = [
-        encoder_config(encoder.graph, ranker.graph, config),
-        ranker_config(ranker.graph, hashlib.sha256(ranker_bytes).hexdigest(), config),
-    ]
-    write_model(folder, inner[0], contents={MODEL_FILE: encoder_bytes})
-    write_model(folder, inner[1], contents={MODEL_FILE: ranker_bytes})
-    write_model(folder, ensemble_config(*inner, config))
+    of_encoder = encoder_config(encoder.graph, ranker.graph, config)
+    of_ranker = ranker_config(ranker.graph, hashlib.sha256(ranker_bytes).hexdigest(), config)
+    write_model(folder, of_encoder, contents={MODEL_FILE: encoder_bytes})
+    write_model(folder, of_ranker, contents={MODEL_FILE: ranker_bytes})
+    write_model(folder, ensemble_config(of_encoder, of_ranker, config))
     # no warm-up: Triton loads `ctr` beside the graphs that it calls, not after them; those have their own
     write_model(folder, ctr_config(request, config, {}), settings, [export_dir / name for name in PROVENANCE])
     write_companions(folder, export_dir, request, config, settings)

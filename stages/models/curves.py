@@ -5,7 +5,7 @@ The points travel in the checkpoint and are written anew on resuming, so a kille
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from dvclive.lightning import DVCLiveLogger
@@ -35,7 +35,7 @@ class CurveWriter(Callback):
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
         # not on_train_start: that is left out when the checkpoint is of the last step and only outputs are to be written
         for step, values in self.points:
-            trainer.logger.log_metrics(values, step=step, sync=False)
+            cast(DVCLiveLogger, trainer.logger).log_metrics(values, step=step, sync=False)
         if self.loss_sum is not None:
             self.loss_sum = self.loss_sum.to(module.device)
         self._strategy = trainer.strategy
@@ -64,7 +64,7 @@ class CurveWriter(Callback):
 
     def _log(self, trainer: Trainer, values: dict[str, float]) -> None:
         self.points.append((trainer.global_step, values))
-        trainer.logger.log_metrics(values, step=trainer.global_step, sync=True)
+        cast(DVCLiveLogger, trainer.logger).log_metrics(values, step=trainer.global_step, sync=True)
 
     def state_dict(self) -> dict[str, Any]:
         """Called by all processes together; the first one's is written, so from here on all go on with the same sum."""

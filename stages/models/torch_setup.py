@@ -28,7 +28,7 @@ def prepare_torch(train: TrainConfig, trainer: TrainerConfig) -> None:
     # processes that train together are all on this machine; gloo would look up its name, and listen where others reach it
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     # the trainer turns deterministic algorithms on; filling every new tensor with NaN besides would cost time for nothing
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch makes it at run time
     torch.manual_seed(train.seed)  # for the initial weights; each step seeds itself
     keep_freed_memory()
 

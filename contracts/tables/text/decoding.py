@@ -76,7 +76,8 @@ class Utf8Stream(io.RawIOBase):
 
     def _mended(self, data: bytes) -> bytes:
         """UTF-8 as it is but for broken bytes; a character cut at the end waits for the next piece."""
-        rest, pieces, at_end = self._cut + data, [], not data
+        rest, at_end = self._cut + data, not data
+        pieces: list[bytes] = []
         self._cut = b""
         while rest:
             try:

@@ -24,7 +24,7 @@ def read_text(file: TextFile) -> Iterator[Chunk]:
     """Chunks of a text file. Raises SourceError as `reading.read_chunks` does; errors of decoding and parsing as they come."""
     path, fmt, called, stream = file.path, file.fmt, file.called, file.stream
     bad_lines: list[tuple[int, str]] = []
-    passed, next_row, seen = int(fmt.header) + fmt.skip_lines, 1, 0  # pyarrow numbers all of them, from 1
+    passed, next_row, seen = int(fmt.header) + fmt.num_skipped, 1, 0  # pyarrow numbers all of them, from 1
     at_end: list[str] = []  # cells of the last row that may hold line breaks
     with csv_reader(stream, fmt, file.names, BLOCK_BYTES, file.repeated, bad_lines) as reader:
         for batches in _gathered(reader):
@@ -94,7 +94,7 @@ def _refuse_swallowed(path: Path, rows: pl.DataFrame, columns: list[str], fmt: F
         cells = rows[name]
         lines = cells.str.count_matches("\n", literal=True)
         worst = lines.arg_max()
-        if lines[worst] > MAX_CELL_LINES:
+        if worst is not None and lines[worst] > MAX_CELL_LINES:
             raise _swallowed(path, rows[ROW][worst], cells[worst].rstrip("\n").count("\n"), fmt)
 
 

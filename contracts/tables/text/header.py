@@ -51,15 +51,15 @@ def check_header(header: Header, names: list[str], fmt: Format | None) -> list[s
             f"{delimiter_advice(names[0], fmt)}"
         )
     if missing:
-        old = next((old for old, new in header.rename.items() if new == missing[0]), None)
-        lacks = f"the declared column {missing[0]!r}" if old is None else f"{old!r}, which source.rename calls {missing[0]!r}"
+        was = next((old for old, new in header.rename.items() if new == missing[0]), None)
+        lacks = f"the declared column {missing[0]!r}" if was is None else f"{was!r}, which source.rename calls {missing[0]!r}"
         sides = f", and the side tables bring {', '.join(sorted(header.joined))}" if header.joined else ""
-        renamed = f"; if {extra[0]!r} is that column, say so in source.rename" if old is None and extra else ""
+        renamed = f"; if {extra[0]!r} is that column, say so in source.rename" if was is None and extra else ""
         raise SourceError(f"{path} lacks {lacks}{_others(missing)}; it has {_listed(names, fmt)}{sides}{renamed}")
-    twofold = next((name for name in extra if name in header.joined), None)
-    if twofold is not None:
+    brought = next((name for name in extra if name in header.joined), None)
+    if brought is not None:
         raise SourceError(
-            f"{path} has the column {twofold!r}, and so has a side table; "
+            f"{path} has the column {brought!r}, and so has a side table; "
             "put it in the join's leave_out, or give it another name with the join's rename"
         )
     if extra:
@@ -116,7 +116,7 @@ def _named(names: list[str], cells: list[str], fmt: Format) -> str:
     every = [*own, "nothing"] if at_end else ["row", *own]
     why = "the rows end in a delimiter" if at_end else "R writes the rows' names so, in front"
     return (
-        f"if {why}, set {fmt.where}: {{header: false, skip_lines: {fmt.skip_lines + 1}, "
+        f"if {why}, set {fmt.where}: {{header: false, skip_lines: {fmt.num_skipped + 1}, "
         f"names: [{', '.join(every)}]}} and put '{every[-1 if at_end else 0]}' in leave_out"
     )
 

@@ -46,7 +46,7 @@ def refuse_other_line(header: Header, names: list[str], stream: Utf8Stream, fmt:
     if needed <= set(header.called(names)):
         return
     lines, found = _most_named_line(header, stream, fmt)
-    if found == len(needed) and lines > fmt.skip_lines:
+    if found == len(needed) and lines > fmt.num_skipped:
         raise SourceError(
             f"{header.path}: its header is line {lines + 1}; set {fmt.where}.skip_lines: {lines}, or to_header where this "
             "differs from file to file"
