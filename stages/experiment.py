@@ -42,10 +42,10 @@ def main() -> None:
     ended = subprocess.run([*command, *(part for override in overrides for part in ("-S", override))], check=False)
     if ended.returncode:
         sys.exit(ended.returncode)
-    print(done(overrides, is_queued))
+    print(closing_line(overrides, is_queued))
 
 
-def done(overrides: list[str], is_queued: bool) -> str:
+def closing_line(overrides: list[str], is_queued: bool) -> str:
     """What a person may do next."""
     if is_queued:
         return "experiment: queued; `dvc queue start` runs it, `make experiments` shows what it gave"
