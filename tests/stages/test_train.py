@@ -310,7 +310,7 @@ def test_key_of_a_run_follows_config_inputs_and_code(tmp_path):
     assert key != run_key({"train": {"lr": 0.2}}, [path])
     path.write_bytes(b"other")
     assert key != run_key({"train": {"lr": 0.1}}, [path])
-    assert {"train.py", "fit.py", "dcnv2.py"} <= {code.name for code in train.code_paths()}
+    assert {"train.py", "training.py", "dcnv2.py"} <= {code.name for code in train.code_paths()}
 
 
 def test_runs_of_another_key_are_removed(tmp_path):
