@@ -55,7 +55,7 @@ load-ui: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.install
 	@$(LOAD) -m loadtests.ui $(or $(SHAPE),smoke) $(ARGS)
 
 plots: $(VENV)/.pipeline  ## write the interactive plots to dvc_plots/index.html; they need no network
-	@$(RUN) python -m stages.reporting.plots_library && $(RUN) dvc plots show $(ARGS)
+	@$(RUN) python -m stages.reporting.plots_library && $(RUN) dvc plots $(or $(ARGS),show)
 
 bench: $(VENV)/.dev  ## measure speed and memory, write docs/benchmarks.md (about an hour)
 	@$(RUN) python -m bench
