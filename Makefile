@@ -11,7 +11,8 @@ SERVING_PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && { echo $$p; break; }; done)
 SERVE := $(VENV)-serving/bin/python
 LOAD := $(VENV)-load/bin/python
-AT_ONCE := -n 2 --dist loadfile  # the tests of two files at once; each file's in their order
+# the tests of two files at once; each file's in their order
+AT_ONCE := -n 2 --dist loadfile
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
 .PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score serve deploy releases prune load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
@@ -76,7 +77,7 @@ load-ui: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.install
 	@$(LOAD) -m loadtests.ui $(or $(SHAPE),smoke) $(ARGS)
 
 plots: $(VENV)/.pipeline  ## write the interactive plots to dvc_plots/index.html; they need no network
-	@$(RUN) python -m stages.reporting.plots_library && $(RUN) dvc plots show $(ARGS)
+	@$(RUN) python -m stages.reporting.plots_library && $(RUN) dvc plots $(or $(ARGS),show)
 
 bench: $(VENV)/.dev  ## measure speed and memory, write docs/benchmarks.md (about an hour)
 	@$(RUN) python -m bench

@@ -5,8 +5,11 @@ from pathlib import Path
 from statistics import median
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
 from bench.servers.verdicts import Series, p99_ms, series_of, speed
@@ -103,8 +106,19 @@ def draw(measured: Sequence[PeerMeasurement]) -> None:
             below.set_xlim(0.1, 2 * slowest)  # the same for all workloads
             below.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             below.xaxis.set_minor_formatter(NullFormatter())
+        canvas.legend(handles=legend_handles(), loc="outside upper left", ncols=4, frameon=False)
+        canvas.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # inches; without them labels touch the edge
         with atomic_path(PLOT) as partial:
             canvas.savefig(partial, format="svg", metadata={"Date": None})
+
+
+def legend_handles() -> list[Artist]:
+    """What the colours and lines of the plot mean."""
+    boxes = [Patch(color=OUR_COLOUR, label="the served model"), Patch(color=OTHER_COLOUR, label="other servers")]
+    return boxes + [
+        Line2D([], [], color=LIMIT_COLOUR, linewidth=1, linestyle=line, label=f"the graph alone, {name}")
+        for name, line in LINES.items()
+    ]
 
 
 def bars(

@@ -160,6 +160,7 @@ def test_the_first_line_says_what_is_wrong_before_what_is_good(project) -> None:
     page = report.CARD_PATH.read_text()
     first = page[page.index("<header>") : page.index("<h1>")]
     assert 'class="headline' in first
+    assert '<object class="run" type="text/html" data="run.html">' in page and Path("reports/run.html").is_file()
     found = json.loads(Path("reports/evaluation.json").read_text())
     ratio = {"value": 1.2, "low": 1.1, "high": 1.3}
     found["models"]["model"]["observed_over_predicted"] = ratio
