@@ -20,6 +20,7 @@ WIDTH = 120
 METRICS = {"log_loss": "log-loss", "auc": "AUC", "observed_over_predicted": "obs/pred"}  # key of reports/metrics.json -> head
 HEAD = ("experiment", *METRICS.values(), "what differs")
 PARAMS, METRICS_FILE = "params.yaml", "reports/metrics.json"
+GROUPS = {"experiment": "experiment_name", "data": "data.name", "model": "model.name"}  # override -> the key that names its file
 ABSENT = "-"
 
 
@@ -44,8 +45,10 @@ def row(name: str, run: dict[str, Any], base: dict[str, Any]) -> tuple[str, ...]
     metrics, params = values(run, "metrics", METRICS_FILE), flat(values(run, "params", PARAMS))
     found = [f"{metrics[key]:.5f}" if isinstance(metrics.get(key), float) else ABSENT for key in METRICS]
     changed = {key: value for key, value in params.items() if base and value != base.get(key)}
-    named = changed.pop("experiment_name", None)
-    differs = [f"experiment={named}"] * bool(named) + [f"{key}={shortly(value)}" for key, value in changed.items()]
+    chosen = {group: changed.pop(key) for group, key in GROUPS.items() if changed.get(key)}
+    if "data" in chosen:  # another data set is other in everything
+        changed = {key: value for key, value in changed.items() if not key.startswith("data.")}
+    differs = [f"{key}={shortly(value)}" for key, value in (chosen | changed).items()]
     return name, *found, " ".join(differs)
 
 

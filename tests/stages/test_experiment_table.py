@@ -41,6 +41,12 @@ def test_a_row_says_what_the_run_gave_and_what_differs():
     ]
 
 
+def test_another_data_set_or_model_is_called_by_its_name():
+    base = run_of("main", 0.1, data={"name": "simulated", "leave_out": []}, model={"name": "dcnv2"})
+    other = run_of(None, 0.2, data={"name": "shop", "leave_out": [{"name": "s"}]}, model={"name": "deepfm", "dropout": 0})
+    assert [row[-1] for row in rows_of([other, base])] == ["data=shop model=deepfm model.dropout=0", ""]
+
+
 def test_no_line_is_wider_than_a_terminal():
     lines = table([("a" * 30, "0.1", "0.2", "0.3", "key=value " * 40), ("b", "0.15000", "-", "-", "")])
     assert max(map(len, lines)) == WIDTH and lines[1].endswith("...")
