@@ -107,7 +107,7 @@ def draw(measured: Sequence[PeerMeasurement]) -> None:
             below.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             below.xaxis.set_minor_formatter(NullFormatter())
         canvas.legend(handles=legend_handles(), loc="outside upper left", ncols=4, frameon=False)
-        canvas.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # inches; without them labels touch the edge
+        canvas.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)  # inches; without them labels touch the edge
         with atomic_path(PLOT) as partial:
             canvas.savefig(partial, format="svg", metadata={"Date": None})
 
