@@ -43,7 +43,7 @@ test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-servin
 	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) mypy --no-error-summary && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) $(TESTS) $(ARGS)
 	@$(RUN) $(TIMED) $(ARGS) || [ $$? = 5 ]
 
-test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (90 seconds)
+test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (2 minutes)
 	@$(RUN) python -m pytest tests/contracts tests/features tests/evaluation tests/models tests/project -n 2 --dist loadfile -m "not slow and not triton and not load" $(ARGS)
 
 test-native: $(VENV)/.dev  ## test the C parts alone, under gcc's address, undefined and thread sanitizers (2 minutes)
