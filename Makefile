@@ -11,29 +11,46 @@ SERVING_PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && { echo $$p; break; }; done)
 SERVE := $(VENV)-serving/bin/python
 LOAD := $(VENV)-load/bin/python
+# the tests of two files at once, each file's in their order; then those that judge times, alone, if $(ARGS) asks for any
+TESTS := python -m pytest -n 2 --dist loadfile -m "not slow and not alone"
+TIMED := python -m pytest -m "alone and not slow"
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: help setup repro test test-fast test-native test-slow lint score serve deploy load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
+.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score serve deploy releases prune load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.pipeline  ## install what the pipeline needs into .venv
+setup: $(VENV)/.pipeline  ## install what the pipeline needs into .venv (2.1 GB)
 
-repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (only what changed)
-	@requirements/check-git.sh repro && $(RUN) dvc repro && $(RUN) python -m stages.reporting.verdict
+repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (20 minutes, then only what changed); EXPERIMENT=smoke: on a small world (2 minutes)
+	@requirements/check-git.sh repro
+ifdef EXPERIMENT
+	@$(RUN) python -m stages.experiment experiment=$(EXPERIMENT)
+else
+	@if grep -s '^experiment_name:' params.yaml | grep -qv ' null$$'; then $(RUN) python -m stages.compose; fi  # back to conf/
+	@$(RUN) dvc repro
+endif
+	@$(RUN) python -m stages.reporting.verdict
 
-test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests
-	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) mypy --no-error-summary && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) python -m pytest $(ARGS)
+experiment: $(VENV)/.pipeline  ## run the pipeline with other settings: make experiment SET="model=deepfm train.lr=0.002"
+	@requirements/check-git.sh experiment && $(RUN) python -m stages.experiment $(SET)
 
-test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (90 seconds)
-	@$(RUN) python -m pytest tests/contracts tests/features tests/evaluation tests/models tests/project -m "not slow and not triton and not load" $(ARGS)
+experiments: $(VENV)/.pipeline  ## list what each experiment gave, and in what it differs
+	@requirements/check-git.sh experiments && $(RUN) python -m stages.experiment_table
+
+test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests (20 minutes; installs 3.6 GB)
+	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) mypy --no-error-summary && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) $(TESTS) $(ARGS)
+	@$(RUN) $(TIMED) $(ARGS) || [ $$? = 5 ]
+
+test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (2 minutes)
+	@$(RUN) python -m pytest tests/contracts tests/features tests/evaluation tests/models tests/project -n 2 --dist loadfile -m "not slow and not triton and not load" $(ARGS)
 
 test-native: $(VENV)/.dev  ## test the C parts alone, under gcc's address, undefined and thread sanitizers (2 minutes)
 	@$(RUN) python -m pytest tests/native $(ARGS)
 
 test-slow: $(VENV)/.dev $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## what takes too long for `make test`: fuzzing, ten thousand requests, emulated processors (30 minutes)
-	@$(RUN) python -m pytest -m slow $(ARGS)
+	@$(RUN) python -m pytest -m slow --timeout 3600 $(ARGS)
 
 lint: $(VENV)/.dev  ## check the code's style, format and types
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch]
@@ -42,20 +59,27 @@ score: $(VENV)/.pipeline  ## score a file or folder: make score INPUT=rows.csv O
 	@test -n "$(INPUT)" -a -n "$(OUTPUT)" || { echo "score: INPUT and OUTPUT are required: make score INPUT=rows.csv OUTPUT=scores.parquet" >&2; exit 2; }
 	@$(RUN) python -m stages.score "$(INPUT)" "$(OUTPUT)"
 
-serve: $(VENV)-serving/.installed  ## serve the exported model on Triton: gRPC 8001, HTTP 8000, metrics 8002 (SERVING=gpu: in NVIDIA's container)
+serve: $(VENV)-serving/.installed  ## serve the exported model on Triton (installs 0.8 GB): gRPC 8001, HTTP 8000, metrics 8002 (SERVING=gpu: in NVIDIA's container)
 	@$(SERVE) -m serving.server$(if $(filter gpu,$(SERVING)),.container) $(ARGS)
 
 deploy: $(VENV)-serving/.installed  ## bring the newest export into the running server, without a failed request
 	@$(SERVE) -m serving.server.deploy $(ARGS)
 
-load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it: make load SHAPE=smoke ARGS="users=4"
+releases: $(VENV)-serving/.installed  ## list the released models: version, time, size, which is served
+	@$(SERVE) -m serving.server.releases $(ARGS)
+
+prune: $(VENV)-serving/.installed  ## remove old releases: make prune KEEP=5 (never the one served, nor the one before it)
+	@test -n "$(KEEP)" || { echo "prune: KEEP is required: make prune KEEP=5" >&2; exit 2; }
+	@$(SERVE) -m serving.server.releases $(ARGS) prune --keep "$(KEEP)"
+
+load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it (20 seconds; installs 0.7 GB): make load SHAPE=smoke ARGS="users=4"
 	@$(LOAD) -m loadtests.run $(or $(SHAPE),smoke) $(ARGS)
 
 load-ui: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## the same, driven from Locust's page on 127.0.0.1:8089
 	@$(LOAD) -m loadtests.ui $(or $(SHAPE),smoke) $(ARGS)
 
-plots: $(VENV)/.pipeline  ## write the interactive plots to dvc_plots/index.html
-	@$(RUN) dvc plots show
+plots: $(VENV)/.pipeline  ## write the interactive plots to dvc_plots/index.html; they need no network
+	@$(RUN) python -m stages.reporting.plots_library && $(RUN) dvc plots $(or $(ARGS),show)
 
 bench: $(VENV)/.dev  ## measure speed and memory, write docs/benchmarks.md (about an hour)
 	@$(RUN) python -m bench

@@ -17,6 +17,7 @@ from stages.compose import compose_params
 
 PROJECT = Path(__file__).absolute().parents[1]
 CODE = ("contracts", "stages", "serving", "bench", "conf")
+SOURCES, SOURCES_ENV = Path("data/sources"), "ADCLICK_SOURCES"
 STAGES = ("acquire", "validate", "split", "fit", "encode", "train", "export", "baselines", "evaluate")
 
 
@@ -45,7 +46,7 @@ class Workspace:
         params = compose_params(self.root / "conf", overrides)
         source = params["data"]["source"]
         if source["kind"] == "files" and "://" not in source["path"]:
-            source["path"] = str((PROJECT / source["path"]).resolve())
+            source["path"] = str(source_folder(source["path"]))
         (self.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True))
 
     def stage(self, name: str, *args: str, environment: dict[str, str] | None = None) -> Ran:
@@ -63,6 +64,14 @@ class Workspace:
         """Remove outputs, so that the stage that makes them has all its work to do again."""
         for name in names:
             shutil.rmtree(self.root / name, ignore_errors=True)
+
+
+def source_folder(path: str) -> Path:
+    """Where the files of a declared `source.path` lie: those below data/sources/ may lie in ADCLICK_SOURCES instead."""
+    elsewhere = os.environ.get(SOURCES_ENV)
+    if elsewhere and Path(path).is_relative_to(SOURCES):
+        return Path(elsewhere).resolve() / Path(path).relative_to(SOURCES)
+    return (PROJECT / path).resolve()
 
 
 def run(command: list[str], cwd: Path, environment: dict[str, str] | None = None) -> Ran:

@@ -1,8 +1,10 @@
-"""How a command behaves at its terminal: Ctrl-C ends it without a traceback, and what it prints can be shown.
+"""How a command behaves at its terminal: Ctrl-C ends it without a traceback, what it prints can be shown, and an error
+is one sentence.
 
 Needs nothing but Python, since a command calls it before its other imports, which may take seconds.
 """
 
+import errno
 import signal
 import sys
 
@@ -26,3 +28,12 @@ def show_any_text() -> None:
     r"""Change stdout so that it writes `\xe9` for what its encoding lacks: a printed path must not fail a stage that is done."""
     if hasattr(sys.stdout, "reconfigure"):  # not so where a test or a program has put something else
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def sentence(error: BaseException) -> str:
+    """What to say to the user about `error`, on one line."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        advice = "; free some space and run again" if error.errno == errno.ENOSPC else ""
+        return f"{error.strerror}{where}{advice}"
+    return " ".join(str(error).split())

@@ -1,7 +1,7 @@
 """`python -m loadtests.run [SHAPE] [key=value ...]` (`make load`): starts what is needed, puts the server under load, judges.
 
-Writes `reports/load/<shape>/` (samples, summary.json, observed.jsonl, logs) and `reports/load.html`. Ends with code 0 if all
-thresholds are kept, 1 if not, 130 after Ctrl-C. Nothing that it started is left.
+Writes `reports/load/<shape>/<time>/` (samples, summary.json, report.html, observed.jsonl, logs) and `reports/load.html`. Ends
+with code 0 if all thresholds are kept, 1 if not, 130 after Ctrl-C. Nothing that it started is left.
 """
 
 if __name__ == "__main__":  # before matplotlib is imported, and all that takes its time
@@ -20,18 +20,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from contracts.git_commit import git_revision
 from loadtests.observation import facts
 from loadtests.observation.observe import Observer
 from loadtests.observation.processes import ProcessGroups, family
 from loadtests.report.page import write_report
 from loadtests.settings import LoadConfig, as_values, load_settings
+from loadtests.users.locust_processes import LocustProcesses, locust_processes, watch
 from loadtests.users.prepared_run import PreparedRun, prepared_run
-from loadtests.users.senders import Senders, senders, watch
 from loadtests.verdicts.samples import Recorded, Window, gather, within, write_summary
-from loadtests.verdicts.thresholds import Check, Measured, judge, measure
+from loadtests.verdicts.thresholds import Check, RunMeasurement, judge, measure
 from serving.entry import run
 
-PAGE = Path("reports/load.html")
+PAGE, PAGE_OF_RUN = Path("reports/load.html"), "report.html"
 OBSERVED_EVERY_S = 1.0
 LATE_MS = 5.0  # p99 of how late requests were sent, above which latencies say as much about the load generator
 
@@ -60,7 +61,7 @@ def put_under_load(prepared: PreparedRun) -> bool:
     try:
         send(prepared)
     except BaseException as error:
-        _finish(error)
+        end_in_order(error)
         ended_s = time.monotonic()
         recorded = gather(prepared.folder)
         window = window_of(prepared.config, recorded, ended_s)
@@ -79,7 +80,7 @@ def put_under_load(prepared: PreparedRun) -> bool:
     return all(check.met for check in checks)
 
 
-def _finish(error: BaseException) -> None:
+def end_in_order(error: BaseException) -> None:
     """From now on only end in order: a second Ctrl-C would leave processes behind."""
     if isinstance(error, KeyboardInterrupt | SystemExit):
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -87,11 +88,11 @@ def _finish(error: BaseException) -> None:
 
 
 def send(prepared: PreparedRun) -> None:
-    with senders(prepared) as sending, observer(prepared, sending):
+    with locust_processes(prepared) as sending, observer(prepared, sending):
         watch(prepared, sending)
 
 
-def observer(prepared: PreparedRun, sending: Senders) -> Observer:
+def observer(prepared: PreparedRun, sending: LocustProcesses) -> Observer:
     """Watches the server, and all processes that send."""
     groups = ProcessGroups(
         port=prepared.target.config.http_port, clients=lambda: [pid for one in sending.pids() for pid in family(one)]
@@ -112,7 +113,7 @@ def conclude(
     """Judge, print, write summary and page. Checks of a run that was cut short are printed, too, and no verdict."""
     measured = measure(within(recorded.samples, window), window)
     checks = judge(measured, prepared.config.thresholds) if window.seconds else []
-    for line in [*described(measured, recorded, prepared), *(f"{check}" for check in checks)]:
+    for line in [*result_lines(measured, recorded, prepared), *(f"{check}" for check in checks)]:
         print(f"load: {line}", flush=True)
     values: dict[str, Any] = {
         "shape": prepared.config.shape,
@@ -121,24 +122,24 @@ def conclude(
         "settings": as_values(prepared.config),
         "thresholds": [check.as_values() for check in checks],
         "counts": measured.counts,
+        "figures": measured.figures(),
         "rows_per_s": measured.rows_per_s if window.seconds else None,
         "requests_per_s": measured.requests_per_s if window.seconds else None,
         "reasons": recorded.reasons,
         "model_versions": recorded.versions,
         "versions": versions,
         "machine": facts.machine(),
-        "revision": facts.revision(),
+        "revision": git_revision(),
     }
     write_summary(prepared.folder, window, values)
-    write_report(prepared.folder, PAGE)
+    write_report(prepared.folder, prepared.folder / PAGE_OF_RUN, PAGE)
     missed = [check.name for check in checks if not check.met]
-    if completed:
-        verdict = f"MISSED {', '.join(missed)}" if missed else f"all {len(checks)} thresholds are kept"
-        print(f"load: {verdict}; page: {PAGE}, samples and logs: {prepared.folder}", flush=True)
+    verdict = f"MISSED {', '.join(missed)}; " if missed else f"all {len(checks)} thresholds are kept; "
+    print(f"load: {verdict if completed else ''}page: {PAGE}, samples and logs: {prepared.folder}", flush=True)
     return checks
 
 
-def described(measured: Measured, recorded: Recorded, prepared: PreparedRun) -> list[str]:
+def result_lines(measured: RunMeasurement, recorded: Recorded, prepared: PreparedRun) -> list[str]:
     """What to say beside the checks."""
     counted = ", ".join(f"{number:,} {name}" for name, number in measured.counts.items() if number)
     lines = [f"{measured.num_requests:,} requests: {counted or 'none'}"]

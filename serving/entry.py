@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from contracts.terminal import interruptible, show_any_text
+from contracts.terminal import interruptible, sentence, show_any_text
 
 
 def run(name: str, main: Callable[[], int | None], *failures: type[Exception]) -> None:
@@ -19,10 +19,3 @@ def run(name: str, main: Callable[[], int | None], *failures: type[Exception]) -
     except to_mend as error:
         print(f"{name}: error: {sentence(error)}", file=sys.stderr)
         sys.exit(1)
-
-
-def sentence(error: BaseException) -> str:
-    """The error on one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}{f' ({error.filename})' if error.filename else ''}"
-    return " ".join(str(error).split())

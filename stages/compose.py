@@ -1,6 +1,6 @@
 """Stage compose: reads `conf/` and writes `params.yaml`; checks every key; points `data/source` at the declared source.
 
-Nobody edits params.yaml. Under `dvc exp run` DVC has composed it with the overrides already, and it is kept.
+Nobody edits params.yaml. Under `dvc exp run` DVC has composed it already, and it is kept if there were overrides.
 """
 
 if __name__ == "__main__":  # before the imports below, which take their time
@@ -31,15 +31,17 @@ HEADER = "# Composed from conf/ by `python -m stages.compose`. Do not edit: edit
 
 
 def main() -> None:
-    in_experiment = bool(os.environ.get("DVC_EXP_NAME")) and PARAMS_PATH.is_file()
-    params = load_params() if in_experiment else compose_params(CONF_DIR)
+    params = compose_params(CONF_DIR)
+    is_kept = bool(os.environ.get("DVC_EXP_NAME")) and PARAMS_PATH.is_file() and load_params() != params
+    if is_kept:
+        params = load_params()
     check_all(params)
-    if not in_experiment:
+    if not is_kept:
         with atomic_path(PARAMS_PATH) as partial:
             text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True, width=120)
             partial.write_text(HEADER + text, encoding="utf-8")
     target = link_source(check_section("data.source", params["data"]["source"], Source))
-    did = f"kept the experiment's {PARAMS_PATH}" if in_experiment else f"wrote {PARAMS_PATH}"
+    did = f"kept the experiment's {PARAMS_PATH}" if is_kept else f"wrote {PARAMS_PATH}"
     print(f"compose: {did} for data={params['data']['name']} model={params['model']['name']}, source {target}")
 
 

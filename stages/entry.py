@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from contracts.terminal import interruptible, show_any_text
+from contracts.terminal import interruptible, sentence, show_any_text
 
 
 def run_stage(main: Callable[[], None]) -> None:
@@ -26,12 +26,3 @@ def run_stage(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print(f"{Path(sys.argv[0]).stem}: stopped", file=sys.stderr)
         sys.exit(130)
-
-
-def sentence(error: BaseException) -> str:
-    """What to tell the user about `error`, on one line."""
-    if isinstance(error, OSError) and error.strerror:
-        where = f" ({error.filename})" if error.filename else ""
-        advice = "; free some space and run again" if error.errno == 28 else ""
-        return f"{error.strerror}{where}{advice}"
-    return " ".join(str(error).split())

@@ -28,7 +28,7 @@ from stages.entry import run_stage
 from stages.evaluation.bootstrap import Resampler
 from stages.evaluation.calibration import calibration_curve
 from stages.evaluation.config import EvaluateConfig, check_evaluation
-from stages.evaluation.curves import calibration_table, gain_table, roc_table, slice_table
+from stages.evaluation.curves import by_prediction, calibration_table, gain_table, roc_table, slice_table
 from stages.evaluation.plots import plot_calibration, plot_ranking, plot_slices
 from stages.evaluation.shortfall import shortfall
 from stages.evaluation.slices import Slice, auto_slices, build_slice
@@ -160,11 +160,12 @@ def write_plots(folder: Path, label: np.ndarray, predictions: dict[str, np.ndarr
     curves, slices = evaluation["calibration"], evaluation["slices"]
     roc, gain = roc_table(label, ranked), gain_table(label, ranked)
     with atomic_folder(folder) as partial:
-        roc.write_csv(partial / "roc.csv")
-        gain.write_csv(partial / "gain.csv")
-        for name in set(curves) - {"constant"}:
-            calibration_table(curves[name]).write_csv(partial / f"calibration_{name}.csv")
-        slice_table(slices).write_csv(partial / "slices.csv")
+        by_prediction(roc, "true_positive_rate").write_csv(partial / "roc.csv")
+        by_prediction(gain, "share_of_clicks").write_csv(partial / "gain.csv")
+        drawn = {name: curve for name, curve in curves.items() if name != "constant"}  # a constant has one bin
+        calibration_table(drawn).write_csv(partial / "calibration.csv")
+        counts = {key: evaluation[key] for key in ("rows", "clicks", "ctr")}
+        slice_table(slices, counts | evaluation["models"][MODEL]).write_csv(partial / "slices.csv")
         plot_calibration(curves, partial / "calibration.png")
         plot_ranking(roc, gain, aucs, partial / "ranking.png")
         plot_slices(slices, evaluation["models"][MODEL], partial / "slices.png")

@@ -21,9 +21,9 @@ from typing import Any
 
 from contracts.dataset.declaration import Declaration
 from stages.entry import run_stage
-from stages.files import atomic_path, read_json, write_json
+from stages.files import atomic_path, read_json
 from stages.reporting.card import card_context, data_uri, render
-from stages.reporting.revision import git_revision
+from stages.reporting.run_record import write_record
 from stages.reporting.training_curves import best_step, plot_training, read_curves
 from stages.settings import load_section
 
@@ -32,7 +32,6 @@ CURVES_DIR = REPORTS_DIR / "train" / "plots" / "metrics"
 PLOTS_DIR = REPORTS_DIR / "plots"
 MODEL_PATH, MANIFEST_PATH = Path("artifacts/model/model.json"), Path("artifacts/export/manifest.json")
 CARD_PATH = REPORTS_DIR / "model_card.html"
-REVISION_PATH = REPORTS_DIR / "git_revision.json"
 WRITERS = {
     "validation": "validate",
     "split": "split",
@@ -54,7 +53,7 @@ def main() -> None:
     page = render(card_context(declaration, reports, manifest, figures))
     with atomic_path(CARD_PATH) as partial:
         partial.write_text(page, encoding="utf-8")
-    write_json(REVISION_PATH, git_revision())  # beside the outputs, and none of DVC's
+    write_record(CARD_PATH)  # beside the outputs, and none of DVC's
     print(f"report: {CARD_PATH}, {len(page.encode()) / 1024:,.0f} KiB")
     if reports["evaluation"]["shortfall"] is not None:
         print(f"report: {reports['evaluation']['shortfall']}")

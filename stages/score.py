@@ -26,12 +26,14 @@ from tqdm import tqdm
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import SHARED, matching
 from contracts.dataset.source import SourceError
-from contracts.tables.chunk import ROW, Chunk
+from contracts.serving.releases import release_number
+from contracts.tables.chunk import Chunk
 from contracts.tables.contract import contract_of
 from contracts.tables.joins import SideTable
 from contracts.tables.parquet import ParquetRows
 from contracts.tables.raw import main_columns, read_images, read_partition, scored_joins, side_tables, trained_side_tables
 from contracts.tables.rejected import REJECTED
+from contracts.tables.scores import scores
 from contracts.tables.text.compression import NAMES
 from stages.entry import run_stage
 from stages.files import atomic_path, read_json
@@ -40,7 +42,7 @@ from stages.scoring import Scorer, check_export
 
 EXPORT_DIR = Path("artifacts/export")
 RAW_DIR = Path("data/raw")
-OWN = ("file", "row", "p_click")  # columns of the scores that are not the data set's
+REPOSITORY, STORE_DIR = "repository/embedded", Path("models")  # the export as Triton takes it, beside it; the releases
 SUFFIXES = (
     *(f"*.{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", *NAMES)),
     "*.parquet",
@@ -57,9 +59,10 @@ def main() -> None:
     rejected = args.output.with_name(f"{args.output.name}.quarantine.csv")
     check_output(args.output, rejected, files)
     tables = find_tables(args.input, declaration, args.model)
-    with atomic_path(args.output) as scores:
+    version = release_number(args.store, args.model.parent / REPOSITORY)
+    with atomic_path(args.output) as out:
         with atomic_path(rejected) as broken:
-            counts = score_files(files, images, declaration, tables, Scorer(args.model), scores, args.output.suffix, broken)
+            counts = score_files(files, images, declaration, tables, Scorer(args.model), version, out, args.output.suffix, broken)
         if counts["raw"] and not counts["clean"]:  # what was there under the output's name stays
             kept = f"none of the {counts['raw']} rows keeps the contract of data set '{declaration.name}'"
             raise ValueError(f"{kept}; {rejected} says why of each")
@@ -72,6 +75,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("input", type=Path, help="CSV or Parquet file (.gz, .xz, ... are read too), or a folder of them")
     parser.add_argument("output", type=Path, help="file to write, .csv or .parquet")
     parser.add_argument("--model", type=Path, default=EXPORT_DIR, help="folder of the exported model (default: %(default)s)")
+    parser.add_argument("--store", type=Path, default=STORE_DIR, help="folder of the releases (default: %(default)s)")
     return parser.parse_args(argv)
 
 
@@ -134,11 +138,12 @@ def score_files(
     declaration: Declaration,
     tables: tuple[SideTable, ...],
     scorer: Scorer,
+    version: int | None,
     output: Path,
     suffix: str,
     rejected: Path,
 ) -> Counter[str]:
-    """Stream the files through contract and model; return the counts."""
+    """Stream the files through contract and model; return the counts. `version`: the model's number among the releases."""
     expected = main_columns(declaration, tables)
     optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
     key = declaration.key
@@ -157,10 +162,8 @@ def score_files(
         for path, chunk in read_ahead(chunks):
             good, bad = contract.check(chunk)
             p_click = scorer.score(good, images, declaration.creative.name if declaration.creative else None)
-            name = pl.lit(names[path]).alias("file")
-            keys = [] if key is None else [good[key.name].alias("key" if key.name in OWN else key.name)]
-            scored = good.select(name, pl.col(ROW).alias("row"), *keys).with_columns(p_click=pl.Series(p_click))
-            bad.select(name, pl.all()).write_csv(bad_out, include_header=False)
+            scored = scores(names[path], good, key and key.name, p_click, version)
+            bad.select(pl.lit(names[path]).alias("file"), pl.all()).write_csv(bad_out, include_header=False)
             if suffix == ".csv":
                 scored.write_csv(out, include_header=counts["raw"] == 0)
             else:

@@ -74,10 +74,11 @@ def _refuse_booleans(key: str, given: Any, checked: Any) -> None:
 
 def check_all(params: dict[str, Any]) -> None:
     """Check every section of `params`; an unknown section is an error too."""
-    unknown = sorted(set(params) - set(SECTIONS) - {"seed"})
+    unknown = sorted(set(params) - set(SECTIONS) - {"seed", "experiment_name"})
     if unknown:
         raise ConfigError(f"'{unknown[0]}' is not a section of the configuration; allowed: seed, {', '.join(SECTIONS)}")
     check_section("seed", params.get("seed"), Seed)
+    check_section("experiment_name", params.get("experiment_name"), str | None)
     checked = {}
     for name, target in SECTIONS.items():
         module, class_name = target.split(":")

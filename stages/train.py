@@ -29,9 +29,9 @@ from stages.files import write_json
 from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
 from stages.models.few_clicks import Mixed, has_few_clicks, share_with_linear_part
-from stages.models.fit import EncodedData, Fitted, channels_last, fit_network
 from stages.models.model_folder import save_model
 from stages.models.resume import hold_alone, remove_stale_runs, run_key
+from stages.models.training import EncodedData, Trained, channels_last, train_network
 from stages.settings import load_section
 
 ENCODED = Path("data/encoded")
@@ -39,6 +39,7 @@ MODEL = Path("artifacts/model")
 REPORT = Path("reports/train")
 TIMING = Path("reports/train_timing.json")
 RUNS = Path(".checkpoints/train")
+LOG = RUNS.with_suffix(".log")  # step, rows/s and time left; no output, since it holds times
 
 
 def main() -> None:
@@ -51,7 +52,7 @@ def main() -> None:
     sections = {"model": asdict(model), "train": asdict(train), "trainer": asdict(trainer)}
     key = run_key(sections, [*input_paths(ENCODED), *code_paths()])
     lock = prepare_runs(RUNS, key)
-    fitted = fit_network(data, model, train, trainer, work_folder=RUNS / key, curves_folder=REPORT)
+    fitted = train_network(data, model, train, trainer, work_folder=RUNS / key, curves_folder=REPORT, log_path=LOG)
     if not fitted.is_main_process:
         return
 
@@ -102,7 +103,7 @@ def prepare_runs(parent: Path, key: str) -> IO[str]:
     return lock
 
 
-def mix(fitted: Fitted, data: EncodedData, seed: int) -> Mixed:
+def mix(fitted: Trained, data: EncodedData, seed: int) -> Mixed:
     """Load the best weights into the network and, where clicks are few and val is for it, give it a linear part."""
     network, best = fitted.network.cpu(), fitted.best
     network.load_state_dict(load_file(fitted.best_weights_path))
@@ -112,7 +113,7 @@ def mix(fitted: Fitted, data: EncodedData, seed: int) -> Mixed:
     return mixed or Mixed(share=0.0, log_loss=best.log_loss, auc=best.auc)
 
 
-def write_outputs(fitted: Fitted, mixed: Mixed) -> None:
+def write_outputs(fitted: Trained, mixed: Mixed) -> None:
     """Write model, final metrics and timing."""
     best, network = fitted.best, fitted.network
     facts = {"best_epoch": best.epoch, "num_parameters": sum(p.numel() for p in network.parameters())}
@@ -136,7 +137,7 @@ def write_outputs(fitted: Fitted, mixed: Mixed) -> None:
     write_json(TIMING, timing)
 
 
-def summary(fitted: Fitted, mixed: Mixed, name: str, num_rows: int) -> str:
+def summary(fitted: Trained, mixed: Mixed, name: str, num_rows: int) -> str:
     linear = f" and a linear part of {mixed.share:g}" if mixed.share else ""
     return (
         f"train: {name}{linear} on {num_rows:,} rows, {fitted.num_steps:,} steps of {fitted.batch_size:,}, "

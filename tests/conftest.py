@@ -42,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "native_threads: compiles the C parts by gcc with the thread sanitizer")
     config.addinivalue_line("markers", "slow: takes minutes; run by `make test-slow`, and by nothing else")
     config.addinivalue_line("markers", "index: installs from the package index that pip is configured for")
+    config.addinivalue_line("markers", "alone: judges how long something takes; `make test` runs no other test beside it")
     config.addinivalue_line("markers", "load: runs the load tests' own Python, .venv-load, which `make test` installs")
 
 

@@ -7,7 +7,7 @@ import yaml
 
 from bench.figures import Figure, at_least, estimate
 from bench.parts import collect
-from bench.workspace import PROJECT, STAGES, Workspace, workspace
+from bench.workspace import PROJECT, SOURCES_ENV, STAGES, Workspace, source_folder, workspace
 from stages.files import read_json
 
 BANK_SEEDS = TRAIN_SEEDS = (0, 1, 2)  # one seed alone is luck: another moves the share by more than its interval
@@ -146,10 +146,11 @@ def shares(found: dict[str, Any], name: str) -> str:
 
 
 def has_source(name: str) -> bool:
-    """Is the folder there that conf/data/<name>.yaml names."""
+    """Is the folder there that conf/data/<name>.yaml names, or its like below ADCLICK_SOURCES."""
     declared = yaml.safe_load((PROJECT / "conf/data" / f"{name}.yaml").read_text())
-    return (PROJECT / declared["source"]["path"]).exists()
+    return source_folder(declared["source"]["path"]).exists()
 
 
 def skipped(what: str, name: str) -> Figure:
-    return Figure(what=what, figure=f"not measured: the source that conf/data/{name}.yaml names is not here")
+    why = f"conf/data/{name}.yaml says where its files are published; put them where it looks, or set {SOURCES_ENV}"
+    return Figure(what=what, figure=f"not measured: {why}")

@@ -44,7 +44,7 @@ def measure(overrides: Sequence[str] = ()) -> list[Figure]:
             requests = requests_of(traffic, rows, config.distinct)
             analyzer = analyzers(target_of(server), requests, (protocol,), config.tolerance)[protocol]
             capacity = search(analyzer, config, config.minutes / len(workloads))
-        figures.append(described(protocol, rows, capacity, config))
+        figures.append(capacity_figure(protocol, rows, capacity, config))
         found[f"{protocol}_{rows}"] = capacity.rate
     if not overrides:
         write_json(RESULTS, {"requests_per_s": found})
@@ -73,7 +73,7 @@ def search(analyzer: PerfAnalyzer, config: CapacityConfig, minutes: float) -> Ca
     ).capacity()
 
 
-def described(protocol: str, rows: int, capacity: Capacity, config: CapacityConfig) -> Figure:
+def capacity_figure(protocol: str, rows: int, capacity: Capacity, config: CapacityConfig) -> Figure:
     limits = config.limits
     what = f"capacity over {NAMES[protocol]}, {rows} row{'s' if rows > 1 else ''} a request, p99 <= {limits.p99_ms:g} ms"
     if capacity.rate == 0:

@@ -40,10 +40,10 @@ def measure(overrides: Sequence[str] = ()) -> list[Figure]:
     if not len(soaked.samples):
         raise PartFailed(f"no slice of the soak was answered to its end: {soaked.failed[0]}", [])
     plot_soak(soaked, TRIED_PLOT if overrides else PLOT)
-    return described(soaked, config, rate)
+    return soak_figures(soaked, config, rate)
 
 
-def described(soaked: Soaked, config: SoakConfig, rate: float) -> list[Figure]:
+def soak_figures(soaked: Soaked, config: SoakConfig, rate: float) -> list[Figure]:
     what = f"soak, {config.minutes:g} minutes at {rate:,.0f} requests/s over {NAMES[config.protocol]}"
     numbers = soaked.numbers()
     bad = len(soaked.samples) - numbers.get("ok", 0) + len(soaked.failed)

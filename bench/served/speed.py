@@ -17,7 +17,7 @@ from bench.served.in_process import rows_per_s
 from bench.served.versions import released_server, version_before
 from bench.workspace import workspace
 from loadtests.limits.regression import BenchServingConfig, Pairs, regressions
-from loadtests.perf_analyzer.analyzer import Load, PerfAnalyzer
+from loadtests.perf_analyzer.analyzer import AnalyzerRun, PerfAnalyzer
 from loadtests.perf_analyzer.input import requests_of
 from loadtests.perf_analyzer.settings import load_perf_settings
 from loadtests.perf_analyzer.target import analyzers, target_of
@@ -46,7 +46,7 @@ def measure(overrides: Sequence[str] = ()) -> list[Figure]:
         loads = served(config, servers)
         if before is not None:
             confirm(loads, config, servers)
-    figures += [described(workload, runs, inside, config) for workload, runs in loads.items()]
+    figures += [workload_figure(workload, runs, inside, config) for workload, runs in loads.items()]
     against = "no earlier release to compare with" if before is None else f"against release {before} of {store.folder}/"
     figures.append(Figure(what="the served model's rates", figure=f"newest export, {against}"))
     figures += other_speed(config.rows_per_month)
@@ -75,17 +75,17 @@ Workload = tuple[str, int, int]  # protocol, rows a request, clients
 
 def served(
     config: BenchServingConfig, servers: list[TritonServer], wanted: Sequence[Workload] | None = None
-) -> dict[Workload, list[list[Load]]]:
+) -> dict[Workload, list[list[AnalyzerRun]]]:
     """The runs of each workload: one list a server, measured in turn. `wanted`: some workloads only."""
     traffic = read_traffic(config.traffic_rows)
     every = [(protocol, rows, clients) for rows, clients in config.workloads for protocol in config.protocols]
-    found: dict[Workload, list[list[Load]]] = {}
+    found: dict[Workload, list[list[AnalyzerRun]]] = {}
     for rows in sorted({rows for _, rows, _ in wanted or every}):
         requests = requests_of(traffic, rows, config.distinct)
         sides = [analyzers(target_of(server), requests, config.protocols, config.tolerance) for server in servers]
         for workload in (workload for workload in wanted or every if workload[1] == rows):
             protocol, _, clients = workload
-            runs: list[list[Load]] = [[] for _ in sides]
+            runs: list[list[AnalyzerRun]] = [[] for _ in sides]
             for _ in range(config.pairs):
                 for side, loads in zip(sides, runs, strict=True):
                     loads.append(run(side[protocol], clients, config))
@@ -94,7 +94,7 @@ def served(
     return found
 
 
-def confirm(loads: dict[Workload, list[list[Load]]], config: BenchServingConfig, servers: list[TritonServer]) -> None:
+def confirm(loads: dict[Workload, list[list[AnalyzerRun]]], config: BenchServingConfig, servers: list[TritonServer]) -> None:
     """Measure those that look slower once more, and add the runs: one slow minute of the machine accuses nobody."""
     suspected = [workload for workload, runs in loads.items() if regressions([pairs(workload, runs)], config.limits)]
     if not suspected:
@@ -105,7 +105,7 @@ def confirm(loads: dict[Workload, list[list[Load]]], config: BenchServingConfig,
             runs += more
 
 
-def run(analyzer: PerfAnalyzer, clients: int, config: BenchServingConfig) -> Load:
+def run(analyzer: PerfAnalyzer, clients: int, config: BenchServingConfig) -> AnalyzerRun:
     """One run. Raises ValueError if an answer was not right: a fast wrong server is not fast."""
     load = analyzer.closed(clients, config.seconds, config.warmup_s)
     wrong = {name: number for name, number in count(load.samples).items() if number and name != "ok"}
@@ -114,7 +114,7 @@ def run(analyzer: PerfAnalyzer, clients: int, config: BenchServingConfig) -> Loa
     return load
 
 
-def rate(load: Load) -> float:
+def rate(load: AnalyzerRun) -> float:
     """Rows a second."""
     return load.requests_per_s * float(load.samples["rows"][0])
 
@@ -123,12 +123,14 @@ def named(protocol: str, rows: int, clients: int) -> str:
     return f"served over {NAMES[protocol]}, rows a request / clients: {rows} / {clients}"
 
 
-def pairs(workload: Workload, runs: list[list[Load]]) -> Pairs:
+def pairs(workload: Workload, runs: list[list[AnalyzerRun]]) -> Pairs:
     ours, before = (tuple(rate(load) for load in loads) for loads in runs)
     return Pairs(name=named(*workload), ours=ours, before=before)
 
 
-def described(workload: Workload, runs: list[list[Load]], inside: dict[int, float], config: BenchServingConfig) -> Figure:
+def workload_figure(
+    workload: Workload, runs: list[list[AnalyzerRun]], inside: dict[int, float], config: BenchServingConfig
+) -> Figure:
     ours = [rate(load) for load in runs[0]]
     middle = runs[0][ours.index(sorted(ours)[len(ours) // 2])]
     p50, p99 = (quantile_text(middle, q) for q in (0.5, 0.99))
@@ -141,7 +143,7 @@ def described(workload: Workload, runs: list[list[Load]], inside: dict[int, floa
     return Figure(what=named(*workload), figure=text)
 
 
-def quantile_text(load: Load, q: float) -> str:
+def quantile_text(load: AnalyzerRun, q: float) -> str:
     """A quantile of the latency, or that there are too few requests for it."""
     return str(quantile(latencies_ms(load.samples, "ok"), q))
 

@@ -49,7 +49,7 @@ def measure(overrides: Sequence[str] = ()) -> list[Figure]:
         due_s = arrivals(config, capacity, np.random.default_rng(config.seed))
         samples = sender.run(due_s, check)
     began = samples["intended_s"][0] - due_s[0] + config.before_s
-    return described(Spiked(samples=samples, began_s=began, ended_s=began + config.spike_s), config, capacity)
+    return spike_figures(Spiked(samples=samples, began_s=began, ended_s=began + config.spike_s), config, capacity)
 
 
 def checker(expected: list[np.ndarray], tolerance: float) -> Check:
@@ -65,7 +65,7 @@ def checker(expected: list[np.ndarray], tolerance: float) -> Check:
     return right
 
 
-def described(spiked: Spiked, config: SpikeConfig, capacity: float) -> list[Figure]:
+def spike_figures(spiked: Spiked, config: SpikeConfig, capacity: float) -> list[Figure]:
     numbers = {name: number for name, number in count(spiked.spike).items() if number}
     sent = len(spiked.spike) - numbers.get("unsent", 0)
     asked, offered = config.spike_times * capacity, sent / config.spike_s

@@ -24,9 +24,9 @@ from bench.servers.verdicts import WORKLOADS, series_of, verdicts
 from bench.table import JSON_PATH, ORDER, TABLE_PATH
 from loadtests.peers.contenders import CONTENDERS, OURS, Contender
 from loadtests.peers.generator import program
-from loadtests.peers.measured import Measured, Workload
+from loadtests.peers.measured import PeerMeasurement, Workload
 from loadtests.peers.prepared import prepare
-from loadtests.peers.rounds import Plan, measure_rounds
+from loadtests.peers.rounds import ComparisonPlan, measure_rounds
 from loadtests.perf_analyzer.analyzer import FOLDER, installed
 from loadtests.requests.traffic import read_traffic
 from serving.entry import run
@@ -47,11 +47,13 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def plan_of(args: argparse.Namespace) -> Plan:
+def plan_of(args: argparse.Namespace) -> ComparisonPlan:
     """What the options ask for. Raises ValueError for names that there are not."""
     if args.rounds < 1 or args.seconds < 1:
         raise ValueError(f"--rounds and --seconds must be at least 1, got {args.rounds} and {args.seconds:g}")
-    return Plan(contenders=_contenders(args.only), workloads=_workloads(args.workloads), rounds=args.rounds, seconds=args.seconds)
+    return ComparisonPlan(
+        contenders=_contenders(args.only), workloads=_workloads(args.workloads), rounds=args.rounds, seconds=args.seconds
+    )
 
 
 def _contenders(only: Sequence[str] | None) -> tuple[Contender, ...]:
@@ -69,13 +71,13 @@ def _workloads(names: Sequence[str] | None) -> tuple[Workload, ...]:
     return WORKLOADS if names is None else tuple(known[name] for name in dict.fromkeys(names))
 
 
-def is_full(plan: Plan) -> bool:
+def is_full(plan: ComparisonPlan) -> bool:
     """May its results replace what docs/ holds?"""
     everything = tuple(plan.contenders) == CONTENDERS and tuple(plan.workloads) == WORKLOADS
     return everything and plan.rounds >= ROUNDS and plan.seconds >= SECONDS
 
 
-def compare(plan: Plan) -> tuple[list[Measured], dict[str, str]]:
+def compare(plan: ComparisonPlan) -> tuple[list[PeerMeasurement], dict[str, str]]:
     """All loads, and the contenders that failed. Raises ValueError before any load if a generator or the model is missing."""
     if any(not door.is_grpc for c in plan.contenders for door in c.doors):
         program("wrk", "wrk")
@@ -89,7 +91,7 @@ def compare(plan: Plan) -> tuple[list[Measured], dict[str, str]]:
         return measure_rounds(plan, prepared, config, lambda text: print(f"compare: {text}", file=sys.stderr, flush=True))
 
 
-def measure(plan: Plan) -> list[Figure]:
+def measure(plan: ComparisonPlan) -> list[Figure]:
     """The part of the benchmark: writes the page and the plot, returns the verdicts."""
     measured, failures = compare(plan)
     write_page(measured, plan.rounds, plan.seconds, datetime.now(UTC).date().isoformat())

@@ -5,14 +5,17 @@ from pathlib import Path
 from statistics import median
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
 from bench.servers.verdicts import Series, p99_ms, series_of, speed
 from bench.table import machine
 from loadtests.peers.contenders import OURS, SECOND
-from loadtests.peers.measured import IN_PROCESS, IN_PROCESS_PACKED, Measured, Workload
+from loadtests.peers.measured import IN_PROCESS, IN_PROCESS_PACKED, PeerMeasurement, Workload
 from loadtests.peers.rounds import ALONE
 from stages.files import atomic_path
 
@@ -25,7 +28,7 @@ OUR_COLOUR, OTHER_COLOUR, LIMIT_COLOUR = "#1b6ca8", "#b9c0c7", "#c0392b"
 LINES = {IN_PROCESS: "-", IN_PROCESS_PACKED: ":"}
 
 
-def write_page(measured: Sequence[Measured], rounds: int, seconds: float, date: str) -> None:
+def write_page(measured: Sequence[PeerMeasurement], rounds: int, seconds: float, date: str) -> None:
     """Put the table between the marks; what people wrote around them stays. Raises ValueError if a mark is missing."""
     before, start, rest = PAGE.read_text(encoding="utf-8").partition(START)
     _, end, after = rest.partition(END)
@@ -33,13 +36,13 @@ def write_page(measured: Sequence[Measured], rounds: int, seconds: float, date: 
         raise ValueError(f"{PAGE} has lost a mark; it needs the lines '{START}' and '{END}' where the table belongs")
     facts = machine()
     noise = [one.others_cores for one in measured]
-    said = (
+    note = (
         f"Measured on {facts['processor']}, {facts['memory']} memory, {facts['system']}, {date}; rounds: {rounds}, "
         f"{seconds:g} s a load; medians, and the range of the rounds in brackets. Processes that had no part in it took "
         f"{median(noise):.2f} cores during a load in the median, {max(noise):.2f} at most."
     )
     with atomic_path(PAGE) as partial:
-        text = f"{before}{START}\n\n{said}\n\n{table(series_of(measured))}\n\n{END}{after}"
+        text = f"{before}{START}\n\n{note}\n\n{table(series_of(measured))}\n\n{END}{after}"
         partial.write_text(text, encoding="utf-8")
 
 
@@ -80,7 +83,7 @@ def workloads_of(series: Sequence[Series]) -> list[Workload]:
     return list(dict.fromkeys(one.workload for one in series if one.product not in ALONE))
 
 
-def draw(measured: Sequence[Measured]) -> None:
+def draw(measured: Sequence[PeerMeasurement]) -> None:
     """Requests a second above, p99 below, a column a workload; red lines are the graph alone in two processes."""
     series = [one for one in series_of(measured) if one.product != SECOND]
     doors = list(dict.fromkeys(one.door for one in series if one.product not in ALONE))[::-1]
@@ -103,11 +106,24 @@ def draw(measured: Sequence[Measured]) -> None:
             below.set_xlim(0.1, 2 * slowest)  # the same for all workloads
             below.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             below.xaxis.set_minor_formatter(NullFormatter())
+        canvas.legend(handles=legend_handles(), loc="outside upper left", ncols=4, frameon=False)
+        canvas.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)  # inches; without them labels touch the edge
         with atomic_path(PLOT) as partial:
             canvas.savefig(partial, format="svg", metadata={"Date": None})
 
 
-def bars(axes: Axes, doors: Sequence[str], chosen: dict[str, Series], what: Callable[[Measured], float], label: str) -> None:
+def legend_handles() -> list[Artist]:
+    """What the colours and lines of the plot mean."""
+    boxes = [Patch(color=OUR_COLOUR, label="the served model"), Patch(color=OTHER_COLOUR, label="other servers")]
+    return boxes + [
+        Line2D([], [], color=LIMIT_COLOUR, linewidth=1, linestyle=line, label=f"the graph alone, {name}")
+        for name, line in LINES.items()
+    ]
+
+
+def bars(
+    axes: Axes, doors: Sequence[str], chosen: dict[str, Series], what: Callable[[PeerMeasurement], float], label: str
+) -> None:
     values = [chosen[door].median(what) if door in chosen else 0.0 for door in doors]
     colours = [OUR_COLOUR if door in chosen and chosen[door].product == OURS else OTHER_COLOUR for door in doors]
     axes.barh(doors, values, color=colours)

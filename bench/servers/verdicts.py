@@ -11,7 +11,7 @@ from statistics import median
 
 from bench.figures import Compared, Figure, at_least, at_most
 from loadtests.peers.contenders import OURS, PACKED, SECOND
-from loadtests.peers.measured import IN_PROCESS, IN_PROCESS_PACKED, Measured, Workload
+from loadtests.peers.measured import IN_PROCESS, IN_PROCESS_PACKED, PeerMeasurement, Workload
 from loadtests.peers.rounds import ALONE
 
 BASELINE = "FastAPI"  # beaten by less than the others
@@ -31,12 +31,12 @@ class Series:
     door: str
     product: str
     workload: Workload
-    rounds: tuple[Measured, ...]  # in order
+    rounds: tuple[PeerMeasurement, ...]  # in order
 
-    def values(self, what: Callable[[Measured], float]) -> tuple[float, ...]:
+    def values(self, what: Callable[[PeerMeasurement], float]) -> tuple[float, ...]:
         return tuple(what(one) for one in self.rounds)
 
-    def median(self, what: Callable[[Measured], float]) -> float:
+    def median(self, what: Callable[[PeerMeasurement], float]) -> float:
         return median(self.values(what))
 
     @property
@@ -44,17 +44,17 @@ class Series:
         return sum(one.errors for one in self.rounds)
 
 
-def speed(one: Measured) -> float:
+def speed(one: PeerMeasurement) -> float:
     return one.requests_per_s
 
 
-def p99_ms(one: Measured) -> float:
+def p99_ms(one: PeerMeasurement) -> float:
     return one.p99_ms
 
 
-def series_of(measured: Sequence[Measured]) -> list[Series]:
+def series_of(measured: Sequence[PeerMeasurement]) -> list[Series]:
     """One series a door and workload, in the order in which they were measured."""
-    found: dict[tuple[str, Workload], list[Measured]] = defaultdict(list)
+    found: dict[tuple[str, Workload], list[PeerMeasurement]] = defaultdict(list)
     for one in measured:
         found[one.door, one.workload].append(one)
     return [
@@ -69,7 +69,7 @@ def best(series: Sequence[Series], workload: Workload, counts: Callable[[str], b
     return max(found, key=lambda one: one.median(speed), default=None)
 
 
-def verdicts(measured: Sequence[Measured]) -> list[Figure]:
+def verdicts(measured: Sequence[PeerMeasurement]) -> list[Figure]:
     """The rows of the table of figures. Raises ValueError if one of the servers that a bar needs is missing."""
     series = series_of(measured)
     rows = [row for workload in WORKLOADS for row in _of_workload(series, workload)]
@@ -135,9 +135,9 @@ def _faster(what: str, ours: Series, theirs: Series, bar: float, unit: str) -> F
     return at_least(what, ratio.ratio, bar, shown, f">= {bar:g}x")
 
 
-def _ratio(ours: Series, theirs: Series, what: Callable[[Measured], float]) -> Compared:
+def _ratio(ours: Series, theirs: Series, what: Callable[[PeerMeasurement], float]) -> Compared:
     return Compared(ours=ours.values(what), theirs=theirs.values(what))
 
 
-def _rows(one: Measured) -> float:
+def _rows(one: PeerMeasurement) -> float:
     return one.rows_per_s

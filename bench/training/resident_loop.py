@@ -25,9 +25,9 @@ from stages.models.batches import TrainBatches
 from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
 from stages.models.ctr_module import decay_groups, take_images
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
-from stages.models.fit import channels_last
 from stages.models.network import CtrNetwork, build_network
 from stages.models.torch_setup import keep_freed_memory
+from stages.models.training import channels_last
 from stages.settings import load_section
 
 NUM_BATCHES = 32  # cut before the clock starts, then used in turn

@@ -27,7 +27,7 @@ def describe(error: ValidationError, section: str, config_class: Any, values: An
     more = f" ({len(found) - 1} more to fix)" if len(found) > 1 else ""
     if first["type"] in UNKNOWN:
         allowed = _field_names(config_class, first["loc"][:-1])
-        return f"{key} is not a known key; {_hint(str(first['loc'][-1]), allowed)}{more}"
+        return f"{key} is not a known key; {hint(str(first['loc'][-1]), allowed)}{more}"
     if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return f"{key} is required and was not given; set it in conf/{more}"
     if first["type"] == "tuple_type" and not isinstance(first["input"], dict):
@@ -66,7 +66,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _hint(name: str, allowed: list[str]) -> str:
+def hint(name: str, allowed: list[str]) -> str:
+    """What may have been meant by `name`, and what is allowed."""
     close = get_close_matches(name, allowed, n=1)
     meant = f"did you mean '{close[0]}'? " if close else ""
     return f"{meant}allowed: {', '.join(allowed)}"

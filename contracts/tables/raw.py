@@ -1,7 +1,6 @@
 """One partition of raw data as a declaration describes it: its files, side tables, images and expected header."""
 
 import hashlib
-import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from contracts.dataset.source import Join, SourceError
 from contracts.tables.chunk import Chunk
 from contracts.tables.images import check_image
 from contracts.tables.joins import SideTable, joined_names, read_side_table
-from contracts.tables.reading import num_cells, read_chunks
+from contracts.tables.reading import read_chunks
 
 CREATIVES = {"creative_id": pl.String, "image": pl.Binary}
 
@@ -75,10 +74,11 @@ def read_partition(
     """Chunks of every file of a partition with only the columns that are used."""
     left_out = {column.name for column in declaration.leave_out}
     joined = frozenset(c.name for c in declaration.columns if c.derive_from is None and c.name not in expected)
+    source = declaration.source
     for path in _with_rows(files):
-        names = names_in(path, declaration, expected, optional)
-        source = declaration.source
-        for chunk in read_chunks(path, source.format, names, optional, joined=joined, rename=source.rename):
+        in_order = not source.format.header and path.suffix != ".parquet"
+        names, fewer = _names_without_header(declaration, expected, optional) if in_order else (expected, ())
+        for chunk in read_chunks(path, source.format, names, optional, joined=joined, rename=source.rename, fewer=fewer):
             yield path, chunk.without(left_out).decoded()
 
 
@@ -95,14 +95,13 @@ def _is_empty(path: Path) -> bool:
         return False  # whoever reads it says what is wrong
 
 
-def names_in(path: Path, declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]) -> tuple[str, ...]:
-    """The expected columns; in file order where files have no header. The optional ones may then be left away: the label,
-    or all of them.
+def _names_without_header(
+    declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The expected columns in the order of files without a header; and those of files without the label if that is optional, and
+    of files without all that is.
     """
-    fmt, label = declaration.source.format, declaration.label.name
-    if fmt.header or path.suffix == ".parquet":
-        return expected
-    names = fmt.names or expected
+    names, label = declaration.source.format.names or expected, declaration.label.name
     lacking = next((name for name in expected if name not in names and name not in optional), None)
     stray = next((name for name in names if name not in expected), None)
     if lacking is not None:
@@ -115,14 +114,9 @@ def names_in(path: Path, declaration: Declaration, expected: tuple[str, ...], op
             else "which is not declared; add it to columns or to leave_out"
         )
         raise SourceError(f"source.format.names has '{stray}', {why}")
-    if not optional or not path.stat().st_size:
-        return names
-    found = num_cells(path, fmt)
-    fewer = (tuple(n for n in names if n != label), tuple(n for n in names if n not in optional))
-    taken = next((left for left in (names, *fewer) if len(left) == found), names)
-    if len(taken) < len(names):  # by their number alone: another column may be the one that is not there
-        logging.getLogger(__name__).warning("%s has no header; its %d columns are taken for %s", path, found, ", ".join(taken))
-    return taken
+    if not optional:
+        return names, ()
+    return names, (tuple(n for n in names if n != label), tuple(n for n in names if n not in optional))
 
 
 def read_images(folder: Path, declaration: Declaration) -> tuple[pl.DataFrame, list[tuple[str, str]]]:

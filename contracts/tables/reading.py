@@ -13,10 +13,9 @@ import pyarrow.parquet as pq
 from contracts.dataset.source import Format, SourceError
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.number_cells import without_decimal256
-from contracts.tables.text.delimited import BLOCK_BYTES, read_header, read_text
+from contracts.tables.text.delimited import BLOCK_BYTES, read_text
 from contracts.tables.text.header import Header, check_header
-from contracts.tables.text.magic import check_magic
-from contracts.tables.text.preamble import with_lines_counted
+from contracts.tables.text.text_file import TextFile
 
 UNPACKING = ("inflate failed", "decompress failed", "xz: ")  # words of errors in compressed bytes
 PARQUET_ROWS = 1 << 17  # rows of Parquet read at a time
@@ -31,27 +30,22 @@ def read_chunks(
     any_header: bool = False,
     joined: frozenset[str] = frozenset(),
     rename: Mapping[str, str] | None = None,
+    fewer: tuple[tuple[str, ...], ...] = (),
 ) -> Iterator[Chunk]:
     """Chunks of `path` in order. Raises SourceError if the file is empty, broken, or has not the expected columns.
 
     `expected` columns may come in any order; `optional` ones may be absent; with `any_header` all names are taken, and the
     expected ones only tell the header from other lines. `joined` ones come from side tables and must not be here. `rename`
-    says what the file calls a column and what it is called here.
+    says what the file calls a column and what it is called here. A text file without a header may have the columns of one of
+    `fewer` instead of the expected ones; their number tells, and a warning says so.
     """
-    header = Header(path, expected, optional, joined, rename or {}, any_header)
+    header = Header(path, expected, optional, joined, rename or {}, any_header, fewer)
     with _explained(path, fmt):
         if path.suffix == ".parquet":
             yield from _read_parquet(header)
         else:
-            check_magic(path, fmt)
-            yield from read_text(header, with_lines_counted(header, fmt))
-
-
-def num_cells(path: Path, fmt: Format) -> int:
-    """How many cells the first record of a text file has. Raises SourceError if it cannot be read."""
-    with _explained(path, fmt):
-        check_magic(path, fmt)
-        return len(read_header(path, fmt))
+            with TextFile.opened(header, fmt) as file:
+                yield from read_text(file)
 
 
 @contextmanager

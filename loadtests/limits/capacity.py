@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 
-from loadtests.perf_analyzer.analyzer import Load
+from loadtests.perf_analyzer.analyzer import AnalyzerRun
 from loadtests.perf_analyzer.settings import STRICT
 from loadtests.verdicts.latency import quantile
 from loadtests.verdicts.samples import count, latencies_ms
@@ -53,7 +53,7 @@ class Capacity:
         return [trial for trial in self.trials if trial.rate == rate and (not trial.broken) == (rate <= self.rate)]
 
 
-def judged(rate: float, load: Load, limits: Limits) -> Trial:
+def judged(rate: float, load: AnalyzerRun, limits: Limits) -> Trial:
     """Does the run keep the limits. A p99 that too few requests would have to carry is not kept."""
     numbers = count(load.samples)
     errors = len(load.samples) - numbers["ok"]

@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 
 from loadtests.limits.settings import Protocol
-from loadtests.perf_analyzer.settings import STRICT
+from loadtests.perf_analyzer.settings import STRICT, PerfConfig
 
 
 @checked(frozen=True, kw_only=True, config=STRICT)
@@ -18,7 +18,7 @@ class RegressionLimits:
 
 
 @checked(frozen=True, kw_only=True, config=STRICT)
-class BenchServingConfig:
+class BenchServingConfig(PerfConfig):
     """The meaning of each key stands in conf/loadtest/bench/bench_serving.yaml."""
 
     rows: tuple[int, ...] = Field(min_length=1)
@@ -26,9 +26,6 @@ class BenchServingConfig:
     more: tuple[tuple[int, int], ...]
     protocols: tuple[Protocol, ...] = Field(min_length=1)
     processes: tuple[int, ...] = Field(min_length=1)
-    distinct: int = Field(ge=1)
-    traffic_rows: int = Field(ge=1)
-    tolerance: float = Field(gt=0)
     seconds: float = Field(gt=0)
     warmup_s: float = Field(ge=0)
     pairs: int = Field(ge=1)

@@ -6,19 +6,16 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from loadtests.limits.capacity import Limits
-from loadtests.perf_analyzer.settings import STRICT
+from loadtests.perf_analyzer.settings import STRICT, PerfConfig
 
 Protocol = Literal["grpc", "http"]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class CapacityConfig:
+class CapacityConfig(PerfConfig):
     rows: tuple[int, ...] = Field(min_length=1)
     protocols: tuple[Protocol, ...] = Field(min_length=1)
     arrivals: Literal["poisson", "constant"]
-    distinct: int = Field(ge=1)
-    traffic_rows: int = Field(ge=1)
-    tolerance: float = Field(gt=0)
     seed: int = Field(ge=0)
     seconds: float = Field(gt=0)
     warmup_s: float = Field(ge=0)
@@ -35,7 +32,7 @@ class CapacityConfig:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class SoakConfig:
+class SoakConfig(PerfConfig):
     rows: int = Field(ge=1)
     protocol: Protocol
     rate: float | None = Field(gt=0)
@@ -46,16 +43,13 @@ class SoakConfig:
     memory_every_s: float = Field(gt=0)
     settle_share: float = Field(gt=0, lt=0.5)
     arrivals: Literal["poisson", "constant"]
-    distinct: int = Field(ge=1)
-    traffic_rows: int = Field(ge=1)
-    tolerance: float = Field(gt=0)
     seed: int = Field(ge=0)
     max_growth_share: float = Field(gt=0)
     max_p99_ratio: float = Field(gt=1)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class SpikeConfig:
+class SpikeConfig(PerfConfig):
     rows: int = Field(ge=1)
     capacity: float | None = Field(gt=0)
     normal_share: float = Field(gt=0, lt=1)
@@ -65,9 +59,6 @@ class SpikeConfig:
     after_s: float = Field(gt=0)
     connections: int = Field(ge=1, le=4096)
     timeout_s: float = Field(gt=0)
-    distinct: int = Field(ge=1)
-    traffic_rows: int = Field(ge=1)
-    tolerance: float = Field(gt=0)
     seed: int = Field(ge=0)
     recovered_s: float = Field(gt=0)
     refusal_p99_ms: float = Field(gt=0)

@@ -1,10 +1,9 @@
-"""What the figures of a load run depend on beside the load: machine, versions, revision. No host names and no paths."""
+"""What the figures of a load run depend on beside the load: machine, versions. No host names and no paths."""
 
 import json
 import os
 import platform
 import re
-import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -58,16 +57,3 @@ def triton_version(http_url: str) -> str:
         return str(json.loads(answer.data)["version"])
     except (HTTPError, ValueError, KeyError, TypeError):
         return "not known"
-
-
-def revision() -> dict[str, Any]:
-    """Commit, and whether files differ from it; both None where there is no git repository."""
-    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit or None, "uncommitted_changes": None if changes is None else bool(changes)}
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=30).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Load:
+class GeneratorResult:
     """One run of a generator."""
 
     requests: int  # answered as they should be

@@ -91,18 +91,18 @@ class _Child:
         self._process.stdout.close()
 
     def expect(self, word: str) -> None:
-        if (said := self._process.stdout.readline().strip()) != word:
-            raise ValueError(f"a process that runs the graph alone said '{said}' instead of '{word}' and cannot be measured")
+        if (line := self._process.stdout.readline().strip()) != word:
+            raise ValueError(f"a process that runs the graph alone said '{line}' instead of '{word}' and cannot be measured")
 
     def say(self, line: str) -> None:
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
 
     def finish(self, seconds: float) -> str:
-        said, _ = self._process.communicate(timeout=2 * seconds + START_TIMEOUT_S)
+        output, _ = self._process.communicate(timeout=2 * seconds + START_TIMEOUT_S)
         if self._process.returncode:
             raise ValueError(f"a process that runs the graph alone ended with {self._process.returncode}")
-        return said
+        return output
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loadtests.peers.generator import Load, program
+from loadtests.peers.generator import GeneratorResult, program
 from loadtests.peers.wire_formats import GRPC_FRAME, Body, framed
 
 TRAFFIC = re.compile(r"^traffic: .*?(\d+)\) total, .*?(\d+)\) headers .*?, .*?\((\d+)\) data$", re.M)
@@ -32,7 +32,9 @@ class Piece:
     errors: int
 
 
-def run_h2load(url: str, bodies: Sequence[Body], answer_bytes: int, folder: Path, clients: int, seconds: float) -> Load:
+def run_h2load(
+    url: str, bodies: Sequence[Body], answer_bytes: int, folder: Path, clients: int, seconds: float
+) -> GeneratorResult:
     """Keep `clients` connections busy with calls to `url` for about `seconds`; a good answer has `answer_bytes`.
 
     Each run is a number of calls, not a time: h2load cuts off what is under way when its time is over, and Triton 2.51 now
@@ -46,14 +48,14 @@ def run_h2load(url: str, bodies: Sequence[Body], answer_bytes: int, folder: Path
     return joined([_run(url, body, answer_bytes, folder, clients, calls, 2 * each_s + GRACE_S) for body in chosen])
 
 
-def joined(pieces: Sequence[Piece]) -> Load:
+def joined(pieces: Sequence[Piece]) -> GeneratorResult:
     """All pieces as one load; the percentiles are of all calls together."""
     latencies_ms = np.concatenate([piece.latencies_ms for piece in pieces])
     errors = sum(piece.errors for piece in pieces)
     if not len(latencies_ms):
         raise ValueError("h2load got no answer at all; is the server up and does it speak gRPC?")
     p50_ms, p99_ms = np.quantile(latencies_ms, (0.5, 0.99))
-    return Load(
+    return GeneratorResult(
         requests=max(0, len(latencies_ms) - errors),
         errors=errors,
         seconds=sum(piece.seconds for piece in pieces),

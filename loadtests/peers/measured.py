@@ -18,7 +18,7 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class PeerMeasurement:
     """One load on one door, or one run of the graph alone."""
 
     door: str
@@ -43,7 +43,7 @@ class Measured:
         return 1000 * self.cpu_s / max(1, self.requests)
 
 
-def described(found: Measured) -> str:
+def measurement_line(found: PeerMeasurement) -> str:
     noise = f"; others took {found.others_cores:.2f} cores" if found.others_cores > NOISE_CORES else ""
     return (
         f"round {found.round}: {found.door}, {found.workload}: {found.requests_per_s:,.0f} requests/s, "

@@ -1,6 +1,5 @@
 """A peer's server as a process group of its own: started, waited for, weighed, and always ended."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -12,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 
 import psutil
+
+from serving.child_process import end_with_parent
 
 READY_TIMEOUT_S, SETTLE_TIMEOUT_S, STOP_TIMEOUT_S = 90.0, 20.0, 10.0
 POLL_S = 0.1
@@ -47,7 +48,7 @@ class PeerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches us, and we end it in order
-                preexec_fn=_die_with_parent,
+                preexec_fn=end_with_parent,
             )
         try:
             self._wait_ready()
@@ -120,8 +121,3 @@ def wait_settled(name: str, pid: int) -> float:
             return cores
         if time.monotonic() > deadline:
             raise ValueError(f"{name} takes {cores:.2f} cores although nobody asks it anything; it cannot be compared")
-
-
-def _die_with_parent() -> None:
-    """In the child: SIGTERM when we die, however we die (prctl PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

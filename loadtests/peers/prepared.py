@@ -12,7 +12,7 @@ from loadtests.peers.graph_alone import write_rows
 from loadtests.peers.servers.fused_graph import FusedGraph
 from loadtests.peers.wire_formats import Bodies, Body
 from loadtests.perf_analyzer.input import Requests, requests_of
-from loadtests.requests.traffic import Payload, Traffic
+from loadtests.requests.traffic import Payload, TrafficRows
 
 GRAPH, PACKED_GRAPH = Path("artifacts/export/ctr.onnx"), Path("artifacts/export/ctr_packed.onnx")
 NUM_BODIES = 256  # different requests of each size
@@ -20,7 +20,7 @@ CHECKED_ROWS = (1, 7, 64)  # a request
 
 
 @dataclass
-class Prepared:
+class PreparedBodies:
     """Requests, the probabilities that some of them must give, and the files that servers and generators read."""
 
     folder: Path  # of this run's files
@@ -29,7 +29,7 @@ class Prepared:
     expected: list[np.ndarray]  # float32 [N] of each checked request
     _checked: list[Payload]
     _payloads: dict[int, list[Payload]]  # by rows a request
-    _traffic: Traffic
+    _traffic: TrafficRows
     _made: dict[tuple[Bodies, int], list[Body]] = field(default_factory=dict)
 
     def checks(self, door: Door) -> list[Body]:
@@ -46,7 +46,7 @@ class Prepared:
         return requests_of(self._traffic, rows, NUM_BODIES)
 
 
-def prepare(traffic: Traffic, row_counts: Sequence[int], folder: Path, seed: int = 0, root: Path = ROOT) -> Prepared:
+def prepare(traffic: TrafficRows, row_counts: Sequence[int], folder: Path, seed: int = 0, root: Path = ROOT) -> PreparedBodies:
     """Draw the requests and write what others read into `folder`. Raises ValueError if the peers cannot take such requests."""
     if traffic.categorical_NC is None or traffic.numeric_NM is None:
         raise ValueError("the comparison sends categorical and numeric columns; this declaration has only one kind of them")
@@ -64,7 +64,7 @@ def prepare(traffic: Traffic, row_counts: Sequence[int], folder: Path, seed: int
     rng = np.random.default_rng(seed)
     checked = [traffic.draw(rng, rows) for rows in CHECKED_ROWS]
     graph = FusedGraph(settings)
-    return Prepared(
+    return PreparedBodies(
         folder=folder,
         settings=settings,
         rows_path=rows_path,

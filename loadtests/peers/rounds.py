@@ -14,17 +14,17 @@ import psutil
 
 from contracts.serving.config import ServerConfig
 from loadtests.peers.contenders import ROOT, SECOND, Contender, Door
-from loadtests.peers.generator import Load
+from loadtests.peers.generator import GeneratorResult
 from loadtests.peers.graph_alone import FUSED, PACKED, measure_in_process
 from loadtests.peers.h2load import run_h2load
-from loadtests.peers.measured import IN_PROCESS, IN_PROCESS_PACKED, Measured, Workload, described
+from loadtests.peers.measured import IN_PROCESS, IN_PROCESS_PACKED, PeerMeasurement, Workload, measurement_line
 from loadtests.peers.peer_process import PeerProcess, cpu_seconds, wait_settled
-from loadtests.peers.prepared import Prepared
+from loadtests.peers.prepared import PreparedBodies
 from loadtests.peers.same_answers import NotReady, ask, refuse_other_answers
 from loadtests.peers.second_opinion import senders
 from loadtests.peers.wire_formats import Body
 from loadtests.peers.wrk import run_wrk, write_script
-from loadtests.perf_analyzer.analyzer import Target
+from loadtests.perf_analyzer.analyzer import AnalyzerTarget
 from loadtests.perf_analyzer.target import target_of
 from serving.server.ports import free_ports
 from serving.server.server import EXPORTED
@@ -36,7 +36,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ComparisonPlan:
     """What is compared, and for how long."""
 
     contenders: Sequence[Contender]
@@ -45,9 +45,11 @@ class Plan:
     seconds: float  # a load
 
 
-def measure_rounds(plan: Plan, prepared: Prepared, config: ServerConfig, say: Say) -> tuple[list[Measured], dict[str, str]]:
+def measure_rounds(
+    plan: ComparisonPlan, prepared: PreparedBodies, config: ServerConfig, say: Say
+) -> tuple[list[PeerMeasurement], dict[str, str]]:
     """All loads, and why by name of those contenders that could not be compared; their loads are left out."""
-    found: list[Measured] = []
+    found: list[PeerMeasurement] = []
     failures: dict[str, str] = {}
     for number in range(1, plan.rounds + 1):
         for rows in sorted({workload.rows for workload in plan.workloads}):
@@ -65,32 +67,34 @@ def measure_rounds(plan: Plan, prepared: Prepared, config: ServerConfig, say: Sa
 
 
 def measure_contender(
-    number: int, contender: Contender, plan: Plan, prepared: Prepared, config: ServerConfig, say: Say
-) -> list[Measured]:
+    number: int, contender: Contender, plan: ComparisonPlan, prepared: PreparedBodies, config: ServerConfig, say: Say
+) -> list[PeerMeasurement]:
     """One turn of a server: every workload on each of its doors. Raises ValueError if it answers otherwise than the graph."""
-    found: list[Measured] = []
+    found: list[PeerMeasurement] = []
     with running(contender, prepared, config) as server:
         for door in contender.doors:
             for workload in plan.workloads:
                 send = _generator(server.address(door), door, workload, prepared.bodies(door, workload.rows), prepared.folder)
                 found.append(load(server, door.name, contender.product, workload, number, send, plan.seconds))
-                say(described(found[-1]))
+                say(measurement_line(found[-1]))
             refuse_other_answers(door, server.address(door), prepared.checks(door), prepared.expected)
         if server.target is not None:
             found += second_opinion(number, server, plan, prepared, say)
     return found
 
 
-def second_opinion(number: int, server: "Running", plan: Plan, prepared: Prepared, say: Say) -> list[Measured]:
+def second_opinion(
+    number: int, server: "Running", plan: ComparisonPlan, prepared: PreparedBodies, say: Say
+) -> list[PeerMeasurement]:
     """The same workloads under perf_analyzer, which measures nothing where it fails: that is said and no more."""
-    found: list[Measured] = []
+    found: list[PeerMeasurement] = []
     for rows in sorted({workload.rows for workload in plan.workloads}):
         clients = [workload.clients for workload in plan.workloads if workload.rows == rows]
         for door, some, send in senders(server.target, prepared.requests(rows), clients):
             workload = Workload(rows=rows, clients=some)
             try:
                 found.append(load(server, door, SECOND, workload, number, send, plan.seconds))
-                say(described(found[-1]))
+                say(measurement_line(found[-1]))
             except (ValueError, OSError) as error:
                 say(f"round {number}: {door}, {workload}: {error}")
     return found
@@ -104,14 +108,14 @@ class Running:
     http: str  # host:port
     grpc: str
     idle_cores: float = 0.0  # that it takes when nobody asks
-    target: Target | None = None  # for perf_analyzer, which can ask ours only
+    target: AnalyzerTarget | None = None  # for perf_analyzer, which can ask ours only
 
     def address(self, door: Door) -> str:
         return self.grpc if door.is_grpc else self.http
 
 
 @contextmanager
-def running(contender: Contender, prepared: Prepared, config: ServerConfig) -> Iterator[Running]:
+def running(contender: Contender, prepared: PreparedBodies, config: ServerConfig) -> Iterator[Running]:
     """The contender on free ports, checked and at rest; ended afterwards."""
     if contender.start is None:
         with trial_server(EXPORTED, config, ROOT / contender.venv) as server:
@@ -140,7 +144,7 @@ def running(contender: Contender, prepared: Prepared, config: ServerConfig) -> I
         yield _checked(contender, Running(pid=process.pid, http=http, grpc=grpc), prepared)
 
 
-def _checked(contender: Contender, server: Running, prepared: Prepared) -> Running:
+def _checked(contender: Contender, server: Running, prepared: PreparedBodies) -> Running:
     for door in contender.doors:
         refuse_other_answers(door, server.address(door), prepared.checks(door), prepared.expected)
     return replace(server, idle_cores=wait_settled(contender.name, server.pid))
@@ -152,9 +156,9 @@ def load(
     product: str,
     workload: Workload,
     number: int,
-    send: Callable[[float], Load],
+    send: Callable[[float], GeneratorResult],
     seconds: float,
-) -> Measured:
+) -> PeerMeasurement:
     """One warm-up and one load. The server's CPU time and that of everybody else are of the load alone."""
     send(WARM_UP_S)
     before, busy, mine = cpu_seconds(server.pid), _busy_s(), _own_s()
@@ -163,7 +167,7 @@ def load(
     taken = time.monotonic() - started
     cpu_s = cpu_seconds(server.pid) - before
     others = (_busy_s() - busy) - (_own_s() - mine) - cpu_s
-    return Measured(
+    return PeerMeasurement(
         door=door,
         product=product,
         workload=workload,
@@ -179,7 +183,9 @@ def load(
     )
 
 
-def _generator(address: str, door: Door, workload: Workload, bodies: Sequence[Body], folder: Path) -> Callable[[float], Load]:
+def _generator(
+    address: str, door: Door, workload: Workload, bodies: Sequence[Body], folder: Path
+) -> Callable[[float], GeneratorResult]:
     url = f"http://{address}{door.path}"
     if door.is_grpc:
         answer_bytes = len(ask(door, address, bodies[0]))
@@ -188,11 +194,11 @@ def _generator(address: str, door: Door, workload: Workload, bodies: Sequence[Bo
     return lambda seconds: run_wrk(url, script, workload.clients, seconds)
 
 
-def _alone(name: str, number: int, rows: int, prepared: Prepared, seconds: float, say: Say) -> Measured:
+def _alone(name: str, number: int, rows: int, prepared: PreparedBodies, seconds: float, say: Say) -> PeerMeasurement:
     busy, mine, started = _busy_s(), _own_s(), time.monotonic()
     calls = measure_in_process(prepared.settings, prepared.rows_path, rows, seconds, ROOT, ALONE[name])
     others = ((_busy_s() - busy) - (_own_s() - mine)) / (time.monotonic() - started)
-    found = Measured(
+    found = PeerMeasurement(
         door=name,
         product=name,
         workload=Workload(rows=rows, clients=0),

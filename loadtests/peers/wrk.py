@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadtests.peers.generator import Load, program
+from loadtests.peers.generator import GeneratorResult, program
 from loadtests.peers.wire_formats import Body
 
 TIMEOUT_S = 10  # a request that takes longer is an error
@@ -57,7 +57,7 @@ def write_script(folder: Path, path: str, bodies: Sequence[Body]) -> Path:
     return script
 
 
-def run_wrk(url: str, script: Path, clients: int, seconds: float) -> Load:
+def run_wrk(url: str, script: Path, clients: int, seconds: float) -> GeneratorResult:
     """Keep `clients` connections busy for `seconds`. Raises ValueError if wrk cannot run."""
     whole = max(1, round(seconds))  # wrk takes whole seconds
     command = [program("wrk", "wrk"), "-t1", f"-c{clients}", f"-d{whole}s", "--timeout", f"{TIMEOUT_S}s", "--latency"]
@@ -67,13 +67,13 @@ def run_wrk(url: str, script: Path, clients: int, seconds: float) -> Load:
     return parse(ran.stdout)
 
 
-def parse(output: str) -> Load:
+def parse(output: str) -> GeneratorResult:
     """wrk's results out of all that it printed. Answers with a status above 399 count as requests in wrk, and as errors here."""
     lines = [line for line in output.splitlines() if line.startswith(RESULT)]
     if len(lines) != 1:
         raise ValueError(f"wrk printed {len(lines)} lines of results, expected one; it said: {output.strip()[-300:]}")
     found = json.loads(lines[0].removeprefix(RESULT))
-    return Load(
+    return GeneratorResult(
         requests=found["requests"] - found["status"],
         errors=sum(found[kind] for kind in ("connect", "read", "write", "status", "timeout")),
         seconds=found["duration_us"] / 1e6,

@@ -1,7 +1,7 @@
 """NVIDIA's perf_analyzer as the generator of load: a request costs it a third of what it costs Python, or less, so that it
 measures the server also on a machine that it shares with the server. `make .venv-load/.perf-analyzer` installs it.
 
-perf_analyzer ends at the first request that is not answered (`RequestFailed`; `Overloaded` where the server's full queue
+perf_analyzer ends at the first request that is not answered (`RequestFailed`; `QueueFull` where the server's full queue
 refused it). It also asks for Triton's statistics, which need the secret, and takes it only as an argument: use it against
 servers that were made for a trial.
 """
@@ -35,7 +35,7 @@ ANY_SPREAD = "1000000"  # percent, between its windows: whether a figure is stab
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class AnalyzerTarget:
     """A running server that perf_analyzer may ask everything."""
 
     grpc: str  # host:port
@@ -44,7 +44,7 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Load:
+class AnalyzerRun:
     """What a run of perf_analyzer measured."""
 
     samples: np.ndarray  # SAMPLE of the measured window, in order of intended_s
@@ -68,20 +68,22 @@ class Load:
 class PerfAnalyzer:
     """Sends `requests` to `target` over one protocol, "grpc" or "http"."""
 
-    target: Target
+    target: AnalyzerTarget
     protocol: str
     requests: Requests
     answers: Mapping[Key, np.ndarray]  # to the requests
     tolerance: float  # of a probability
     folder: Path = FOLDER
 
-    def closed(self, clients: int, seconds: float, warmup_s: float) -> Load:
+    def closed(self, clients: int, seconds: float, warmup_s: float) -> AnalyzerRun:
         """Each of `clients` waits for its answer before it asks again. Raises RequestFailed, and ValueError otherwise."""
         window_ms = max(1, round((seconds + warmup_s) * 1e3 / WINDOWS))
         times = ["--measurement-interval", str(window_ms), "--stability-percentage", ANY_SPREAD, "--max-trials", str(WINDOWS)]
         return self._run(["--concurrency-range", str(clients), *times], seconds + warmup_s, warmup_s, None)
 
-    def open(self, rate: float, seconds: float, warmup_s: float, rng: np.random.Generator, arrivals: str = "poisson") -> Load:
+    def open(
+        self, rate: float, seconds: float, warmup_s: float, rng: np.random.Generator, arrivals: str = "poisson"
+    ) -> AnalyzerRun:
         """Requests arrive at `rate` a second, whether or not earlier ones were answered; `arrivals`: poisson or constant.
 
         Raises RequestFailed, and ValueError otherwise.
@@ -95,12 +97,12 @@ class PerfAnalyzer:
             offsets_ns = (np.cumsum(gaps_us) - gaps_us[0]) * 1000
             return self._run(arguments, seconds + warmup_s, warmup_s, offsets_ns)
 
-    def _run(self, arguments: list[str], seconds: float, warmup_s: float, offsets_ns: np.ndarray | None) -> Load:
+    def _run(self, arguments: list[str], seconds: float, warmup_s: float, offsets_ns: np.ndarray | None) -> AnalyzerRun:
         with tempfile.TemporaryDirectory(prefix="adclick-perf-") as name:
             folder = Path(name)
             self.requests.write(folder / "requests.json")
             command = [*self._command(folder), *arguments]
-            cpu_s, wall_s = self._finish(command, folder / "said", seconds * 2 + GRACE_S)
+            cpu_s, wall_s = self._finish(command, folder / "output", seconds * 2 + GRACE_S)
             samples = read_export(
                 folder / "export.json",
                 kind=PROTOCOLS[self.protocol],
@@ -112,20 +114,20 @@ class PerfAnalyzer:
         started_s = samples["intended_s"][0]
         ended_s = started_s + seconds if offsets_ns is not None else samples["sent_s"][-1]
         window = Window(start_s=started_s + warmup_s, end_s=ended_s)
-        return Load(samples=within(samples, window), window=window, cpu_s=cpu_s, wall_s=wall_s)
+        return AnalyzerRun(samples=within(samples, window), window=window, cpu_s=cpu_s, wall_s=wall_s)
 
-    def _finish(self, command: list[str], said: Path, timeout_s: float, starts: int = STARTS) -> tuple[float, float]:
+    def _finish(self, command: list[str], output_path: Path, timeout_s: float, starts: int = STARTS) -> tuple[float, float]:
         """`finish`, and again where it never began."""
         before = self._answered()
         try:
             return finish(
-                command, said, self._environment(), timeout_s, begin_s=GRACE_S, began=lambda: self._answered() != before
+                command, output_path, self._environment(), timeout_s, begin_s=GRACE_S, began=lambda: self._answered() != before
             )
         except NeverBegan as error:
             if starts == 1:
                 raise
             print(f"{error}; it is started again", file=sys.stderr)
-        return self._finish(command, said, timeout_s, starts - 1)
+        return self._finish(command, output_path, timeout_s, starts - 1)
 
     def _answered(self) -> float:
         """Requests that the server has answered; NaN, which equals nothing, if it does not say."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from contracts.dataset.columns import Column
 from contracts.serving.request import CATEGORICAL, NUMERIC
-from loadtests.requests.traffic import Traffic
+from loadtests.requests.traffic import TrafficRows
 
 Key = tuple[str, tuple[float, ...]]  # of a request: its first row as perf_analyzer exports it
 Tensors = dict[str, np.ndarray]
@@ -40,7 +40,7 @@ class Requests:
         return {first_row(tensors): ask(tensors) for tensors in self.tensors}
 
 
-def requests_of(traffic: Traffic, rows: int, distinct: int) -> Requests:
+def requests_of(traffic: TrafficRows, rows: int, distinct: int) -> Requests:
     """At most `distinct` requests of consecutive rows, no two of which begin with the same row. Raises ValueError."""
     if traffic.num_rows < rows:
         raise ValueError(f"the test split holds {traffic.num_rows} rows, too few for one request of {rows}; ask for fewer rows")

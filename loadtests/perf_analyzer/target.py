@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loadtests.perf_analyzer.analyzer import PerfAnalyzer, Target
+from loadtests.perf_analyzer.analyzer import AnalyzerTarget, PerfAnalyzer
 from loadtests.perf_analyzer.input import Requests, Tensors
 from loadtests.requests.bodies import MODEL
 from serving.client.protocols import Address, GrpcDoor
@@ -14,15 +14,17 @@ from serving.server.server import TritonServer
 ASK_TIMEOUT_S = 10.0
 
 
-def target_of(server: TritonServer) -> Target:
-    return Target(
+def target_of(server: TritonServer) -> AnalyzerTarget:
+    return AnalyzerTarget(
         grpc=server.grpc_url,
         http=server.http_url.removeprefix("http://"),
         secret=admin_secret(Path(server.config.secret_file)),
     )
 
 
-def analyzers(target: Target, requests: Requests, protocols: tuple[str, ...], tolerance: float) -> dict[str, PerfAnalyzer]:
+def analyzers(
+    target: AnalyzerTarget, requests: Requests, protocols: tuple[str, ...], tolerance: float
+) -> dict[str, PerfAnalyzer]:
     """A perf_analyzer for each protocol. The right answers are those that the server gives now, one request at a time."""
     door = GrpcDoor(Address(host_port=target.grpc, model=MODEL))
 

@@ -1,6 +1,7 @@
 """Gathers what the page about a load run shows: figures, tables, sentences."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,19 +9,21 @@ import polars as pl
 
 from loadtests.observation.observed import Observations
 from loadtests.report import findings, plots, server
+from loadtests.report.before import Comparison
 from loadtests.report.measured import SHOWN, Part, good, latency_ms, over_time, part, parts, sending
 from loadtests.report.run import LoadRun
-from loadtests.report.wording import count, flat, ms, number, percent, percentile
+from loadtests.report.wording import count, figure, flat, ms, number, percent, percentile
 from loadtests.requests.prepared_request import KINDS
 from loadtests.verdicts.latency import quantile
 from loadtests.verdicts.samples import OUTCOMES, Window
 
 CHAPTERS = (
     ("verdict", "Verdict"),
+    ("before", "The run before"),
     ("time", "Over time"),
-    ("latency", "Latency"),
-    ("outcomes", "Outcomes"),
-    ("server", "Inside Triton"),
+    ("latency", "Latency, at the client"),
+    ("outcomes", "Outcomes, at the client"),
+    ("server", "Inside the server"),
     ("processes", "CPU and memory"),
     ("setup", "Machine, versions, settings"),
 )
@@ -38,11 +41,10 @@ OUTCOME_MEANING = {
 NOT_SHOWN = ("thresholds", "host")  # of the settings: the former have their table, the latter is nobody's business
 CSS = {findings.PASSED: "passed", findings.BROKEN: "broken", findings.OPEN: "open"}
 WORDS = {True: findings.PASSED, False: findings.BROKEN, None: findings.OPEN}
-UNITS = {"_ms": ms, "_share": percent}  # by the ending of a threshold's name
 KEPT = {True: "kept", False: "broken", None: "not judged"}
 
 
-def page_context(run: LoadRun, observations: Observations) -> dict[str, Any]:
+def page_context(run: LoadRun, observations: Observations, before: Comparison | None = None) -> dict[str, Any]:
     """What the template shows. Of a run without samples there are no figures, and the page says so."""
     samples, window = run.samples, run.window
     answered, sent = good(samples), sending(samples)
@@ -58,6 +60,7 @@ def page_context(run: LoadRun, observations: Observations) -> dict[str, Any]:
         "verdict": verdict,
         "css_class": CSS[verdict.word],
         "checks": [check_row(check) for check in run.checks],
+        "before": before,
         "tiles": tiles(run, answered),
         "summary": findings.summary(samples, window, sent, asked, saturation) if len(samples) else [],
         "cautions": findings.cautions(samples, sent, p50, seen, saturation, run.completed),
@@ -83,7 +86,7 @@ def page_context(run: LoadRun, observations: Observations) -> dict[str, Any]:
 def check_row(check: Mapping[str, Any]) -> dict[str, str]:
     """A threshold as shown: shares in percent, names without their unit."""
     name, low, high = check["name"], check.get("low"), check.get("high")
-    unit = next((shown for ending, shown in UNITS.items() if name.endswith(ending)), number)
+    unit = partial(figure, name)
     return {
         "name": findings.threshold_name(name),
         "measured": unit(check["measured"]),
@@ -170,21 +173,27 @@ def figures(run: LoadRun, answered: np.ndarray, seen: Observations, asked: pl.Da
         return found
     steps, start_s = over_time(run.samples, run.window), run.window.start_s
     begins, ends = stages(run), (0.0, over_s(run) - start_s)
-    found["load"] = plots.plot_load(steps, begins, ends)
-    if len(answered):
-        by_kind = {KINDS[kind]: latency_ms(answered[answered["kind"] == kind]) for kind in np.unique(answered["kind"])}
-        found["percentiles"] = plots.plot_percentiles({"all": latency_ms(answered), **by_kind} if len(by_kind) > 1 else by_kind)
-        found["histogram"] = plots.plot_histogram(by_kind)
+    limits, inside = limits_of(run), None
     if len(asked):
         model = asked["model"][0]
-        found["server"] = plots.plot_server(
-            model, server.model_over_time(seen.metrics, model, start_s, steps.step_s), begins, ends
-        )
+        inside = server.model_over_time(seen.metrics, model, start_s, steps.step_s)
+        found["server"] = plots.plot_server(model, inside, begins, ends)
+    found["load"] = plots.plot_load(steps, begins, ends, limits, inside)
+    if len(answered):
+        by_kind = {KINDS[kind]: latency_ms(answered[answered["kind"] == kind]) for kind in np.unique(answered["kind"])}
+        shown = {"all": latency_ms(answered), **by_kind} if len(by_kind) > 1 else by_kind
+        found["percentiles"] = plots.plot_percentiles(shown, limits)
+        found["histogram"] = plots.plot_histogram(by_kind)
     if len(seen.processes):
         machine = seen.machine.with_columns(seconds=pl.col("at_s") - start_s)
         cores = server.groups_over_time(seen.processes, start_s, steps.step_s)
         found["processes"] = plots.plot_processes(cores, machine, begins, ends)
     return found
+
+
+def limits_of(run: LoadRun) -> dict[str, float]:
+    """The thresholds of the run by name: what the figures draw beside what was measured."""
+    return {check["name"]: check["limit"] for check in run.checks}
 
 
 def groups(seen: Observations, answered: np.ndarray) -> list[dict[str, Any]]:

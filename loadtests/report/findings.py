@@ -23,26 +23,28 @@ PASSED, BROKEN, OPEN = "passed", "failed", "not judged"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class RunVerdict:
     word: str  # PASSED, BROKEN or OPEN
     sentence: str
 
 
-def verdict(checks: list[Mapping[str, Any]], completed: bool) -> Verdict:
+def verdict(checks: list[Mapping[str, Any]], completed: bool) -> RunVerdict:
     """From the thresholds' own verdicts: a run that was cut short, or in which one could not be told, has not passed."""
     broken, untold = ([threshold_name(one["name"]) for one in checks if one["met"] is met] for met in (False, None))
     if not completed:
         until = f" Broken until then: {', '.join(broken)}." if broken else ""
-        return Verdict(word=OPEN, sentence=f"The run was cut short.{until}")
+        return RunVerdict(word=OPEN, sentence=f"The run was cut short.{until}")
     if not checks:
-        return Verdict(word=OPEN, sentence="No threshold was given, so nothing was judged.")
+        return RunVerdict(word=OPEN, sentence="No threshold was given, so nothing was judged.")
     if broken:
-        return Verdict(word=BROKEN, sentence=f"Thresholds that were broken, {len(broken)} of {len(checks)}: {', '.join(broken)}.")
+        return RunVerdict(
+            word=BROKEN, sentence=f"Thresholds that were broken, {len(broken)} of {len(checks)}: {', '.join(broken)}."
+        )
     if untold:
-        return Verdict(
+        return RunVerdict(
             word=OPEN, sentence=f"Thresholds that could not be judged, {len(untold)} of {len(checks)}: {', '.join(untold)}."
         )
-    return Verdict(word=PASSED, sentence=f"Thresholds that were kept: all {len(checks)}.")
+    return RunVerdict(word=PASSED, sentence=f"Thresholds that were kept: all {len(checks)}.")
 
 
 def threshold_name(name: str) -> str:

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from loadtests.observation.observed import read_observations
 from loadtests.report import wording
+from loadtests.report.before import compare_with_before
 from loadtests.report.context import page_context
 from loadtests.report.run import read_run
 
@@ -21,14 +22,16 @@ TEMPLATE = "load_report.html.j2"
 OBSERVED = "observed.jsonl"
 
 
-def write_report(run_dir: Path, output: Path) -> None:
-    """Write the page about the run in `run_dir` to `output`. Raises ValueError if nothing was recorded there."""
+def write_report(run_dir: Path, *outputs: Path) -> None:
+    """Write the page about the run in `run_dir` to each of `outputs`. Raises ValueError if nothing was recorded there."""
     load_run = read_run(run_dir)
-    page = render(page_context(load_run, read_observations(run_dir / OBSERVED)))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f"{output.name}.partial")
-    partial.write_text(page, encoding="utf-8")
-    os.replace(partial, output)
+    before = compare_with_before(load_run, run_dir)
+    page = render(page_context(load_run, read_observations(run_dir / OBSERVED), before))
+    for output in outputs:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        partial = output.with_name(f"{output.name}.partial")
+        partial.write_text(page, encoding="utf-8")
+        os.replace(partial, output)
 
 
 def render(context: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from contracts.git_commit import git_revision
 from loadtests.observation import facts
 from loadtests.verdicts.samples import SAMPLE, Window, gather, read_samples
 
@@ -25,6 +26,7 @@ class LoadRun:
     started_at: str  # ISO time; empty if not known
     settings: dict[str, Any]
     checks: list[dict[str, Any]]  # thresholds: name, measured, low, high, limit, at_least, met (None: not told), reason
+    figures: dict[str, dict[str, float | None]]  # value, low, high by name; what runs are compared by
     reasons: dict[str, int]  # of what went wrong
     model_versions: dict[str, int]  # answers by the version that gave them
     versions: dict[str, str]
@@ -36,7 +38,7 @@ def read_run(folder: Path) -> LoadRun:
     """Raises ValueError if the folder holds no run."""
     path = folder / SUMMARY
     if path.is_file():
-        return described(json.loads(path.read_text(encoding="utf-8")), read_samples(folder))
+        return run_of_summary(json.loads(path.read_text(encoding="utf-8")), read_samples(folder))
     if not any(folder.glob("*.part")) and not any(folder.glob("samples-*.npy")):
         raise ValueError(f"{folder} holds no load run: neither {SUMMARY} nor samples; `make load` makes one")
     recorded = gather(folder)
@@ -45,7 +47,7 @@ def read_run(folder: Path) -> LoadRun:
     planned = json.loads((folder / PLAN).read_text(encoding="utf-8"))["config"] if (folder / PLAN).is_file() else {}
     summary = {"completed": False, "shape": planned.get("shape", NOT_KNOWN), "settings": planned}
     summary |= {"reasons": recorded.reasons, "model_versions": recorded.versions}
-    return described({"window": whole_window(samples), **summary}, samples)
+    return run_of_summary({"window": whole_window(samples), **summary}, samples)
 
 
 def whole_window(samples: np.ndarray) -> dict[str, float]:
@@ -55,7 +57,7 @@ def whole_window(samples: np.ndarray) -> dict[str, float]:
     return {"start_s": float(samples["intended_s"][0]), "end_s": float(np.nextafter(samples["intended_s"][-1], np.inf))}
 
 
-def described(summary: dict[str, Any], samples: np.ndarray) -> LoadRun:
+def run_of_summary(summary: dict[str, Any], samples: np.ndarray) -> LoadRun:
     return LoadRun(
         samples=samples,
         window=Window(**summary["window"]),
@@ -64,9 +66,10 @@ def described(summary: dict[str, Any], samples: np.ndarray) -> LoadRun:
         started_at=summary.get("started_at", ""),
         settings=summary.get("settings", {}),
         checks=summary.get("thresholds", []),
+        figures=summary.get("figures", {}),
         reasons=summary.get("reasons", {}),
         model_versions={str(name): number for name, number in summary.get("model_versions", {}).items()},
         versions=summary.get("versions", {}),
         machine=summary.get("machine") or facts.machine(),
-        revision=summary.get("revision") or facts.revision(),
+        revision=summary.get("revision") or git_revision(),
     )

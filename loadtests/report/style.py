@@ -9,36 +9,20 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
-CYCLE = ("#0b6bcb", "#e8830c", "#2f9e44", "#9c36b5", "#0c8599", "#c2255c", "#868e96")
+from contracts.figure_style import BLUE, GREEN, GREY, ORANGE, PURPLE, RC, RED
+
+CYCLE = (BLUE, ORANGE, GREEN, PURPLE, "#0c8599", RED, GREY)
 OUTCOME_COLOURS = {
-    "ok": "#0b6bcb",
-    "refused": "#868e96",
-    "overloaded": "#e8830c",
-    "wrong": "#c2255c",
-    "answered_malformed": "#9c36b5",
+    "ok": BLUE,
+    "refused": GREY,
+    "overloaded": ORANGE,
+    "wrong": RED,
+    "answered_malformed": PURPLE,
     "failed": "#d6336c",
     "unknown": "#495057",
 }
-QUANTILE_COLOURS = {0.5: "#0b6bcb", 0.95: "#e8830c", 0.99: "#c2255c"}
-SETTINGS = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
-    "font.size": 9,
-    "axes.titlesize": 10.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
+QUANTILE_COLOURS = {0.5: BLUE, 0.95: ORANGE, 0.99: RED}
+SETTINGS = RC | {
     "legend.fontsize": 8,
     "lines.linewidth": 1.5,
     "svg.fonttype": "path",

@@ -40,6 +40,12 @@ def ms(value: float | None) -> str:
     return DASH if value is None else f"{number(value)} ms"
 
 
+def figure(name: str, value: float | None) -> str:
+    """The value of a figure or threshold as its name says: ms, a share in percent, or a number."""
+    shown = ms if name.endswith("_ms") else percent if name.endswith("_share") else number
+    return shown(value)
+
+
 def percentile(q: float) -> str:
     """p99.9 for 0.999."""
     return f"p{100 * q:.10g}"

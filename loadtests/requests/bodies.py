@@ -29,7 +29,7 @@ def binary_body(tensors: Tensors, digest: str) -> tuple[bytes, int]:
     """An HTTP body with Triton's binary tensors behind a JSON header, and the header's length."""
     contents = [_content(values) for _, values in tensors.values()]
     inputs = [
-        _described(name, *tensor) | {"parameters": {"binary_data_size": len(content)}}
+        _tensor_heads(name, *tensor) | {"parameters": {"binary_data_size": len(content)}}
         for (name, tensor), content in zip(tensors.items(), contents, strict=True)
     ]
     header = json.dumps({"inputs": inputs, "parameters": {"declaration": digest, "binary_data_output": True}}).encode()
@@ -38,7 +38,7 @@ def binary_body(tensors: Tensors, digest: str) -> tuple[bytes, int]:
 
 def json_body(tensors: Tensors, digest: str) -> tuple[bytes, int]:
     """An HTTP body in JSON alone, as curl sends it, and 0. Python and Triton both write a missing number as NaN."""
-    inputs = [_described(name, *tensor) | {"data": _plain(tensor[1])} for name, tensor in tensors.items()]
+    inputs = [_tensor_heads(name, *tensor) | {"data": _plain(tensor[1])} for name, tensor in tensors.items()]
     return json.dumps({"inputs": inputs, "parameters": {"declaration": digest}}).encode(), 0
 
 
@@ -51,7 +51,7 @@ def fits_json(tensors: Tensors) -> bool:
     return all(isinstance(value, str) for column in strings for value in column)
 
 
-def _described(name: str, datatype: str, values: np.ndarray) -> dict[str, Any]:
+def _tensor_heads(name: str, datatype: str, values: np.ndarray) -> dict[str, Any]:
     return {"name": name, "datatype": datatype, "shape": list(values.shape)}
 
 

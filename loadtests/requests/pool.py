@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loadtests.requests.prepared_request import KINDS, Prepared
+from loadtests.requests.prepared_request import KINDS, PreparedRequest
 
 REQUEST = np.dtype(
     [
@@ -28,11 +28,11 @@ REQUEST = np.dtype(
 class Pool:
     """All requests of one kind."""
 
-    good: list[Prepared]
-    malformed: list[Prepared]
+    good: list[PreparedRequest]
+    malformed: list[PreparedRequest]
 
 
-def write_pool(folder: Path, requests: Iterable[Prepared]) -> None:
+def write_pool(folder: Path, requests: Iterable[PreparedRequest]) -> None:
     rows, expected, start, first = [], [], 0, 0
     with (folder / "bodies.bin").open("wb") as bodies:
         for one in requests:
@@ -54,7 +54,7 @@ def read_pool(folder: Path) -> dict[str, Pool]:
         kind, malformed = KINDS[row["kind"]], bool(row["malformed"])
         pool = found.setdefault(kind, Pool(good=[], malformed=[]))
         (pool.malformed if malformed else pool.good).append(
-            Prepared(
+            PreparedRequest(
                 kind=kind,
                 malformed=malformed,
                 num_rows=num_rows,

@@ -14,9 +14,9 @@ import numpy as np
 from contracts.serving.request import CATEGORICAL, IMAGE, RequestSpec
 from loadtests.requests.bodies import BODIES, Tensors, fits_json
 from loadtests.requests.pool import write_pool
-from loadtests.requests.prepared_request import Prepared
+from loadtests.requests.prepared_request import PreparedRequest
 from loadtests.requests.spoiled import Spoiled, ways
-from loadtests.requests.traffic import Traffic
+from loadtests.requests.traffic import TrafficRows
 from loadtests.settings import LoadConfig
 from serving.client.batch import pieces
 from serving.client.protocols import Address, GrpcDoor
@@ -45,7 +45,7 @@ class RightAnswers:
 
 
 def prepare(
-    folder: Path, config: LoadConfig, traffic: Traffic, used: frozenset[str], address: Address, model: ServedModel
+    folder: Path, config: LoadConfig, traffic: TrafficRows, used: frozenset[str], address: Address, model: ServedModel
 ) -> tuple[list[Drawn], RightAnswers]:
     """Write the pool of requests into `folder`. Raises ValueError if the settings ask for what there is not."""
     check_sizes(config, traffic, model)
@@ -58,7 +58,7 @@ def prepare(
     return drawn, right
 
 
-def check_sizes(config: LoadConfig, traffic: Traffic, model: ServedModel) -> None:
+def check_sizes(config: LoadConfig, traffic: TrafficRows, model: ServedModel) -> None:
     most = max(rows for rows, share in config.rows_per_request.items() if share)
     if most > model.max_rows:
         raise ValueError(f"rows_per_request has {most} rows, the server takes at most {model.max_rows} a request")
@@ -66,7 +66,7 @@ def check_sizes(config: LoadConfig, traffic: Traffic, model: ServedModel) -> Non
         raise ValueError(f"rows_per_request has {most} rows, the traffic only {traffic.num_rows}; raise traffic_rows")
 
 
-def draw(rng: np.random.Generator, config: LoadConfig, traffic: Traffic) -> list[Drawn]:
+def draw(rng: np.random.Generator, config: LoadConfig, traffic: TrafficRows) -> list[Drawn]:
     """Requests in which every size, with image and without, has its share."""
     shares = {True: config.image_share if len(traffic.rows_of_new_creatives()) else 0.0}
     shares[False] = 1 - shares[True]
@@ -144,7 +144,7 @@ def joined(drawn: list[Drawn]) -> dict[str, np.ndarray]:
     return {name: np.concatenate(found) for name, found in parts.items()}
 
 
-def good_requests(kinds: list[str], drawn: list[Drawn], right: RightAnswers, digest: str) -> list[Prepared]:
+def good_requests(kinds: list[str], drawn: list[Drawn], right: RightAnswers, digest: str) -> list[PreparedRequest]:
     found, first = [], 0
     for one in drawn:
         expected = right.probability[first : first + len(one.rows_N)]
@@ -153,7 +153,7 @@ def good_requests(kinds: list[str], drawn: list[Drawn], right: RightAnswers, dig
     return found
 
 
-def spoil(rng: np.random.Generator, config: LoadConfig, traffic: Traffic, used: frozenset[str]) -> list[Spoiled]:
+def spoil(rng: np.random.Generator, config: LoadConfig, traffic: TrafficRows, used: frozenset[str]) -> list[Spoiled]:
     """Requests that must be refused, BODIES_A_WAY of each way."""
     sizes = [rows for rows, share in config.rows_per_request.items() if share]
     found = []
@@ -163,7 +163,7 @@ def spoil(rng: np.random.Generator, config: LoadConfig, traffic: Traffic, used: 
     return found
 
 
-def malformed_requests(kinds: list[str], spoiled: list[Spoiled]) -> list[Prepared]:
+def malformed_requests(kinds: list[str], spoiled: list[Spoiled]) -> list[PreparedRequest]:
     return [_prepared(kind, one.tensors, one.digest, None) for one in spoiled for kind in kinds if can_carry(kind, one.tensors)]
 
 
@@ -171,11 +171,11 @@ def can_carry(kind: str, tensors: Tensors) -> bool:
     return kind != "http_json" or fits_json(tensors)
 
 
-def _prepared(kind: str, tensors: Tensors, digest: str, expected_N: np.ndarray | None) -> Prepared:
+def _prepared(kind: str, tensors: Tensors, digest: str, expected_N: np.ndarray | None) -> PreparedRequest:
     body, header_length = BODIES[kind](tensors, digest)
     num_rows = max(len(values) for _, values in tensors.values())
     malformed = expected_N is None
     expected_N = np.empty(0, dtype=np.float32) if malformed else expected_N
-    return Prepared(
+    return PreparedRequest(
         kind=kind, malformed=malformed, num_rows=num_rows, header_length=header_length, body=body, expected_N=expected_N
     )

@@ -8,7 +8,7 @@ KINDS = ("grpc", "http_binary", "http_json")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Prepared:
+class PreparedRequest:
     """A request, ready to be sent."""
 
     kind: str

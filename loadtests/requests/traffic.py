@@ -49,7 +49,7 @@ class Payload:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Traffic:
+class TrafficRows:
     """Rows to ask for, in the order of the test split."""
 
     spec: RequestSpec
@@ -86,7 +86,7 @@ class Traffic:
         return np.flatnonzero(np.isin(self.creative_N.astype(str), [*self.images]))
 
 
-def read_traffic(num_rows: int, folder: Path = Path()) -> Traffic:
+def read_traffic(num_rows: int, folder: Path = Path()) -> TrafficRows:
     """The first `num_rows` rows of the test split of the project in `folder`. Raises ValueError if it has none."""
     for path in (DECLARATION, TEST):
         if not (folder / path).is_file():
@@ -98,7 +98,7 @@ def read_traffic(num_rows: int, folder: Path = Path()) -> Traffic:
     rows = pl.read_parquet(folder / TEST, columns=names, n_rows=num_rows)
     if rows.is_empty():
         raise ValueError(f"{TEST} holds no row; there is nothing to send")
-    return Traffic(
+    return TrafficRows(
         spec=spec,
         categorical_NC=_stacked([strings(rows[c.name]).to_numpy() for c in spec.categorical], object),
         numeric_NM=_stacked([numbers(rows[c.name]).to_numpy() for c in spec.numeric], np.float32),

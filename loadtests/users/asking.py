@@ -13,7 +13,7 @@ from geventhttpclient.response import HTTPSocketPoolResponse
 from tritonclient.grpc import service_pb2
 
 from loadtests.requests.bodies import HEADER_LENGTH
-from loadtests.requests.prepared_request import Prepared
+from loadtests.requests.prepared_request import PreparedRequest
 from loadtests.verdicts.answers import Reply
 from serving.proxies import grpc_options
 
@@ -47,7 +47,7 @@ class GrpcAsker:
         # requests are bytes already, so there is nothing to serialise
         self._infer = self._channel.unary_unary(METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString)
 
-    def ask(self, request: Prepared) -> Reply:
+    def ask(self, request: PreparedRequest) -> Reply:
         try:
             return Reply("OK", self._infer(request.body, timeout=self.timeout_s))
         except grpc.RpcError as error:
@@ -76,7 +76,7 @@ class HttpAsker:
             network_timeout=self.timeout_s,
         )
 
-    def ask(self, request: Prepared) -> Reply:
+    def ask(self, request: PreparedRequest) -> Reply:
         headers = {HEADER_LENGTH: str(request.header_length)} if request.header_length else {}
         try:
             answer = self._client.request("POST", PATH, body=request.body, headers=headers)

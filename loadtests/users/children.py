@@ -2,13 +2,14 @@
 order, and told to end by the kernel if we are killed.
 """
 
-import ctypes
 import os
 import signal
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from serving.child_process import end_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED_WAIT_S = 5.0
@@ -24,7 +25,7 @@ def start(command: list[str], log: Path, environment: Mapping[str, str] | None =
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
         )
 
 
@@ -46,8 +47,3 @@ def last_words(log: Path) -> str:
     """The last line that a process has written."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else "it said nothing"
-
-
-def _end_with_parent() -> None:
-    """In the child: SIGTERM when we die, however we die (prctl PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

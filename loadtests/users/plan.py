@@ -6,9 +6,11 @@ from pathlib import Path
 
 from loadtests.settings import LoadConfig, as_values, check_settings
 
+PLAN = "plan.json"
+
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RunPlan:
     """A prepared run."""
 
     config: LoadConfig
@@ -20,11 +22,11 @@ class Plan:
         return self.grpc if kind == "grpc" else self.http
 
 
-def write_plan(folder: Path, plan: Plan) -> None:
+def write_plan(folder: Path, plan: RunPlan) -> None:
     values = {"config": as_values(plan.config), "grpc": plan.grpc, "http": plan.http, "version": plan.version}
-    (folder / "plan.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    (folder / PLAN).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def read_plan(folder: Path) -> Plan:
-    values = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    return Plan(**values | {"config": check_settings(values["config"])})
+def read_plan(folder: Path) -> RunPlan:
+    values = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+    return RunPlan(**values | {"config": check_settings(values["config"])})

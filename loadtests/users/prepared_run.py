@@ -1,10 +1,11 @@
 """A load run up to the point where somebody sends: server ready, requests and right answers prepared in the run's folder."""
 
 import fcntl
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from loadtests.requests.prepare import Drawn, RightAnswers, prepare
 from loadtests.requests.spoiled import used_columns
 from loadtests.requests.traffic import TEST, read_traffic
 from loadtests.settings import LoadConfig
-from loadtests.users.plan import Plan, write_plan
-from loadtests.users.target import Target, server_config, target
+from loadtests.users.plan import RunPlan, write_plan
+from loadtests.users.target import ServerUnderLoad, server_config, target
 
 RUNS = Path("reports/load")
 PREDICTIONS, MANIFEST = Path("data/predictions/test.parquet"), Path("artifacts/export/manifest.json")
@@ -28,29 +29,40 @@ class PreparedRun:
 
     folder: Path
     config: LoadConfig
-    target: Target
-    plan: Plan
+    target: ServerUnderLoad
+    plan: RunPlan
 
 
 @contextmanager
 def prepared_run(config: LoadConfig) -> Iterator[PreparedRun]:
-    """The run's folder, made anew, and the server, which is ended afterwards if it was started here. Raises ValueError."""
+    """The run's own new folder, and the server, which is ended afterwards if it was started here. Raises ValueError."""
     with one_at_a_time():
         traffic = read_traffic(config.traffic_rows)
         used = used_columns(Path())
         server = server_config(config)
-        folder = RUNS / config.shape
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder = new_run_folder(config.shape)
         with target(server, traffic.spec.digest, folder / "server.log") as ready:
             how = "started here" if ready.started else "running already"
             print(f"load: server on {ready.http} (HTTP) and {ready.grpc} (gRPC), {how}", flush=True)
             drawn, right = prepare(folder, config, traffic, used, ready.grpc, ready.model)
             compared = compare_with_evaluation(drawn, right, Path(server.store)) if is_ours(config) else ""
             print(f"load: {len(drawn)} requests with {len(right.probability):,} rows are prepared{compared}", flush=True)
-            plan = Plan(config=config, grpc=str(ready.grpc), http=ready.http, version=right.model_version)
+            plan = RunPlan(config=config, grpc=str(ready.grpc), http=ready.http, version=right.model_version)
             write_plan(folder, plan)
             yield PreparedRun(folder=folder, config=config, target=ready, plan=plan)
+
+
+def new_run_folder(shape: str, runs: Path = RUNS) -> Path:
+    """A folder that no run has had, made: its name is the time (UTC), so that those of a shape sort by when they began."""
+    stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    for number in count(1):
+        folder = runs / shape / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+    raise AssertionError("count does not end")
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from loadtests.requests.pool import Pool
-from loadtests.requests.prepared_request import KINDS, Prepared
+from loadtests.requests.prepared_request import KINDS, PreparedRequest
 from loadtests.verdicts.answers import Judge, Reply
 from loadtests.verdicts.samples import Recorder
 
-Ask = Callable[[Prepared], Reply]
-Tell = Callable[[Prepared, float, str, str], None]  # request, latency in ms, outcome, reason
+Ask = Callable[[PreparedRequest], Reply]
+Tell = Callable[[PreparedRequest, float, str, str], None]  # request, latency in ms, outcome, reason
 AS_IT_SHOULD = ("ok", "refused")
 
 
@@ -34,20 +34,20 @@ class Chooser:
     def kind(self) -> str:
         return self.rng.choices(self._names, cum_weights=self._ends)[0]
 
-    def request(self, kind: str) -> Prepared:
+    def request(self, kind: str) -> PreparedRequest:
         pool = self.pools[kind]
         return self.rng.choice(pool.malformed if self.rng.random() < self.malformed_share else pool.good)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sender:
+class RequestSender:
     """Asks, judges, records, and tells whoever counts along."""
 
     judge: Judge
     recorder: Recorder
     tell: Tell
 
-    def send(self, ask: Ask, request: Prepared, intended_s: float | None = None) -> str:
+    def send(self, ask: Ask, request: PreparedRequest, intended_s: float | None = None) -> str:
         """Ask one request and return what came of it. `intended_s`: when it was due, if not now."""
         sent_s = time.monotonic()
         intended_s = sent_s if intended_s is None else intended_s
@@ -63,12 +63,12 @@ class Sender:
         self._record(request, intended_s, sent_s, verdict.outcome, verdict.reason, done_s)
         return verdict.outcome
 
-    def unsent(self, request: Prepared, intended_s: float, reason: str) -> None:
+    def unsent(self, request: PreparedRequest, intended_s: float, reason: str) -> None:
         """A request that was due and was not sent."""
         self._record(request, intended_s, time.monotonic(), "unsent", f"{request.kind}: not sent: {reason}")
 
     def _record(
-        self, request: Prepared, intended_s: float, sent_s: float, outcome: str, reason: str, done_s: float | None = None
+        self, request: PreparedRequest, intended_s: float, sent_s: float, outcome: str, reason: str, done_s: float | None = None
     ) -> None:
         done_s = time.monotonic() if done_s is None else done_s
         self.recorder.add(

@@ -26,7 +26,7 @@ MODEL = "ctr"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class ServerUnderLoad:
     """A server that is ready."""
 
     config: ServerConfig
@@ -53,13 +53,13 @@ def server_config(config: LoadConfig) -> ServerConfig:
 
 
 @contextmanager
-def target(config: ServerConfig, digest: str, log: Path) -> Iterator[Target]:
+def target(config: ServerConfig, digest: str, log: Path) -> Iterator[ServerUnderLoad]:
     """The server at the address of `config`, started if nothing listens there. Raises ValueError with one sentence.
 
     `digest`: of the declaration that requests follow. `log`: of the server, if it is started here.
     """
     if runs(config):
-        yield Target(config=config, model=described(config, digest), started=False)
+        yield ServerUnderLoad(config=config, model=served_model(config, digest), started=False)
         return
     if not SERVING_PYTHON.is_file():
         raise ValueError(
@@ -70,7 +70,7 @@ def target(config: ServerConfig, digest: str, log: Path) -> Iterator[Target]:
     process = children.start([str(SERVING_PYTHON), "-m", "serving.server", *arguments], log)
     try:
         wait_ready(process, config, log)
-        yield Target(config=config, model=described(config, digest), started=True)
+        yield ServerUnderLoad(config=config, model=served_model(config, digest), started=True)
     finally:
         children.end([process], config.exit_timeout_s + SPARE_S)
         for path in glob.glob(f"/dev/shm/adclick-{process.pid}-*"):  # if it had to be killed
@@ -102,7 +102,7 @@ def wait_ready(process: Popen, config: ServerConfig, log: Path) -> None:
         time.sleep(POLL_S)
 
 
-def described(config: ServerConfig, digest: str) -> ServedModel:
+def served_model(config: ServerConfig, digest: str) -> ServedModel:
     """What the server says of its model, at both doors. Raises ValueError if it is not the one that requests follow."""
     found = None
     for protocol, port in (("http", config.http_port), ("grpc", config.grpc_port)):

@@ -1,7 +1,7 @@
 """The users of a load run, for Locust: those that wait for their answer before they ask again, one class a way to ask, and
 one that sends what is due at a rate.
 
-What a process knows is in `Load`, which the locustfile sets before users start.
+What a process knows is in `SendingProcess`, which the locustfile sets before users start.
 """
 
 import random
@@ -17,11 +17,11 @@ from locust.env import Environment
 from locust.exception import StopUser
 
 from loadtests.requests.pool import read_pool
-from loadtests.requests.prepared_request import Prepared
+from loadtests.requests.prepared_request import PreparedRequest
 from loadtests.users.arrivals import due_s
 from loadtests.users.asking import ASKERS, GrpcAsker, HttpAsker
-from loadtests.users.plan import Plan, read_plan
-from loadtests.users.sending import AS_IT_SHOULD, Chooser, Sender
+from loadtests.users.plan import RunPlan, read_plan
+from loadtests.users.sending import AS_IT_SHOULD, Chooser, RequestSender
 from loadtests.verdicts.answers import Judge
 from loadtests.verdicts.samples import Recorder
 
@@ -35,16 +35,16 @@ class WentWrong(Exception):
 
 
 @dataclass(kw_only=True)
-class Load:
+class SendingProcess:
     """What one process of a run knows."""
 
-    plan: Plan
+    plan: RunPlan
     index: int  # of the process
     recorder: Recorder
     chooser: Chooser
 
     @classmethod
-    def of(cls, run_dir: Path, index: int) -> "Load":
+    def of(cls, run_dir: Path, index: int) -> "SendingProcess":
         plan = read_plan(run_dir)
         rng = random.Random(f"{plan.config.seed}/{index}")
         chooser = Chooser(
@@ -52,8 +52,8 @@ class Load:
         )
         return cls(plan=plan, index=index, recorder=Recorder(run_dir, f"samples-{index}"), chooser=chooser)
 
-    def sender(self, environment: Environment) -> Sender:
-        def tell(request: Prepared, latency_ms: float, outcome: str, reason: str) -> None:
+    def sender(self, environment: Environment) -> RequestSender:
+        def tell(request: PreparedRequest, latency_ms: float, outcome: str, reason: str) -> None:
             environment.events.request.fire(
                 request_type=request.kind,
                 name="malformed" if request.malformed else f"{request.num_rows} rows",
@@ -64,20 +64,20 @@ class Load:
             )
 
         judge = Judge(self.plan.version, self.plan.config.tolerance)
-        return Sender(judge=judge, recorder=self.recorder, tell=tell)
+        return RequestSender(judge=judge, recorder=self.recorder, tell=tell)
 
 
 class CtrUser(User):
     """What all users share."""
 
     abstract = True
-    load: ClassVar[Load]
+    process: ClassVar[SendingProcess]
 
     def on_start(self) -> None:
-        self._sender = self.load.sender(self.environment)
+        self._sender = self.process.sender(self.environment)
 
     def _asker(self, kind: str, connections: int) -> GrpcAsker | HttpAsker:
-        plan = self.load.plan
+        plan = self.process.plan
         return ASKERS[kind](plan.address(kind), plan.config.timeout_s, connections)
 
 
@@ -96,7 +96,7 @@ class WaitingUser(CtrUser):
     def predict(self) -> None:
         """Until Locust has enough of this user. It kills users between tasks, which would hit a request that has begun."""
         while not self._leaving:
-            outcome = self._sender.send(self._ask.ask, self.load.chooser.request(self.kind))
+            outcome = self._sender.send(self._ask.ask, self.process.chooser.request(self.kind))
             if outcome not in AS_IT_SHOULD:
                 gevent.sleep(REST_S)
 
@@ -125,14 +125,14 @@ class ArrivalsUser(CtrUser):
 
     def on_start(self) -> None:
         super().on_start()
-        config = self.load.plan.config
+        config = self.process.plan.config
         self._askers = {kind: self._asker(kind, config.max_in_flight) for kind, share in config.kinds.items() if share}
         self._greenlets = Greenlets()
 
     @task
     def send_what_is_due(self) -> None:
-        config, chooser, started_s = self.load.plan.config, self.load.chooser, self.load.recorder.started_s
-        for moment_s in due_s(config, self.load.index):
+        config, chooser, started_s = self.process.plan.config, self.process.chooser, self.process.recorder.started_s
+        for moment_s in due_s(config, self.process.index):
             intended_s = started_s + moment_s
             gevent.sleep(max(0.0, intended_s - time.monotonic()))  # lets others go on, also if this is late
             request = chooser.request(chooser.kind())

@@ -10,7 +10,7 @@ import numpy as np
 from tritonclient.grpc import service_pb2
 
 from contracts.serving.request import MODEL_VERSION, PROBABILITY
-from loadtests.requests.prepared_request import Prepared
+from loadtests.requests.prepared_request import PreparedRequest
 
 REFUSED = ("INVALID_ARGUMENT", "400", "404", "413", "422")
 BUSY = ("RESOURCE_EXHAUSTED", "429")
@@ -35,7 +35,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AnswerVerdict:
     outcome: str  # of samples.OUTCOMES
     reason: str = ""
     version: int | None = None  # of the model that answered
@@ -48,34 +48,34 @@ class Judge:
     version: int
     tolerance: float
 
-    def verdict(self, request: Prepared, reply: Reply) -> Verdict:
+    def verdict(self, request: PreparedRequest, reply: Reply) -> AnswerVerdict:
         if reply.code != "OK":
             return not_answered(request, reply)
         if request.malformed:
-            return Verdict("answered_malformed", f"{request.kind}: a malformed request was answered")
+            return AnswerVerdict("answered_malformed", f"{request.kind}: a malformed request was answered")
         try:
             probability_N, version = read_answer(request, reply)
         except NoAnswer as error:
-            return Verdict("wrong", f"{request.kind}: {error}")
+            return AnswerVerdict("wrong", f"{request.kind}: {error}")
         if not ((probability_N >= 0) & (probability_N <= 1)).all():
-            return Verdict("wrong", f"{request.kind}: a probability is not between 0 and 1", version)
+            return AnswerVerdict("wrong", f"{request.kind}: a probability is not between 0 and 1", version)
         if version == self.version and not (np.abs(probability_N - request.expected_N) <= self.tolerance).all():
             sentence = "probabilities differ from those before the load by more than the tolerance"
-            return Verdict("wrong", f"{request.kind}: {sentence}", version)
-        return Verdict("ok", "", version)
+            return AnswerVerdict("wrong", f"{request.kind}: {sentence}", version)
+        return AnswerVerdict("ok", "", version)
 
 
-def not_answered(request: Prepared, reply: Reply) -> Verdict:
+def not_answered(request: PreparedRequest, reply: Reply) -> AnswerVerdict:
     full = reply.code in QUEUE and any(words in reply.words for words in QUEUE_WORDS)
     reason = f"{request.kind}: {reply.code}: {' '.join(reply.words.split())[:LONGEST_REASON]}"
     if full or reply.code in BUSY:
-        return Verdict("overloaded", reason)
+        return AnswerVerdict("overloaded", reason)
     if request.malformed and reply.code in REFUSED:
-        return Verdict("refused")
-    return Verdict("failed", reason)
+        return AnswerVerdict("refused")
+    return AnswerVerdict("failed", reason)
 
 
-def read_answer(request: Prepared, reply: Reply) -> tuple[np.ndarray, int]:
+def read_answer(request: PreparedRequest, reply: Reply) -> tuple[np.ndarray, int]:
     """Probabilities [N] and the model's version, which is one for all rows. Raises NoAnswer."""
     try:
         outputs = READERS[request.kind](reply)

@@ -109,12 +109,12 @@ class Recorded:
     versions: dict[int, int]
 
 
-def gather(folder: Path) -> Recorded:
-    """What the processes of a run recorded. Each `<name>.part` becomes `<name>.npy`."""
+def gather(folder: Path, target: Path | None = None) -> Recorded:
+    """What the processes of a run recorded. Each `<name>.part` becomes `<name>.npy`, in `target` if that is given."""
     parts, reasons, versions, started = [], Counter(), Counter(), []
     for path in sorted(folder.glob("*.part")):
         samples = whole_rows(path.read_bytes())
-        np.save(path.with_suffix(".npy"), samples)
+        np.save((target or folder) / f"{path.stem}.npy", samples)
         parts.append(samples)
         facts = json.loads(path.with_suffix(".json").read_text())
         started.append(facts["started_s"])

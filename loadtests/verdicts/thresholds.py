@@ -15,7 +15,7 @@ ANSWERED = ("ok", "wrong")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class RunMeasurement:
     """The figures of a run's measured window."""
 
     window: Window
@@ -43,6 +43,13 @@ class Measured:
     @property
     def requests_per_s(self) -> float:
         return self.requests / self.window.seconds
+
+    def figures(self) -> dict[str, dict[str, float | None]]:
+        """`value`, `low` and `high` by name, for the comparison with other runs; None where nothing can be claimed."""
+        rates = {name: getattr(self, name) if self.window.seconds else None for name in ("rows_per_s", "requests_per_s")}
+        shares = {"error_share": self.share(*ERRORS), "overloaded_share": self.share("overloaded")}
+        timed = {name: {"value": one.ms, "low": one.low_ms, "high": one.high_ms} for name, one in self.latencies.items()}
+        return timed | {name: {"value": value, "low": None, "high": None} for name, value in (rates | shares).items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +79,14 @@ class Check:
         return asdict(self) | {"met": self.met}
 
 
-def measure(samples: np.ndarray, window: Window) -> Measured:
+def measure(samples: np.ndarray, window: Window) -> RunMeasurement:
     """The figures of samples that fell due in the window."""
     done = samples[samples["done_s"] < window.end_s]
     right, refused = (done["outcome"] == OUTCOMES.index(name) for name in ("ok", "refused"))
     answered, overloaded = latencies_ms(samples, *ANSWERED), latencies_ms(samples, "overloaded")
     late_ms = (samples["sent_s"] - samples["intended_s"])[samples["outcome"] != OUTCOMES.index("unsent")] * 1e3
     malformed = samples[samples["malformed"]]
-    return Measured(
+    return RunMeasurement(
         window=window,
         counts=count(samples),
         num_malformed=len(malformed),
@@ -92,12 +99,12 @@ def measure(samples: np.ndarray, window: Window) -> Measured:
     )
 
 
-def judge(measured: Measured, limits: Thresholds) -> list[Check]:
+def judge(measured: RunMeasurement, limits: Thresholds) -> list[Check]:
     """A check for each limit that is set. What was measured too little to say is not kept."""
     return [*_percentiles(measured, limits), *_rates(measured, limits), *_shares(measured, limits)]
 
 
-def _percentiles(measured: Measured, limits: Thresholds) -> Iterator[Check]:
+def _percentiles(measured: RunMeasurement, limits: Thresholds) -> Iterator[Check]:
     for name, found in measured.latencies.items():
         if getattr(limits, name) is not None:
             yield _percentile(name, found, getattr(limits, name), "answered requests")
@@ -112,7 +119,7 @@ def _percentile(name: str, found: Quantile, limit: float, of: str) -> Check:
     return Check(name=name, measured=found.ms, low=found.low_ms, high=found.high_ms, limit=limit, reason=reason, shown=shown)
 
 
-def _rates(measured: Measured, limits: Thresholds) -> Iterator[Check]:
+def _rates(measured: RunMeasurement, limits: Thresholds) -> Iterator[Check]:
     for name, unit in (("rows_per_s", "rows/s"), ("requests_per_s", "requests/s")):
         limit, found = getattr(limits, name), getattr(measured, name)
         if limit is not None:
@@ -120,7 +127,7 @@ def _rates(measured: Measured, limits: Thresholds) -> Iterator[Check]:
             yield Check(name=name, measured=found, limit=limit, at_least=True, reason=reason, shown=f"{found:,.0f} {unit}")
 
 
-def _shares(measured: Measured, limits: Thresholds) -> Iterator[Check]:
+def _shares(measured: RunMeasurement, limits: Thresholds) -> Iterator[Check]:
     counts, total = measured.counts, measured.num_requests
     errors = sum(counts[name] for name in ERRORS)
     kinds = "".join(f", {counts[name]:,} {name}" for name in ERRORS if counts[name])

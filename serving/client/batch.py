@@ -19,7 +19,7 @@ Tensors = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Batch:
+class RequestBatch:
     """A table's rows, ready to be sent in pieces."""
 
     texts: pl.DataFrame  # categorical columns as strings
@@ -41,7 +41,7 @@ class Batch:
         return found
 
 
-def batch_of(model: ServedModel, frame: Any, images: Images | None, check: bool) -> Batch:
+def batch_of(model: ServedModel, frame: Any, images: Images | None, check: bool) -> RequestBatch:
     """The frame's rows as requests to `model`. Raises BrokenRows, and ValueError where columns or images are not right."""
     request = model.request
     names = column_names(frame)
@@ -56,7 +56,7 @@ def batch_of(model: ServedModel, frame: Any, images: Images | None, check: bool)
     texts = packed.select(c.name for c in request.categorical)
     sizes = [text_sizes(texts)] if texts.width else []
     sizes += [] if per_row is None else [np.array([len(image) for image in per_row])]
-    return Batch(
+    return RequestBatch(
         texts=texts,
         floats_NM=np.stack(floats, axis=1) if floats else np.empty((len(rows), 0), dtype=np.float32),
         images=per_row,

@@ -14,7 +14,7 @@ import numpy as np
 from tenacity import AsyncRetrying, Retrying
 
 from serving.client.async_protocols import AsyncGrpcDoor, AsyncHttpDoor
-from serving.client.batch import Batch, Images, Tensors, batch_of
+from serving.client.batch import Images, RequestBatch, Tensors, batch_of
 from serving.client.errors import (
     DeadlineExceeded,
     RefusedRequest,
@@ -105,7 +105,7 @@ class CtrClient(ClientSettings):
             self._served = None
             return self._send(ask, batch_of(self.served(deadline), frame, images, check), deadline)
 
-    def _send(self, ask: Callable[..., Answer], batch: Batch, deadline: Deadline) -> list[Answer]:
+    def _send(self, ask: Callable[..., Answer], batch: RequestBatch, deadline: Deadline) -> list[Answer]:
         if len(batch.pieces) == 1:
             return [ask(batch, *batch.pieces[0], deadline)]
         futures = [self._threads.submit(ask, batch, start, stop, deadline) for start, stop in batch.pieces]
@@ -117,13 +117,13 @@ class CtrClient(ClientSettings):
             for future in futures:
                 future.cancel()
 
-    def _ask(self, batch: Batch, start: int, stop: int, deadline: Deadline) -> Prediction:
+    def _ask(self, batch: RequestBatch, start: int, stop: int, deadline: Deadline) -> Prediction:
         try:
             return self._infer(batch.tensors(start, stop), batch.digest, deadline)
         except RefusedRequest as refusal:
             raise refusal.moved(start) from None
 
-    def _ask_apart(self, batch: Batch, start: int, stop: int, deadline: Deadline) -> tuple[Prediction, list[RefusedRow]]:
+    def _ask_apart(self, batch: RequestBatch, start: int, stop: int, deadline: Deadline) -> tuple[Prediction, list[RefusedRow]]:
         """The answer for the piece's rows but those that are refused, one after the other."""
         tensors, kept = batch.tensors(start, stop), np.arange(stop - start)
         refused: list[RefusedRow] = []
@@ -201,10 +201,10 @@ class AsyncCtrClient(ClientSettings):
             self._door = ASYNC_DOORS[self.protocol](self._address)
         return self._door
 
-    async def _batch(self, frame: Any, images: Images | None, check: bool, deadline: Deadline) -> Batch:
+    async def _batch(self, frame: Any, images: Images | None, check: bool, deadline: Deadline) -> RequestBatch:
         return await asyncio.to_thread(batch_of, await self.served(deadline), frame, images, check)
 
-    async def _send(self, batch: Batch, deadline: Deadline) -> Prediction:
+    async def _send(self, batch: RequestBatch, deadline: Deadline) -> Prediction:
         tasks = [asyncio.create_task(self._ask(batch, start, stop, deadline)) for start, stop in batch.pieces]
         try:
             async with asyncio.timeout(deadline.left()):
@@ -215,7 +215,7 @@ class AsyncCtrClient(ClientSettings):
             for task in tasks:
                 task.cancel()
 
-    async def _ask(self, batch: Batch, start: int, stop: int, deadline: Deadline) -> Prediction:
+    async def _ask(self, batch: RequestBatch, start: int, stop: int, deadline: Deadline) -> Prediction:
         async with self._free:
             tensors = batch.tensors(start, stop)
 

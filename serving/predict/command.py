@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from contracts.tables.chunk import ROW
 from contracts.tables.rejected import REJECTED, VALUE_CHARS
+from contracts.tables.scores import scores
 from serving.client import CtrClient, RefusedRow
 from serving.client.protocols import DEFAULT_PORTS
 from serving.client.settings import PROTOCOLS
@@ -94,10 +95,9 @@ def score(
         for chunk in rows.chunks:
             good, bad = rows.contract.check(chunk)
             answer, refused = client.predict_apart(good, images, check=False)
-            columns = [pl.col(ROW).alias("row"), *([] if rows.key is None else [rows.key])]
-            found = {"p_click": pl.Series(answer.probability), "model_version": pl.Series(answer.model_version)}
             answered = ~pl.int_range(len(good), eager=True).is_in([row.row for row in refused])
-            scored.write(good.select(columns).with_columns(**found).filter(answered))
+            found = scores(rows.file, good, rows.key, answer.probability, answer.model_version)
+            scored.write(found.filter(answered))
             bad = pl.concat([bad, refused_rows(good, refused)]).sort("row")
             rejected.write(bad)
             counts.update(raw=len(chunk), clean=int(answered.sum()), rejected=len(bad))

@@ -28,7 +28,6 @@ from contracts.tables.reading import read_chunks
 from serving.client.rows import contract_for, needed_columns
 
 RAW_DIR = Path("data/raw")  # holds the side tables that a declaration's joins name
-WRITTEN = ("row", "p_click", "model_version")  # columns of the output that a key cannot be called
 SERVED_FORMATS = ("PNG", "JPEG")
 IMAGE_FILES = ("**/*.png", "**/*.jpg", "**/*.jpeg")
 
@@ -39,6 +38,7 @@ class RowsToScore:
 
     chunks: Iterator[Chunk]
     contract: Contract
+    file: str  # its name
     key: str | None = None  # column that names a row
 
 
@@ -52,7 +52,7 @@ def published_rows(path: Path, request: RequestSpec) -> RowsToScore:
     except ValueError as error:
         raise SourceError(f"{path}: {error}") from None
     names = [column.name for column in columns if column.derive_from is None]
-    return RowsToScore(chunks=_with_only(names, first, chunks), contract=contract_for(columns))
+    return RowsToScore(chunks=_with_only(names, first, chunks), contract=contract_for(columns), file=path.name)
 
 
 def declared_rows(path: Path, declaration: Declaration, side_table_digests: dict[str, str], request: RequestSpec) -> RowsToScore:
@@ -71,7 +71,8 @@ def declared_rows(path: Path, declaration: Declaration, side_table_digests: dict
     return RowsToScore(
         chunks=(chunk for _, chunk in partition),
         contract=contract_of(replace(declaration, images=None), tables, None, labelled=False),
-        key=None if declaration.key is None or declaration.key.name in WRITTEN else declaration.key.name,
+        file=path.name,
+        key=declaration.key and declaration.key.name,
     )
 
 

@@ -5,7 +5,6 @@ version folders; each version keeps the config it was released with, so an older
 """
 
 import fcntl
-import hashlib
 import os
 import shutil
 import stat
@@ -18,11 +17,10 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from serving.triton.package import MANIFEST, check_package
+from contracts.serving.releases import EXPORTED_VERSION, PUBLIC, release_number, releases
+from serving.triton.package import check_package
 
-PUBLIC = "ctr"  # the model that makes a release complete: it is released last and removed first
 DOORS = (PUBLIC, "ctr_by_name")  # what clients call; the other models are called by these
-EXPORTED_VERSION = "1"
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,7 @@ class Store:
 
     def versions(self) -> list[int]:
         """Numbers of the complete releases, ascending."""
-        folders = (self.folder / PUBLIC).glob("*") if (self.folder / PUBLIC).is_dir() else ()
-        return sorted(int(path.name) for path in folders if path.name.isdigit())
+        return releases(self.folder)
 
     def active(self) -> int | None:
         """The version that `config.pbtxt` says is served; None if nothing was ever released."""
@@ -42,6 +39,21 @@ class Store:
         if not path.is_file():
             return None
         return max(text_format.Parse(path.read_text(), ModelConfig()).version_policy.specific.versions, default=None)
+
+    def before(self) -> int | None:
+        """The version that was served before the active one, to which a deployment can go back; None if there is none.
+
+        The models that `ctr` calls keep it beside the active one; where nothing does, it is the newest that is older.
+        """
+        active = self.active()
+        if active is None:
+            return None
+        paths = (self.folder / name / "config.pbtxt" for name in self.models(active))
+        configs = (text_format.Parse(path.read_text(), ModelConfig()) for path in paths)
+        beside = {number for config in configs for number in config.version_policy.specific.versions}
+        released = self.versions()
+        known = [number for number in released if number in beside - {active}]
+        return max(known, default=max((number for number in released if number < active), default=None))
 
     def models(self, version: int) -> list[str]:
         """The models of a release; those that `ctr` calls come first."""
@@ -55,8 +67,7 @@ class Store:
 
     def released(self, exported: Path) -> int | None:
         """The number that this export has in the store; None if it was not released yet."""
-        known = {_identity(self.folder, str(number)): number for number in self.versions()}
-        return known.get(_identity(exported, EXPORTED_VERSION))
+        return release_number(self.folder, exported)
 
     def release(self, exported: Path) -> int:
         """Copy an exported repository in as the next version and return its number; the same export has one number.
@@ -74,7 +85,7 @@ class Store:
                 return known
             number = max(self.versions(), default=0) + 1
             self._discard(number)  # what a killed release left
-            for name in sorted(models, key=lambda name: name == PUBLIC):
+            for name in sorted(models, key=lambda name: name == PUBLIC):  # it makes a release complete
                 self._add(exported / name / EXPORTED_VERSION, _released_name(name, number), number)
         return number
 
@@ -84,21 +95,45 @@ class Store:
         Of the models that `ctr` calls the version before stays as well, for the calls that are under way; not so if it
         did not load.
         """
-        if version not in self.versions():
-            raise ValueError(f"{self.folder} has no version {version}; it has {self.versions()}")
-        before = self.active() if beside_before else None
-        for name in self.models(version):
-            release = self.folder / name / str(version) / "release"
-            for path in sorted(p for p in release.rglob("*") if p.is_file() and p.name != "config.pbtxt"):
-                _write(self.folder / name / path.relative_to(release), path.read_bytes())
-            config = text_format.Parse((release / "config.pbtxt").read_text(), ModelConfig())
-            config.name = name
-            for step in config.ensemble_scheduling.step:
-                step.model_version = version
-            config.version_policy.Clear()
-            kept = before if before is not None and (self.folder / name / str(before)).is_dir() else version
-            config.version_policy.specific.versions.extend([version] if name in DOORS else sorted({kept, version}))
-            _write(self.folder / name / "config.pbtxt", text_format.MessageToString(config).encode())
+        with self._locked():
+            if version not in self.versions():
+                raise ValueError(f"{self.folder} has no version {version}; it has {self.versions()}")
+            before = self.active() if beside_before else None
+            for name in self.models(version):
+                release = self.folder / name / str(version) / "release"
+                for path in sorted(p for p in release.rglob("*") if p.is_file() and p.name != "config.pbtxt"):
+                    _write(self.folder / name / path.relative_to(release), path.read_bytes())
+                config = text_format.Parse((release / "config.pbtxt").read_text(), ModelConfig())
+                config.name = name
+                for step in config.ensemble_scheduling.step:
+                    step.model_version = version
+                config.version_policy.Clear()
+                kept = before if before is not None and (self.folder / name / str(before)).is_dir() else version
+                config.version_policy.specific.versions.extend([version] if name in DOORS else sorted({kept, version}))
+                _write(self.folder / name / "config.pbtxt", text_format.MessageToString(config).encode())
+
+    def prune(self, keep: int) -> list[int]:
+        """Remove all releases but the newest `keep`, the active one and the one before it. Returns the removed, ascending.
+
+        What a killed release or removal left goes as well. Raises ValueError if `keep` is less than 1.
+        """
+        if keep < 1:
+            raise ValueError(f"expected to keep at least 1 release, got {keep}")
+        if not self.folder.is_dir():
+            return []
+        with self._locked():
+            released = self.versions()
+            kept = {*released[-keep:], self.active(), self.before()}
+            removed = [number for number in released if number not in kept]
+            for number in removed:
+                self._remove(number)
+            for path in self.folder.glob("*/[0-9]*"):
+                if path.name.isdigit() and int(path.name) not in kept:
+                    shutil.rmtree(path)
+            for model in {path.parent for path in self.folder.glob("*/config.pbtxt")}:
+                if not any(path.name.isdigit() for path in model.iterdir()):  # one that is called after its version
+                    shutil.rmtree(model)
+        return removed
 
     def instances(self, model: str) -> int:
         """Processes that a version of the model has: only Python models have some of their own."""
@@ -120,6 +155,15 @@ class Store:
             path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) if path.is_file() else 0o755)
         os.rename(partial, target)
 
+    def _remove(self, number: int) -> None:
+        """`ctr` first, in one step: half a release is none."""
+        public = self.folder / PUBLIC / str(number)
+        partial = public.with_name(f".{number}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        os.rename(public, partial)
+        shutil.rmtree(partial)
+        self._discard(number)
+
     def _discard(self, number: int) -> None:
         for path in self.folder.glob(f"*/{number}"):
             shutil.rmtree(path)
@@ -137,14 +181,6 @@ def _released_name(exported: str, number: int) -> str:
     """A model that is called after its version, as an ensemble is, is a model of its own in every release."""
     own = f"_{EXPORTED_VERSION}"
     return f"{exported.removesuffix(own)}_{number}" if exported.endswith(own) else exported
-
-
-def _identity(folder: Path, version: str) -> str:
-    """Digest over the manifests of all models of a release."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob(f"*/{version}/{MANIFEST}")):
-        digest.update(f"{path.parts[-3].removesuffix(f'_{version}')}\0".encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:

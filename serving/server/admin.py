@@ -53,16 +53,16 @@ class AdminApi:
 
     def settled(self) -> bool:
         """Have all versions ended that were replaced. Raises ValueError if the server does not say."""
-        models = self._told("POST", "/v2/repository/index", "list its models")
+        models = self._answer("POST", "/v2/repository/index", "list its models")
         return all(model.get("state") != "UNLOADING" for model in models)
 
     def answered(self, model: str) -> int:
         """Requests to the model that ended, well or not, since it was loaded. Raises ValueError if the server does not say."""
-        told = self._told("GET", f"/v2/models/{model}/stats", f"tell the statistics of '{model}'")
-        ends = [version["inference_stats"] for version in told["model_stats"]]
+        statistics = self._answer("GET", f"/v2/models/{model}/stats", f"tell the statistics of '{model}'")
+        ends = [version["inference_stats"] for version in statistics["model_stats"]]
         return sum(int(end[kind]["count"]) for end in ends for kind in ("success", "fail"))
 
-    def _told(self, method: str, path: str, what: str) -> Any:
+    def _answer(self, method: str, path: str, what: str) -> Any:
         try:
             answer = self._pool.request(method, self._url + path, headers=self._closed_headers)
         except HTTPError as error:

@@ -81,12 +81,12 @@ def refuse_shell_characters(path: Path) -> None:
 def ask_interpreter(program: Path) -> Interpreter:
     """What `program` says of itself. Raises ValueError if it does not run."""
     try:
-        said = subprocess.run([program, "-I", "-c", ASK], capture_output=True, check=True, timeout=30).stdout
+        answer = subprocess.run([program, "-I", "-c", ASK], capture_output=True, check=True, timeout=30).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise ValueError(
             f"{program} does not run ({type(error).__name__}); remove {program.parent.parent} and start again"
         ) from None
-    (major, minor), library, *folders = json.loads(said)
+    (major, minor), library, *folders = json.loads(answer)
     return Interpreter(version=f"{major}.{minor}", library=library or "", folders=(*(f for f in folders if f), *SYSTEM_LIBRARIES))
 
 

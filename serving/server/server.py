@@ -5,7 +5,6 @@ has a deadline, and always stops what it started.
 """
 
 import argparse
-import ctypes
 import glob
 import os
 import re
@@ -23,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 
 from contracts.serving.config import ServerConfig
+from serving.child_process import end_with_parent
 from serving.releases.store import Store
 from serving.server.admin import AdminApi
 from serving.server.arguments import Paths, triton_arguments
@@ -30,12 +30,14 @@ from serving.server.ports import listens, refuse_busy_ports
 from serving.server.runtime import Runtime, find_runtime, refuse_shell_characters
 from serving.server.secret import admin_secret
 from serving.server.settings import load_server_config
+from serving.server.takeovers import Takeovers
 from serving.server.watchdog import Watchdog
 from serving.triton.environment import METRICS_URL
 
 EXPORTED = Path("artifacts/repository/embedded")
 VENV = Path(".venv-serving")
 POLL_S = 0.05
+LOOK_S = 0.2  # between two looks at what is served
 KILL_AFTER_S = 0.5  # beyond Triton's own time to finish
 MAX_CRASHES, WITHIN_S = 3, 60.0  # so many ends of its own in that time, and Triton is not started again
 NO_GPU_METRICS = "--allow-gpu-metrics=false"  # this server's models use no GPU, and DCGM would log to /var/log/nv-hostengine.log
@@ -140,7 +142,7 @@ class TritonServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches us, and we end it in order
-                preexec_fn=_die_with_parent,
+                preexec_fn=end_with_parent,
             )
 
     def _wait_ready(self) -> None:
@@ -182,11 +184,6 @@ def refuse_bad_certificate(config: ServerConfig) -> None:
         ) from None
 
 
-def _die_with_parent() -> None:
-    """In the child: SIGTERM when we die, however we die (prctl PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
 def main() -> None:
     args = parse(sys.argv[1:])
     config = load_server_config(
@@ -209,8 +206,10 @@ def serve(config: ServerConfig, stopped: threading.Event) -> None:
     while True:
         with TritonServer(config, log_path=Path(config.store) / "triton.log", cancelled=stopped) as server:
             print(greeting(server), flush=True)
-            while not stopped.wait(0.2) and server.process.poll() is None:
-                pass
+            takeovers = Takeovers(server.http_url, Store(Path(config.store)), server.version)
+            while not stopped.wait(LOOK_S) and server.process.poll() is None:
+                if (line := takeovers.news()) is not None:
+                    print(line, flush=True)
             if stopped.is_set():
                 print("serve: stopping ...", flush=True)
                 return

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from stages.evaluation.style import title_of
+
+ALL_ROWS = "all test rows"
 NUM_STEPS = 200  # steps of the horizontal axis; finer than a plot can show
 
 
@@ -43,20 +46,28 @@ def _ranked_shares(label: np.ndarray, p_click: np.ndarray) -> tuple[np.ndarray, 
     return unclicked / max(unclicked[-1], 1.0), clicked / max(clicked[-1], 1.0), shares
 
 
-def calibration_table(curve: list[dict[str, Any]]) -> pl.DataFrame:
-    """One row a bin of one prediction: rows, clicks, predicted, observed, and the interval of observed."""
-    return pl.DataFrame(curve).select("rows", "clicks", "predicted", "observed", "low", "high")
+def by_prediction(table: pl.DataFrame, value: str) -> pl.DataFrame:
+    """`table`, of `roc_table` or `gain_table`, a row a point of a curve: prediction (its title), the first column, `value`."""
+    first = table.columns[0]
+    long = table.unpivot(index=first, variable_name="prediction", value_name=value)
+    return long.select(pl.col("prediction").map_elements(title_of, return_dtype=pl.String), first, value)
 
 
-def slice_table(slices: Mapping[str, list[dict[str, Any]]]) -> pl.DataFrame:
-    """One row a slice value: the numbers of the slices with their intervals, null where undefined."""
+def calibration_table(curves: Mapping[str, list[dict[str, Any]]]) -> pl.DataFrame:
+    """One row a bin of one prediction: prediction (its title), rows, clicks, predicted, observed with its interval."""
+    rows = [{"prediction": title_of(name), **entry} for name, curve in curves.items() for entry in curve]
+    return pl.DataFrame(rows).select("prediction", "rows", "clicks", "predicted", "observed", "low", "high")
+
+
+def slice_table(slices: Mapping[str, list[dict[str, Any]]], total: Mapping[str, Any]) -> pl.DataFrame:
+    """First `total`, all test rows, then one row a slice value, with intervals; null where undefined."""
+    named = [(ALL_ROWS, total)]
+    named += [(f"{name} = {entry['value']}", entry) for name, entries in slices.items() for entry in entries]
     rows = []
-    for name, entries in slices.items():
-        for entry in entries:
-            row = {"slice": f"{name} = {entry['value']}", "rows": entry["rows"], "clicks": entry["clicks"]}
-            row["mean_prediction"] = entry["mean_prediction"]
-            for metric in ("ctr", "auc", "normalised_entropy", "observed_over_predicted"):
-                estimate = entry[metric]
-                row |= {metric: estimate["value"], f"{metric}_low": estimate["low"], f"{metric}_high": estimate["high"]}
-            rows.append(row)
+    for name, entry in named:
+        row = {"slice": name, "rows": entry["rows"], "clicks": entry["clicks"], "mean_prediction": entry["mean_prediction"]}
+        for metric in ("ctr", "auc", "normalised_entropy", "observed_over_predicted"):
+            estimate = entry[metric]
+            row |= {metric: estimate["value"], f"{metric}_low": estimate["low"], f"{metric}_high": estimate["high"]}
+        rows.append(row)
     return pl.DataFrame(rows, infer_schema_length=None)

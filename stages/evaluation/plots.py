@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
-from stages.evaluation.style import MUTED, colour_of, new_figure, save_png, square_percent, title_of
+from contracts.figure_style import INK, MUTED
+from stages.evaluation.style import colour_of, new_figure, save_png, square_percent, title_of
 
 Curves = Mapping[str, list[dict[str, Any]]]
 
@@ -63,40 +65,52 @@ def plot_ranking(roc: pl.DataFrame, gain: pl.DataFrame, aucs: Mapping[str, float
             x, names = table.columns[0], [name for name in aucs if name in table.columns]
             for name in names:
                 auc = aucs[name]
-                label = title_of(name) if auc is None else f"{title_of(name)}, AUC {auc:.3f}"
+                label = title_of(name) if auc is None or axes is right else f"{title_of(name)}, AUC {auc:.3f}"
                 width = 2.4 if name == "model" else 1.4
                 dash = (0, (2, 1.5)) if name == "oracle" else "solid"
                 axes.plot(table[x], table[name], color=colour_of(name), linewidth=width, linestyle=dash, label=label)
         left.set(xlabel="share of unclicked impressions", ylabel="share of clicks", title="ROC curve")
         right.set(xlabel="share of impressions, best ranked first", ylabel="share of clicks", title="Gain")
         left.legend(loc="lower right", fontsize=8)
+        right.legend(loc="lower right", fontsize=8)
         save_png(figure, path)
 
 
 def plot_slices(slices: Mapping[str, list[dict[str, Any]]], total: Mapping[str, Any], path: Path) -> None:
-    """AUC and observed over predicted of every slice value, with intervals; dashed lines show the whole test set."""
+    """AUC and observed over predicted of every slice value, with intervals and numbers of rows; dashed: all test rows."""
     rows: list[dict[str, Any] | None] = []
     labels: list[str] = []
     for name, entries in slices.items():
         rows += [None, *entries]
-        labels += [name, *(_shortened(entry["value"]) for entry in entries)]
-    with new_figure(8.6, 1.1 + 0.21 * len(rows)) as figure:
+        labels += [name, *(f"{_shortened(entry['value'])} ({entry['rows']:,})" for entry in entries)]
+    with new_figure(8.6, 1.4 + 0.21 * len(rows)) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         for axes, metric in ((left, "auc"), (right, "observed_over_predicted")):
             if total[metric]["value"] is not None:
-                axes.axvline(total[metric]["value"], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+                axes.axvline(total[metric]["value"], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="all test rows")
             for position, entry in enumerate(rows):
                 if entry is not None:
                     _slice_mark(axes, position, entry[metric], entry["clicks"])
             axes.grid(axis="y", visible=False)
         left.set(title="AUC", ylim=(len(rows) - 0.4, -0.6))
+        right.axvline(1.0, color=INK, linewidth=1, label="as many clicks as predicted")
         right.set(title="Observed / predicted clicks")
         left.set_yticks(range(len(rows)), labels)
         for tick, entry in zip(left.get_yticklabels(), rows, strict=True):
             tick.set_fontweight("bold" if entry is None else "normal")
         for axes in (left, right):
             axes.tick_params(axis="y", length=0)
+        handles, names = right.get_legend_handles_labels()
+        figure.legend(
+            [*_slice_handles(), *handles], ["model", "its interval", *names], loc="outside upper left", ncols=4, fontsize=8
+        )
         save_png(figure, path)
+
+
+def _slice_handles() -> list[Line2D]:
+    """A dot and a bar as `_slice_mark` draws them, for the legend."""
+    dot = Line2D([], [], marker="o", linestyle="", color=colour_of("model"), markersize=4.5)
+    return [dot, Line2D([], [], color=colour_of("model"), linewidth=2, alpha=0.4)]
 
 
 def _slice_mark(axes: Axes, position: int, estimate: Mapping[str, Any], num_clicks: int) -> None:

@@ -11,7 +11,7 @@ BASELINES = {
     "constant": "the click rate of the training rows",
 }
 TO_TRY = {  # what helped where the baseline was the better one
-    "lightgbm": "finer buckets of numbers (features.num_buckets=64), train.lr=0.003",
+    "lightgbm": "finer buckets of numbers (features.num_buckets=96), train.lr=0.003",
     "logistic": "train.unknown_prior_clicks=0, model=logistic, more months of data",
     "creative_rate": "train.lr=0.002, train.unknown_prior_clicks=0",
     "constant": "more months of data, other columns, train.lr=0.001",

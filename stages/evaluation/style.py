@@ -11,14 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
+from contracts.figure_style import BLUE, GREEN, GREY, INK, MUTED, ORANGE, PURPLE, RC
+
 COLOURS = {
-    "model": "#0b6bcb",
-    "lightgbm": "#2f9e44",
-    "logistic": "#e8830c",
-    "creative_rate": "#9c36b5",
-    "constant": "#868e96",
-    "oracle": "#1f2933",
+    "model": BLUE,
+    "lightgbm": GREEN,
+    "logistic": ORANGE,
+    "creative_rate": PURPLE,
+    "constant": GREY,
+    "oracle": INK,
 }
 TITLES = {
     "model": "Model",
@@ -29,26 +30,7 @@ TITLES = {
     "oracle": "Oracle (true probability)",
 }
 UNITS = {"row": "rows", "entity": "users", "creative": "creatives"}  # what evaluate.resample_by draws
-SETTINGS = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
-    "font.size": 9,
-    "axes.titlesize": 10.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-}
+SETTINGS = RC | {"lines.linewidth": 1.8}
 DPI = 160
 
 

@@ -24,14 +24,14 @@ END = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, kw_only=True)
-class Encoder:
+class EncoderParts:
     """`encoder.onnx` taken apart."""
 
     nodes: dict[str, onnx.NodeProto]  # by their first output
     constants: dict[str, np.ndarray]
 
     @classmethod
-    def read(cls, model: onnx.ModelProto) -> "Encoder":
+    def read(cls, model: onnx.ModelProto) -> "EncoderParts":
         return cls(
             nodes={node.output[0]: node for node in model.graph.node},
             constants={value.name: numpy_helper.to_array(value) for value in model.graph.initializer},
@@ -59,7 +59,7 @@ def packed_graph(encoder: onnx.ModelProto, ranker: onnx.ModelProto, request: Req
 
     The text is `contracts.serving.packed_text`'s; its separator stands in the graph's metadata.
     """
-    parts = Encoder.read(encoder)
+    parts = EncoderParts.read(encoder)
     graph, separator = Graph(), vocabulary_separator(parts, request)
     inputs, ids, floats, fields, dense = [], [], [], [], []
     outputs = ["cat_idx"]
@@ -87,13 +87,13 @@ def packed_graph(encoder: onnx.ModelProto, ranker: onnx.ModelProto, request: Req
     return fused
 
 
-def vocabulary_separator(encoder: Encoder, request: RequestSpec) -> str:
+def vocabulary_separator(encoder: EncoderParts, request: RequestSpec) -> str:
     outputs = [CREATIVE_IDX, *(inner(column.name, "id") for column in request.categorical)]
     return free_separator(value for output in outputs for value in encoder.ids(output))
 
 
 def _look_up_all(
-    graph: Graph, encoder: Encoder, texts: list[str], of_field: list[str], separator: str, ids: list[str]
+    graph: Graph, encoder: EncoderParts, texts: list[str], of_field: list[str], separator: str, ids: list[str]
 ) -> list[str | None]:
     """Adds ids [N, C + 2] of all columns and creative_idx [N] if it exists; returns their columns' names.
 
@@ -139,7 +139,7 @@ def _columns(graph: Graph, source: str, names: list[str], wanted: list[str], out
     return graph.add("Gather", [source, places], output, axis=1)
 
 
-def _buckets(graph: Graph, encoder: Encoder, x: str, used: list[str]) -> str:
+def _buckets(graph: Graph, encoder: EncoderParts, x: str, used: list[str]) -> str:
     """MISSING_ID for NaN, else FIRST_ID + number of edges at or below x: int64 [N, U].
 
     Counted as floats, which is several times as fast as integers; edges at minus infinity count up to FIRST_ID.
@@ -160,7 +160,7 @@ def _buckets(graph: Graph, encoder: Encoder, x: str, used: list[str]) -> str:
     return graph.add("Cast", [bucket], "/bucket_ids", to=TensorProto.INT64)
 
 
-def _standardised(graph: Graph, encoder: Encoder, x: str, used: list[str]) -> list[str]:
+def _standardised(graph: Graph, encoder: EncoderParts, x: str, used: list[str]) -> list[str]:
     """Standardised values, 0 where missing, and flags where they are: two of float32 [N, U]."""
     missing = graph.add("IsNaN", [x], "/isnan")
     logged_U = np.array([inner(name, "logged") in encoder.nodes for name in used])

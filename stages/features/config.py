@@ -19,7 +19,7 @@ class SelectionConfig:
 class FeaturesConfig:
     min_count: int = Field(ge=1)  # training rows a value needs to have an id of its own
     max_values: int = Field(ge=1)  # ids a column has at most; the most frequent values get them
-    num_buckets: int = Field(ge=2, le=1024)  # quantile buckets of a numeric column
+    num_buckets: int = Field(ge=2, le=1024)  # quantile buckets of a numeric column, at most: small tables get fewer
     max_sigma: float = Field(gt=0)  # standardised numbers are cut to +- this
     image_size: int = Field(ge=8, le=512)  # pixels, side of the creatives as the model sees them
     selection: SelectionConfig

@@ -12,6 +12,7 @@ from stages.features.config import FeaturesConfig
 LARGEST = float(np.finfo(np.float32).max)
 SMALLEST_STD = 1e-30  # below it 1 / std is infinite as float32
 SMALLEST_BUCKET = 0.25  # of the rows that a bucket has where all have as many
+BUCKET_ROWS, FEWEST_BUCKETS = 1000, 24  # rows of a bucket where all have as many; even a small table gets this many buckets
 NARROWEST = 1e-4  # standard deviations between two knots: what is nearer is one place
 UNKNOWN_ID, MISSING_ID, FIRST_ID = 0, 1, 2
 
@@ -99,8 +100,9 @@ def bucket_edges(given_N: np.ndarray, config: FeaturesConfig) -> np.ndarray:
     two or three. Fewer rows than that between two such values are no bucket; they go to the value below. LightGBM bins alike.
     """
     value_U, rows_U = np.unique(given_N, return_counts=True)
-    least = max(SMALLEST_BUCKET * len(given_N) / config.num_buckets, config.min_count)
-    size = max(bucket_rows(rows_U, config.num_buckets), least)
+    num_buckets = buckets_for(len(given_N), config)
+    least = max(SMALLEST_BUCKET * len(given_N) / num_buckets, config.min_count)
+    size = max(bucket_rows(rows_U, num_buckets), least)
     is_own_U = rows_U >= size
     gap_U = np.cumsum(is_own_U)  # values between two that are buckets of their own, numbered by the lower one
     others_U = np.where(is_own_U, 0, rows_U)
@@ -112,6 +114,11 @@ def bucket_edges(given_N: np.ndarray, config: FeaturesConfig) -> np.ndarray:
     gap_U[(gap_U == 0) & (part_U == 0)] = 1  # nothing is below: to the value above
     begins_U = (np.diff(gap_U) != 0) | (np.diff(part_U) != 0)
     return value_U[1:][begins_U]
+
+
+def buckets_for(num_rows: int, config: FeaturesConfig) -> int:
+    """Buckets of a column with so many given values: finer ones find where a step is, and hide it where they hold few rows."""
+    return min(config.num_buckets, max(FEWEST_BUCKETS, num_rows // BUCKET_ROWS))
 
 
 def bucket_rows(rows_U: np.ndarray, num_buckets: int) -> float:

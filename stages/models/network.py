@@ -36,7 +36,6 @@ class CtrNetwork(nn.Module):
         self.ranker = NETWORKS[config.name](config, spec, self.creative_dim)
         uses_pixels = self.creative_dim > 0
         self.creative_encoder = CreativeEncoder(config.creative_channels, self.creative_dim) if uses_pixels else None
-        self.linear_share = 0.0
 
     def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor, emb_UE: Tensor | None, creative_pos_B: Tensor | None) -> Tensor:
         """Logits, float32 [B]; row b looks at the creative whose embedding is row `creative_pos_B[b]` of `emb_UE`."""
@@ -59,7 +58,11 @@ class CtrNetwork(nn.Module):
     def add_linear_part(self, share: float) -> None:
         """Have the ranker give `share` of its logit to a linear part with fresh weights, and the rest to the network."""
         self.ranker = WithLinearPart(self.ranker, self.spec, share)
-        self.linear_share = share
+
+    @property
+    def linear_share(self) -> float:
+        """How much of the logit is a linear part's; 0 without one."""
+        return self.ranker.share if isinstance(self.ranker, WithLinearPart) else 0.0
 
     def field_offsets(self) -> Tensor:
         """Row of the fused embedding table at which each field's ids begin, int64 [F]."""

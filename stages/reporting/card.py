@@ -14,6 +14,9 @@ from contracts.dataset.declaration import Declaration
 from stages.evaluation.style import UNITS, title_of
 from stages.reporting import wording
 from stages.reporting.findings import cautions, verdicts
+from stages.reporting.headline import headline
+from stages.reporting.run_record import SHOWN
+from stages.reporting.tiles import tiles
 
 TEMPLATE = "model_card.html.j2"
 ORDER = ("model", "lightgbm", "logistic", "creative_rate", "constant", "oracle")
@@ -65,6 +68,8 @@ def card_context(
         "num_parameters": reports["model"].get("num_parameters"),
         "tiles": tiles(evaluation),
         "shortfall": evaluation["shortfall"],
+        "headline": headline(evaluation),
+        "run_page": SHOWN,
         "verdicts": verdicts(evaluation),
         "cautions": cautions(evaluation, reports["validation"]),
         "left_out": declaration.leave_out,
@@ -90,23 +95,6 @@ def card_context(
 
 def _rows(by_name: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"key": name, "title": title_of(name), **by_name[name]} for name in ORDER if name in by_name]
-
-
-def tiles(evaluation: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The numbers at the top of the page."""
-    model = evaluation["models"]["model"]
-    shown = [("AUC", "auc"), ("Log-loss", "log_loss"), ("Normalised entropy", "normalised_entropy")]
-    shown.append(("Observed / predicted", "observed_over_predicted"))
-    if evaluation["truth"]["known"]:
-        shown.append(("Learnable share", "learnable_share"))
-    return [_tile(name, metric, model[metric]) for name, metric in shown]
-
-
-def _tile(name: str, metric: str, one: Mapping[str, Any]) -> dict[str, str]:
-    digits = min(wording.DIGITS[metric], 4)
-    value = "–" if one["value"] is None else f"{one['value']:.{digits}f}"
-    note = one.get("reason", "") if one["low"] is None else f"{one['low']:.{digits}f} to {one['high']:.{digits}f}"
-    return {"name": name, "value": value, "note": note}
 
 
 def data_context(validation: Mapping[str, Any], split: Mapping[str, Any]) -> dict[str, Any]:

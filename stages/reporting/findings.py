@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from stages.evaluation.shortfall import BASELINES
+from stages.reporting.headline import by_chance, excludes, interval, miss, slice_values, unranked
 
 FEW_CLICKS = 200  # below this many test clicks every comparison is rough
+SHOWN_VALUES = 6
 DRIFT = 0.1  # observed / predicted further from 1 than this is worth a warning
 
 
@@ -43,11 +45,8 @@ def cautions(evaluation: dict[str, Any], validation: dict[str, Any]) -> list[str
     if clicks < FEW_CLICKS:
         found.append(f"There are only {clicks:,} clicks in the test rows: all intervals are wide, all ranks provisional.")
     if ratio["low"] is not None and (ratio["low"] > 1 + DRIFT or ratio["high"] < 1 - DRIFT):
-        word = "more" if ratio["value"] > 1 else "fewer"
-        found.append(
-            f"{abs(ratio['value'] - 1):.0%} {word} clicks came than predicted: do not use the probabilities as prices "
-            "without recalibration."
-        )
+        found.append(f"{miss(ratio)}: do not use the probabilities as prices without recalibration.")
+    found += _off_values(evaluation)
     found += [sentence for name, slices in evaluation["slices"].items() if (sentence := _weak_values(name, slices))]
     total = validation["total"]
     if total["raw"] and total["quarantined"] / total["raw"] > 0.05:
@@ -56,9 +55,26 @@ def cautions(evaluation: dict[str, Any], validation: dict[str, Any]) -> list[str
     return found
 
 
+def _off_values(evaluation: dict[str, Any]) -> list[str]:
+    """One sentence about the slice values whose observed / predicted excludes 1, the largest first; none if there are none."""
+    named = slice_values(evaluation)
+    off = [(name, one) for name, one in named if excludes(one["observed_over_predicted"], 1.0)]
+    if not off:
+        return []
+    largest = sorted(off, key=lambda pair: -pair[1]["rows"])[:SHOWN_VALUES]
+    shown = "; ".join(f"{name}, {one['rows']:,} rows: {interval(one['observed_over_predicted'])}" for name, one in largest)
+    more = f"; and {len(off) - SHOWN_VALUES} more" if len(off) > SHOWN_VALUES else ""
+    chance = by_chance(evaluation, len(named))
+    return [
+        f"Observed / predicted is off in {len(off)} of {len(named)} slice values, of which chance explains about {chance:.0f}: "
+        f"{shown}{more}."
+    ]
+
+
 def _weak_values(name: str, slices: list[dict[str, Any]]) -> str | None:
-    weak = [one["value"] for one in slices if one["auc"]["low"] is not None and one["auc"]["low"] <= 0.5]
+    weak = [one["value"] for one in slices if unranked(one)]
     if not weak:
         return None
-    shown = ", ".join(weak[:6]) + (f" and {len(weak) - 6} more" if len(weak) > 6 else "")
+    more = f" and {len(weak) - SHOWN_VALUES} more" if len(weak) > SHOWN_VALUES else ""
+    shown = f"{', '.join(weak[:SHOWN_VALUES])}{more}"
     return f"By {name}: the ranking is not proven better than chance for {shown}."

@@ -7,11 +7,12 @@ from pathlib import Path
 import polars as pl
 from matplotlib.axes import Axes
 
-from stages.evaluation.style import COLOURS, new_figure, save_png
+from stages.evaluation.style import COLOURS, INK, new_figure, save_png
 
 PANELS = (("log-loss", ("train/loss", "val/log_loss")), ("AUC", ("val/auc",)))
+TRAINING, KEPT = "#8fbfe8", INK  # a light shade of the model's colour; black for the weights that were kept
 LOOKS = {
-    "train/loss": ("training, mean of recent steps", COLOURS["constant"], "-"),
+    "train/loss": ("training, mean of recent steps", TRAINING, "-"),
     "val/log_loss": ("validation", COLOURS["model"], "o-"),
     "val/auc": ("validation", COLOURS["model"], "o-"),
 }
@@ -28,15 +29,24 @@ def read_curves(folder: Path) -> dict[str, pl.DataFrame]:
         if path.is_file():
             df = pl.read_csv(path, separator="\t", infer_schema_length=None)
             value = next(column for column in reversed(df.columns) if column != "step")
-            curves[name] = df.select(pl.col("step"), pl.col(value).cast(pl.Float64, strict=False).alias("value"))
+            curve = df.select(pl.col("step"), pl.col(value).cast(pl.Float64, strict=False).alias("value"))
+            curves[name] = whole_windows(curve) if name == "train/loss" else curve
     return curves
+
+
+def whole_windows(curve: pl.DataFrame) -> pl.DataFrame:
+    """`curve` without the points that are means of less than half as many steps as the longest: the end of an epoch cuts a window
+    off, and the mean of its last two or three batches looks like a spike. Column step rises.
+    """
+    steps = pl.col("step").diff().fill_null(pl.col("step"))
+    return curve.filter(2 * steps >= steps.max())
 
 
 def plot_training(curves: dict[str, pl.DataFrame], best_step: int | None, path: Path) -> None:
     """Log-loss and, beside it, AUC over the steps; a vertical line marks the weights that were kept."""
     panels = [(title, [name for name in names if name in curves]) for title, names in PANELS]
     panels = [(title, names) for title, names in panels if names]
-    with new_figure(4.8 * len(panels), 3.2) as figure:
+    with new_figure(4.8 * len(panels), 3.4) as figure:
         axes_row = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, (title, names) in zip(axes_row, panels, strict=True):
             for name in names:
@@ -44,10 +54,11 @@ def plot_training(curves: dict[str, pl.DataFrame], best_step: int | None, path: 
                 df = curves[name].drop_nulls()
                 axes.plot(df["step"], df["value"], style, color=colour, label=label, markersize=4)
             if best_step is not None:
-                axes.axvline(best_step, color=COLOURS["lightgbm"], linewidth=1.2, linestyle=(0, (4, 3)), label="kept")
+                axes.axvline(best_step, color=KEPT, linewidth=1.1, linestyle=(0, (4, 3)), label="weights that were kept")
             _zoom(axes, [curves[name]["value"].drop_nulls() for name in names], names)
             axes.set(title=title, xlabel="step")
-            axes.legend(fontsize=8)
+        handles, labels = axes_row[0].get_legend_handles_labels()  # of the log-loss, which has all that AUC has
+        figure.legend(handles, labels, loc="outside upper left", ncols=3, fontsize=8)
         save_png(figure, path)
 
 

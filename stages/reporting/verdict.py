@@ -1,6 +1,7 @@
 """Prints what the last evaluation found in one line, for the end of `make repro`; `python -m stages.reporting.verdict`.
 
-Reads reports/evaluation.json. A run in which nothing changed ends with the same line as the run that made the model.
+Reads reports/evaluation.json; removes reports/run.json if it is about another card. A run in which nothing changed ends with the
+same line as the run that made the model.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from stages.entry import run_stage
 from stages.evaluation.shortfall import best_baseline
 from stages.files import read_json
+from stages.reporting.run_record import drop_record_of_another_card
 
 EVALUATION_PATH, CARD_PATH = Path("reports/evaluation.json"), Path("reports/model_card.html")
 
@@ -23,6 +25,7 @@ EVALUATION_PATH, CARD_PATH = Path("reports/evaluation.json"), Path("reports/mode
 def main() -> None:
     if not EVALUATION_PATH.is_file():
         raise ValueError(f"{EVALUATION_PATH} is missing; run `make repro` to its end first")
+    drop_record_of_another_card(CARD_PATH)  # DVC may have taken the card from its cache
     print(verdict(read_json(EVALUATION_PATH)))
 
 

@@ -15,7 +15,8 @@ from contracts.dataset.source import Format, Images, Join, Source
 from contracts.tables.chunk import ROW
 from tests.contracts.declared import check_file
 
-PAGE = (Path(__file__).parents[2] / "docs/add-a-data-set.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/add-a-data-set.md").read_text(encoding="utf-8")
 
 
 def block(kind: str) -> str:
@@ -31,6 +32,11 @@ def test_the_example_says_what_the_page_says(tmp_path):
         (1001, datetime(2024, 1, 3, 8, 15, tzinfo=UTC), 9, "phone", 1234.5, 4, 1),
         (1002, datetime(2024, 1, 3, 8, 20, tzinfo=UTC), 9, None, 19.9, None, 0),
     ]
+
+
+def test_the_example_is_the_one_that_lies_here():
+    assert block("yaml").strip() == (ROOT / "conf/data/shop.yaml").read_text().partition("\n")[2].strip()
+    assert (ROOT / "examples/shop/2024-01.csv").read_text().startswith(block("csv"))
 
 
 @pytest.mark.parametrize("part", [Declaration, Source, Format, Join, Images, Split, Column])

@@ -32,7 +32,7 @@ def test_a_worse_model_is_named_with_both_losses_and_what_to_try():
     assert sentence.startswith(
         f"THE MODEL IS WORSE THAN LIGHTGBM: log-loss {loss:.5f} against {least:.5f} on the same 4,000 test rows"
     )
-    assert "features.num_buckets=64" in sentence and "dvc exp run -S" in sentence
+    assert "features.num_buckets=96" in sentence and "dvc exp run -S" in sentence
     assert verdict({**found, "shortfall": sentence}) == f"repro: {sentence}"
 
 

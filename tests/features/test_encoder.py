@@ -9,7 +9,7 @@ from contracts.dataset.columns import Column
 from stages.features.apply import Encoder
 from stages.features.config import FeaturesConfig, SelectionConfig
 from stages.features.graph import build_encoder, dense_names
-from stages.features.vocabulary import Scale, Vocabulary, fit_scale, fit_vocabulary, ids_of, numbers, strings
+from stages.features.vocabulary import Scale, Vocabulary, buckets_for, fit_scale, fit_vocabulary, ids_of, numbers, strings
 
 SELECTION = SelectionConfig(min_z=3, min_columns=1, max_missing_frac=0.99, max_explained=0.5, num_shuffles=50)
 CONFIG = FeaturesConfig(min_count=2, max_values=100, num_buckets=8, max_sigma=4, image_size=8, selection=SELECTION)
@@ -229,3 +229,12 @@ def test_a_logged_number_is_the_same_to_the_bit_wherever_in_a_batch_it_stands(tm
     together = whole_graph(path, rows)["num_feats"]
     alone = np.concatenate([whole_graph(path, rows[start : start + 3])["num_feats"] for start in range(0, 1200, 3)])
     assert (alone == together[:1200]).all()
+
+
+@pytest.mark.parametrize(
+    ("most", "rows", "expected"),
+    [(48, 0, 24), (48, 24_999, 24), (48, 30_000, 30), (48, 48_000, 48), (48, 10**7, 48), (8, 10**6, 8)],
+)
+def test_small_tables_get_fewer_buckets(most, rows, expected):
+    config = FeaturesConfig(**(vars(CONFIG) | {"num_buckets": most}))
+    assert buckets_for(rows, config) == expected

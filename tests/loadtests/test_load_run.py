@@ -27,8 +27,13 @@ def world(exported, tmp_path) -> Path:
     assert not [path for path in {*glob.glob("/dev/shm/adclick-*")} - before if f"-{http_port}-" in path]
 
 
+def newest(folder: Path, shape: str) -> Path:
+    """The folder of the last run."""
+    return max((folder / "reports/load" / shape).iterdir())
+
+
 def summary(folder: Path, shape: str) -> dict:
-    return json.loads((folder / "reports/load" / shape / "summary.json").read_text())
+    return json.loads((newest(folder, shape) / "summary.json").read_text())
 
 
 @pytest.mark.triton
@@ -40,12 +45,13 @@ def test_the_smoke_shape_keeps_its_thresholds(world):
     told = summary(world, "smoke")
     assert told["completed"] and all(check["met"] for check in told["thresholds"])
     assert [*told["model_versions"]] == ["1"]
-    samples = read_samples(world / "reports/load/smoke")
+    samples = read_samples(newest(world, "smoke"))
     assert told["counts"] == {name: int((samples["outcome"] == i).sum()) for i, name in enumerate(OUTCOMES)}
     assert {KINDS[kind] for kind in samples["kind"]} == {*KINDS} and {*samples["rows"].tolist()} >= {1, 8, 16, 64}
     assert told["counts"]["refused"] == samples["malformed"].sum() > 0
     assert (samples["done_s"] >= samples["sent_s"]).all() and (samples["sent_s"] == samples["intended_s"]).all()
     assert (world / "reports/load.html").stat().st_size > 10_000
+    assert (newest(world, "smoke") / "report.html").read_bytes() == (world / "reports/load.html").read_bytes()
 
 
 @pytest.mark.triton
@@ -57,7 +63,7 @@ def test_a_missed_threshold_is_named_and_the_samples_of_all_processes_count(worl
     line = next(line for line in ended.said.splitlines() if line.startswith("load: p50_ms"))
     assert "at most 0.001: MISSED" in line
     assert "load: MISSED p50_ms; page: reports/load.html" in ended.said
-    folder = world / "reports/load/open"
+    folder = newest(world, "open")
     parts = [np.load(folder / f"samples-{i}.npy") for i in (0, 1)]
     for part in parts:  # constant gaps of a process, from when requests were due
         assert np.allclose(np.diff(np.sort(part["intended_s"])), 2 / 60, atol=1e-6) and len(part) == 150
@@ -87,7 +93,7 @@ def test_wrong_answers_and_answered_malformed_requests_are_found_out(world):
 def test_ctrl_c_says_what_was_measured_and_leaves_nothing(world):
     process = begin(world, "smoke", "seconds=60", "processes=2", "warmup_s=0.5")
     parts = world / "reports/load/smoke"
-    wait_for(lambda: sum(path.stat().st_size for path in parts.glob("*.part")) > 20_000, 40, "samples")
+    wait_for(lambda: sum(path.stat().st_size for path in parts.glob("*/*.part")) > 20_000, 40, "samples")
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=40)
     assert process.returncode == 130, said
@@ -120,4 +126,4 @@ def test_where_there_is_no_model_one_sentence_says_so(tmp_path):
 def test_an_unknown_shape_is_answered_with_those_there_are(tmp_path):
     ended = load(tmp_path, "smok")
     assert ended.code == 1 and ended.said.count("\n") == 1
-    assert "there is no shape 'smok' in conf/loadtest/; there are open, overload, smoke, soak, spike, steps" in ended.said
+    assert "there is no shape 'smok' in conf/loadtest/; there are burst, open, overload, smoke, steady, steps" in ended.said

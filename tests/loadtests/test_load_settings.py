@@ -6,14 +6,14 @@ import pytest
 
 from contracts.dataset.config_errors import ConfigError
 from loadtests.settings import check_settings, load_settings, shapes
-from loadtests.users.plan import Plan, read_plan, write_plan
+from loadtests.users.plan import RunPlan, read_plan, write_plan
 
 
 @pytest.mark.parametrize("shape", shapes())
 def test_every_shape_composes_and_survives_being_written_down(shape, tmp_path):
     config = load_settings(shape, [])
     assert config.shape == shape and config.total_s >= 20
-    plan = Plan(config=config, grpc="a:1", http="a:2", version=3)
+    plan = RunPlan(config=config, grpc="a:1", http="a:2", version=3)
     write_plan(tmp_path, plan)
     assert read_plan(tmp_path) == plan
 
@@ -60,7 +60,7 @@ def test_stages_with_users_and_stages_with_a_rate_do_not_mix():
 
 def test_an_unknown_shape_is_answered_with_those_there_are():
     with pytest.raises(
-        ConfigError, match="no shape 'base' in conf/loadtest/; there are open, overload, smoke, soak, spike, steps"
+        ConfigError, match="no shape 'base' in conf/loadtest/; there are burst, open, overload, smoke, steady, steps"
     ):
         load_settings("base", [])
 

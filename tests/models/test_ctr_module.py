@@ -10,10 +10,10 @@ from sklearn.metrics import roc_auc_score
 
 from stages.models.batches import Batch
 from stages.models.ctr_module import CtrModule, decay_groups, hide_images, lr_share, step_seed
-from stages.models.fit import fitting_batch_size
 from stages.models.network import build_network
 from stages.models.relu_dropout import ReluDropout
 from stages.models.torch_setup import keep_freed_memory
+from stages.models.training import fitting_batch_size
 from stages.models.val_metrics import auc, log_loss
 from tests.models.encoded_world import World, model_config, spec_of, train_config
 

@@ -9,10 +9,10 @@ import torch
 from stages.models import few_clicks
 from stages.models.encoded_arrays import load_creatives, load_split
 from stages.models.few_clicks import has_few_clicks, share_with_linear_part, val_logits
-from stages.models.fit import channels_last
 from stages.models.model_folder import load_model, save_model
 from stages.models.network import build_network
 from stages.models.penalised_logistic import choose_logistic
+from stages.models.training import channels_last
 from stages.models.val_metrics import auc, log_loss
 from tests.models.encoded_world import NETWORK_NAMES, World, model_config, spec_of, write_encoded
 

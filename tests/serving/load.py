@@ -20,7 +20,7 @@ REST_AFTER_FAILURE_S = 0.02  # a client that is refused does not ask again at on
 
 
 @dataclass
-class Load:
+class LoadOutcome:
     """What came of the requests: when they ended, and how."""
 
     ended: list[tuple[float, Reply]] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Load:
 @contextmanager
 def load(
     server: TritonServer, rows: pl.DataFrame, spec: RequestSpec, clients: int = 8, images: list[bytes] | None = None
-) -> Iterator[Load]:
+) -> Iterator[LoadOutcome]:
     """Load while the block runs; the answers that the server gives before it are the right ones.
 
     `images`: one that all rows are sent along with, in a list.
@@ -57,7 +57,7 @@ def load(
     sizes = {start: 1 + start % 4 for start in range(0, 40, 4)}
     requests = [packed(rows[start : start + n], spec, images and images * n) for start, n in sizes.items()]
     expected = [over_grpc(server, request).probability for request in requests]
-    found, stop = Load(), threading.Event()
+    found, stop = LoadOutcome(), threading.Event()
     threads = [threading.Thread(target=_ask, args=(server, requests, expected, found, stop, i)) for i in range(clients)]
     for thread in threads:
         thread.start()
@@ -70,7 +70,12 @@ def load(
 
 
 def _ask(
-    server: TritonServer, requests: list[Tensors], expected: list[np.ndarray], found: Load, stop: threading.Event, turn: int
+    server: TritonServer,
+    requests: list[Tensors],
+    expected: list[np.ndarray],
+    found: LoadOutcome,
+    stop: threading.Event,
+    turn: int,
 ) -> None:
     with triton.InferenceServerClient(server.grpc_url) as client:
         while not stop.is_set():

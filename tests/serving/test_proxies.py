@@ -8,8 +8,8 @@ import pytest
 import urllib3
 
 from loadtests.observation.observe import scrape
-from loadtests.perf_analyzer.analyzer import PerfAnalyzer, Target
-from loadtests.requests.prepared_request import Prepared
+from loadtests.perf_analyzer.analyzer import AnalyzerTarget, PerfAnalyzer
+from loadtests.requests.prepared_request import PreparedRequest
 from loadtests.users.asking import GrpcAsker
 from serving import proxies
 from serving.client import AsyncCtrClient, CtrClient, DeadlineExceeded, ServerUnavailable
@@ -69,7 +69,7 @@ def test_metrics_and_control_are_reached_on_this_machine(server, all_proxies):
 def test_users_of_a_load_run_go_straight_to_this_machine(monkeypatch, proxy, variable):
     """What listens hears from them; it is no server, so they get no answer."""
     monkeypatch.setenv(variable, proxy)
-    request = Prepared(kind="grpc", malformed=False, num_rows=1, header_length=0, body=b"", expected_N=None)
+    request = PreparedRequest(kind="grpc", malformed=False, num_rows=1, header_length=0, body=b"", expected_N=None)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(10)
         asker = GrpcAsker(f"127.0.0.1:{listening.getsockname()[1]}", timeout_s=1.0)
@@ -80,7 +80,7 @@ def test_users_of_a_load_run_go_straight_to_this_machine(monkeypatch, proxy, var
 
 def test_perf_analyzer_is_started_without_them(all_proxies, tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "elsewhere")
-    target = Target(grpc="127.0.0.1:1", http="127.0.0.1:2", secret="")
+    target = AnalyzerTarget(grpc="127.0.0.1:1", http="127.0.0.1:2", secret="")
     given = PerfAnalyzer(target=target, protocol="grpc", requests=None, answers={}, tolerance=0, folder=tmp_path)._environment()
     assert not {*EVERY[:7], "GRPC_PROXY"} & set(given) and {"PATH", "LD_LIBRARY_PATH", "no_proxy"} <= set(given)
     assert without_proxies({"HTTPS_PROXY": "http://x", "PATH": "p"}) == {"PATH": "p"}

@@ -120,6 +120,13 @@ def test_compose_keeps_params_of_an_experiment_and_still_checks_them(conf_here, 
         compose.main()
 
 
+def test_an_experiment_without_overrides_leaves_what_conf_says(conf_here, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "warm-otter")
+    Path("params.yaml").write_text(yaml.safe_dump(compose_params(CONF)))
+    compose.main()
+    assert Path("params.yaml").read_text().startswith("# Composed from conf/")
+
+
 def test_the_source_link_follows_the_declaration(project):
     (project / "here").mkdir()
     link_source(Source(kind="files", path="here", files=("*.csv",)))

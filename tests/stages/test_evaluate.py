@@ -73,7 +73,7 @@ def test_two_runs_write_the_same_bytes(run) -> None:
         "roc.csv",
         "gain.csv",
         "slices.csv",
-        "calibration_model.csv",
+        "calibration.csv",
         "calibration.png",
         "ranking.png",
         "slices.png",

@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from contracts.git_commit import git_revision
 from stages import evaluate, report
 from stages.reporting.card import CHAPTERS
 from stages.reporting.findings import cautions, verdicts
-from stages.reporting.revision import git_revision
 from stages.reporting.training_curves import best_step, read_curves
 from stages.reporting.wording import estimate, flat, minute
 from tests.stages.evaluated_world import params, write_world
@@ -146,6 +146,33 @@ def test_best_step_is_the_lowest_validation_loss_and_timings_are_not_read(tmp_pa
     assert best_step({}) is None
 
 
+def test_the_end_of_an_epoch_is_no_spike_in_the_training_curve(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train/loss.tsv").write_text("step\tloss\n50\t0.3\n100\t0.2\n102\t0.9\n150\t0.19\n200\t0.18\n204\t0.01\n")
+    assert read_curves(tmp_path)["train/loss"].rows() == [(50, 0.3), (100, 0.2), (150, 0.19), (200, 0.18)]
+    (tmp_path / "train/loss.tsv").write_text("step\tloss\n30\t0.3\n60\t0.2\n90\t0.1\n")  # epochs shorter than a window
+    assert read_curves(tmp_path)["train/loss"]["step"].to_list() == [30, 60, 90]
+
+
+def test_the_first_line_says_what_is_wrong_before_what_is_good(project) -> None:
+    project()
+    report.main()
+    page = report.CARD_PATH.read_text()
+    first = page[page.index("<header>") : page.index("<h1>")]
+    assert 'class="headline' in first
+    assert '<object class="run" type="text/html" data="run.html">' in page and Path("reports/run.html").is_file()
+    found = json.loads(Path("reports/evaluation.json").read_text())
+    ratio = {"value": 1.2, "low": 1.1, "high": 1.3}
+    found["models"]["model"]["observed_over_predicted"] = ratio
+    found["differences"]["lightgbm"]["log_loss"] = {"value": -0.1, "low": -0.2, "high": -0.05}
+    write_json("reports/evaluation.json", found)
+    report.main()
+    page = report.CARD_PATH.read_text()
+    first = page[page.index("<header>") : page.index("<h1>")]
+    assert first.index("20% more clicks came than predicted") < first.index("better than LightGBM")
+    assert 'class="tile bad"><span class="name">Observed / predicted' in page
+
+
 def evaluation(
     gap: tuple[float | None, float | None], ratio: tuple[float, float], clicks: int = 5000, quiet: int = 90_000
 ) -> dict:
@@ -153,9 +180,10 @@ def evaluation(
     if gap[0] is None:
         difference["reason"] = "no interval: 3 clicks"
     model = {"observed_over_predicted": {"value": sum(ratio) / 2, "low": ratio[0], "high": ratio[1]}}
-    weak = {"value": "tv", "auc": {"value": 0.55, "low": 0.48, "high": 0.6}}
+    even = {"value": 1.0, "low": 0.9, "high": 1.1}
+    weak = {"value": "tv", "rows": 50, "auc": {"value": 0.55, "low": 0.48, "high": 0.6}, "observed_over_predicted": even}
     differences = {"lightgbm": {"log_loss": difference}}
-    counts = {"rows": clicks + quiet, "clicks": clicks}
+    counts = {"rows": clicks + quiet, "clicks": clicks, "settings": {"confidence": 0.95}}
     return counts | {"models": {"model": model}, "differences": differences, "slices": {"device": [weak]}}
 
 

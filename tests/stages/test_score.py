@@ -48,9 +48,22 @@ def expected(exported) -> dict[int, float]:
 def test_bulk_scores_are_those_of_evaluation_to_the_last_bit(monkeypatch, project, exported, model, expected):
     source = exported / "data/raw/2024-02/2024-02/rows.csv"
     scored = run_score(monkeypatch, source, project / "out.parquet", model)
-    assert scored.columns == ["file", "row", "id", "p_click"]
+    assert scored.columns == ["file", "row", "id", "p_click", "model_version"]
+    assert scored["model_version"].to_list() == [None] * 300  # no release of it is in models/
     assert scored["row"].to_list() == list(range(1, 301))
     assert p_by_id(scored) == expected
+
+
+def test_scores_carry_the_number_that_the_export_has_among_the_releases(monkeypatch, project, exported, model):
+    for number, change in ((3, "a"), (4, ""), (7, "b")):
+        for path in (exported / "artifacts/repository/embedded").glob("*/1/package.json"):
+            manifest = project / "models" / path.parts[-3].removesuffix("_1") / str(number) / path.name
+            if path.parts[-3].endswith("_1"):
+                manifest = project / "models" / f"{path.parts[-3].removesuffix('_1')}_{number}" / str(number) / path.name
+            manifest.parent.mkdir(parents=True)
+            manifest.write_text(path.read_text() + change)
+    scored = run_score(monkeypatch, exported / "data/raw/2024-02/2024-02/rows.csv", project / "out.csv", model)
+    assert scored["model_version"].to_list() == [4] * 300
 
 
 def test_a_probability_does_not_depend_on_place_chunk_or_file_kind(monkeypatch, project, exported, model, expected):

@@ -133,7 +133,7 @@ def killed_runs(tmp_path_factory) -> dict[str, tuple[str, Path]]:
 def test_a_whole_run_leaves_its_outputs_and_nothing_else(killed_runs):
     said, folder = killed_runs["whole"]
     assert set(outputs(folder)) == OUTPUTS and not list((folder / ".checkpoints/train").iterdir())
-    assert "Warning" not in said and "resuming" not in said
+    assert "Warning" not in said and "resuming" not in said and "epoch 2 of" in (folder / ".checkpoints/train.log").read_text()
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -310,7 +310,7 @@ def test_key_of_a_run_follows_config_inputs_and_code(tmp_path):
     assert key != run_key({"train": {"lr": 0.2}}, [path])
     path.write_bytes(b"other")
     assert key != run_key({"train": {"lr": 0.1}}, [path])
-    assert {"train.py", "fit.py", "dcnv2.py"} <= {code.name for code in train.code_paths()}
+    assert {"train.py", "training.py", "dcnv2.py"} <= {code.name for code in train.code_paths()}
 
 
 def test_runs_of_another_key_are_removed(tmp_path):

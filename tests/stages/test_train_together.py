@@ -1,5 +1,6 @@
 """Training in two processes: one result, and no process that waits for one that is gone."""
 
+import re
 import socket
 
 import numpy as np
@@ -26,7 +27,7 @@ def test_two_processes_learn_what_one_does(tmp_path):
         prepare(tmp_path / name, "logistic", trainer=trainer, max_epochs=2, **NO_CHANCE)
         done = run_module("stages.train", folder=tmp_path / name)
         assert done.returncode == 0, done.stderr
-        assert "Warning" not in done.stderr and done.stdout.count("train: logistic on 600 rows, 20 steps") == 1
+        assert "Warning" not in done.stderr and len(re.findall("train: logistic .*on 600 rows, 20 steps", done.stdout)) == 1
         assert set(outputs(tmp_path / name)) == OUTPUTS
     one, two = (load_file(tmp_path / name / "artifacts/model/weights.safetensors") for name in ("alone", "together"))
     assert one.keys() == two.keys()

@@ -1,6 +1,7 @@
 """Compressed text: what a file's suffix says, what its first bytes say, and the bytes inside."""
 
 import re
+from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,7 @@ UNREAD = {  # suffixes of what no first bytes tell
     ".lzo": "is compressed with LZO, which is not read",
     ".snappy": "is compressed with Snappy, which is not read",
 }
+ARROW_CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}  # what pyarrow calls those it unpacks
 START_BYTES = 512
 
 
@@ -31,33 +33,30 @@ class Stream(Protocol):
     def read(self, size: int) -> bytes: ...
 
 
-def opened(path: Path) -> Stream:
-    """The bytes of a file, unpacked as its suffix says. Reading raises OSError where it is not whole."""
-    if path.suffix.lower() in (".xz", ".lzma"):
-        return _Xz(path)
-    codec = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}.get(path.suffix.lower())
-    return pa.input_stream(path, compression=codec)
+def unpacked(path: Path, file: BufferedReader) -> tuple[bytes, Stream]:
+    """The first bytes of what `file` holds, unpacked as the suffix of `path` says, and the stream of all after them.
 
-
-def read_start(path: Path) -> bytes:
-    """The first bytes of a file, unpacked.
-
-    Raises SourceError if it is empty, or not compressed as its suffix says; OSError as `opened` does.
+    `file` is open at its first byte. Raises SourceError if it is empty, or not compressed as its suffix says. Reading raises
+    OSError where it is not whole.
     """
-    suffix = path.suffix.lower()
-    with path.open("rb") as stream:
-        start = stream.read(START_BYTES)
-    if not start:
+    packed, suffix = file.peek(START_BYTES)[:START_BYTES], path.suffix.lower()
+    if not packed:
         raise SourceError(f"{path} is empty; remove it or send it again")
     if suffix in UNREAD:
         raise SourceError(f"{path} {UNREAD[suffix]}; unpack it, or compress it with gzip ({', '.join(NAMES)} are read)")
-    kind = compression(start)
-    if suffix in NAMES and not re.match(MAGIC[suffix], start):
+    kind = compression(packed)
+    if suffix in NAMES and not re.match(MAGIC[suffix], packed):
         what = f"it is {NAMES[kind]}: give it the suffix {kind}" if kind else "rename it or compress it again"
         raise SourceError(f"{path}: the suffix says {NAMES[suffix]} but the content is not {NAMES[suffix]}; {what}")
     if suffix not in NAMES and kind is not None:
         raise SourceError(f"{path} is compressed with {NAMES[kind]}; give it the suffix {kind}")
-    return opened(path).read(START_BYTES) if suffix in NAMES else start
+    stream = _unpacking(file, suffix) if suffix in NAMES else file
+    return stream.read(START_BYTES), stream
+
+
+def _unpacking(file: BufferedReader, suffix: str) -> Stream:
+    codec = ARROW_CODECS.get(suffix)
+    return _Xz(file) if codec is None else pa.input_stream(file, compression=codec)
 
 
 def compression(start: bytes) -> str | None:
@@ -68,10 +67,10 @@ def compression(start: bytes) -> str | None:
 class _Xz:
     """As pyarrow's streams, for the compressions that it does not know."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: BufferedReader) -> None:
         import lzma  # a Python that was built without it reads everything else
 
-        self._stream = lzma.LZMAFile(path)  # noqa: SIM115 (whoever reads ends before the file's end, and lets go)
+        self._stream = lzma.LZMAFile(file)  # noqa: SIM115 (whoever opened the file closes it)
         self._broken = (lzma.LZMAError, EOFError)
 
     def read(self, size: int) -> bytes:

@@ -15,14 +15,14 @@ GIVE_UP_S = 0.02  # to wait for a thread that reads on at once, or has ended alr
 
 
 class Utf8Stream(io.RawIOBase):
-    """Reads `raw` in `encoding` and gives valid UTF-8.
+    """Reads `start`, then `raw`, in `encoding` and gives valid UTF-8.
 
     `has_marks` tells whether a byte did not decode so far, `last` is the last byte so far that is no line break.
     """
 
-    def __init__(self, raw: Stream, encoding: str) -> None:
+    def __init__(self, raw: Stream, encoding: str, start: bytes = b"") -> None:
         codecs.register_error(ERRORS, self._mark)
-        self._raw, self._ready, self._cut, self._at_end = raw, b"", b"", False
+        self._raw, self._start, self._ready, self._cut, self._at_end = raw, start, b"", b"", False
         self._is_utf8 = codecs.lookup(encoding).name == "utf-8"
         self._decoder = codecs.getincrementaldecoder(encoding)(ERRORS)
         self.has_marks, self.last = False, b""
@@ -39,18 +39,27 @@ class Utf8Stream(io.RawIOBase):
             self._ended.set()
         return ready
 
+    def peek(self, size: int) -> bytes:
+        """The next `size` bytes, fewer only at the end; they stay to be read."""
+        with self._reading:
+            self._fill(size)
+            return self._ready[:size]
+
     def _read(self, size: int) -> bytes:
+        self._fill(size)
+        size = len(self._ready) if size < 0 else size
+        ready, self._ready = self._ready[:size], self._ready[size:]
+        return ready
+
+    def _fill(self, size: int) -> None:
         pieces, length = [self._ready], len(self._ready)
         while not self._at_end and (size < 0 or length < size):
-            data = self._raw.read(PIECE_BYTES)
+            data, self._start = self._start or self._raw.read(PIECE_BYTES), b""
             self._at_end = not data
             pieces.append(self._as_utf8(data))
             length += len(pieces[-1])
             self.last = pieces[-1].rstrip(b"\r\n")[-1:] or self.last
-        ready = b"".join(pieces)
-        size = length if size < 0 else size
-        self._ready = ready[size:]
-        return ready[:size]
+        self._ready = b"".join(pieces)
 
     def give_up(self) -> None:
         """Give nothing any more, as at the end of the file, and wait until pyarrow's thread has seen it.

@@ -1,7 +1,6 @@
 """Delimited text, plain or compressed, in chunks of bounded size, with row numbers and the rows that cannot be read."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,34 +9,24 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from contracts.dataset.source import Format, SourceError
-from contracts.tables.chunk import ROW, Chunk, chunk_of, repeating
-from contracts.tables.text.compression import opened
-from contracts.tables.text.decoding import MARK, Utf8Stream, escaped_bytes
-from contracts.tables.text.header import Header, check_header, no_row_fits
-from contracts.tables.text.preamble import refuse_other_line
+from contracts.tables.chunk import ROW, Chunk, chunk_of
+from contracts.tables.text.csv_reader import csv_reader
+from contracts.tables.text.decoding import MARK, escaped_bytes
+from contracts.tables.text.header import no_row_fits
+from contracts.tables.text.text_file import TextFile
 
-SAMPLE_BYTES = 1 << 20  # from the beginning of a file, to find its columns
 BLOCK_BYTES = 1 << 20  # text parsed at a time; pyarrow reads about 32 blocks ahead, so the memory follows from it
 TEXT_ROWS = 1 << 17  # rows in a chunk, at least: work done once a chunk is spread over these
-REPEATED = pa.dictionary(pa.int32(), pa.string())  # how a column that repeats itself is read
 MAX_CELL_LINES = 50  # a cell with more line breaks has swallowed rows: its quote was never closed
 
 
-def read_text(header: Header, fmt: Format) -> Iterator[Chunk]:
+def read_text(file: TextFile) -> Iterator[Chunk]:
     """Chunks of a text file. Raises SourceError as `reading.read_chunks` does; errors of decoding and parsing as they come."""
-    path = header.path
-    names, repeated = _sampled(path, fmt, list(header.expected))
-    called = [name.strip() for name in names] if fmt.strip else names
-    if fmt.header:
-        if any(MARK in name for name in names):
-            shown = escaped_bytes(", ".join(names))
-            raise SourceError(f"{path}: the header is not {fmt.encoding} ({shown}); set {fmt.where}.encoding")
-        refuse_other_line(header, called, fmt)
-        called = check_header(header, called, fmt)
+    path, fmt, called, stream = file.path, file.fmt, file.called, file.stream
     bad_lines: list[tuple[int, str]] = []
     passed, next_row, seen = int(fmt.header) + fmt.num_skipped, 1, 0  # pyarrow numbers all of them, from 1
     at_end: list[str] = []  # cells of the last row that may hold line breaks
-    with _opened(path, fmt, names, bad_lines, BLOCK_BYTES, repeated) as (reader, stream):
+    with csv_reader(stream, fmt, file.names, BLOCK_BYTES, file.repeated, bad_lines) as reader:
         for batches in _gathered(reader):
             batches = [batch.rename_columns(called) for batch in batches]
             ragged = _ragged(path, bad_lines[seen:], passed, fmt)
@@ -61,7 +50,7 @@ def read_text(header: Header, fmt: Format) -> Iterator[Chunk]:
     rest = _ragged(path, bad_lines[seen:], passed, fmt)
     if next_row == 1:
         if rest:
-            raise no_row_fits(header, rest[0][1], called, fmt)
+            raise no_row_fits(file.header, rest[0][1], called, fmt)
         raise SourceError(f"{path} {'has a header but' if fmt.header else 'has'} no rows; remove it or send it again")
     if rest:
         yield Chunk(rows=pl.DataFrame(schema={**dict.fromkeys(called, pl.String), ROW: pl.UInt32}), ragged=rest)
@@ -77,58 +66,6 @@ def _gathered(reader: pacsv.CSVStreamingReader) -> Iterator[list[pa.RecordBatch]
             waiting = []
     if waiting:
         yield waiting
-
-
-@contextmanager
-def _opened(
-    path: Path,
-    fmt: Format,
-    names: list[str] | None,
-    bad_lines: list[tuple[int, str]],
-    block_bytes: int,
-    repeated: frozenset[str] = frozenset(),
-) -> Iterator[tuple[pacsv.CSVStreamingReader, Utf8Stream]]:
-    def keep_aside(row: pacsv.InvalidRow) -> str:
-        bad_lines.append((row.number, row.text))
-        return "skip"
-
-    read = pacsv.ReadOptions(
-        use_threads=False,  # only then does a bad line know its number
-        block_size=block_bytes,
-        column_names=None if fmt.header else names,
-        skip_rows=fmt.skip_lines,
-    )
-    parse = pacsv.ParseOptions(
-        delimiter=fmt.delimiter,
-        quote_char=fmt.quote or False,
-        escape_char=fmt.escape or False,
-        newlines_in_values=fmt.quote is not None,
-        invalid_row_handler=keep_aside,
-    )
-    convert = pacsv.ConvertOptions(
-        column_types={name: REPEATED if name in repeated else pa.string() for name in names or ()},
-        strings_can_be_null=False,
-        check_utf8=False,  # Utf8Stream gives nothing else
-    )
-    stream = Utf8Stream(opened(path), fmt.encoding)
-    try:
-        with pacsv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert) as reader:
-            yield reader, stream
-    finally:
-        stream.give_up()
-
-
-def read_header(path: Path, fmt: Format) -> list[str]:
-    """Cells of the file's first record, which is the header if the files have one."""
-    with _opened(path, fmt, None, [], SAMPLE_BYTES) as (reader, _):
-        return reader.schema.names
-
-
-def _sampled(path: Path, fmt: Format, names: list[str]) -> tuple[list[str], frozenset[str]]:
-    """Names of the file's columns, `names` if it does not say, and of those that repeat themselves at its beginning."""
-    with _opened(path, fmt, None if fmt.header else names, [], SAMPLE_BYTES) as (reader, _):
-        first = next(iter(reader), None)
-        return reader.schema.names, repeating(first) if first else frozenset()
 
 
 def _ragged(path: Path, lines: list[tuple[int, str]], passed: int, fmt: Format) -> list[tuple[int, str]]:

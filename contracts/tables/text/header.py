@@ -21,6 +21,7 @@ class Header:
     joined: frozenset[str] = frozenset()  # brought by side tables
     rename: Mapping[str, str] = field(default_factory=dict)  # what the file calls a column: what it is called here
     any: bool = False  # every name is taken
+    fewer: tuple[tuple[str, ...], ...] = ()  # where files have no header: names of fewer columns that a file may have instead
 
     def called(self, names: list[str]) -> list[str]:
         """What the file's columns are called here."""

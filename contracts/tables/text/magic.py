@@ -4,7 +4,7 @@ import codecs
 from pathlib import Path
 
 from contracts.dataset.source import Format, SourceError
-from contracts.tables.text.compression import NAMES, compression, read_start
+from contracts.tables.text.compression import NAMES, compression
 
 MAGIC = {  # first bytes of what is no delimited text
     b"PK\x03\x04": "is a zip archive (or an Excel file); unpack it to delimited text",
@@ -27,9 +27,8 @@ BYTE_ORDER_MARKS = {  # the longer ones first: that of UTF-32 begins as that of 
 }
 
 
-def check_magic(path: Path, fmt: Format) -> None:
-    """Raise SourceError if `path`, to be read as text, is empty or something else by its first bytes."""
-    start = read_start(path)
+def check_magic(path: Path, start: bytes, fmt: Format) -> None:
+    """Raise SourceError if `path`, to be read as text, is something else by its first bytes, `start`, unpacked."""
     unpacked = ", unpacked," if path.suffix.lower() in NAMES else ""
     for magic, advice in MAGIC.items():
         if start.startswith(magic):

@@ -5,16 +5,15 @@ import pytest
 
 from bench.figures import Figure
 from bench.parts import PartFailed
-from bench.served.capacity import described as capacity_figure
-from bench.served.capacity import measured_capacity, search
+from bench.served.capacity import capacity_figure, measured_capacity, search
 from bench.served.entry import served_main
-from bench.served.soak import described as soak_figures
-from bench.served.spike import described as spike_figures
+from bench.served.soak import soak_figures
+from bench.served.spike import spike_figures
 from loadtests.limits.capacity import Capacity, Trial
 from loadtests.limits.settings import CapacityConfig, SoakConfig, SpikeConfig
 from loadtests.limits.soak import Soaked
 from loadtests.limits.spike import Spiked
-from loadtests.perf_analyzer.process import Overloaded
+from loadtests.perf_analyzer.process import QueueFull
 from loadtests.perf_analyzer.settings import load_perf_settings
 from loadtests.verdicts.samples import OUTCOMES, SAMPLE
 from stages.files import read_json, write_json
@@ -48,7 +47,7 @@ def test_a_refusal_breaks_a_rate_and_the_search_goes_on():
     class Refusing:
         def open(self, rate, seconds, warmup_s, rng, arrivals):
             assert seconds * rate >= 1000
-            raise Overloaded("the server refused a request: overloaded: too many requests are waiting")
+            raise QueueFull("the server refused a request: overloaded: too many requests are waiting")
 
     config = load_perf_settings("capacity", CapacityConfig, ["start=40"])
     found = search(Refusing(), config, minutes=1)

@@ -8,11 +8,11 @@ import pytest
 from bench.servers.page import END, PAGE, PLOT, START, draw, row, table, write_page
 from bench.servers.verdicts import WORKLOADS, best, series_of, speed, verdicts
 from loadtests.peers.contenders import OURS, PACKED, SECOND
-from loadtests.peers.measured import IN_PROCESS, Measured, Workload
+from loadtests.peers.measured import IN_PROCESS, PeerMeasurement, Workload
 from tests.loadtests.peer_world import measured
 
 
-def everything(**ours_at: float) -> list[Measured]:
+def everything(**ours_at: float) -> list[PeerMeasurement]:
     """Three rounds of all workloads: ours at 300 requests/s over HTTP and 200 over gRPC, FastAPI at 100, MLServer at 50."""
     found = []
     for number, factor in ((1, 1.0), (2, 0.9), (3, 1.2)):

@@ -6,7 +6,7 @@ import pytest
 from contracts.dataset.config_errors import ConfigError
 from loadtests.limits.capacity import Limits, Search, Trial, judged
 from loadtests.limits.settings import CapacityConfig, SoakConfig, SpikeConfig
-from loadtests.perf_analyzer.analyzer import Load
+from loadtests.perf_analyzer.analyzer import AnalyzerRun
 from loadtests.perf_analyzer.settings import load_perf_settings
 from loadtests.verdicts.samples import OUTCOMES, SAMPLE, Window
 
@@ -74,7 +74,7 @@ def load(latencies_ms, outcomes=(), late_ms=0.0, seconds=1.0):
     samples["done_s"] = samples["intended_s"] + np.array(latencies_ms) / 1e3
     for place, outcome in enumerate(outcomes):
         samples["outcome"][place] = OUTCOMES.index(outcome)
-    return Load(samples=samples, window=Window(start_s=100, end_s=100 + seconds), cpu_s=0.5, wall_s=2.0)
+    return AnalyzerRun(samples=samples, window=Window(start_s=100, end_s=100 + seconds), cpu_s=0.5, wall_s=2.0)
 
 
 def test_a_run_within_the_limits_is_borne():

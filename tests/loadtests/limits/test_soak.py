@@ -9,8 +9,8 @@ import pytest
 from loadtests.limits.settings import SoakConfig
 from loadtests.limits.soak import MemoryWatch, Soaked, resident_mib, soak
 from loadtests.limits.soak_plot import latency_over_time, plot_soak
-from loadtests.perf_analyzer.analyzer import Load
-from loadtests.perf_analyzer.process import Overloaded
+from loadtests.perf_analyzer.analyzer import AnalyzerRun
+from loadtests.perf_analyzer.process import QueueFull
 from loadtests.perf_analyzer.settings import load_perf_settings
 from loadtests.verdicts.samples import OUTCOMES, SAMPLE, Window
 
@@ -63,9 +63,9 @@ class Slices:
         self.rates.append((rate, arrivals))
         self.now[0] += seconds
         if self.number % 3 == 0:
-            raise Overloaded("the server refused a request: overloaded: too many requests are waiting")
+            raise QueueFull("the server refused a request: overloaded: too many requests are waiting")
         made = samples(self.now[0] + np.linspace(-1, 0, 600), np.full(600, 5.0))
-        return Load(samples=made, window=Window(start_s=self.now[0] - 1, end_s=self.now[0]), cpu_s=0.1, wall_s=1.0)
+        return AnalyzerRun(samples=made, window=Window(start_s=self.now[0] - 1, end_s=self.now[0]), cpu_s=0.1, wall_s=1.0)
 
 
 def test_a_slice_that_is_refused_is_noted_and_the_soak_goes_on(monkeypatch):

@@ -30,9 +30,3 @@ def test_the_machine_is_described_without_its_name():
     found = facts.machine()
     assert set(found) == {"processor", "cores", "memory_gib", "system"}
     assert found["cores"] >= 1 and found["memory_gib"] > 0 and found["processor"]
-
-
-def test_outside_a_repository_there_is_no_revision(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
-    assert facts.revision() == {"commit": None, "uncommitted_changes": None}

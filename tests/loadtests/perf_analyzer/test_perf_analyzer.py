@@ -11,7 +11,7 @@ from contracts.dataset.columns import Column
 from loadtests.perf_analyzer.analyzer import PerfAnalyzer, installed, schedule_us
 from loadtests.perf_analyzer.export import due, read_export
 from loadtests.perf_analyzer.input import first_row, requests_of, without_missing
-from loadtests.perf_analyzer.process import NeverBegan, Overloaded, RequestFailed, finish
+from loadtests.perf_analyzer.process import NeverBegan, QueueFull, RequestFailed, finish
 from loadtests.perf_analyzer.target import analyzers, target_of
 from loadtests.requests.traffic import read_traffic
 from loadtests.verdicts.samples import count, latencies_ms
@@ -118,7 +118,7 @@ def said(tmp_path, script, timeout_s=5.0, **begin):
 
 
 def test_a_full_queue_is_told_from_other_failures(tmp_path):
-    with pytest.raises(Overloaded, match="^the server refused a request: overloaded: too many requests are waiting$"):
+    with pytest.raises(QueueFull, match="^the server refused a request: overloaded: too many requests are waiting$"):
         said(tmp_path, "echo 'Thread [0] had error: [request id: 183] overloaded: too many requests are waiting'; exit 99")
     with pytest.raises(ValueError, match="ended with code 3: No valid requests recorded"):
         said(tmp_path, "echo settings; echo 'No valid requests recorded within time interval.'; exit 3")
@@ -164,6 +164,7 @@ def traffic(exported):
 
 @pytest.mark.triton
 @pytest.mark.perf_analyzer
+@pytest.mark.alone
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_every_row_that_is_sent_is_answered_as_it_should_be(triton, traffic, protocol):
     analyzer = analyzers(target_of(triton), requests_of(traffic, 4, 20), (protocol,), 1e-6)[protocol]
@@ -176,6 +177,7 @@ def test_every_row_that_is_sent_is_answered_as_it_should_be(triton, traffic, pro
 
 @pytest.mark.triton
 @pytest.mark.perf_analyzer
+@pytest.mark.alone
 @pytest.mark.parametrize("world", ["numbers", "strings"])
 def test_a_model_without_one_kind_of_columns_is_sent_the_other_alone(exported_as, tmp_path, world):
     requests = requests_of(read_traffic(200, exported_as(world)), 4, 20)
@@ -187,6 +189,7 @@ def test_a_model_without_one_kind_of_columns_is_sent_the_other_alone(exported_as
 
 @pytest.mark.triton
 @pytest.mark.perf_analyzer
+@pytest.mark.alone
 def test_a_rate_is_kept_and_lateness_is_told(triton, traffic):
     analyzer = analyzers(target_of(triton), requests_of(traffic, 1, 50), ("grpc",), 1e-6)["grpc"]
     load = analyzer.open(200, 1.0, 0.2, np.random.default_rng(0), "constant")
@@ -203,6 +206,7 @@ touch {begun}; exec sleep 60
 
 @pytest.mark.triton
 @pytest.mark.perf_analyzer
+@pytest.mark.alone
 def test_a_generator_that_never_began_is_started_again(triton, traffic, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("loadtests.perf_analyzer.analyzer.GRACE_S", 2.0)
     good = analyzers(target_of(triton), requests_of(traffic, 1, 10), ("http",), 1e-6)["http"]
@@ -217,6 +221,7 @@ def test_a_generator_that_never_began_is_started_again(triton, traffic, tmp_path
 
 @pytest.mark.triton
 @pytest.mark.perf_analyzer
+@pytest.mark.alone
 def test_wrong_answers_are_seen(triton, traffic):
     good = analyzers(target_of(triton), requests_of(traffic, 1, 10), ("grpc",), 1e-6)["grpc"]
     off = {key: answer + (place == 3) * 1e-3 for place, (key, answer) in enumerate(good.answers.items())}
@@ -227,6 +232,7 @@ def test_wrong_answers_are_seen(triton, traffic):
 
 @pytest.mark.triton
 @pytest.mark.perf_analyzer
+@pytest.mark.alone
 def test_a_server_that_is_not_there_is_one_sentence(triton, traffic):
     good = analyzers(target_of(triton), requests_of(traffic, 1, 10), ("http",), 1e-6)["http"]
     gone = type(good.target)(grpc="127.0.0.1:9", http="127.0.0.1:9", secret="none")

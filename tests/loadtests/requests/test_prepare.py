@@ -12,9 +12,9 @@ from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, request_of
 from loadtests.requests.bodies import binary_body, fits_json, grpc_body, json_body
 from loadtests.requests.pool import read_pool, write_pool
 from loadtests.requests.prepare import apportion, as_strangers, draw, joined, stranger
-from loadtests.requests.prepared_request import Prepared
+from loadtests.requests.prepared_request import PreparedRequest
 from loadtests.requests.spoiled import ways
-from loadtests.requests.traffic import Traffic
+from loadtests.requests.traffic import TrafficRows
 from loadtests.settings import load_settings
 from tests.serving.strict_world import strict_declaration
 from tests.stages.declared_worlds import DECLARATIONS
@@ -29,12 +29,12 @@ def spec_of(values: dict):
     return request_of(TypeAdapter(Declaration).validate_python(values))
 
 
-def traffic(values: dict, images: dict[str, bytes] | None = None, num_rows: int = 40) -> Traffic:
+def traffic(values: dict, images: dict[str, bytes] | None = None, num_rows: int = 40) -> TrafficRows:
     """Rows whose values say where they come from."""
     spec = spec_of(values)
     ids = np.array([f"ad{row % 7}" for row in range(num_rows)], dtype=object)
     categorical = [ids if c.name == spec.creative else np.full(num_rows, "1", dtype=object) for c in spec.categorical]
-    return Traffic(
+    return TrafficRows(
         spec=spec,
         categorical_NC=np.stack(categorical, axis=1) if categorical else None,
         numeric_NM=np.tile(np.arange(num_rows, dtype=np.float32)[:, None], len(spec.numeric)) if spec.numeric else None,
@@ -67,9 +67,9 @@ def test_a_request_keeps_its_values_in_every_language():
 
 def test_a_pool_is_read_as_it_was_written(tmp_path):
     expected = np.array([0.1, 0.2], dtype=np.float32)
-    good = Prepared(kind="http_json", malformed=False, num_rows=2, header_length=0, body=b"12345", expected_N=expected)
-    bad = Prepared(kind="http_binary", malformed=True, num_rows=9, header_length=3, body=b"678", expected_N=expected[:0])
-    other = Prepared(kind="http_json", malformed=False, num_rows=1, header_length=0, body=b"", expected_N=expected[1:])
+    good = PreparedRequest(kind="http_json", malformed=False, num_rows=2, header_length=0, body=b"12345", expected_N=expected)
+    bad = PreparedRequest(kind="http_binary", malformed=True, num_rows=9, header_length=3, body=b"678", expected_N=expected[:0])
+    other = PreparedRequest(kind="http_json", malformed=False, num_rows=1, header_length=0, body=b"", expected_N=expected[1:])
     write_pool(tmp_path, [good, bad, other])
     pools = read_pool(tmp_path)
     assert {*pools} == {"http_json", "http_binary"} and pools["http_json"].malformed == []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2
 
-from loadtests.requests.prepared_request import KINDS, Prepared
+from loadtests.requests.prepared_request import KINDS, PreparedRequest
 from loadtests.verdicts.answers import Judge, Reply
 
 RIGHT = np.array([0.25, 0.5], dtype=np.float32)
@@ -14,9 +14,9 @@ JUDGE = Judge(version=3, tolerance=1e-6)
 FULL = "[request id: <id_unknown>] overloaded: too many requests are waiting"
 
 
-def request(kind: str, malformed: bool = False) -> Prepared:
+def request(kind: str, malformed: bool = False) -> PreparedRequest:
     expected_N = RIGHT[:0] if malformed else RIGHT
-    return Prepared(kind=kind, malformed=malformed, num_rows=2, header_length=0, body=b"", expected_N=expected_N)
+    return PreparedRequest(kind=kind, malformed=malformed, num_rows=2, header_length=0, body=b"", expected_N=expected_N)
 
 
 def reply(kind: str, probability, version=(3, 3), shape=(2, 1)) -> Reply:

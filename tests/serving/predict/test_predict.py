@@ -43,7 +43,7 @@ def run(monkeypatch, project, strict_server, capfd):
 
 
 def assert_scored(scored: pl.DataFrame, rows: pl.DataFrame, truth: dict[int, float]) -> None:
-    assert scored.columns == ["row", "p_click", "model_version"]
+    assert scored.columns == ["file", "row", "p_click", "model_version"]
     assert scored["row"].to_list() == list(range(1, len(rows) + 1))
     assert np.abs(scored["p_click"].to_numpy() - [truth[row] for row in rows["id"]]).max() <= ALLOWED
     assert scored["model_version"].to_list() == [1] * len(rows)
@@ -108,9 +108,9 @@ def test_with_the_declaration_all_is_as_in_bulk_scoring(run, monkeypatch, strict
     run(rows, "--output", "served.csv", "--declaration", model / "declaration.json")
     monkeypatch.setattr(sys, "argv", ["score", str(rows), "scored.csv", "--model", str(model)])
     score.main()
-    served, scored = read("served.csv"), read("scored.csv").drop("file")
-    assert served.columns == ["row", "id", "p_click", "model_version"] and len(served) == 297
-    assert served.select("row", "id").equals(scored.select("row", "id"))
+    served, scored = read("served.csv"), read("scored.csv")
+    assert served.columns == scored.columns == ["file", "row", "id", "p_click", "model_version"] and len(served) == 297
+    assert served.select("file", "row", "id").equals(scored.select("file", "row", "id"))
     assert np.abs(served["p_click"] - scored["p_click"]).max() <= ALLOWED
     assert read("served.csv.quarantine.csv").equals(read("scored.csv.quarantine.csv").drop("file"))
 
@@ -132,7 +132,7 @@ def test_broken_rows_go_to_quarantine_if_the_model_takes_the_broken_column(run):
 def test_without_output_scores_go_to_stdout_and_the_rest_to_stderr(run, truth):
     out, err = run(broken_file())
     scored = pl.read_csv(out.encode())
-    assert scored.columns == ["row", "p_click", "model_version"] and len(scored) == 297
+    assert scored.columns == ["file", "row", "p_click", "model_version"] and len(scored) == 297
     assert scored["p_click"][0] == pytest.approx(truth[RAW["id"][0]], abs=ALLOWED)
     assert "predict: row 20, column 'age': '-3' breaks the rule min\n" in err
     assert err.endswith("predict: 300 rows of rows.csv = 297 scored + 3 rejected\n")

@@ -121,7 +121,7 @@ MALFORMED = st.one_of(
 
 
 @dataclass
-class Sender:
+class MalformedSender:
     """Both doors of a server, kept open."""
 
     channel: grpc.Channel

@@ -15,7 +15,7 @@ from tests.serving.served.open_loop import send_open
 from tests.serving.served.slow_graph import slow_down
 from tests.serving.served_world import exported_with, serving, wait_for
 
-pytestmark = pytest.mark.triton
+pytestmark = [pytest.mark.triton, pytest.mark.alone]
 SIZE, CLIENTS, FLOOD_S, LONGEST_FLOOD_S, ENOUGH = 3, 16, 3.0, 60.0, 20
 ROWS, OVERLOAD_S, COUNTED_WITHIN_S = 8, 10.0, 20
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from serving.server.stubs import stubs
 from tests.serving.doors import INNER_WORDS, over_grpc, packed
-from tests.serving.served.malformed import MALFORMED, TIMEOUT_S, Sender
+from tests.serving.served.malformed import MALFORMED, TIMEOUT_S, MalformedSender
 from tests.serving.served_world import REPOSITORY, serving
 
 pytestmark = pytest.mark.triton
@@ -36,7 +36,7 @@ def sender(hardy_server):
         grpc.insecure_channel(hardy_server.grpc_url) as channel,
         urllib3.HTTPConnectionPool(config.host, config.http_port, maxsize=4, retries=False, timeout=TIMEOUT_S) as pool,
     ):
-        yield Sender(channel, pool)
+        yield MalformedSender(channel, pool)
 
 
 def is_tritons(code: str, text: str) -> bool:

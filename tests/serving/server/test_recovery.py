@@ -13,7 +13,7 @@ from tests.serving.load import load
 from tests.serving.pictures import encoded
 from tests.serving.served_world import REPOSITORY, kill, serving, wait_for
 
-pytestmark = pytest.mark.triton
+pytestmark = [pytest.mark.triton, pytest.mark.alone]
 RECOVERED_S, MAX_FAILED = 5, 50
 WHOLE = {("ctr_careful", 1): 2, ("ctr_by_name", 1): 1, ("creative_encoder", 1): 1}
 

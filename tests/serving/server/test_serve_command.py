@@ -15,7 +15,7 @@ import urllib3
 import yaml
 
 from serving.server import server as serve_command
-from tests.serving.served_world import VENV, free_ports, server_config, session_of, wait_for
+from tests.serving.served_world import VENV, exported_with, free_ports, server_config, session_of, wait_for
 from tests.stages.pipeline_world import CONF
 
 pytestmark = pytest.mark.triton
@@ -134,6 +134,20 @@ def test_it_says_how_to_call_it_and_ctrl_c_ends_it_within_five_seconds(run, fold
     secret = (folder / ".secrets/triton-admin").read_text().strip()
     assert len(secret) > 40 and secret not in (folder / "models/triton.log").read_text()
     assert (folder / ".secrets/triton-admin").stat().st_mode & 0o777 == 0o600
+
+
+def test_it_says_when_another_version_takes_over_and_nothing_when_one_is_refused(run, folder, exported, tmp_path_factory):
+    command = run()
+    assert "version 1;" in command.wait_for_line("serve: ready")
+    arguments = [VENV / "bin/python", "-m", "serving.server.deploy"]
+    own = {"cwd": folder, "env": os.environ | {"PYTHONPATH": str(CONF.parent)}, "capture_output": True, "text": True}
+    second = exported_with(exported, tmp_path_factory.mktemp("second") / "repository", max_batch_size=512)
+    subprocess.run([*arguments, "--exported", str(second)], check=True, **own)
+    assert command.wait_for_line("serve: version") == "serve: version 2 is being served now; before it was 1"
+    refused = subprocess.run([*arguments, "--version", "9"], **own)
+    assert refused.returncode == 1 and "has no version 9" in refused.stderr
+    subprocess.run([*arguments, "--version", "1"], check=True, **own)
+    assert command.wait_for_line("serve: ") == "serve: version 1 is being served now; before it was 2"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

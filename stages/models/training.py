@@ -24,7 +24,7 @@ from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
 from stages.models.id_hiding import hiding_shares
 from stages.models.matmul_precision import MatmulPrecision
 from stages.models.network import CtrNetwork, build_network
-from stages.models.progress import EpochLines, Stopwatch, TrainBar
+from stages.models.progress import ProgressLines, Stopwatch, TrainBar
 from stages.models.resume import Best, BestWeights, CheckpointWriter, newest_checkpoint
 from stages.models.torch_setup import check_devices, prepare_torch, silence_lightning
 from stages.models.unprofiled import Unprofiled
@@ -41,7 +41,7 @@ class EncodedData:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
+class Trained:
     """A finished training."""
 
     network: CtrNetwork  # with the last step's own weights
@@ -55,7 +55,7 @@ class Fitted:
     is_main_process: bool  # False in all but one of the processes of a distributed training
 
 
-def fit_network(
+def train_network(
     data: EncodedData,
     model: ModelConfig,
     train: TrainConfig,
@@ -63,10 +63,11 @@ def fit_network(
     *,
     work_folder: Path,
     curves_folder: Path,
-) -> Fitted:
+    log_path: Path | None = None,
+) -> Trained:
     """Train, or go on with the training that `work_folder` holds a checkpoint of, until done.
 
-    Curves go to `curves_folder`, checkpoints and the best weights to `work_folder`.
+    Curves go to `curves_folder`, checkpoints and the best weights to `work_folder`, what a person may follow to `log_path`.
     Raises ValueError if there are not as many GPUs as asked for, if a loss is no finite number any more, or if the disk takes
     no checkpoint.
     """
@@ -102,7 +103,9 @@ def fit_network(
     writer = CheckpointWriter(work_folder, train.checkpoint_every_steps, best, early_stopping)
     averaged = [AveragedWeights(train.average_frac)] if train.average_frac else []
     can_draw = sys.stderr.isatty()
-    shown = TrainBar(curves) if can_draw else EpochLines()
+    found = newest_checkpoint(work_folder)
+    lines = ProgressLines(curves, log_path, resumed=found is not None, on_stderr=not can_draw)
+    shown = [lines, *([TrainBar(curves)] if can_draw else [])]
     lightning_trainer = Trainer(
         accelerator=trainer.accelerator,
         devices=trainer.devices,
@@ -111,7 +114,7 @@ def fit_network(
         deterministic=trainer.deterministic,
         max_epochs=train.max_epochs,
         logger=curve_logger(curves_folder),
-        callbacks=[stopwatch, precision, curves, early_stopping, best, *averaged, shown, writer],
+        callbacks=[stopwatch, precision, curves, early_stopping, best, *averaged, *shown, writer],
         plugins=[SafetensorsCheckpointIO()],
         profiler=Unprofiled(),
         default_root_dir=work_folder,
@@ -122,12 +125,11 @@ def fit_network(
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    found = newest_checkpoint(work_folder)
     if found and lightning_trainer.is_global_zero:
         print(f"train: resuming at step {found[1]} of at most {num_steps}", file=sys.stderr)
     with precision.kept(), _all_end_together(lightning_trainer):
         lightning_trainer.fit(module, datamodule=datamodule, ckpt_path=str(found[0]) if found else None)
-    return Fitted(
+    return Trained(
         network=network,
         best=best.best,
         best_weights_path=work_folder / best.best.file_name,

@@ -17,11 +17,11 @@ from serving.server.ports import free_ports
 LOCUSTFILE = children.ROOT / "loadtests/locustfile.py"
 WITHIN_S = 2.0  # to end in order when a run is stopped; what was measured is in files by then
 POLL_S = 0.1
-SAID_EVERY_S = 5.0
+PRINTED_EVERY_S = 5.0
 
 
 @dataclass(kw_only=True)
-class Senders:
+class LocustProcesses:
     """Running Locust processes, and how much of what they have recorded was read."""
 
     folder: Path
@@ -67,9 +67,9 @@ class News:
 
 
 @contextmanager
-def senders(run: PreparedRun, web_port: int | None = None) -> Iterator[Senders]:
+def locust_processes(run: PreparedRun, web_port: int | None = None) -> Iterator[LocustProcesses]:
     """The processes that send, started; all are ended afterwards. `web_port`: of Locust's page, which then starts the load."""
-    number, found = run.config.processes, Senders(folder=run.folder, processes={})
+    number, found = run.config.processes, LocustProcesses(folder=run.folder, processes={})
     leader = ["--headless"] if web_port is None else ["--web-host=127.0.0.1", f"--web-port={web_port}"]
     port = free_ports(1)[0]
     try:
@@ -97,9 +97,9 @@ def _start(run: PreparedRun, name: str, arguments: list[str], index: int | None)
     return children.start(command, run.folder / f"{name}.log", environment)
 
 
-def watch(run: PreparedRun, sending: Senders) -> None:
+def watch(run: PreparedRun, sending: LocustProcesses) -> None:
     """Wait until the run is over and say how it goes. Raises ValueError if a process ends that should not, or none does."""
-    began_s = said_s = time.monotonic()
+    began_s = printed_s = time.monotonic()
     total_s = run.config.warmup_s + run.config.total_s
     deadline_s = began_s + total_s + run.config.timeout_s + SPARE_S
     while sending.running():
@@ -107,14 +107,14 @@ def watch(run: PreparedRun, sending: Senders) -> None:
         now_s = time.monotonic()
         if now_s > deadline_s:
             raise ValueError(f"the load did not end within {deadline_s - began_s:.0f} s; logs: {os.path.relpath(run.folder)}")
-        if now_s - said_s >= SAID_EVERY_S:
-            news, passed_s = sending.news(), now_s - said_s
+        if now_s - printed_s >= PRINTED_EVERY_S:
+            news, passed_s = sending.news(), now_s - printed_s
             print(
                 f"load: {now_s - began_s:3.0f} s of {total_s:.0f}: {news.requests / passed_s:,.0f} requests/s, "
                 f"{news.rows / passed_s:,.0f} rows/s answered, {news.bad:,} not as they should be",
                 flush=True,
             )
-            said_s = now_s
+            printed_s = now_s
 
 
 SPARE_S = 30.0  # beyond the time that a run should take, for processes that begin and end
