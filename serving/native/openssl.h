@@ -7,5 +7,13 @@
 
 #define SHA256_BYTES 32
 
-// The digest of `data`, written to `digest` [SHA256_BYTES]; returns `digest`.
-unsigned char* SHA256(const unsigned char* data, size_t bytes, unsigned char* digest);
+typedef struct evp_md_ctx_st EVP_MD_CTX;
+
+// A digest in the making; the caller frees it. NULL if there is no memory.
+EVP_MD_CTX* EVP_MD_CTX_new(void);
+void EVP_MD_CTX_free(EVP_MD_CTX* context);
+// Each returns 1, or 0 if it failed. `digest` is [SHA256_BYTES].
+int EVP_DigestInit_ex(EVP_MD_CTX* context, const void* algorithm, void* engine);
+int EVP_DigestUpdate(EVP_MD_CTX* context, const void* data, size_t bytes);
+int EVP_DigestFinal_ex(EVP_MD_CTX* context, unsigned char* digest, unsigned int* bytes);
+const void* EVP_sha256(void);

@@ -1,6 +1,7 @@
 #include "package.h"
 
 #include "manifest.h"
+#include "openssl.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,8 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CACHE "__pycache__"  // what Python may leave beside its modules is nobody's
-#define LONGEST_NAME 512     // bytes of a file's path below the version folder
+#define CACHE "__pycache__"      // what Python may leave beside its modules is nobody's
+#define LONGEST_NAME 512         // bytes of a file's path below the version folder
+#define CHUNK ((size_t)1 << 18)  // bytes that are hashed while the processor's cache still has them
 
 typedef struct {
     const char* folder;
@@ -25,8 +27,23 @@ static _Thread_local char problem[1024];
 
 #define PROBLEM(...) (snprintf(problem, sizeof problem, __VA_ARGS__), problem)
 
-// The file's content with a NUL behind it. What is no plain file is not waited for.
-static const char* read_file(const char* folder, const char* name, Content* content) {
+// Feed a file to `hash` as it is read, and to `room` if all of it is to be kept there, else through its first CHUNK bytes again
+// and again; how many bytes there were: one more than `size` at most, to see that there is none.
+static size_t read_all(int file, size_t size, bool kept, char* room, EVP_MD_CTX* hash) {
+    size_t got = 0;
+    while (got <= size) {
+        size_t left = size + 1 - got;
+        char* here = kept ? room + got : room;
+        ssize_t more = read(file, here, left < CHUNK ? left : CHUNK);
+        if (more < 0 && errno == EINTR) continue;
+        if (more <= 0 || !EVP_DigestUpdate(hash, here, (size_t)more)) break;
+        got += (size_t)more;
+    }
+    return got;
+}
+
+// The digest of a file, and its content with a NUL behind it unless `content` is NULL. What is no plain file is not waited for.
+static const char* read_file(const char* folder, const char* name, Content* content, unsigned char* digest) {
     char path[2048];
     struct stat about;
     if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, name) >= sizeof path)
@@ -35,60 +52,47 @@ static const char* read_file(const char* folder, const char* name, Content* cont
     if (file < 0 && errno == ENOENT) return PROBLEM("%.256s is missing; export the model again", name);
     if (file < 0) return PROBLEM("%.256s cannot be read: %m", name);
     bool plain = !fstat(file, &about) && S_ISREG(about.st_mode);
-    size_t size = plain ? (size_t)about.st_size : 0, got = 0;
-    char* bytes = plain ? malloc(size + 1) : NULL;
-    while (bytes && got <= size) {  // one byte more than there should be, to see that there is none
-        ssize_t more = read(file, bytes + got, size + 1 - got);
-        if (more < 0 && errno == EINTR) continue;
-        if (more <= 0) break;
-        got += (size_t)more;
-    }
+    size_t size = plain ? (size_t)about.st_size : 0;
+    char* room = plain ? malloc(content ? size + 1 : CHUNK) : NULL;
+    EVP_MD_CTX* hash = room ? EVP_MD_CTX_new() : NULL;
+    bool ready = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
+    bool whole = ready && read_all(file, size, content, room, hash) == size && EVP_DigestFinal_ex(hash, digest, NULL);
+    EVP_MD_CTX_free(hash);
     close(file);
-    if (bytes && got == size) {
-        bytes[size] = 0;
-        *content = (Content){content->name, bytes, size};
+    if (whole && content) {
+        room[size] = 0;
+        *content = (Content){content->name, room, size};
         return NULL;
     }
-    bool had_room = bytes;
-    free(bytes);
+    free(room);
+    if (whole) return NULL;
     if (!plain) return PROBLEM("%.256s is no file; export the model again", name);
-    return PROBLEM(had_room ? "%.256s could not be read whole: it has another size than a moment ago" : "%.256s: out of memory",
+    return PROBLEM(ready ? "%.256s could not be read whole: it has another size than a moment ago" : "%.256s: out of memory",
                    name);
 }
 
-static const char* compare(const Listed* file, const char* name, const Content* content) {
-    unsigned char digest[SHA256_BYTES];
+static const char* compare(const Listed* file, const char* name, const unsigned char* digest) {
     char found[SHA256_HEX + 1];
-    SHA256((const unsigned char*)content->bytes, content->size, digest);
     for (size_t i = 0; i < SHA256_BYTES; i++) snprintf(found + 2 * i, 3, "%02x", digest[i]);
     if (!memcmp(found, file->digest, SHA256_HEX)) return NULL;
     return PROBLEM("%.256s was changed after the export: its sha-256 is %.12s, " MANIFEST " says %.12s; export the model again",
                    name, found, file->digest);
 }
 
-static void keep_or_free(Reading* reading, const char* name, Content content) {
-    for (size_t i = 0; i < reading->count; i++) {
-        Content* wanted = &reading->wanted[i];
-        if (strcmp(wanted->name, name)) continue;
-        *wanted = (Content){wanted->name, content.bytes, content.size};
-        return;
-    }
-    free(content.bytes);
+static Content* find_wanted(Reading* reading, const char* name) {
+    for (size_t i = 0; i < reading->count; i++)
+        if (!strcmp(reading->wanted[i].name, name)) return &reading->wanted[i];
+    return NULL;
 }
 
 static const char* check_file(Reading* reading, const char* name) {
     Listed* file = find_listed(&reading->manifest, name);
     if (!file) return PROBLEM("%.256s is not listed in " MANIFEST "; export the model again", name);
-    Content content = {NULL, NULL, 0};
-    const char* wrong = read_file(reading->folder, name, &content);
+    unsigned char digest[SHA256_BYTES];
+    const char* wrong = read_file(reading->folder, name, find_wanted(reading, name), digest);
     if (wrong) return wrong;
-    wrong = compare(file, name, &content);
     file->seen = true;
-    if (wrong)
-        free(content.bytes);
-    else
-        keep_or_free(reading, name, content);
-    return wrong;
+    return compare(file, name, digest);  // what is kept of a changed file is freed with the others
 }
 
 static const char* check_folder(Reading* reading, const char* inside);
@@ -137,9 +141,10 @@ static const char* check_files(Reading* reading) {
 
 const char* read_package(const char* folder, Content* wanted, size_t count) {
     Content text = {NULL, NULL, 0};
+    unsigned char digest[SHA256_BYTES];
     Reading reading = {folder, {NULL, 0, 0}, wanted, count};
     for (size_t i = 0; i < count; i++) wanted[i] = (Content){wanted[i].name, NULL, 0};
-    const char* wrong = read_file(folder, MANIFEST, &text);
+    const char* wrong = read_file(folder, MANIFEST, &text, digest);
     if (wrong) return wrong;
     wrong = parse_manifest(text.bytes, text.size, &reading.manifest);
     wrong = wrong ? PROBLEM(MANIFEST " %s; export the model again", wrong) : check_files(&reading);

@@ -47,6 +47,8 @@ void write_file(const char* folder, const char* name, const void* bytes, size_t 
 
 void write_text(const char* folder, const char* name, const char* text) { write_file(folder, name, text, strlen(text)); }
 
+unsigned char* SHA256(const unsigned char* data, size_t bytes, unsigned char* digest);  // libcrypto's other way to it
+
 void add_digest(char* text, size_t room, const char* name, const void* bytes, size_t size) {
     unsigned char digest[SHA256_BYTES];
     size_t used = strlen(text);

@@ -11,7 +11,7 @@ import yaml
 from tests.project.imports import ROOT
 
 PARTS = (
-    *(".dvc/config", ".dvc/plots", ".dvc/plots_page.html", ".dvcignore", ".gitignore", "Makefile", "dvc.yaml"),
+    *(".dvc/config", ".dvc/plots", ".dvc/plots_page.html", ".dvcignore", ".gitignore", "Makefile", "dvc.yaml", "data/dvc.yaml"),
     *("conf", "contracts", "requirements", "serving", "stages"),
 )
 DEADLINE_S = 300.0

@@ -12,7 +12,9 @@ import yaml
 from stages import acquire, export, validate
 from tests.project.imports import ROOT, all_imports, external_imports
 
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STAGES = {
+    name: stage for file in ("dvc.yaml", "data/dvc.yaml") for name, stage in yaml.safe_load((ROOT / file).read_text())["stages"].items()
+}
 TRACKED = subprocess.run(
     ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
     cwd=ROOT,

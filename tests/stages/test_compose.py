@@ -36,8 +36,8 @@ def test_every_file_in_conf_composes(file):
 @pytest.mark.parametrize("data", GROUPS["data"])
 def test_every_parameter_that_dvc_asks_for_is_there_whatever_the_data_set(data):
     params = compose_params(CONF, [f"data={data}"])
-    stages = yaml.safe_load((CONF.parent / "dvc.yaml").read_text())["stages"]
-    asked = {key for stage in stages.values() for key in stage.get("params", []) if isinstance(key, str)}
+    files = [yaml.safe_load((CONF.parent / name).read_text())["stages"] for name in ("dvc.yaml", "data/dvc.yaml")]
+    asked = {key for stages in files for stage in stages.values() for key in stage.get("params", []) if isinstance(key, str)}
     assert {"data.images", "data.leave_out"} <= asked
     for key in asked:
         found = params
