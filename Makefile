@@ -11,8 +11,10 @@ SERVING_PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && { echo $$p; break; }; done)
 SERVE := $(VENV)-serving/bin/python
 LOAD := $(VENV)-load/bin/python
-# the tests of two files at once, each file's in their order; then those that judge times, alone, if $(ARGS) asks for any
-TESTS := python -m pytest -n 2 --dist loadfile -m "not slow and not alone"
+# the tests of two files at once, each file's in their order, on one thread each: threads that wait for a core burn one; then those
+# that judge times, alone, if $(ARGS) asks for any
+TWO := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+TESTS := $(TWO) -m "not slow and not alone"
 TIMED := python -m pytest -m "alone and not slow"
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
@@ -44,7 +46,7 @@ test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-servin
 	@$(RUN) $(TIMED) $(ARGS) || [ $$? = 5 ]
 
 test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (2 minutes)
-	@$(RUN) python -m pytest tests/contracts tests/features tests/evaluation tests/models tests/project -n 2 --dist loadfile -m "not slow and not triton and not load" $(ARGS)
+	@$(RUN) $(TWO) tests/contracts tests/features tests/evaluation tests/models tests/project -m "not slow and not triton and not load and not index" $(ARGS)
 
 test-native: $(VENV)/.dev  ## test the C parts alone, under gcc's address, undefined and thread sanitizers (2 minutes)
 	@$(RUN) python -m pytest tests/native $(ARGS)

@@ -28,6 +28,10 @@ NO_GCC = (
 )
 NO_LOCUST = "there is no Locust in .venv-load; run `make test`, which installs it"
 NO_INDEX = "pip finds no package index, or none that has what builds the client's wheel; set one (pip config, PIP_INDEX_URL)"
+LONGEST = (  # files that `make test` begins with, so that no worker is left with one of them at the end
+    *("test_train_together.py", "test_container.py", "test_load_run.py", "test_deploy.py", "test_train.py", "test_installed.py"),
+    *("test_load_ui.py", "test_repository.py", "test_export.py", "test_portable.py", "test_c_parts.py", "test_compose.py"),
+)
 NO_COMPILER = "there is no C compiler on this machine; apt-get install gcc"
 
 
@@ -44,6 +48,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "index: installs from the package index that pip is configured for")
     config.addinivalue_line("markers", "alone: judges how long something takes; `make test` runs no other test beside it")
     config.addinivalue_line("markers", "load: runs the load tests' own Python, .venv-load, which `make test` installs")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

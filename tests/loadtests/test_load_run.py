@@ -39,7 +39,7 @@ def summary(folder: Path, shape: str) -> dict:
 @pytest.mark.triton
 @pytest.mark.load
 def test_the_smoke_shape_keeps_its_thresholds(world):
-    ended = load(world, "smoke", "seconds=6")
+    ended = load(world, "smoke", "seconds=3")
     assert ended.code == 0, ended.said
     assert "started here" in ended.said and "all 5 thresholds are kept" in ended.said
     told = summary(world, "smoke")

@@ -13,7 +13,7 @@ from tests.loadtests.load_world import begin, left_over, load_project
 
 PAGE = f"http://{HOST}:{PORT}"
 WITHIN_S = 150.0
-SETTINGS = ("smoke", "seconds=8", "warmup_s=0.5", "thresholds.p99_ms=null", "thresholds.rows_per_s=1")
+SETTINGS = ("smoke", "seconds=3", "warmup_s=0.5", "thresholds.p99_ms=null", "thresholds.rows_per_s=1")
 
 
 def said_until(process, words: str) -> str:

@@ -30,7 +30,7 @@ def pip(python: str | Path, *arguments: str | Path) -> str:
 
 
 def _pip(python: str | Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [python, "-m", "pip", "--disable-pip-version-check", *arguments]
+    command = [python, "-I", "-m", "pip", "--disable-pip-version-check", *arguments]  # -I: of its environment alone
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
 
 

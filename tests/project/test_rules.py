@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 
 from stages import acquire, export, validate
 from tests.project.imports import ROOT, all_imports, external_imports
 
-STAGES = {
-    name: stage for file in ("dvc.yaml", "data/dvc.yaml") for name, stage in yaml.safe_load((ROOT / file).read_text())["stages"].items()
-}
+PIPELINES = [yaml.safe_load((ROOT / name).read_text())["stages"] for name in ("dvc.yaml", "data/dvc.yaml")]
+STAGES = {name: stage for stages in PIPELINES for name, stage in stages.items()}
 TRACKED = subprocess.run(
     ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
     cwd=ROOT,
@@ -193,10 +193,15 @@ def test_no_path_of_a_machine_and_no_registry_is_committed():
 
 def test_lock_files_hold_what_was_chosen():
     for chosen in (ROOT / "requirements").glob("*.in"):
-        lock = chosen.with_suffix(".lock").read_text().lower().replace("_", "-")
-        for line in chosen.read_text().splitlines():
-            if "==" in line:
-                assert re.sub(r"\[.*\]", "", line).lower().replace("_", "-") in lock, f"{chosen.name}: {line}"
+        locked = versions_in(chosen.with_suffix(".lock"))
+        wanted = versions_in(chosen)
+        assert wanted and wanted.items() <= locked.items(), f"{chosen.name}: {wanted.items() - locked.items()}"
+
+
+def versions_in(path: Path) -> dict[str, str]:
+    """The exact versions that a requirements file names, by distribution."""
+    found = re.findall(r"^([\w.-]+)(?:\[.*\])?==([^\s;\\]+)", path.read_text(), flags=re.M)
+    return {canonicalize_name(name): version for name, version in found}
 
 
 def test_what_python_writes_beside_the_code_is_no_input_of_a_stage():

@@ -35,7 +35,7 @@ def test_two_processes_learn_what_one_does(tmp_path):
         np.testing.assert_allclose(two[name], weight, atol=1e-4, err_msg=name)
 
 
-@pytest.mark.parametrize("name", NETWORK_NAMES)
+@pytest.mark.parametrize("name", [n if n == "dcnv2" else pytest.param(n, marks=pytest.mark.slow) for n in NETWORK_NAMES])
 def test_no_process_waits_for_the_gradient_of_what_the_data_has_not(tmp_path, name):
     prepare(tmp_path, name, World(num_creatives=0, num_dense=0), trainer=TOGETHER, max_epochs=1)
     done = run_module("stages.train", folder=tmp_path)

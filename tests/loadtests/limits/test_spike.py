@@ -130,7 +130,7 @@ def test_each_request_is_sent_when_it_is_due():
 
 def test_refusals_failures_and_wrong_answers_are_told_apart():
     replies = [(200, b"good"), (503, b"{}"), (500, b"{}"), (200, b"bad")]
-    samples = sent(lambda number: replies[number % 4], np.linspace(0, 0.4, 100), lambda place, body, length: body == b"good")
+    samples = sent(lambda number: replies[number % 4], np.linspace(0, 1.2, 100), lambda place, body, length: body == b"good")
     assert outcomes(samples) == {"ok": 25, "wrong": 25, "overloaded": 25, "failed": 25}
 
 
