@@ -53,9 +53,7 @@ def main() -> None:
     sections = {"model": asdict(model), "train": asdict(train), "trainer": asdict(trainer)}
     key = run_key(sections, [*input_paths(ENCODED), *code_paths()])
     lock = prepare_runs(RUNS, key)
-    fitted = train_network(
-        data, model, train, trainer, work_folder=RUNS / key, logger=curve_logger(REPORT), log_path=LOG
-    )
+    fitted = train_network(data, model, train, trainer, work_folder=RUNS / key, logger=curve_logger(REPORT), log_path=LOG)
     if not fitted.is_main_process:
         return
 

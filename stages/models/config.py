@@ -104,7 +104,7 @@ class TrainerConfig:
     num_threads: Annotated[int, Field(ge=1, le=1024)]  # CPU threads of one process
     deterministic: bool  # same bits every time; slower on a GPU
     portable: bool  # same bits on every x86-64 processor with AVX2, whoever made it; takes about twice as long
-    device_memory_frac: Annotated[float, Field(ge=0, le=0.9)]  # of the device's free memory that the arrays may take to be kept there
+    device_memory_frac: Annotated[float, Field(ge=0, le=0.9)]  # of a device's free memory; arrays that fit are kept there
     prefetch_batches: Annotated[int, Field(ge=0, le=64)]  # batches prepared ahead by a thread where they are not; 0 uses none
 
     @model_validator(mode="after")
