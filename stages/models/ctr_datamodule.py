@@ -5,7 +5,7 @@ from typing import Any
 from pytorch_lightning import LightningDataModule
 
 from stages.models.batches import TrainBatches, ValBatches
-from stages.models.device_batches import DeviceArrays, DeviceTrainBatches, DeviceValBatches, fits
+from stages.models.device_batches import DeviceArrays, DeviceTrainBatches, DeviceValBatches, EpochOrders, fits
 from stages.models.encoded_arrays import EncodedSplit
 from stages.models.prefetch import Batches, PrefetchedBatches
 
@@ -31,12 +31,15 @@ class CtrDataModule(LightningDataModule):
         self.num_creatives, self.batch_size, self.seed = num_creatives, batch_size, seed
         self.device_memory_frac = device_memory_frac
         self.prefetch_batches, self.pin_memory = prefetch_batches, pin_memory
-        self.on_device: tuple[DeviceArrays, DeviceArrays] | None = None  # train and val, where they fit
+        self.on_device: tuple[EpochOrders, DeviceArrays, DeviceArrays] | None = (
+            None  # train's order, train and val, where they fit
+        )
 
     def setup(self, stage: str) -> None:
         device = self.trainer.strategy.root_device
         if fits(self.train, self.val, device, self.device_memory_frac):
-            self.on_device = DeviceArrays.copied(self.train, device), DeviceArrays.copied(self.val, device)
+            orders = EpochOrders(len(self.train), self.seed, device)  # the first one is made while the arrays are copied
+            self.on_device = orders, DeviceArrays.copied(self.train, device), DeviceArrays.copied(self.val, device)
 
     def teardown(self, stage: str) -> None:
         self.on_device = None
@@ -48,12 +51,13 @@ class CtrDataModule(LightningDataModule):
             "num_steps_done": lambda: self.trainer.global_step,
         }
         if self.on_device is not None:
-            return DeviceTrainBatches(self.train, self.on_device[0], **which)
+            orders, arrays, _ = self.on_device
+            return DeviceTrainBatches(self.train, arrays, orders, **which)
         return self._prefetched(TrainBatches(self.train, **which))
 
     def val_dataloader(self) -> Batches:
         if self.on_device is not None:
-            return DeviceValBatches(self.val, self.on_device[1], **self._ranks())
+            return DeviceValBatches(self.val, self.on_device[2], **self._ranks())
         return self._prefetched(ValBatches(self.val, **self._ranks()))
 
     def _ranks(self) -> dict[str, Any]:

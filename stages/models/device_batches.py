@@ -62,15 +62,15 @@ def free_bytes(device: torch.device) -> int:
 
 
 class EpochOrders:
-    """The orders of one epoch after the other; a thread makes the next one while the last is in use."""
+    """The orders of one epoch after the other, on a device; a thread makes the next one while the last is in use."""
 
-    def __init__(self, num_rows: int, seed: int) -> None:
-        self.num_rows, self.seed = num_rows, seed
+    def __init__(self, num_rows: int, seed: int, device: torch.device) -> None:
+        self.num_rows, self.seed, self.device = num_rows, seed, device
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="order")
         self._prepare(0)
 
-    def of(self, epoch: int) -> np.ndarray:
-        """`shuffled_rows` of `epoch`."""
+    def of(self, epoch: int) -> Tensor:
+        """`shuffled_rows` of `epoch`, int64 [N]."""
         if self._epoch != epoch:
             self._prepare(epoch)
         row_N = self._order.result()
@@ -79,7 +79,10 @@ class EpochOrders:
 
     def _prepare(self, epoch: int) -> None:
         self._epoch = epoch
-        self._order: Future[np.ndarray] = self._maker.submit(shuffled_rows, self.num_rows, self.seed, epoch)
+        self._order: Future[Tensor] = self._maker.submit(self._make, epoch)
+
+    def _make(self, epoch: int) -> Tensor:
+        return torch.from_numpy(shuffled_rows(self.num_rows, self.seed, epoch)).to(self.device)
 
 
 class DeviceTrainBatches(TrainBatches):
@@ -87,15 +90,14 @@ class DeviceTrainBatches(TrainBatches):
     creatives a batch has is a tensor's length, which is known before the batch is cut.
     """
 
-    def __init__(self, split: EncodedSplit, arrays: DeviceArrays, **which: Any) -> None:
-        """`arrays` are those of `split`; `which` is what TrainBatches takes besides."""
+    def __init__(self, split: EncodedSplit, arrays: DeviceArrays, orders: EpochOrders, **which: Any) -> None:
+        """`arrays` and `orders` are those of `split` on the device; `which` is what TrainBatches takes besides."""
         super().__init__(split, **which)
-        self.arrays, self.device = arrays, arrays.label_N.device
-        self.orders = EpochOrders(len(split), self.seed)
+        self.arrays, self.orders, self.device = arrays, orders, orders.device
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, first = divmod(self.num_steps_done(), len(self))
-        row_N = torch.from_numpy(self.orders.of(epoch)).to(self.device)
+        row_N = self.orders.of(epoch)
         at_once = max(LOOK_ROWS // self.batch_size, 1)
         for start in range(first, len(self), at_once):
             parts = [row_N[self.own_part(number)] for number in range(start, min(start + at_once, len(self)))]
