@@ -11,8 +11,10 @@ if __name__ == "__main__":  # before matplotlib is imported, which Lightning doe
     end_on_ctrl_c()
 
     from contracts.local_libraries import keep_matplotlib_here
+    from stages.before_torch import wait_briefly
 
     keep_matplotlib_here()
+    wait_briefly()
 
 import argparse
 import sys

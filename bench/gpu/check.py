@@ -28,10 +28,12 @@ NEEDS_S = {"arrays": 5.0, "speed": 40.0, "quality": 30.0, "tests": 60.0, "ranker
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """How much is measured: `rows` of training for speed, `quality_rows` for quality, `seconds` for every rate."""
+    """How much is measured: `rows` of training by `users` for speed, as many for quality, `seconds` for every rate."""
 
     rows: int
+    users: int
     quality_rows: int
+    quality_users: int
     seconds: float
     batch_sizes: tuple[int, ...]  # the first is the one with the bar
     quality_batch_size: int
@@ -41,7 +43,9 @@ class Sizes:
 SIZES = {
     "gpu": Sizes(
         rows=12_000_000,
+        users=500_000,
         quality_rows=200_000,
+        quality_users=10_000,
         seconds=5.0,
         batch_sizes=(65_536, 16_384),
         quality_batch_size=1024,
@@ -49,7 +53,9 @@ SIZES = {
     ),
     "cpu": Sizes(  # to see that all of it runs; no rate of it means anything
         rows=2_000,
+        users=200,
         quality_rows=1_000,
+        quality_users=100,
         seconds=0.2,
         batch_sizes=(256, 64),
         quality_batch_size=64,
@@ -79,7 +85,7 @@ def check(record: Record, accelerator: str, sizes: Sizes) -> None:
     made: list[EncodedData] = []
 
     def arrays() -> dict[str, Any]:
-        made.append(made_up_data(sizes.rows, max(sizes.rows // VAL_SHARE, 1), seed=0))
+        made.append(made_up_data(sizes.rows, max(sizes.rows // VAL_SHARE, 1), sizes.users, seed=0))
         data = made[0]
         return {"rows": len(data.train), "val_rows": len(data.val), "click_rate": round(float(data.train.label_N.mean()), 4)}
 
@@ -119,7 +125,7 @@ def take_pair(record: Record, data: EncodedData, setting: Setting, sizes: Sizes)
 
 def take_qualities(record: Record, first: Setting, sizes: Sizes) -> None:
     """The same data and epochs on the CPU with two seeds, which say what chance does, and on the device in both precisions."""
-    data = made_up_data(sizes.quality_rows, sizes.quality_rows // 4, seed=1)
+    data = made_up_data(sizes.quality_rows, sizes.quality_rows // 4, sizes.quality_users, seed=1)
     on_cpu = replace(first, accelerator="cpu", precision="32-true", batch_size=sizes.quality_batch_size, on_device=False)
     settings = [on_cpu, replace(on_cpu, seed=1)]
     settings += [replace(first, precision=precision, batch_size=sizes.quality_batch_size) for precision in PRECISIONS]

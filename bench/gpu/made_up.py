@@ -8,9 +8,9 @@ import numpy as np
 from stages.models.encoded_arrays import BUCKET_SUFFIX, EncodedSpec, EncodedSplit, Number
 from stages.models.training import EncodedData
 
-FIELDS = {  # name -> ids
+FIELDS = {  # name -> ids; of users there are as many as asked for
     "hour": 26, "weekday": 9, "site_id": 1202, "site_category": 14, "position": 7, "device": 6, "os": 8, "region": 18,
-    "user_id": 500_002, "user_segment": 14, "creative_id": 1502, "advertiser_id": 122, "ad_category": 14, "ad_format": 7,
+    "user_id": 0, "user_segment": 14, "creative_id": 1502, "advertiser_id": 122, "ad_category": 14, "ad_format": 7,
 }  # fmt: skip
 NUMBERS = ("user_age", "frequency", "days_since_launch", "floor_price")
 KNOTS = tuple(float(knot) for knot in np.linspace(-3, 3, 25))  # of 24 buckets, in standard deviations
@@ -20,24 +20,26 @@ CHUNK_ROWS = 1 << 20  # rows made together
 RATE_LOG_ODDS, EFFECT_STD = -3.0, 0.5
 
 
-def made_up_data(num_train: int, num_val: int, seed: int) -> EncodedData:
+def made_up_data(num_train: int, num_val: int, num_users: int, seed: int) -> EncodedData:
     """Splits train and val of so many rows; clicks depend on ids, numbers and how bright a creative is."""
     rng = np.random.default_rng(seed)
-    effects = [rng.normal(0, EFFECT_STD, num_ids).astype(np.float32) for num_ids in FIELDS.values()]
+    spec = made_up_spec(num_users)
+    effects = [rng.normal(0, EFFECT_STD, num_ids).astype(np.float32) for num_ids in spec.num_ids[: len(FIELDS)]]
     bright_C = rng.integers(0, 200, CREATIVES + 1, dtype=np.int32)
     bright_C[0] = 0
     noise = rng.integers(0, 56, (CREATIVES + 1, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     images = noise + bright_C[:, None, None, None].astype(np.uint8)
     images[0] = 0
     train, val = (made_up_split(num_rows, rng, effects, bright_C) for num_rows in (num_train, num_val))
-    return EncodedData(spec=made_up_spec(), train=train, val=val, image_NCSS=images)
+    return EncodedData(spec=spec, train=train, val=val, image_NCSS=images)
 
 
-def made_up_spec() -> EncodedSpec:
+def made_up_spec(num_users: int) -> EncodedSpec:
+    fields = FIELDS | {"user_id": num_users + FIRST_VALUE_ID}
     buckets = [f"{name}{BUCKET_SUFFIX}" for name in NUMBERS]
     return EncodedSpec(
         field_names=(*FIELDS, *buckets),
-        num_ids=(*FIELDS.values(), *(len(KNOTS) - 1 + FIRST_VALUE_ID for _ in buckets)),
+        num_ids=(*fields.values(), *(len(KNOTS) - 1 + FIRST_VALUE_ID for _ in buckets)),
         dense_names=NUMBERS,
         numbers=tuple(Number(field=len(FIELDS) + i, dense=i, knots=KNOTS) for i in range(len(NUMBERS))),
         has_creative=True,

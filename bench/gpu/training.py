@@ -25,6 +25,7 @@ class Setting:
     seed: int = 0
     deterministic: bool = False
     checkpoint_every_steps: int = 500
+    num_threads: int | None = None  # None: as shipped, and on a CPU all cores
 
     @property
     def device(self) -> torch.device:
@@ -33,13 +34,14 @@ class Setting:
     def trainer(self) -> Any:
         """Section `trainer`, of trainer=gpu also where a CPU stands in for the GPU."""
         as_shipped = shipped("trainer", "gpu")
+        num_threads = as_shipped.num_threads if self.accelerator == "gpu" else len(os.sched_getaffinity(0))
         return shipped(
             "trainer",
             "gpu",
             accelerator=self.accelerator,
             precision=self.precision,
             deterministic=self.deterministic,
-            num_threads=as_shipped.num_threads if self.accelerator == "gpu" else len(os.sched_getaffinity(0)),
+            num_threads=self.num_threads or num_threads,
             device_memory_frac=as_shipped.device_memory_frac if self.on_device else 0,
         )
 

@@ -38,7 +38,8 @@ class CtrDataModule(LightningDataModule):
     def setup(self, stage: str) -> None:
         device = self.trainer.strategy.root_device
         if fits(self.train, self.val, device, self.device_memory_frac):
-            orders = EpochOrders(len(self.train), self.seed, device)  # the first one is made while the arrays are copied
+            # the first one is made while the arrays are copied
+            orders = EpochOrders(len(self.train), self.seed, self.trainer.max_epochs, device)
             self.on_device = orders, DeviceArrays.copied(self.train, device), DeviceArrays.copied(self.val, device)
 
     def teardown(self, stage: str) -> None:

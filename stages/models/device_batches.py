@@ -64,8 +64,9 @@ def free_bytes(device: torch.device) -> int:
 class EpochOrders:
     """The orders of one epoch after the other, on a device; a thread makes the next one while the last is in use."""
 
-    def __init__(self, num_rows: int, seed: int, device: torch.device) -> None:
-        self.num_rows, self.seed, self.device = num_rows, seed, device
+    def __init__(self, num_rows: int, seed: int, num_epochs: int, device: torch.device) -> None:
+        """`num_epochs` are all there may be: no order is made for one behind the last."""
+        self.num_rows, self.seed, self.num_epochs, self.device = num_rows, seed, num_epochs, device
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="order")
         self._prepare(0)
 
@@ -74,7 +75,8 @@ class EpochOrders:
         if self._epoch != epoch:
             self._prepare(epoch)
         row_N = self._order.result()
-        self._prepare(epoch + 1)
+        if epoch + 1 < self.num_epochs:
+            self._prepare(epoch + 1)
         return row_N
 
     def _prepare(self, epoch: int) -> None:

@@ -29,7 +29,7 @@ def datamodule(**changes: Any) -> CtrDataModule:
     settings = {"num_creatives": 4, "batch_size": 8, "seed": 3, "device_memory_frac": 0.5, "prefetch_batches": 0}
     made = CtrDataModule(split(30), split(20), pin_memory=False, **settings | changes)
     strategy = SimpleNamespace(root_device=torch.device("cpu"))
-    made.trainer = SimpleNamespace(strategy=strategy, global_rank=0, world_size=1, global_step=0)
+    made.trainer = SimpleNamespace(strategy=strategy, global_rank=0, world_size=1, global_step=0, max_epochs=1)
     made.setup("fit")
     return made
 
