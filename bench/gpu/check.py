@@ -32,6 +32,7 @@ class Sizes:
 
     rows: int
     users: int
+    creatives: int  # also of the data for quality
     quality_rows: int
     quality_users: int
     seconds: float
@@ -44,6 +45,7 @@ SIZES = {
     "gpu": Sizes(
         rows=12_000_000,
         users=500_000,
+        creatives=1_500,
         quality_rows=200_000,
         quality_users=10_000,
         seconds=5.0,
@@ -54,6 +56,7 @@ SIZES = {
     "cpu": Sizes(  # to see that all of it runs; no rate of it means anything
         rows=2_000,
         users=200,
+        creatives=40,
         quality_rows=1_000,
         quality_users=100,
         seconds=0.2,
@@ -85,7 +88,11 @@ def check(record: Record, accelerator: str, sizes: Sizes) -> None:
     made: list[EncodedData] = []
 
     def arrays() -> dict[str, Any]:
-        made.append(made_up_data(sizes.rows, max(sizes.rows // VAL_SHARE, 1), sizes.users, seed=0))
+        made.append(
+            made_up_data(
+                sizes.rows, max(sizes.rows // VAL_SHARE, 1), num_users=sizes.users, num_creatives=sizes.creatives, seed=0
+            )
+        )
         data = made[0]
         return {"rows": len(data.train), "val_rows": len(data.val), "click_rate": round(float(data.train.label_N.mean()), 4)}
 
@@ -125,7 +132,9 @@ def take_pair(record: Record, data: EncodedData, setting: Setting, sizes: Sizes)
 
 def take_qualities(record: Record, first: Setting, sizes: Sizes) -> None:
     """The same data and epochs on the CPU with two seeds, which say what chance does, and on the device in both precisions."""
-    data = made_up_data(sizes.quality_rows, sizes.quality_rows // 4, sizes.quality_users, seed=1)
+    data = made_up_data(
+        sizes.quality_rows, sizes.quality_rows // 4, num_users=sizes.quality_users, num_creatives=sizes.creatives, seed=1
+    )
     on_cpu = replace(first, accelerator="cpu", precision="32-true", batch_size=sizes.quality_batch_size, on_device=False)
     settings = [on_cpu, replace(on_cpu, seed=1)]
     settings += [replace(first, precision=precision, batch_size=sizes.quality_batch_size) for precision in PRECISIONS]

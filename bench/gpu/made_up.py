@@ -8,34 +8,34 @@ import numpy as np
 from stages.models.encoded_arrays import BUCKET_SUFFIX, EncodedSpec, EncodedSplit, Number
 from stages.models.training import EncodedData
 
-FIELDS = {  # name -> ids; of users there are as many as asked for
+FIELDS = {  # name -> ids; of users and creatives there are as many as asked for
     "hour": 26, "weekday": 9, "site_id": 1202, "site_category": 14, "position": 7, "device": 6, "os": 8, "region": 18,
-    "user_id": 0, "user_segment": 14, "creative_id": 1502, "advertiser_id": 122, "ad_category": 14, "ad_format": 7,
+    "user_id": 0, "user_segment": 14, "creative_id": 0, "advertiser_id": 122, "ad_category": 14, "ad_format": 7,
 }  # fmt: skip
 NUMBERS = ("user_age", "frequency", "days_since_launch", "floor_price")
 KNOTS = tuple(float(knot) for knot in np.linspace(-3, 3, 25))  # of 24 buckets, in standard deviations
 FIRST_VALUE_ID = 2  # ids 0 and 1 mean unknown and missing
-CREATIVES, IMAGE_SIZE = 1500, 32
+IMAGE_SIZE = 32
 CHUNK_ROWS = 1 << 20  # rows made together
 RATE_LOG_ODDS, EFFECT_STD = -3.0, 0.5
 
 
-def made_up_data(num_train: int, num_val: int, num_users: int, seed: int) -> EncodedData:
+def made_up_data(num_train: int, num_val: int, *, num_users: int, num_creatives: int, seed: int) -> EncodedData:
     """Splits train and val of so many rows; clicks depend on ids, numbers and how bright a creative is."""
     rng = np.random.default_rng(seed)
-    spec = made_up_spec(num_users)
+    spec = made_up_spec(num_users, num_creatives)
     effects = [rng.normal(0, EFFECT_STD, num_ids).astype(np.float32) for num_ids in spec.num_ids[: len(FIELDS)]]
-    bright_C = rng.integers(0, 200, CREATIVES + 1, dtype=np.int32)
+    bright_C = rng.integers(0, 200, num_creatives + 1, dtype=np.int32)
     bright_C[0] = 0
-    noise = rng.integers(0, 56, (CREATIVES + 1, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
+    noise = rng.integers(0, 56, (num_creatives + 1, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     images = noise + bright_C[:, None, None, None].astype(np.uint8)
     images[0] = 0
     train, val = (made_up_split(num_rows, rng, effects, bright_C) for num_rows in (num_train, num_val))
     return EncodedData(spec=spec, train=train, val=val, image_NCSS=images)
 
 
-def made_up_spec(num_users: int) -> EncodedSpec:
-    fields = FIELDS | {"user_id": num_users + FIRST_VALUE_ID}
+def made_up_spec(num_users: int, num_creatives: int) -> EncodedSpec:
+    fields = FIELDS | {"user_id": num_users + FIRST_VALUE_ID, "creative_id": num_creatives + FIRST_VALUE_ID}
     buckets = [f"{name}{BUCKET_SUFFIX}" for name in NUMBERS]
     return EncodedSpec(
         field_names=(*FIELDS, *buckets),
@@ -44,7 +44,7 @@ def made_up_spec(num_users: int) -> EncodedSpec:
         numbers=tuple(Number(field=len(FIELDS) + i, dense=i, knots=KNOTS) for i in range(len(NUMBERS))),
         has_creative=True,
         creative_field=list(FIELDS).index("creative_id"),
-        num_creatives=CREATIVES,
+        num_creatives=num_creatives,
         image_size=IMAGE_SIZE,
     )
 
