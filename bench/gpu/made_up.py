@@ -15,26 +15,25 @@ FIELDS = {  # name -> ids; of users and creatives there are as many as asked for
 NUMBERS = ("user_age", "frequency", "days_since_launch", "floor_price")
 KNOTS = tuple(float(knot) for knot in np.linspace(-3, 3, 25))  # of 24 buckets, in standard deviations
 FIRST_VALUE_ID = 2  # ids 0 and 1 mean unknown and missing
-IMAGE_SIZE = 32
 CHUNK_ROWS = 1 << 20  # rows made together
 RATE_LOG_ODDS, EFFECT_STD = -3.0, 0.5
 
 
-def made_up_data(num_train: int, num_val: int, *, num_users: int, num_creatives: int, seed: int) -> EncodedData:
+def made_up_data(num_train: int, num_val: int, *, num_users: int, num_creatives: int, image_size: int, seed: int) -> EncodedData:
     """Splits train and val of so many rows; clicks depend on ids, numbers and how bright a creative is."""
     rng = np.random.default_rng(seed)
-    spec = made_up_spec(num_users, num_creatives)
+    spec = made_up_spec(num_users, num_creatives, image_size)
     effects = [rng.normal(0, EFFECT_STD, num_ids).astype(np.float32) for num_ids in spec.num_ids[: len(FIELDS)]]
     bright_C = rng.integers(0, 200, num_creatives + 1, dtype=np.int32)
     bright_C[0] = 0
-    noise = rng.integers(0, 56, (num_creatives + 1, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
+    noise = rng.integers(0, 56, (num_creatives + 1, 3, image_size, image_size), dtype=np.uint8)
     images = noise + bright_C[:, None, None, None].astype(np.uint8)
     images[0] = 0
     train, val = (made_up_split(num_rows, rng, effects, bright_C) for num_rows in (num_train, num_val))
     return EncodedData(spec=spec, train=train, val=val, image_NCSS=images)
 
 
-def made_up_spec(num_users: int, num_creatives: int) -> EncodedSpec:
+def made_up_spec(num_users: int, num_creatives: int, image_size: int) -> EncodedSpec:
     fields = FIELDS | {"user_id": num_users + FIRST_VALUE_ID, "creative_id": num_creatives + FIRST_VALUE_ID}
     buckets = [f"{name}{BUCKET_SUFFIX}" for name in NUMBERS]
     return EncodedSpec(
@@ -45,7 +44,7 @@ def made_up_spec(num_users: int, num_creatives: int) -> EncodedSpec:
         has_creative=True,
         creative_field=list(FIELDS).index("creative_id"),
         num_creatives=num_creatives,
-        image_size=IMAGE_SIZE,
+        image_size=image_size,
     )
 
 

@@ -23,7 +23,7 @@ ON_GPU = [
 
 @pytest.fixture(scope="module")
 def data():
-    return made_up_data(3000, 1000, num_users=50, num_creatives=60, seed=2)
+    return made_up_data(3000, 1000, num_users=50, num_creatives=60, image_size=8, seed=2)
 
 
 @pytest.fixture(autouse=True)
