@@ -37,9 +37,11 @@ class Sizes:
     quality_rows: int
     quality_users: int
     seconds: float
+    probe_steps: int  # of the bare loop, which say how many fill the time
     batch_sizes: tuple[int, ...]  # the first is the one with the bar
     quality_batch_size: int
     ranker_batch_sizes: tuple[int, ...]
+    num_threads: int | None = None  # None: as shipped, and on a CPU all cores
 
 
 SIZES = {
@@ -51,21 +53,24 @@ SIZES = {
         quality_rows=200_000,
         quality_users=10_000,
         seconds=5.0,
+        probe_steps=20,
         batch_sizes=(65_536, 16_384),
         quality_batch_size=1024,
         ranker_batch_sizes=(4_096, 65_536),
     ),
-    "cpu": Sizes(  # to see that all of it runs; no rate of it means anything
-        rows=2_000,
+    "cpu": Sizes(  # to see that all of it runs: no rate of it means anything, and few CPUs are quick in bfloat16
+        rows=640,
         users=200,
         creatives=40,
-        image_size=8,  # on some CPUs convolutions in bfloat16 take a hundred times as long as in float32
-        quality_rows=1_000,
+        image_size=8,
+        quality_rows=400,
         quality_users=100,
-        seconds=0.2,
-        batch_sizes=(256, 64),
+        seconds=0.05,
+        probe_steps=2,
+        batch_sizes=(128, 64),
         quality_batch_size=64,
         ranker_batch_sizes=(64,),
+        num_threads=1,
     ),
 }
 
@@ -98,7 +103,9 @@ def check(record: Record, accelerator: str, sizes: Sizes) -> None:
     if record.take("arrays", needs("arrays", record), arrays, kind="arrays") is None:
         return
     data = made[0]
-    first = Setting(accelerator=accelerator, precision=PRECISIONS[0], batch_size=sizes.batch_sizes[0])
+    first = Setting(
+        accelerator=accelerator, precision=PRECISIONS[0], batch_size=sizes.batch_sizes[0], num_threads=sizes.num_threads
+    )
     for _ in range(PAIRS):
         take_pair(record, data, first, sizes)
     take_qualities(record, first, sizes)
@@ -126,7 +133,7 @@ def take_pair(record: Record, data: EncodedData, setting: Setting, sizes: Sizes)
     record.take(
         f"training, {setting.precision}, batches of {setting.batch_size:,}{where}",
         needs("speed", record),
-        lambda: pair(data, setting, sizes.seconds),
+        lambda: pair(data, setting, sizes.seconds, sizes.probe_steps),
         kind="speed",
         precision=setting.precision,
         batch_size=setting.batch_size,

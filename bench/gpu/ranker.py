@@ -69,6 +69,7 @@ def export(module: nn.Module, example: list[Tensor], path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=DeprecationWarning)
         warnings.simplefilter("ignore", category=UserWarning)
+        warnings.simplefilter("ignore", category=torch.jit.TracerWarning)  # of how many parts there are, which is meant
         torch.onnx.export(
             module,
             tuple(example),

@@ -16,15 +16,14 @@ from stages.models.network import build_network
 from stages.models.torch_setup import prepare_torch
 from stages.models.training import EncodedData, Trained, channels_last
 
-PROBE_STEPS = 20  # of the bare loop, which say how many steps fill the time
 LEAST_EPOCHS = 2
 
 
-def pair(data: EncodedData, setting: Setting, seconds: float) -> dict[str, Any]:
+def pair(data: EncodedData, setting: Setting, seconds: float, probe_steps: int) -> dict[str, Any]:
     """One bare loop of `seconds` and one training of about as many rows, in rows/s each; with the share of the time in which the
     GPU was busy in the training (None where that cannot be told) and the most memory that torch held of it.
     """
-    bare, num_steps = bare_rows_per_s(data, setting, seconds)
+    bare, num_steps = bare_rows_per_s(data, setting, seconds, probe_steps)
     epochs = max(LEAST_EPOCHS, round(num_steps * setting.batch_size / len(data.train)))
     busy: list[float] = []
     fitted, peak_mib = watched_training(data, setting, epochs, busy)
@@ -51,8 +50,8 @@ def watched_training(data: EncodedData, setting: Setting, max_epochs: int, busy:
     return fitted, torch.cuda.max_memory_allocated() >> 20
 
 
-def bare_rows_per_s(data: EncodedData, setting: Setting, seconds: float) -> tuple[float, int]:
-    """Rows a second of the bare loop over about `seconds`, and of how many steps."""
+def bare_rows_per_s(data: EncodedData, setting: Setting, seconds: float, probe_steps: int) -> tuple[float, int]:
+    """Rows a second of the bare loop over about `seconds`, and of how many steps; `probe_steps` say how many that are."""
     train, trainer = setting.train(LEAST_EPOCHS), setting.trainer()
     prepare_torch(train, trainer)
     source = TrainBatches(
@@ -68,6 +67,6 @@ def bare_rows_per_s(data: EncodedData, setting: Setting, seconds: float) -> tupl
     with MatmulPrecision(trainer.matmul_precision).kept():
         set_matmul_precision(trainer.matmul_precision)
         loop = BareLoop(network, source, images, train, setting.device, bf16=setting.precision == "bf16-mixed")
-        probed = loop.rows_per_s(PROBE_STEPS)
+        probed = loop.rows_per_s(probe_steps)
         num_steps = max(round(seconds * probed / setting.batch_size), WARM_UP_STEPS)
         return loop.rows_per_s(num_steps), num_steps
