@@ -50,7 +50,7 @@ def test_everything_is_measured_with_the_packages_of_a_bare_machine(found):
     assert " passed" in tests and "failed" not in tests
     (ranker,) = [one["value"] for one in found["measurements"] if one["kind"] == "ranker"]
     assert ranker["largest_difference"] < 1e-5
-    assert found["machine"]["versions"].startswith("torch 2") and "polars" not in found["machine"]["versions"]
+    assert found["machine"]["versions"].startswith("torch 2") and found["gpu"] is None
 
 
 def test_a_machine_without_a_gpu_is_told_so_in_a_sentence(tmp_path):
@@ -103,8 +103,7 @@ def test_a_file_becomes_rows_with_the_bar_on_large_batches_only(tmp_path):
     others = [speed(2_000_000, 4_000_000, batch_size=16_384), speed(4_000_000, 10_000_000, on_device=False)]
     rows = measured(written(tmp_path / "found.json", *pairs, *others)).rows
     against = "training rows/s on the GPU against tensors on it, bf16-mixed, batches of"
-    barred = row(rows, f"{against} 65,536").what
-    assert [one.met for one in rows if one.bar] == [True] and barred.endswith("65,536")
+    assert len([one for one in rows if one.bar]) == 1
     shown = {one.what.removeprefix(f"{against} "): (one.figure, one.bar, one.met) for one in rows if against in one.what}
     assert shown["65,536"] == ("0.900x (0.800 to 0.950 in 3 pairs)", ">= 0.9", True)
     assert shown["16,384"] == ("0.500x (0.500 to 0.500 in 1 pairs)", "", None)

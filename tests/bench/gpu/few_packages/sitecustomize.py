@@ -37,15 +37,18 @@ def needed(roots: tuple[str, ...]) -> set[str]:
 
 
 class FewPackages:
-    """PathFinder, but for packages that are not in `hidden`."""
+    """PathFinder, but for packages in `hidden`; of distributions it knows those in `kept`."""
 
-    def __init__(self, hidden: set[str]) -> None:
-        self.hidden = hidden
+    def __init__(self, hidden: set[str], kept: set[str]) -> None:
+        self.hidden, self.kept = hidden, kept
 
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in self.hidden:
             return None
         return PathFinder.find_spec(name, path, target)
+
+    def find_distributions(self, *arguments, **keywords):
+        return (one for one in PathFinder.find_distributions(*arguments, **keywords) if normal(one.name) in self.kept)
 
     @staticmethod
     def invalidate_caches() -> None:
@@ -56,7 +59,8 @@ def hide_other_packages() -> None:
     kept = needed(ROOTS)
     offered = packages_distributions()
     hidden = {name for name, distributions in offered.items() if not {normal(one) for one in distributions} & kept}
-    sys.meta_path[:] = [FewPackages(hidden - PROJECT) if finder is PathFinder else finder for finder in sys.meta_path]
+    few = FewPackages(hidden - PROJECT, kept)
+    sys.meta_path[:] = [few if finder is PathFinder else finder for finder in sys.meta_path]
 
 
 hide_other_packages()
