@@ -51,10 +51,10 @@ def run_parts(
         print(f"bench: {name}", file=sys.stderr, flush=True)
         started, error, elsewhere = time.perf_counter(), None, {}
         try:
-            rows = part()
-            if isinstance(rows, Measured):
-                elsewhere = {"machine": rows.machine, "date": rows.date}
-                rows, error = rows.rows, rows.error
+            found = part()
+            if isinstance(found, Measured):
+                elsewhere, error = {"machine": found.machine, "date": found.date}, found.error
+            rows = found.rows if isinstance(found, Measured) else found
         except Unprepared as failure:
             failed += 1
             print(f"bench:   {name} was not measured: {one_line(failure)}", file=sys.stderr)
