@@ -9,6 +9,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
 SERVING_PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && { echo $$p; break; }; done)
+# the first that has torch; looked for when `make gpu-check` asks
+GPU_PYTHON ?= $(shell for p in $(VENV)/bin/python python3 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null && $$p -c 'import importlib.util as i, sys; sys.exit(i.find_spec("torch") is None)' 2>/dev/null && { echo $$p; break; }; done)
 SERVE := $(VENV)-serving/bin/python
 LOAD := $(VENV)-load/bin/python
 # the tests of two files at once, each file's in their order, on one thread each: threads that wait for a core burn one; then those
@@ -18,7 +21,7 @@ TESTS := $(TWO) -m "not slow and not alone"
 TIMED := python -m pytest -m "alone and not slow"
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score serve deploy releases prune load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
+.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score serve deploy releases prune load load-ui plots bench bench-peers gpu-check bench-serving capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -88,6 +91,10 @@ bench: $(VENV)/.dev  ## measure speed and memory, write docs/benchmarks.md (abou
 
 bench-peers: $(VENV)-peers/.installed $(VENV)/.dev  ## compare training speed with DeepCTR-Torch (own environment)
 	@$(RUN) python -m bench.training.peers
+
+gpu-check:  ## measure training on this machine's NVIDIA GPU (8 minutes; needs a Python with torch and Lightning, no network, no .venv)
+	@test -n "$(GPU_PYTHON)" || { echo "gpu-check: no Python with torch was found; name one: make gpu-check GPU_PYTHON=python3" >&2; exit 2; }
+	@$(GPU_PYTHON) -m bench.gpu $(ARGS)
 
 bench-serving: $(VENV)-load/.perf-analyzer  ## rows a second of the served model against the release before it and in process (about 12 minutes)
 	@$(RUN) python -m bench.served.speed $(ARGS)

@@ -10,6 +10,7 @@ import sys
 
 import torch
 
+from bench.gpu import rows
 from bench.parts import Part, run_parts
 from bench.pipeline import memory, noop, quality, quality_tables, simulate, validate_encode
 from bench.served import images, start
@@ -25,6 +26,7 @@ PARTS: dict[str, Part] = {
     "train_together": together.measure,
     "train_portable": portable.measure,
     "train_gpu": gpu.measure,
+    "gpu_check": rows.measured,
     "serve_start": start.measure,
     "serving": images.measure,
     "quality": quality.measure_sets,
@@ -36,7 +38,8 @@ PARTS: dict[str, Part] = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the pipeline; results go to docs/.")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"parts to renew: {', '.join(PARTS)}")
-    wanted = parser.parse_args().only or [name for name in PARTS if name != "train_gpu" or torch.cuda.is_available()]
+    here = {"train_gpu": torch.cuda.is_available(), "gpu_check": rows.RESULTS.is_file()}
+    wanted = parser.parse_args().only or [name for name in PARTS if here.get(name, True)]
     parts = {name: (part, f"python -m bench --only {name}") for name, part in PARTS.items()}
     failed = run_parts(parts, wanted, JSON_PATH, TABLE_PATH, ORDER)
     print(f"bench: {len(wanted) - failed} of {len(wanted)} parts measured, written to {TABLE_PATH}")

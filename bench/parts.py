@@ -5,12 +5,24 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.figures import Figure
 from bench.table import entry, merge, write_table
 
-Part = Callable[[], list[Figure]]
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Rows that were measured elsewhere or at another time."""
+
+    rows: list[Figure]
+    machine: dict[str, str]  # as `bench.table.machine` gives it
+    date: str
+    error: str | None = None  # what could not be measured, and why
+
+
+Part = Callable[[], list[Figure] | Measured]
 
 
 class PartFailed(RuntimeError):
@@ -37,9 +49,12 @@ def run_parts(
     for name in wanted:
         part, command = parts[name]
         print(f"bench: {name}", file=sys.stderr, flush=True)
-        started, error = time.perf_counter(), None
+        started, error, elsewhere = time.perf_counter(), None, {}
         try:
-            rows = part()
+            found = part()
+            if isinstance(found, Measured):
+                elsewhere, error = {"machine": found.machine, "date": found.date}, found.error
+            rows = found.rows if isinstance(found, Measured) else found
         except Unprepared as failure:
             failed += 1
             print(f"bench:   {name} was not measured: {one_line(failure)}", file=sys.stderr)
@@ -50,7 +65,7 @@ def run_parts(
             traceback.print_exc()
             rows, error = [], one_line(failure)
         seconds = time.perf_counter() - started
-        merge(json_path, name, entry([row.as_dict() for row in rows], command, seconds, error))
+        merge(json_path, name, entry([row.as_dict() for row in rows], command, seconds, error) | elsewhere)
         write_table(json_path, table_path, order)
         for row in rows:
             mark = {True: "met", False: "NOT MET", None: ""}[row.met]

@@ -2,8 +2,9 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ ORDER = [  # of the parts in the table
     "train_together",
     "train_portable",
     "train_gpu",
+    "gpu_check",
     "peers",
     "serve_start",
     "serving",
@@ -55,15 +57,23 @@ processes of their own in a copy of the project.
 """
 
 
-def machine() -> dict[str, str]:
-    """What the figures depend on beside the code: processor, memory, system, versions."""
+def machine(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """What the figures depend on beside the code: processor, memory, system, versions of those `packages` that are here."""
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
         "memory": f"{memory_gib:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "versions": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+        "versions": ", ".join(f"{name} {version(name)}" for name in packages if _is_installed(name)),
     }
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _processor() -> str:

@@ -11,9 +11,6 @@ it. COMPATIBLE is the branch of MKL of which Intel says so ("Specifying Code Bra
 
 import os
 
-from contracts.dataset.config_errors import ConfigError
-from stages.settings import load_params
-
 TURNS = "GOMP_SPINCOUNT"
 OWN_CHOICES = (TURNS, "OMP_WAIT_POLICY")
 PORTABLE = {"MKL_CBWR": "COMPATIBLE", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
@@ -34,6 +31,9 @@ def wait_briefly() -> None:
 
 def wants_portable() -> bool:
     """Whether params.yaml says `trainer.portable`; what is wrong with it, the stage itself will say."""
+    from contracts.dataset.config_errors import ConfigError  # here, since bench/gpu waits briefly where pydantic is missing
+    from stages.settings import load_params
+
     try:
         return load_params().get("trainer", {}).get("portable") is True
     except (ConfigError, AttributeError, OSError, UnicodeDecodeError):

@@ -27,6 +27,7 @@ from stages.before_torch import is_set_up
 from stages.entry import run_stage
 from stages.files import write_json
 from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
+from stages.models.curve_files import curve_logger
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
 from stages.models.few_clicks import Mixed, has_few_clicks, share_with_linear_part
 from stages.models.model_folder import save_model
@@ -52,7 +53,7 @@ def main() -> None:
     sections = {"model": asdict(model), "train": asdict(train), "trainer": asdict(trainer)}
     key = run_key(sections, [*input_paths(ENCODED), *code_paths()])
     lock = prepare_runs(RUNS, key)
-    fitted = train_network(data, model, train, trainer, work_folder=RUNS / key, curves_folder=REPORT, log_path=LOG)
+    fitted = train_network(data, model, train, trainer, work_folder=RUNS / key, logger=curve_logger(REPORT), log_path=LOG)
     if not fitted.is_main_process:
         return
 

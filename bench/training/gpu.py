@@ -1,13 +1,11 @@
 """Training on one GPU in bf16 with large batches: rows a second, against tensors already on the GPU, and how busy it is."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from statistics import median
 
 import pynvml
 
 from bench.figures import Figure, at_least, in_turn, spread
+from bench.training.gpu_use import watched
 from bench.training.resident import BAR, resident, trained
 from bench.workspace import MeasurementError, workspace
 
@@ -19,7 +17,6 @@ OVERRIDES = [
     "train.max_epochs=3",
 ]
 PAIRS = 3
-SAMPLE_S = 0.1  # between two looks at how busy the GPU is
 
 
 def measure() -> list[Figure]:
@@ -50,25 +47,3 @@ def gpu_name() -> str:
         return pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0))
     except pynvml.NVMLError as error:
         raise MeasurementError(f"this part needs an NVIDIA GPU and a torch built for it; none is found ({error})") from error
-
-
-@contextmanager
-def watched(busy: list[float]) -> Iterator[None]:
-    """Adds to `busy` the mean utilisation of GPU 0, 0 to 1, from the first to the last look that finds it busy."""
-    handle, seen, done = pynvml.nvmlDeviceGetHandleByIndex(0), [], threading.Event()
-
-    def look() -> None:
-        while not done.wait(SAMPLE_S):
-            seen.append(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100)
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join()
-    at_work = [i for i, share in enumerate(seen) if share > 0]
-    if at_work:
-        span = seen[at_work[0] : at_work[-1] + 1]
-        busy.append(sum(span) / len(span))

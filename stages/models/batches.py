@@ -45,8 +45,12 @@ def filled_up(distinct_U: np.ndarray, num_creatives: int) -> np.ndarray:
 
     For every number of images that is new to it, oneDNN compiles its convolutions, 14 ms for each number.
     """
-    length = min(-(-len(distinct_U) // FILLED_TO) * FILLED_TO, num_creatives + 1)
-    return np.pad(distinct_U, (0, length - len(distinct_U)))
+    return np.pad(distinct_U, (0, filled_length(len(distinct_U), num_creatives) - len(distinct_U)))
+
+
+def filled_length(num_distinct: int, num_creatives: int) -> int:
+    """How many `filled_up` makes of `num_distinct`."""
+    return min(-(-num_distinct // FILLED_TO) * FILLED_TO, num_creatives + 1)
 
 
 def steps_per_epoch(num_rows: int, batch_size: int, num_ranks: int) -> int:
@@ -89,9 +93,13 @@ class TrainBatches:
         epoch, first = divmod(self.num_steps_done(), len(self))  # runs when the first batch is asked for, not before
         row_N = shuffled_rows(len(self.split), self.seed, epoch)
         for number in range(first, len(self)):
-            row_G = row_N[number * self.batch_size : (number + 1) * self.batch_size]
-            num_local = len(row_G) // self.num_ranks
-            yield self.batch(row_G[self.rank * num_local : (self.rank + 1) * num_local])
+            yield self.batch(row_N[self.own_part(number)])
+
+    def own_part(self, number: int) -> slice:
+        """Where in the order of an epoch this rank's rows of its step `number` stand."""
+        start = number * self.batch_size
+        num_local = (min(start + self.batch_size, len(self.split)) - start) // self.num_ranks
+        return slice(start + self.rank * num_local, start + (self.rank + 1) * num_local)
 
     def batch(self, row_B: np.ndarray) -> Batch:
         """The batch of rows `row_B`."""

@@ -1,4 +1,7 @@
-"""Config sections `model`, `train` and `trainer`: what each field means. Defaults live in conf/; torch is not imported here."""
+"""Config sections `model`, `train` and `trainer`: what each field means. Defaults live in conf/.
+
+torch is not imported here; what trains imports this for types only, so that it runs where pydantic is missing (bench/gpu).
+"""
 
 from typing import Annotated, Literal
 
@@ -101,7 +104,8 @@ class TrainerConfig:
     num_threads: Annotated[int, Field(ge=1, le=1024)]  # CPU threads of one process
     deterministic: bool  # same bits every time; slower on a GPU
     portable: bool  # same bits on every x86-64 processor with AVX2, whoever made it; takes about twice as long
-    prefetch_batches: Annotated[int, Field(ge=0, le=64)]  # batches prepared ahead by a thread; 0 uses none
+    device_memory_frac: Annotated[float, Field(ge=0, le=0.9)]  # of a device's free memory; arrays that fit are kept there
+    prefetch_batches: Annotated[int, Field(ge=0, le=64)]  # batches prepared ahead by a thread where they are not; 0 uses none
 
     @model_validator(mode="after")
     def _several_devices_need_ddp(self) -> "TrainerConfig":

@@ -1,8 +1,11 @@
-"""Hands the Lightning trainer the batches of its rank."""
+"""Hands the Lightning trainer the batches of its rank: cut on its device where the arrays fit there, else here."""
+
+from typing import Any
 
 from pytorch_lightning import LightningDataModule
 
 from stages.models.batches import TrainBatches, ValBatches
+from stages.models.device_batches import DeviceArrays, DeviceTrainBatches, DeviceValBatches, EpochOrders, fits
 from stages.models.encoded_arrays import EncodedSplit
 from stages.models.prefetch import Batches, PrefetchedBatches
 
@@ -16,30 +19,50 @@ class CtrDataModule(LightningDataModule):
         num_creatives: int,
         batch_size: int,
         seed: int,
+        device_memory_frac: float,
         prefetch_batches: int,
         pin_memory: bool,
     ) -> None:
+        """`device_memory_frac` of the device's free memory is what the arrays may take; if they need more, or it is 0, batches
+        are cut here and `prefetch_batches` of them prepared ahead.
+        """
         super().__init__()
         self.train, self.val = train, val
         self.num_creatives, self.batch_size, self.seed = num_creatives, batch_size, seed
+        self.device_memory_frac = device_memory_frac
         self.prefetch_batches, self.pin_memory = prefetch_batches, pin_memory
+        self.on_device: tuple[EpochOrders, DeviceArrays, DeviceArrays] | None = (
+            None  # train's order, train and val, where they fit
+        )
+
+    def setup(self, stage: str) -> None:
+        device = self.trainer.strategy.root_device
+        if fits(self.train, self.val, device, self.device_memory_frac):
+            # the first one is made while the arrays are copied
+            orders = EpochOrders(len(self.train), self.seed, self.trainer.max_epochs, device)
+            self.on_device = orders, DeviceArrays.copied(self.train, device), DeviceArrays.copied(self.val, device)
+
+    def teardown(self, stage: str) -> None:
+        self.on_device = None
 
     def train_dataloader(self) -> Batches:
-        batches = TrainBatches(
-            self.train,
-            num_creatives=self.num_creatives,
-            batch_size=self.batch_size,
-            seed=self.seed,
-            rank=self.trainer.global_rank,
-            num_ranks=self.trainer.world_size,
-            num_steps_done=lambda: self.trainer.global_step,
-        )
-        return self._prefetched(batches)
+        which = self._ranks() | {
+            "num_creatives": self.num_creatives,
+            "seed": self.seed,
+            "num_steps_done": lambda: self.trainer.global_step,
+        }
+        if self.on_device is not None:
+            orders, arrays, _ = self.on_device
+            return DeviceTrainBatches(self.train, arrays, orders, **which)
+        return self._prefetched(TrainBatches(self.train, **which))
 
     def val_dataloader(self) -> Batches:
-        trainer = self.trainer
-        batches = ValBatches(self.val, batch_size=self.batch_size, rank=trainer.global_rank, num_ranks=trainer.world_size)
-        return self._prefetched(batches)
+        if self.on_device is not None:
+            return DeviceValBatches(self.val, self.on_device[2], **self._ranks())
+        return self._prefetched(ValBatches(self.val, **self._ranks()))
+
+    def _ranks(self) -> dict[str, Any]:
+        return {"batch_size": self.batch_size, "rank": self.trainer.global_rank, "num_ranks": self.trainer.world_size}
 
     def _prefetched(self, batches: Batches) -> Batches:
         if self.prefetch_batches == 0:

@@ -6,7 +6,7 @@ Shape letters: B batch, N rows, U distinct creatives, C channels, S pixels a sid
 
 import hashlib
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,16 +15,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stages.models.batches import Batch
-from stages.models.config import TrainConfig
 from stages.models.id_hiding import hide_ids
 from stages.models.layers import FieldEmbedding, FieldWeight
 from stages.models.network import CtrNetwork
 from stages.models.val_metrics import auc, log_loss
 
+if TYPE_CHECKING:
+    from stages.models.config import TrainConfig
+
 
 class CtrModule(LightningModule):
     def __init__(
-        self, network: CtrNetwork, config: TrainConfig, image_NCSS: Tensor | None, num_steps: int, hiding_V: Tensor
+        self, network: CtrNetwork, config: "TrainConfig", image_NCSS: Tensor | None, num_steps: int, hiding_V: Tensor
     ) -> None:
         """`image_NCSS` are all creatives, uint8, row 0 no image; `num_steps` is what the schedule spans; `hiding_V` says
         how often each id is shown as unknown.
@@ -132,7 +134,7 @@ def hide_images(creative_pos_B: Tensor, frac: float) -> Tensor:
     return creative_pos_B.masked_fill(torch.rand(creative_pos_B.shape, device=creative_pos_B.device) < frac, 0)
 
 
-def decay_groups(network: CtrNetwork, config: TrainConfig) -> list[dict]:
+def decay_groups(network: CtrNetwork, config: "TrainConfig") -> list[dict]:
     """The optimiser's parameter groups: embedding tables, other matrices, and what is never decayed."""
     tables = [module for module in network.modules() if isinstance(module, FieldEmbedding | FieldWeight)]
     in_tables = {id(parameter) for table in tables for parameter in table.parameters()}
@@ -143,7 +145,7 @@ def decay_groups(network: CtrNetwork, config: TrainConfig) -> list[dict]:
     return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]
 
 
-def lr_share(step: int, num_steps: int, config: TrainConfig) -> float:
+def lr_share(step: int, num_steps: int, config: "TrainConfig") -> float:
     """The learning rate of step `step` (from 0) of `num_steps`, as a share of its peak."""
     num_warmup = round(config.warmup_frac * num_steps)
     if step < num_warmup:

@@ -1,14 +1,12 @@
-"""Training curves through DVCLive: train/loss every few steps, val/log_loss and val/auc every epoch.
+"""Training curves: train/loss every few steps, val/log_loss and val/auc every epoch.
 
 The points travel in the checkpoint and are written anew on resuming, so a killed run leaves no gap and no double point.
 """
 
 import math
-from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import torch
-from dvclive.lightning import DVCLiveLogger
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.strategies import Strategy
 from torch import Tensor
@@ -16,9 +14,11 @@ from torch import Tensor
 from stages.models.ctr_module import CtrModule, diverged
 
 
-def curve_logger(folder: Path) -> DVCLiveLogger:
-    """A logger that writes plots/metrics/<name>.tsv (step, value) below `folder`: no report, no dvc.yaml, no experiment."""
-    return DVCLiveLogger(dir=str(folder), save_dvc_exp=False, dvcyaml=None, report=None)
+class CurveLog(Protocol):
+    """The logger that a training with a CurveWriter needs."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int, sync: bool) -> None:
+        """Note `metrics` at `step`; with `sync` all that was noted has to be in its files afterwards."""
 
 
 class CurveWriter(Callback):
@@ -35,7 +35,7 @@ class CurveWriter(Callback):
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
         # not on_train_start: that is left out when the checkpoint is of the last step and only outputs are to be written
         for step, values in self.points:
-            cast(DVCLiveLogger, trainer.logger).log_metrics(values, step=step, sync=False)
+            cast(CurveLog, trainer.logger).log_metrics(values, step=step, sync=False)
         if self.loss_sum is not None:
             self.loss_sum = self.loss_sum.to(module.device)
         self._strategy = trainer.strategy
@@ -64,7 +64,7 @@ class CurveWriter(Callback):
 
     def _log(self, trainer: Trainer, values: dict[str, float]) -> None:
         self.points.append((trainer.global_step, values))
-        cast(DVCLiveLogger, trainer.logger).log_metrics(values, step=trainer.global_step, sync=True)
+        cast(CurveLog, trainer.logger).log_metrics(values, step=trainer.global_step, sync=True)
 
     def state_dict(self) -> dict[str, Any]:
         """Called by all processes together; the first one's is written, so from here on all go on with the same sum."""

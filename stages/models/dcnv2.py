@@ -4,13 +4,17 @@ Wang, Shivanna, Cheng, Jain, Lin, Hong, Chi: DCN V2, improved deep & cross netwo
 Shape letters: I all inputs of a row, R rank.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
-from stages.models.config import DCNv2Config
 from stages.models.encoded_arrays import EncodedSpec
 from stages.models.halved_linear import HalvedLinear
 from stages.models.layers import FieldEmbedding, LogitLayer, build_mlp, concat_inputs
+
+if TYPE_CHECKING:
+    from stages.models.config import DCNv2Config
 
 
 class CrossLayer(nn.Module):
@@ -26,7 +30,7 @@ class CrossLayer(nn.Module):
 
 
 class DCNv2(nn.Module):
-    def __init__(self, config: DCNv2Config, spec: EncodedSpec, creative_dim: int) -> None:
+    def __init__(self, config: "DCNv2Config", spec: EncodedSpec, creative_dim: int) -> None:
         super().__init__()
         self.structure = config.structure
         self.embedding = FieldEmbedding(spec, config.embedding_dim)

@@ -4,16 +4,20 @@ Guo, Tang, Ye, Li, He: DeepFM, a factorization-machine based neural network for 
 arXiv 1703.04247. Dense columns and the creative's embedding take part in the pairwise term through a vector of their own.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
-from stages.models.config import DeepFMConfig
 from stages.models.encoded_arrays import EncodedSpec
 from stages.models.layers import EMBEDDING_STD, FieldEmbedding, FirstOrder, LogitLayer, build_mlp, concat_inputs
 
+if TYPE_CHECKING:
+    from stages.models.config import DeepFMConfig
+
 
 class DeepFM(nn.Module):
-    def __init__(self, config: DeepFMConfig, spec: EncodedSpec, creative_dim: int) -> None:
+    def __init__(self, config: "DeepFMConfig", spec: EncodedSpec, creative_dim: int) -> None:
         super().__init__()
         num_dense, dim = len(spec.dense_names), config.embedding_dim
         self.embedding = FieldEmbedding(spec, dim)

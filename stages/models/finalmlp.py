@@ -4,12 +4,16 @@ Mao, Zhu, Su, Cai, Li, Dong: FinalMLP, an enhanced two-stream MLP model for CTR 
 Shape letters: I all inputs of a row, K heads, X and Y the widths of a head in stream 1 and 2.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
-from stages.models.config import FinalMLPConfig
 from stages.models.encoded_arrays import EncodedSpec
 from stages.models.layers import EMBEDDING_STD, FieldEmbedding, LogitLayer, build_mlp, concat_inputs
+
+if TYPE_CHECKING:
+    from stages.models.config import FinalMLPConfig
 
 
 class FeatureGate(nn.Module):
@@ -46,7 +50,7 @@ class BilinearFusion(nn.Module):
 
 
 class FinalMLP(nn.Module):
-    def __init__(self, config: FinalMLPConfig, spec: EncodedSpec, creative_dim: int) -> None:
+    def __init__(self, config: "FinalMLPConfig", spec: EncodedSpec, creative_dim: int) -> None:
         super().__init__()
         dim = config.embedding_dim
         in_dim = len(spec.num_ids) * dim + len(spec.dense_names) + creative_dim

@@ -1,16 +1,20 @@
 """Logistic regression on the encoded columns and the creative's embedding: the reference of the other networks."""
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
-from stages.models.config import LogisticConfig
 from stages.models.encoded_arrays import EncodedSpec
 from stages.models.layers import FirstOrder
+
+if TYPE_CHECKING:
+    from stages.models.config import LogisticConfig
 
 
 class Logistic(nn.Module):
     """The first-order term and nothing else."""
 
-    def __init__(self, config: LogisticConfig, spec: EncodedSpec, creative_dim: int) -> None:
+    def __init__(self, config: "LogisticConfig", spec: EncodedSpec, creative_dim: int) -> None:
         super().__init__()
         self.first_order = FirstOrder(spec.num_ids, len(spec.dense_names), creative_dim)
 

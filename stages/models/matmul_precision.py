@@ -18,10 +18,10 @@ class MatmulPrecision(Callback):
         self.precision = precision
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int) -> None:
-        _set(self.precision)
+        set_matmul_precision(self.precision)
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
-        _set("highest")
+        set_matmul_precision("highest")
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -34,6 +34,7 @@ class MatmulPrecision(Callback):
             torch.backends.cudnn.allow_tf32 = before[1]
 
 
-def _set(precision: str) -> None:
+def set_matmul_precision(precision: str) -> None:
+    """Set how this process computes float32 products and convolutions, as `trainer.matmul_precision` says it."""
     torch.set_float32_matmul_precision(precision)
     torch.backends.cudnn.allow_tf32 = precision != "highest"

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor
 
-from stages.files import atomic_path, read_json, write_json
+from stages.files import read_json, write_json
 from stages.models.config import ModelConfig
 from stages.models.encoded_arrays import EncodedSpec
 from stages.models.network import CtrNetwork, build_network
+from stages.models.weights_file import write_weights
 
 FORMAT = 1  # of model.json; raise it when its layout changes
 
@@ -29,12 +30,6 @@ def save_model(folder: Path, network: CtrNetwork, weights: dict[str, Tensor], fa
         },
     )
     write_weights(folder / "weights.safetensors", weights)
-
-
-def write_weights(path: Path, weights: dict[str, Tensor]) -> None:
-    """`weights` at `path`, whole or not at all; equal weights give equal bytes."""
-    with atomic_path(path) as partial:
-        partial.write_bytes(save({name: weights[name].contiguous() for name in sorted(weights)}))
 
 
 def load_model(folder: Path) -> CtrNetwork:

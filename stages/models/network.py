@@ -1,12 +1,12 @@
 """The whole model: a network that ranks encoded rows, and the creative tower it looks with. Built from plain values."""
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stages.models.config import ModelConfig
 from stages.models.creative_encoder import CreativeEncoder
 from stages.models.dcnv2 import DCNv2
 from stages.models.deepfm import DeepFM
@@ -14,6 +14,9 @@ from stages.models.encoded_arrays import EncodedSpec
 from stages.models.finalmlp import FinalMLP
 from stages.models.linear_part import WithLinearPart
 from stages.models.logistic import Logistic
+
+if TYPE_CHECKING:
+    from stages.models.config import ModelConfig
 
 NETWORKS = {"logistic": Logistic, "deepfm": DeepFM, "dcnv2": DCNv2, "finalmlp": FinalMLP}
 BIASES = {"logistic": "first_order.bias", "deepfm": "first_order.bias", "dcnv2": "out.bias", "finalmlp": "fusion.linear1.bias"}
@@ -27,7 +30,7 @@ class CtrNetwork(nn.Module):
     `creative_emb_BE` then is [B, 0].
     """
 
-    def __init__(self, config: ModelConfig, spec: EncodedSpec) -> None:
+    def __init__(self, config: "ModelConfig", spec: EncodedSpec) -> None:
         super().__init__()
         self.config, self.spec = config, spec
         self.creative_dim = config.creative_dim if spec.has_creative else 0
@@ -75,6 +78,6 @@ class CtrNetwork(nn.Module):
             return torch.cat([self.creative_encoder(chunk).float() for chunk in chunks])
 
 
-def build_network(config: ModelConfig, spec: EncodedSpec) -> CtrNetwork:
+def build_network(config: "ModelConfig", spec: EncodedSpec) -> CtrNetwork:
     """The model that `config` describes for the columns of `spec`, with fresh weights from torch's random state."""
     return CtrNetwork(config, spec)

@@ -20,7 +20,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 
 from stages.files import sha256_file
 from stages.models.ctr_module import CtrModule
-from stages.models.model_folder import write_weights
+from stages.models.weights_file import write_weights
 
 CHECKPOINT, BEST = "step=*", "best-step=*.safetensors"
 

@@ -5,15 +5,17 @@ import logging
 import os
 import platform
 import warnings
+from typing import TYPE_CHECKING
 
 import torch
 
-from stages.models.config import TrainConfig, TrainerConfig
+if TYPE_CHECKING:
+    from stages.models.config import TrainConfig, TrainerConfig
 
 KEPT_BLOCK_MIB, KEPT_FREE_MIB = 32, 256  # largest block (glibc takes no more) and most memory that is not given back
 
 
-def check_devices(trainer: TrainerConfig) -> None:
+def check_devices(trainer: "TrainerConfig") -> None:
     """Raise ValueError if there are not as many GPUs as asked for."""
     if trainer.accelerator == "gpu" and torch.cuda.device_count() < trainer.devices:
         raise ValueError(
@@ -22,7 +24,7 @@ def check_devices(trainer: TrainerConfig) -> None:
         )
 
 
-def prepare_torch(train: TrainConfig, trainer: TrainerConfig) -> None:
+def prepare_torch(train: "TrainConfig", trainer: "TrainerConfig") -> None:
     torch.set_num_threads(trainer.num_threads)
     os.environ["OMP_NUM_THREADS"] = str(trainer.num_threads)  # or Lightning would share out the cores when it starts processes
     # processes that train together are all on this machine; gloo would look up its name, and listen where others reach it

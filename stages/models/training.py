@@ -6,20 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
 from stages.models.averaging import AveragedWeights
 from stages.models.batches import steps_per_epoch
 from stages.models.checkpoint_io import SafetensorsCheckpointIO
-from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
 from stages.models.ctr_datamodule import CtrDataModule
 from stages.models.ctr_module import CtrModule
-from stages.models.curves import CurveWriter, curve_logger
+from stages.models.curves import CurveWriter
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
 from stages.models.id_hiding import hiding_shares
 from stages.models.matmul_precision import MatmulPrecision
@@ -28,6 +29,9 @@ from stages.models.progress import ProgressLines, Stopwatch, TrainBar
 from stages.models.resume import Best, BestWeights, CheckpointWriter, newest_checkpoint
 from stages.models.torch_setup import check_devices, prepare_torch, silence_lightning
 from stages.models.unprofiled import Unprofiled
+
+if TYPE_CHECKING:
+    from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,17 +61,17 @@ class Trained:
 
 def train_network(
     data: EncodedData,
-    model: ModelConfig,
-    train: TrainConfig,
-    trainer: TrainerConfig,
+    model: "ModelConfig",
+    train: "TrainConfig",
+    trainer: "TrainerConfig",
     *,
     work_folder: Path,
-    curves_folder: Path,
+    logger: Logger,
     log_path: Path | None = None,
 ) -> Trained:
     """Train, or go on with the training that `work_folder` holds a checkpoint of, until done.
 
-    Curves go to `curves_folder`, checkpoints and the best weights to `work_folder`, what a person may follow to `log_path`.
+    Curves go to `logger`, checkpoints and the best weights to `work_folder`, what a person may follow to `log_path`.
     Raises ValueError if there are not as many GPUs as asked for, if a loss is no finite number any more, or if the disk takes
     no checkpoint.
     """
@@ -88,6 +92,7 @@ def train_network(
         seed=train.seed,
         prefetch_batches=trainer.prefetch_batches,
         pin_memory=trainer.accelerator == "gpu",
+        device_memory_frac=trainer.device_memory_frac,
     )
     num_steps = train.max_epochs * steps_per_epoch(len(data.train), batch_size, trainer.devices)
     hiding_V = hiding_shares(data.train, data.spec, train.unknown_prior_clicks)
@@ -113,7 +118,7 @@ def train_network(
         precision=trainer.precision,
         deterministic=trainer.deterministic,
         max_epochs=train.max_epochs,
-        logger=curve_logger(curves_folder),
+        logger=logger,
         callbacks=[stopwatch, precision, curves, early_stopping, best, *averaged, *shown, writer],
         plugins=[SafetensorsCheckpointIO()],
         profiler=Unprofiled(),
@@ -153,7 +158,7 @@ def _all_end_together(trainer: Trainer) -> Iterator[None]:
         raise
 
 
-def fitting_batch_size(train: TrainConfig, num_rows: int, num_devices: int) -> int:
+def fitting_batch_size(train: "TrainConfig", num_rows: int, num_devices: int) -> int:
     """`train.batch_size`, or the power of two below it with which an epoch has `min_steps_per_epoch` steps."""
     largest = num_rows // train.min_steps_per_epoch
     if train.batch_size <= largest:
