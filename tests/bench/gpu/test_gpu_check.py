@@ -39,6 +39,7 @@ def found(tmp_path_factory) -> dict[str, Any]:
     return read_json(folder / "found.json")
 
 
+@pytest.mark.slow
 def test_everything_is_measured_with_the_packages_of_a_bare_machine(found):
     assert [one for one in found["measurements"] if "value" not in one] == []
     speeds = [one for one in found["measurements"] if one["kind"] == "speed"]
@@ -54,7 +55,7 @@ def test_everything_is_measured_with_the_packages_of_a_bare_machine(found):
 
 
 def test_a_machine_without_a_gpu_is_told_so_in_a_sentence(tmp_path):
-    hidden = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    hidden = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(FEW_PACKAGES)}
     done = check(tmp_path, environment=hidden)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "finds no NVIDIA GPU here; run this on a machine with one" in done.stderr
