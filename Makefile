@@ -16,7 +16,7 @@ TESTS := python -m pytest -n 2 --dist loadfile -m "not slow and not alone"
 TIMED := python -m pytest -m "alone and not slow"
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score serve deploy releases prune load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
+.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score promote serve deploy releases prune load load-ui plots bench bench-peers bench-serving capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ lint: $(VENV)/.dev  ## check the code's style, format and types
 score: $(VENV)/.pipeline  ## score a file or folder: make score INPUT=rows.csv OUTPUT=scores.parquet
 	@test -n "$(INPUT)" -a -n "$(OUTPUT)" || { echo "score: INPUT and OUTPUT are required: make score INPUT=rows.csv OUTPUT=scores.parquet" >&2; exit 2; }
 	@$(RUN) python -m stages.score "$(INPUT)" "$(OUTPUT)"
+
+promote: $(VENV)/.pipeline  ## make the newest export the champion, if stage compare lets it (FORCE=1 WHY="..." overrides)
+	@requirements/check-git.sh promote && $(RUN) python -m stages.promote $(if $(FORCE),--force --why "$(WHY)")
 
 serve: $(VENV)-serving/.installed  ## serve the exported model on Triton (installs 0.8 GB): gRPC 8001, HTTP 8000, metrics 8002 (SERVING=gpu: in NVIDIA's container)
 	@$(SERVE) -m serving.server$(if $(filter gpu,$(SERVING)),.container) $(ARGS)

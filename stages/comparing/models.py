@@ -1,0 +1,66 @@
+"""The two models that are compared, each as its export left it: graphs, declaration, and what its training rows were like.
+
+The champion's files lie in champion/model, which DVC tracks (`champion/model.dvc`) and only `make promote` writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from contracts.dataset.declaration import Declaration
+from stages.files import read_json, sha256_file
+from stages.scoring import check_export
+
+EXPORT_DIR = Path("artifacts/export")
+PROFILE_PATH = Path("artifacts/reference_profile.json")
+SPLIT_PATH, EVALUATION_PATH = Path("reports/split.json"), Path("reports/evaluation.json")
+CHAMPION_DIR = Path("champion/model")
+EXPORT, PROFILE, SPLIT, EVALUATION, PROMOTION = (
+    "export",
+    "reference_profile.json",
+    "split.json",
+    "evaluation.json",
+    "promotion.json",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """An exported model and what was known when it was made."""
+
+    export: Path  # folder of its graphs
+    declaration: Declaration  # of the rows that it was trained on
+    profile: dict[str, Any]  # how each column was distributed there
+    splits: dict[str, Any]  # how many rows from when to when
+    digest: str  # sha-256 of the export's manifest: two models with the same digest are the same
+
+
+def read_candidate() -> Compared:
+    """The newest export. Raises ValueError if its files are not those that were exported."""
+    return _read(EXPORT_DIR, PROFILE_PATH, SPLIT_PATH)
+
+
+def read_champion(folder: Path = CHAMPION_DIR) -> Compared | None:
+    """The promoted model; None if none ever was. Raises ValueError if its files are not here, or are others."""
+    if not folder.is_dir():
+        pointer = folder.with_suffix(".dvc")
+        if pointer.is_file():
+            raise ValueError(f"{folder} is not here; `dvc pull {pointer}` brings the champion from the DVC remote")
+        return None
+    for name in (PROFILE, SPLIT, EVALUATION, PROMOTION):
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder / name} is missing; `dvc checkout --force {folder}.dvc` brings the champion back")
+    return _read(folder / EXPORT, folder / PROFILE, folder / SPLIT)
+
+
+def _read(export: Path, profile: Path, split: Path) -> Compared:
+    check_export(export)
+    declaration = TypeAdapter(Declaration).validate_python(read_json(export / "declaration.json"))
+    digest = sha256_file(export / "manifest.json")
+    return Compared(
+        export=export, declaration=declaration, profile=read_json(profile), splits=read_json(split), digest=digest
+    )  # fmt: skip

@@ -1,0 +1,90 @@
+"""The champion with real DVC: a clone that has none, a promotion, and a fresh clone that takes it from the remote."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from stages.files import digests_below, read_json
+from stages.scoring import Scorer
+from tests.project.project_copy import copy_project, run
+from tests.serving.doors import over_grpc, packed
+from tests.serving.served_world import request_spec, serving
+from tests.stages.exported_world import export_small_model
+
+NAMES = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "a"), ("EMAIL", "a@b.org"))}
+PROMOTE = ("python", "-m", "stages.promote")
+COMPARE = ("dvc", "repro", "--single-item", "compare")  # the stages before it have run, without DVC
+POINTER = "champion/model.dvc"
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory) -> Path:
+    """A copy of the project with a small exported model and a DVC remote; no model was promoted yet."""
+    folder = copy_project(tmp_path_factory.mktemp("champion") / "origin")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        export_small_model(folder, link_code=False)
+    (folder / "reports/evaluation.json").write_text("{}\n")
+    run(folder, "dvc", "remote", "add", "--default", "backup", str(folder.parent / "remote"))
+    run(folder, "git", "commit", "--quiet", "-am", "remote", **NAMES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def promoted(origin) -> Path:
+    """The same after `dvc repro`, the first promotion, a commit and `dvc push`."""
+    said = run(origin, *COMPARE)
+    assert "compare: first, passes: first model: nothing to compare with" in said
+    said = run(origin, *PROMOTE)
+    assert "is the champion (first: first model: nothing to compare with)" in said
+    run(origin, "git", "add", POINTER)
+    run(origin, "git", "commit", "--quiet", "-m", "champion", **NAMES)
+    run(origin, "dvc", "push", "--quiet", POINTER)
+    return origin
+
+
+def test_a_promotion_leaves_nothing_but_its_pointer_to_commit(promoted):
+    assert run(promoted, "git", "show", "--name-only", "--format=", "HEAD").split() == [POINTER]
+    assert "champion" not in run(promoted, "git", "status", "--porcelain", "--untracked-files=all")
+    assert "Data and pipelines are up to date" in run(promoted, "dvc", "status", POINTER)
+
+
+def test_the_stage_depends_on_the_champion_and_runs_again_after_a_promotion(promoted):
+    assert "champion" in run(promoted, "dvc", "status", "compare")
+    assert "compare: same, passes: the candidate is the champion" in run(promoted, *COMPARE)
+    assert "didn't change, skipping" in run(promoted, *COMPARE)
+    assert POINTER in run(promoted, "dvc", "dag", "compare")
+
+
+def test_a_fresh_clone_takes_the_champion_from_the_remote_and_has_the_same_files(promoted, tmp_path):
+    run(tmp_path, "git", "clone", "--quiet", str(promoted), "clone")
+    clone = tmp_path / "clone"
+    assert (clone / POINTER).is_file() and not (clone / "champion/model").exists()
+    run(clone, "dvc", "pull", "--quiet", POINTER)
+    assert digests_below(clone / "champion/model") == digests_below(promoted / "champion/model")
+    assert read_json(clone / "champion/model/promotion.json")["verdict"] == "first"
+
+
+@pytest.mark.triton
+def test_a_fresh_clone_serves_the_champion_that_was_promoted(promoted, tmp_path):
+    run(tmp_path, "git", "clone", "--quiet", str(promoted), "clone")
+    champion = tmp_path / "clone/champion/model"
+    run(tmp_path / "clone", "dvc", "pull", "--quiet", POINTER)
+    rows = pl.read_parquet(promoted / "data/split/test.parquet", n_rows=40)
+    with serving(tmp_path / "served", champion / "repository/embedded") as server:
+        reply = over_grpc(server, packed(rows, request_spec(promoted)))
+    expected = Scorer(champion / "export").score(rows)
+    np.testing.assert_allclose(reply.probability.ravel(), expected, atol=1e-6)
+
+
+def test_a_clone_that_lacks_the_champions_files_is_told_to_pull_them(promoted, tmp_path):
+    run(tmp_path, "git", "clone", "--quiet", str(promoted), "clone")
+    clone = tmp_path / "clone"
+    for name in ("artifacts", "data/clean", "data/split", "reports", "params.yaml"):
+        (clone / name).parent.mkdir(exist_ok=True)
+        if not (clone / name).exists():
+            (clone / name).symlink_to(promoted / name)
+    said = run(clone, "python", "-m", "stages.compare", fails=True)
+    assert said.splitlines()[-1].endswith("is not here; `dvc pull champion/model.dvc` brings the champion from the DVC remote")
