@@ -135,6 +135,7 @@ def judge(
     return {
         **decide(overall["relative"], suspicions, vetoed, cfg),
         "findings": [*suspicions, *vetoed],
+        "units": sums.units,
         "overall": overall,
         "old_requests": old,
         "slices": slice_entries(sums, watched, confidence),

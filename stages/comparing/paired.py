@@ -47,6 +47,11 @@ class PairedSums:
             drawn.add(unit_N, np.stack(groups), measures)
         return losses[0], losses[1]
 
+    @property
+    def units(self) -> list[str]:
+        """What is drawn as a whole, in the plural."""
+        return [drawn.what for drawn in self._drawn]
+
     def point(self, group: int = 0) -> Sums:
         return self._drawn[0].point_MG[:, group]
 

@@ -2,16 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-import polars as pl
 import pytest
 
 from stages.files import digests_below, read_json
-from stages.scoring import Scorer
+from tests.comparing.compared_world import make_model, world
 from tests.project.project_copy import copy_project, run
-from tests.serving.doors import over_grpc, packed
-from tests.serving.served_world import request_spec, serving
-from tests.stages.exported_world import export_small_model
 
 NAMES = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "a"), ("EMAIL", "a@b.org"))}
 PROMOTE = ("python", "-m", "stages.promote")
@@ -22,11 +17,9 @@ POINTER = "champion/model.dvc"
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory) -> Path:
     """A copy of the project with a small exported model and a DVC remote; no model was promoted yet."""
-    folder = copy_project(tmp_path_factory.mktemp("champion") / "origin")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        export_small_model(folder, link_code=False)
-    (folder / "reports/evaluation.json").write_text("{}\n")
+    folder = make_model(copy_project(tmp_path_factory.mktemp("champion") / "origin"), world())
+    (folder / "artifacts/repository/embedded/ctr/1").mkdir(parents=True)
+    (folder / "artifacts/repository/embedded/ctr/1/package.json").write_text("{}\n")
     run(folder, "dvc", "remote", "add", "--default", "backup", str(folder.parent / "remote"))
     run(folder, "git", "commit", "--quiet", "-am", "remote", **NAMES)
     return folder
@@ -65,18 +58,6 @@ def test_a_fresh_clone_takes_the_champion_from_the_remote_and_has_the_same_files
     run(clone, "dvc", "pull", "--quiet", POINTER)
     assert digests_below(clone / "champion/model") == digests_below(promoted / "champion/model")
     assert read_json(clone / "champion/model/promotion.json")["verdict"] == "first"
-
-
-@pytest.mark.triton
-def test_a_fresh_clone_serves_the_champion_that_was_promoted(promoted, tmp_path):
-    run(tmp_path, "git", "clone", "--quiet", str(promoted), "clone")
-    champion = tmp_path / "clone/champion/model"
-    run(tmp_path / "clone", "dvc", "pull", "--quiet", POINTER)
-    rows = pl.read_parquet(promoted / "data/split/test.parquet", n_rows=40)
-    with serving(tmp_path / "served", champion / "repository/embedded") as server:
-        reply = over_grpc(server, packed(rows, request_spec(promoted)))
-    expected = Scorer(champion / "export").score(rows)
-    np.testing.assert_allclose(reply.probability.ravel(), expected, atol=1e-6)
 
 
 def test_a_clone_that_lacks_the_champions_files_is_told_to_pull_them(promoted, tmp_path):

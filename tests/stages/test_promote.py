@@ -11,16 +11,25 @@ import yaml
 from stages import promote
 from stages.comparing.models import read_champion
 from stages.files import read_json, sha256_file, write_json
+from tests.comparing.compared_world import make_model, world
 
 EXPORT = "artifacts/export"
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    folder = make_model(tmp_path_factory.mktemp("model"), world())
+    (folder / "artifacts/repository/embedded/ctr/1").mkdir(parents=True)
+    (folder / "artifacts/repository/embedded/ctr/1/package.json").write_text("{}")
+    return folder
+
+
 @pytest.fixture
-def ready(exported, tmp_path, monkeypatch) -> Path:
+def ready(model, tmp_path, monkeypatch) -> Path:
     """A project folder with an export that compare let pass; DVC and git are called, but do nothing."""
-    for name in ("artifacts", "reports", "params.yaml"):
-        source = exported / name
-        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, tmp_path / name)
+    for name in ("artifacts", "reports"):
+        shutil.copytree(model / name, tmp_path / name)
+    shutil.copyfile(model / "params.yaml", tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     write_json(Path("reports/evaluation.json"), {"rows": 3})
     verdict(passes=True)
