@@ -1,5 +1,6 @@
 """The champion with real DVC: a clone that has none, a promotion, and a fresh clone that takes it from the remote."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,19 @@ def test_a_clone_that_lacks_the_champions_files_is_told_to_pull_them(promoted, t
             (clone / name).symlink_to(promoted / name)
     said = run(clone, "python", "-m", "stages.compare", fails=True)
     assert said.splitlines()[-1].endswith("is not here; `dvc pull champion/model.dvc` brings the champion from the DVC remote")
+
+
+def test_make_repro_brings_the_champion_or_says_how_to_do_without(promoted, tmp_path):
+    run(tmp_path, "git", "clone", "--quiet", str(promoted), "clone")
+    clone = tmp_path / "clone"
+    (clone / ".venv").mkdir()
+    (clone / ".venv/.pipeline").touch()  # it is installed already, as far as make can see
+    run(clone, "dvc", "remote", "modify", "--local", "backup", "url", str(tmp_path / "empty"))
+    said = run(clone, "make", "repro", fails=True)
+    assert "repro: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc" in said
+    run(clone, "dvc", "remote", "modify", "--local", "backup", "url", str(promoted.parent / "remote"))
+    (clone / ".venv/bin").mkdir()
+    (clone / ".venv/bin/dvc").write_text(f'#!/bin/sh\n[ "$1" != repro ] && exec {Path(sys.executable).parent / "dvc"} "$@"\n')
+    (clone / ".venv/bin/dvc").chmod(0o755)
+    run(clone, "make", "repro", fails=True)  # it goes no further than to `dvc repro`
+    assert (clone / "champion/model/promotion.json").is_file()
