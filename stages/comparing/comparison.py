@@ -163,7 +163,10 @@ def suspicious(
     found += findings.leak_findings(worths, log_loss, estimate, cfg)
     if by_log_loss(estimate, cfg)[0] != "better":
         labels = findings.label_finding(worths, log_loss, declaration.label.name)
-        found += [labels] if labels is not None else findings.column_findings(worths, log_loss, cfg)
+        explained = {name for one in found for name in one.get("columns", [])}
+        creative = None if declaration.creative is None else declaration.creative.name
+        lost = findings.column_findings(worths, log_loss, cfg, creative, explained)
+        found += lost if labels is None else [labels]
     return found + findings.value_findings(worst)
 
 

@@ -1,6 +1,7 @@
 """What is suspicious about a candidate, from plain numbers: each finding names its cause, so that one knows where to look.
 
-A finding is a dict with `kind` (a word for programs), `cause` (the column, value or split that it is about) and `text`.
+A finding is a dict: `kind` (a word for programs), `cause` (the column, value or split that it is about), `text`, and `columns`
+where it explains what is found about these.
 """
 
 from __future__ import annotations
@@ -65,9 +66,16 @@ def label_finding(worths: list[ColumnWorth], log_loss: float, label: str) -> Fin
     return finding("labels", label, text)
 
 
-def column_findings(worths: list[ColumnWorth], log_loss: float, cfg: CompareConfig) -> list[Finding]:
-    """Columns that the candidate has less from than the champion, the worst first."""
+def column_findings(
+    worths: list[ColumnWorth], log_loss: float, cfg: CompareConfig, creative: str | None, explained: set[str]
+) -> list[Finding]:
+    """Columns that the candidate has less from than the champion, the worst first, but those whose reason is `explained` already.
+
+    Where the images of the `creative` column are worth less, so is the column, and only the images are named.
+    """
     lost = [one for one in worths if _matters(one, log_loss) and _is_lost(one, log_loss, cfg)]
+    explained = explained | ({creative} if IMAGE in {one.name for one in lost} else set())
+    lost = [one for one in lost if one.name not in explained]
     found = []
     for one in sorted(lost, key=lambda one: one.candidate.rise - one.champion.rise):
         what = "the creatives' images are" if one.name == IMAGE else f"column '{one.name}' is"
@@ -128,12 +136,12 @@ def profile_findings(profiles: dict[str, Any], unseen: dict[str, dict[str, float
     for one, other in profiles["swapped"]:
         named |= {one, other}
         text = f"in the candidate's training rows '{one}' is distributed as '{other}' was in the champion's, and the reverse"
-        found.append(finding("swapped", f"{one}, {other}", f"{text}: were the two columns swapped?"))
+        found.append(finding("swapped", f"{one}, {other}", f"{text}: were the two columns swapped?") | {"columns": [one, other]})
     for name, factor in profiles["factors"].items():
         named.add(name)
         larger = f"{factor:.3g} times as large as" if factor > 1 else f"1/{1 / factor:.3g} of"
         text = f"column '{name}': the candidate was trained on numbers {larger} the champion's: is it another unit?"
-        found.append(finding("unit", name, text))
+        found.append(finding("unit", name, text) | {"columns": [name]})
     for name, share in unseen["candidate"].items():
         known = unseen["champion"].get(name)
         if name not in named and known is not None and share > known + MORE_UNSEEN:

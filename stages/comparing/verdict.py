@@ -13,6 +13,7 @@ from stages.comparing.paired import CLICKS, PairedSums, candidate_ratio, champio
 
 FIRST, SAME, NOT_COMPARABLE = "first", "same", "not_comparable"
 FEW_CLICKS = 30  # a slice value with fewer has no say
+SHOWN_VETOES = 3
 TAIL = 0.05  # chance that any value of the watched slices vetoes although none is worse
 
 
@@ -37,7 +38,7 @@ def passes(verdict: str, cfg: CompareConfig) -> bool:
 
 
 def vetoes(sums: PairedSums, watched: list[int], cfg: CompareConfig) -> list[Finding]:
-    """Values of the watched slices (by their place) on which the candidate is worse, and slices whose gap has grown."""
+    """Values of the watched slices (by their place) that are worse, the surest first, and slices whose gap has grown."""
     groups = [(place, group) for place in watched for group in sums.groups(place)]
     judged = [(place, group) for place, group in groups if sums.point(group)[CLICKS] >= FEW_CLICKS]
     bound = stats.norm.ppf(1 - TAIL / max(len(judged), 1))
@@ -49,7 +50,8 @@ def vetoes(sums: PairedSums, watched: list[int], cfg: CompareConfig) -> list[Fin
             one = sums.slices[place]
             where = f"{one.name} = {one.values[group - sums.groups(place)[0]]}"
             text = f"{where}: log-loss {value:+.2%} of the champion's, more than {cfg.watch_margin:+.0%} (compare.watch_margin)"
-            found.append(finding("slice", where, text))
+            found.append((value - bound * error, finding("slice", where, text)))
+    found = [one for _, one in sorted(found, key=lambda pair: -pair[0])]
     return found + [gap for place in watched if (gap := _grown_gap(sums, place, cfg)) is not None]
 
 
@@ -93,5 +95,7 @@ def decide(estimate: dict[str, Any], suspicions: list[Finding], vetoed: list[Fin
         verdict = "suspicious"
     elif vetoed:
         verdict = "worse"
-    reasons = [*(one["text"] for one in suspicions), *(one["text"] for one in vetoed), why]
+    told = [one["text"] for one in vetoed[:SHOWN_VETOES]]
+    told += [f"and {len(vetoed) - SHOWN_VETOES} more vetoes of slices"] if len(vetoed) > SHOWN_VETOES else []
+    reasons = [*(one["text"] for one in suspicions), *told, why]
     return {"verdict": verdict, "passes": passes(verdict, cfg), "need": cfg.need, "reasons": reasons}

@@ -79,7 +79,9 @@ def test_make_repro_brings_the_champion_or_says_how_to_do_without(promoted, tmp_
     (clone / ".venv/.pipeline").touch()  # it is installed already, as far as make can see
     run(clone, "dvc", "remote", "modify", "--local", "backup", "url", str(tmp_path / "empty"))
     said = run(clone, "make", "repro", fails=True)
-    assert "repro: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc" in said
+    assert (
+        "repro: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc" in said
+    )
     run(clone, "dvc", "remote", "modify", "--local", "backup", "url", str(promoted.parent / "remote"))
     (clone / ".venv/bin").mkdir()
     (clone / ".venv/bin/dvc").write_text(f'#!/bin/sh\n[ "$1" != repro ] && exec {Path(sys.executable).parent / "dvc"} "$@"\n')
