@@ -18,12 +18,13 @@ from stages.comparing.columns import ColumnWorth, column_worths, sampled_places,
 from stages.comparing.config import CompareConfig
 from stages.comparing.declarations import new_columns
 from stages.comparing.models import Compared
-from stages.comparing.paired import CHAMPION_LOSS, ROWS, PairedSums, old_relative, relative, summary
+from stages.comparing.paired import CHAMPION_LOSS, CLICKS, ROWS, PairedSums, old_relative, relative, summary
 from stages.comparing.pairs import Pair, Piece, log_odds
 from stages.comparing.rows import RowDifferences
 from stages.comparing.training import compare_profiles, training_facts
 from stages.comparing.values import ValueSums
 from stages.comparing.verdict import by_log_loss, decide, gap_of, vetoes
+from stages.evaluation.metrics import binary_entropy
 from stages.evaluation.slices import Slice
 
 ROWS_ALONE = "rows"  # what is drawn where there are neither users nor creatives
@@ -126,7 +127,10 @@ def judge(
     facts = [training_facts(model.splits, model.profile) for model in (champion, candidate)]
     profiles = compare_profiles(champion.profile["columns"], candidate.profile["columns"])
     worst = passed.values.worst(float(relative(sums.point())), cfg.watch_margin)
-    suspicions = suspicious(cfg, overall["relative"], worths, log_loss, facts, profiles, unseen, worst, candidate.declaration)
+    entropy = float(binary_entropy(sums.point()[CLICKS] / sums.point()[ROWS]))
+    then, now = entropy_then(champion.evaluation), log_loss / entropy if entropy > 0 else None
+    suspicions = [] if (rows := findings.forgotten_finding(then, now)) is None else [rows]
+    suspicions += suspicious(cfg, overall["relative"], worths, log_loss, facts, profiles, unseen, worst, candidate.declaration)
     vetoed = vetoes(sums, watched, cfg)
     old = sums.estimate(0, old_relative, confidence) if passed.has_old_requests else None
     if old is not None and by_log_loss(old, cfg)[0] == "worse":
@@ -142,9 +146,15 @@ def judge(
         "row_differences": passed.rows.summary(),
         "columns": [one.as_dict() for one in worths],
         "unseen": unseen,
+        "champion_entropy": {"then": then, "now": None if now is None else round(now, 7)},
         "training": {"champion": facts[0], "candidate": facts[1], **profiles},
         "values": {"worst": worst, "left_out": passed.values.left_out},
     }
+
+
+def entropy_then(evaluation: dict[str, Any]) -> float | None:
+    """The normalised entropy of a model on the test rows that it was evaluated on; None where it was undefined."""
+    return evaluation.get("models", {}).get("model", {}).get("normalised_entropy", {}).get("value")
 
 
 def suspicious(

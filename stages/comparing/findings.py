@@ -21,6 +21,8 @@ GROWN = 3.0  # times what a column is worth to the champion, from which on it ma
 MORE_UNSEEN = 0.1  # more of the test rows' values that only the candidate has not seen
 CLICK_RATES = 1.5  # times the champion's click rate in training, or as many times below it
 SHOWN_VALUES = 3
+FORGOTTEN = 0.5  # of what the champion explained when it was promoted, below which the test rows are other ones
+LEAST_FORGOTTEN = 0.02  # of normalised entropy; a smaller loss is noise where little can be explained
 
 
 def finding(kind: str, cause: str, text: str) -> Finding:
@@ -128,6 +130,14 @@ def training_findings(before: dict[str, Any], now: dict[str, Any], cfg: CompareC
         text = f"of the candidate's training rows {rates[1]:.2%} are clicked, of the champion's {rates[0]:.2%}"
         found.append(finding("click_rate", "label", f"{text}: are labels or rows missing?"))
     return found
+
+
+def forgotten_finding(then: float | None, now: float | None) -> Finding | None:
+    """The champion explains far less than when it was promoted (normalised entropy then and on these rows; None: undefined)."""
+    if then is None or now is None or 1 - now >= FORGOTTEN * (1 - then) or now - then < LEAST_FORGOTTEN:
+        return None
+    text = "the champion itself does far worse on these test rows than on those of its promotion (normalised entropy"
+    return finding("test_rows", "test", f"{text} {now:.3f}, then {then:.3f}): are the test rows wrong, or did the world change?")
 
 
 def profile_findings(profiles: dict[str, Any], unseen: dict[str, dict[str, float]]) -> list[Finding]:

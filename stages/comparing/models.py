@@ -36,12 +36,13 @@ class Compared:
     declaration: Declaration  # of the rows that it was trained on
     profile: dict[str, Any]  # how each column was distributed there
     splits: dict[str, Any]  # how many rows from when to when
+    evaluation: dict[str, Any]  # what it was worth on the test rows of its own time
     digest: str  # sha-256 of the export's manifest: two models with the same digest are the same
 
 
 def read_candidate() -> Compared:
     """The newest export. Raises ValueError if its files are not those that were exported."""
-    return _read(EXPORT_DIR, PROFILE_PATH, SPLIT_PATH)
+    return _read(EXPORT_DIR, PROFILE_PATH, SPLIT_PATH, EVALUATION_PATH)
 
 
 def read_champion(folder: Path = CHAMPION_DIR) -> Compared | None:
@@ -54,13 +55,16 @@ def read_champion(folder: Path = CHAMPION_DIR) -> Compared | None:
     for name in (PROFILE, SPLIT, EVALUATION, PROMOTION):
         if not (folder / name).is_file():
             raise ValueError(f"{folder / name} is missing; `dvc checkout --force {folder}.dvc` brings the champion back")
-    return _read(folder / EXPORT, folder / PROFILE, folder / SPLIT)
+    return _read(folder / EXPORT, folder / PROFILE, folder / SPLIT, folder / EVALUATION)
 
 
-def _read(export: Path, profile: Path, split: Path) -> Compared:
+def _read(export: Path, profile: Path, split: Path, evaluation: Path) -> Compared:
     check_export(export)
-    declaration = TypeAdapter(Declaration).validate_python(read_json(export / "declaration.json"))
-    digest = sha256_file(export / "manifest.json")
     return Compared(
-        export=export, declaration=declaration, profile=read_json(profile), splits=read_json(split), digest=digest
-    )  # fmt: skip
+        export=export,
+        declaration=TypeAdapter(Declaration).validate_python(read_json(export / "declaration.json")),
+        profile=read_json(profile),
+        splits=read_json(split),
+        evaluation=read_json(evaluation),
+        digest=sha256_file(export / "manifest.json"),
+    )

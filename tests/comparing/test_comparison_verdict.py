@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from contracts.dataset.declaration import Declaration
 from stages.comparing.config import CompareConfig
 from stages.comparing.declarations import difference, new_columns
-from stages.comparing.findings import finding
+from stages.comparing.findings import finding, forgotten_finding
 from stages.comparing.verdict import by_log_loss, decide
 from tests.comparing.compared_world import COLUMNS, NEW_COLUMN, params_of
 
@@ -85,3 +85,11 @@ def test_a_declaration_may_gain_nullable_columns_and_nothing_else(now, words):
 
 def test_new_columns_are_those_of_the_newer_declaration():
     assert [column.name for column in new_columns(declared(COLUMNS), declared([*COLUMNS, NEW_COLUMN]))] == ["seconds"]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "found"), [(0.8, 0.95, True), (0.8, 0.88, False), (0.99, 0.999, False), (None, 1.2, False)]
+)
+def test_test_rows_of_which_the_champion_explains_little_are_suspicious(then, now, found):
+    one = forgotten_finding(then, now)
+    assert (one is not None) == found and (one is None or "are the test rows wrong" in one["text"])

@@ -61,17 +61,6 @@ def test_a_fresh_clone_takes_the_champion_from_the_remote_and_has_the_same_files
     assert read_json(clone / "champion/model/promotion.json")["verdict"] == "first"
 
 
-def test_a_clone_that_lacks_the_champions_files_is_told_to_pull_them(promoted, tmp_path):
-    run(tmp_path, "git", "clone", "--quiet", str(promoted), "clone")
-    clone = tmp_path / "clone"
-    for name in ("artifacts", "data/clean", "data/split", "reports", "params.yaml"):
-        (clone / name).parent.mkdir(exist_ok=True)
-        if not (clone / name).exists():
-            (clone / name).symlink_to(promoted / name)
-    said = run(clone, "python", "-m", "stages.compare", fails=True)
-    assert said.splitlines()[-1].endswith("is not here; `dvc pull champion/model.dvc` brings the champion from the DVC remote")
-
-
 def test_make_repro_brings_the_champion_or_says_how_to_do_without(promoted, tmp_path):
     run(tmp_path, "git", "clone", "--quiet", str(promoted), "clone")
     clone = tmp_path / "clone"
