@@ -14,7 +14,7 @@ from stages.comparing.paired import CLICKS, PairedSums, candidate_ratio, champio
 FIRST, SAME, NOT_COMPARABLE = "first", "same", "not_comparable"
 FEW_CLICKS = 30  # a slice value with fewer has no say
 SHOWN_VETOES = 3
-TAIL = 0.05  # chance that any value of the watched slices vetoes although none is worse
+TAIL = 0.001  # chance that any value of the watched slices vetoes although none is worse
 
 
 def by_log_loss(estimate: dict[str, Any], cfg: CompareConfig) -> tuple[str, str]:
