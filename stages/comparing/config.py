@@ -18,7 +18,7 @@ class CompareConfig:
 
     need: Proof  # what a candidate must be to pass
     margin: float = Field(ge=0, lt=1)  # of the champion's log-loss, that a candidate's may be above it
-    unproven: Literal["not_worse", "worse"]  # the verdict where the interval holds both 0 and the margin
+    unproven: Literal["not_worse", "worse"]  # the verdict where the interval lies on both sides of the margin
     too_good: float = Field(gt=0, lt=1)  # of the champion's log-loss; a larger fall is taken for a leak
     sensitivity: float = Field(gt=0, lt=1)  # of a column's worth to the champion, that a candidate may lose
     watch: Literal["auto"] | tuple[str, ...]  # slices whose values may each veto; auto: as evaluate.slices

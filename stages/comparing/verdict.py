@@ -12,6 +12,7 @@ from stages.comparing.findings import Finding, finding
 from stages.comparing.paired import CLICKS, PairedSums, candidate_ratio, champion_ratio, relative
 
 FIRST, SAME, NOT_COMPARABLE = "first", "same", "not_comparable"
+FAR = 2  # margins above the champion's log-loss, from which on a candidate that is surely worse is too much so
 FEW_CLICKS = 30  # a slice value with fewer has no say
 SHOWN_VETOES = 3
 TAIL = 0.001  # chance that any value of the watched slices vetoes although none is worse
@@ -27,7 +28,7 @@ def by_log_loss(estimate: dict[str, Any], cfg: CompareConfig) -> tuple[str, str]
         return "better", shown
     if high <= cfg.margin:
         return "not_worse", f"{shown}; up to {cfg.margin:+.2%} counts as none"
-    if low > 0 and value > cfg.margin:
+    if low > cfg.margin or (low > 0 and value >= FAR * cfg.margin):
         return "worse", f"{shown}; up to {cfg.margin:+.2%} would count as none"
     text = f"{shown}; the test rows cannot tell whether it is within {cfg.margin:+.2%}, compare.unproven decides"
     return cfg.unproven, text

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from safetensors.torch import load_file
-
+from stages import train
 from stages.export import creative_table
 from stages.exporting.graphs import creative_encoder_graph, ranker_graph
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
@@ -11,7 +10,7 @@ from stages.models.training import EncodedData, train_network
 from tests.models.encoded_world import model_config, train_config, trainer_config
 
 NETWORK = {"embedding_dim": 8, "hidden_dims": [32, 16], "cross_rank": 8, "creative_dim": 4, "creative_channels": [8, 8]}
-TRAINING = {"batch_size": 256, "max_epochs": 4, "average_frac": 0.3, "lr": 0.01, "unknown_prior_clicks": 10}
+TRAINING = {"batch_size": 256, "max_epochs": 5, "patience_epochs": 5, "average_frac": 0.3}
 
 
 def learn_network(seed: int) -> None:
@@ -32,9 +31,8 @@ def learn_network(seed: int) -> None:
         work_folder=Path(".checkpoints/train"),
         curves_folder=Path("reports/train"),
     )
-    network = fitted.network.cpu()
-    network.load_state_dict(load_file(fitted.best_weights_path))
-    network.eval()
+    train.mix(fitted, data, seed)  # the best weights, and with few clicks a linear part
+    network = fitted.network.eval()
     export = Path("artifacts/export")
     export.mkdir(parents=True, exist_ok=True)
     table = creative_table(network, data.image_NCSS)

@@ -27,6 +27,8 @@ def estimate(value: float, low: float | None, high: float | None) -> dict[str, A
         ((0.001, -0.002, 0.004), "not_worse"),
         ((0.002, 0.001, 0.003), "not_worse"),  # surely worse, surely by less than the margin
         ((0.02, 0.001, 0.04), "worse"),
+        ((0.008, 0.006, 0.011), "worse"),
+        ((0.0068, 0.0017, 0.0127), "not_worse"),  # unproven: another seed alone does that on small data
         ((0.02, -0.01, 0.05), "not_worse"),  # unproven
         ((0.004, 0.001, 0.007), "not_worse"),  # unproven: by how much
         ((0.3, None, None), "not_worse"),  # unproven
