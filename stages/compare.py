@@ -27,7 +27,7 @@ from contracts.dataset.declaration import Declaration
 from stages.comparing.comparison import compare_models
 from stages.comparing.config import CompareConfig, check_comparison
 from stages.comparing.declarations import difference
-from stages.comparing.models import Compared, read_candidate, read_champion
+from stages.comparing.models import ExportedModel, read_candidate, read_champion
 from stages.comparing.page import page
 from stages.comparing.verdict import FIRST, NOT_COMPARABLE, SAME
 from stages.entry import run_stage
@@ -58,7 +58,7 @@ def main() -> None:
     print(f"compare: {summary_line(found)}; all of it in {PAGE_PATH}")
 
 
-def decided_without_rows(cfg: CompareConfig, champion: Compared | None, candidate: Compared) -> dict[str, Any] | None:
+def decided_without_rows(cfg: CompareConfig, champion: ExportedModel | None, candidate: ExportedModel) -> dict[str, Any] | None:
     """The verdict where no row has to be scored: no champion, the same model, or rows that only one of the two can read."""
     if champion is None:
         return verdict_alone(cfg, FIRST, True, "first model: nothing to compare with")

@@ -35,7 +35,7 @@ from stages.comparing.models import (
 from stages.config import LifecycleConfig
 from stages.entry import run_stage
 from stages.files import atomic_folder, read_json, sha256_file, write_json
-from stages.scoring import check_export
+from stages.scoring.scorer import check_export
 from stages.settings import load_section
 
 COMPARISON_PATH, LOCK_PATH = Path("reports/comparison.json"), Path("dvc.lock")

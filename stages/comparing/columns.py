@@ -18,7 +18,7 @@ from stages.comparing.pairs import Pair, log_odds
 from stages.evaluation.metrics import row_log_loss
 from stages.features.vocabulary import UNKNOWN_ID
 from stages.files import read_json
-from stages.scoring import Scorer
+from stages.scoring.scorer import Scorer
 
 IMAGE = "(image)"  # the looks of the creative alone, without its id
 STREAM = 17  # of random numbers, apart from those of other users of the seed

@@ -17,9 +17,9 @@ from stages.comparing import findings
 from stages.comparing.columns import ColumnWorth, column_worths, sampled_places, unseen_shares
 from stages.comparing.config import CompareConfig
 from stages.comparing.declarations import new_columns
-from stages.comparing.models import Compared
+from stages.comparing.models import ExportedModel
 from stages.comparing.paired import CHAMPION_LOSS, CLICKS, ROWS, PairedSums, old_relative, relative, summary
-from stages.comparing.pairs import Pair, Piece, log_odds
+from stages.comparing.pairs import Pair, ScoredPiece, log_odds
 from stages.comparing.rows import RowDifferences
 from stages.comparing.training import compare_profiles, training_facts
 from stages.comparing.values import ValueSums
@@ -43,8 +43,8 @@ class Passed:
 
 def compare_models(
     cfg: CompareConfig,
-    champion: Compared,
-    candidate: Compared,
+    champion: ExportedModel,
+    candidate: ExportedModel,
     slices: list[Slice],
     watched: list[int],
     confidence: float,
@@ -95,7 +95,7 @@ def pass_over(
     )  # fmt: skip
 
 
-def unit_numbers(piece: Piece, column: str | None) -> np.ndarray:
+def unit_numbers(piece: ScoredPiece, column: str | None) -> np.ndarray:
     """A 64-bit number for each row's user or creative, uint64 [N]. A row without one is a unit of its own."""
     own = pl.Series(np.arange(piece.start, piece.start + len(piece.rows), dtype=np.int64)).hash(1)
     if column is None:
@@ -112,8 +112,8 @@ def worth_of_columns(cfg: CompareConfig, pair: Pair, sample: pl.DataFrame) -> li
 
 def judge(
     cfg: CompareConfig,
-    champion: Compared,
-    candidate: Compared,
+    champion: ExportedModel,
+    candidate: ExportedModel,
     passed: Passed,
     worths: list[ColumnWorth],
     unseen: dict[str, dict[str, float]],

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from contracts.dataset.declaration import Declaration
 from stages.files import read_json, sha256_file
-from stages.scoring import check_export
+from stages.scoring.scorer import check_export
 
 EXPORT_DIR = Path("artifacts/export")
 PROFILE_PATH = Path("artifacts/reference_profile.json")
@@ -29,7 +29,7 @@ EXPORT, PROFILE, SPLIT, EVALUATION, PROMOTION = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
+class ExportedModel:
     """An exported model and what was known when it was made."""
 
     export: Path  # folder of its graphs
@@ -40,12 +40,12 @@ class Compared:
     digest: str  # sha-256 of the export's manifest: two models with the same digest are the same
 
 
-def read_candidate() -> Compared:
+def read_candidate() -> ExportedModel:
     """The newest export. Raises ValueError if its files are not those that were exported."""
     return _read(EXPORT_DIR, PROFILE_PATH, SPLIT_PATH, EVALUATION_PATH)
 
 
-def read_champion(folder: Path = CHAMPION_DIR) -> Compared | None:
+def read_champion(folder: Path = CHAMPION_DIR) -> ExportedModel | None:
     """The promoted model; None if none ever was. Raises ValueError if its files are not here, or are others."""
     if not folder.is_dir():
         pointer = folder.with_suffix(".dvc")
@@ -58,9 +58,9 @@ def read_champion(folder: Path = CHAMPION_DIR) -> Compared | None:
     return _read(folder / EXPORT, folder / PROFILE, folder / SPLIT, folder / EVALUATION)
 
 
-def _read(export: Path, profile: Path, split: Path, evaluation: Path) -> Compared:
+def _read(export: Path, profile: Path, split: Path, evaluation: Path) -> ExportedModel:
     check_export(export)
-    return Compared(
+    return ExportedModel(
         export=export,
         declaration=TypeAdapter(Declaration).validate_python(read_json(export / "declaration.json")),
         profile=read_json(profile),

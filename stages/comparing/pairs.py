@@ -10,14 +10,14 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from stages.comparing.models import Compared
-from stages.scoring import Scorer, parquet_batches
+from stages.comparing.models import ExportedModel
+from stages.scoring.scorer import Scorer, parquet_batches
 
 P_MIN = 1e-7  # float32 probabilities are kept this far from 0 and 1 before their log-odds are taken
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
+class ScoredPiece:
     """Some test rows with the predictions of both models."""
 
     start: int  # number of the first row among all test rows
@@ -32,7 +32,7 @@ class Pair:
     """Champion and candidate, ready to score the same rows."""
 
     def __init__(
-        self, champion: Compared, candidate: Compared, new_features: tuple[str, ...], test: Path, clean_dir: Path
+        self, champion: ExportedModel, candidate: ExportedModel, new_features: tuple[str, ...], test: Path, clean_dir: Path
     ) -> None:
         """`new_features`: columns of the candidate that the champion did not have. `clean_dir` has the creatives' images."""
         self.champion, self.candidate = Scorer(champion.export), Scorer(candidate.export)
@@ -50,7 +50,7 @@ class Pair:
     def encode(self, scorer: Scorer, rows: pl.DataFrame):
         return scorer.encode(rows, self._images[id(scorer)], self.creative)
 
-    def pieces(self, test: Path, columns: list[str]) -> Iterator[Piece]:
+    def pieces(self, test: Path, columns: list[str]) -> Iterator[ScoredPiece]:
         """All test rows in order. `columns` are kept beside those that the models read."""
         wanted = {*self.champion.encoder.inputs, *self.candidate.encoder.inputs, self.label, *columns}
         there = [name for name in pq.read_schema(test).names if name in wanted]
@@ -59,11 +59,11 @@ class Pair:
             yield self._piece(start, rows)
             start += len(rows)
 
-    def _piece(self, start: int, rows: pl.DataFrame) -> Piece:
+    def _piece(self, start: int, rows: pl.DataFrame) -> ScoredPiece:
         old = None
         if self.new_features:
             old = self.score(self.candidate, without(rows, self.new_features))
-        return Piece(
+        return ScoredPiece(
             start=start,
             rows=rows,
             label_N=rows[self.label].cast(pl.Float64).to_numpy(),

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from stages.comparing.pairs import Piece, log_odds
+from stages.comparing.pairs import ScoredPiece, log_odds
 
 SAMPLE_ROWS = 1 << 19
 LARGEST = 20  # rows that are named
@@ -31,7 +31,7 @@ class RowDifferences:
         self._sample: list[np.ndarray] = []  # [3, n]: user, log-odds of champion and of candidate; users as uint64 bits
         self._limit = 2**64 - 1  # users whose hash is above it are not in the sample
 
-    def add(self, piece: Piece, user_N: np.ndarray) -> None:
+    def add(self, piece: ScoredPiece, user_N: np.ndarray) -> None:
         """`user_N`: a 64-bit number for each row's user, which tells users apart and is as good as random."""
         before_N, now_N = log_odds(piece.champion_N), log_odds(piece.candidate_N)
         gap_N = now_N - before_N
@@ -44,7 +44,7 @@ class RowDifferences:
             self._limit //= 2
             self._sample = [part[:, part[0].view(np.uint64) <= np.uint64(self._limit)] for part in self._sample]
 
-    def _keep_largest(self, piece: Piece, gap_N: np.ndarray) -> None:
+    def _keep_largest(self, piece: ScoredPiece, gap_N: np.ndarray) -> None:
         top = np.argsort(-np.abs(gap_N), kind="stable")[:LARGEST]
         named = piece.rows.select(self._shown)[top].select(pl.all().cast(pl.String).fill_null(""))
         columns = {

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from stages.comparing import rows as rows_module
-from stages.comparing.pairs import Piece
+from stages.comparing.pairs import ScoredPiece
 from stages.comparing.rows import RowDifferences
 
 
@@ -13,9 +13,9 @@ def odds(*log_odds: float) -> np.ndarray:
     return (1 / (1 + np.exp(-np.array(log_odds)))).astype(np.float64)
 
 
-def piece(start: int, users: list[str], before: np.ndarray, now: np.ndarray) -> Piece:
+def piece(start: int, users: list[str], before: np.ndarray, now: np.ndarray) -> ScoredPiece:
     frame = pl.DataFrame({"user": users})
-    return Piece(
+    return ScoredPiece(
         start=start, rows=frame, label_N=np.zeros(len(users)), champion_N=before, candidate_N=now, old_requests_N=None
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ import yaml
 from stages import compare
 from stages.evaluation.metrics import log_loss
 from stages.files import read_json
-from stages.scoring import score_split
+from stages.scoring.scorer import score_split
 from tests.comparing.compared_world import COLUMNS, crown, inside, make_model, world
 from tests.comparing.planted import leak
 

@@ -10,7 +10,7 @@ from contracts.serving.releases import identity
 from serving.server import server as serve_command
 from stages.comparing.models import EXPORT_DIR
 from stages.files import sha256_file, write_json
-from stages.scoring import Scorer
+from stages.scoring.scorer import Scorer
 from tests.project.project_copy import copy_project, run
 from tests.serving.doors import over_grpc, packed
 from tests.serving.served_world import REPOSITORY, serving
