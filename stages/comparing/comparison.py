@@ -169,7 +169,7 @@ def suspicious(
     declaration: Declaration,
 ) -> list[findings.Finding]:
     """All findings, those about the training rows first: they are causes, the others are effects."""
-    found = findings.training_findings(*facts, cfg) + findings.profile_findings(profiles, unseen)
+    found = findings.training_findings(facts[0], facts[1], cfg) + findings.profile_findings(profiles, unseen)
     found += findings.leak_findings(worths, log_loss, estimate, cfg)
     if by_log_loss(estimate, cfg)[0] != "better":
         labels = findings.label_finding(worths, log_loss, declaration.label.name)

@@ -21,6 +21,8 @@ def origin(tmp_path_factory) -> Path:
     folder = make_model(copy_project(tmp_path_factory.mktemp("champion") / "origin"), world())
     (folder / "artifacts/repository/embedded/ctr/1").mkdir(parents=True)
     (folder / "artifacts/repository/embedded/ctr/1/package.json").write_text("{}\n")
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("commit: false", "commit: true"))
     run(folder, "dvc", "remote", "add", "--default", "backup", str(folder.parent / "remote"))
     run(folder, "git", "commit", "--quiet", "-am", "remote", **NAMES)
     return folder
@@ -28,13 +30,12 @@ def origin(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def promoted(origin) -> Path:
-    """The same after `dvc repro`, the first promotion, a commit and `dvc push`."""
+    """The same after `dvc repro`, the first promotion, which commits by itself, and `dvc push`."""
     said = run(origin, *COMPARE)
     assert "compare: first, passes: first model: nothing to compare with" in said
-    said = run(origin, *PROMOTE)
+    said = run(origin, *PROMOTE, **NAMES)
     assert "is the champion (first: first model: nothing to compare with)" in said
-    run(origin, "git", "add", POINTER)
-    run(origin, "git", "commit", "--quiet", "-m", "champion", **NAMES)
+    assert "promote: committed champion/model.dvc; then `dvc push champion/model.dvc`" in said
     run(origin, "dvc", "push", "--quiet", POINTER)
     return origin
 
