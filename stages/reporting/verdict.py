@@ -1,5 +1,5 @@
-"""Prints how the model stands beside the champion, if there is one, and what the last evaluation found, for the end of `make repro`;
-`python -m stages.reporting.verdict`.
+"""Prints how the model stands beside the champion, if there is one, and what the last evaluation found; for the end of
+`make repro`: `python -m stages.reporting.verdict`.
 
 Reads reports/evaluation.json and reports/comparison.json; removes reports/run.json if it is about another card. A run in which
 nothing changed ends with the same lines as the run that made the model.
