@@ -41,7 +41,11 @@ class ExportedModel:
 
 
 def read_candidate() -> ExportedModel:
-    """The newest export. Raises ValueError if its files are not those that were exported."""
+    """The newest export. Raises ValueError if its files are missing or not those that were exported."""
+    check_export(EXPORT_DIR)
+    missing = next((path for path in (PROFILE_PATH, SPLIT_PATH, EVALUATION_PATH) if not path.is_file()), None)
+    if missing is not None:
+        raise ValueError(f"{missing} is missing; `dvc repro compare` runs all that is needed")
     return _read(EXPORT_DIR, PROFILE_PATH, SPLIT_PATH, EVALUATION_PATH)
 
 

@@ -132,6 +132,18 @@ def test_a_champion_that_was_not_pulled_or_is_damaged_is_one_sentence(champion, 
             Path("champion/elsewhere").rename("champion/model")
 
 
+def test_a_candidate_that_was_not_evaluated_is_one_sentence(candidate):
+    with inside(candidate):
+        Path("reports/evaluation.json").rename("reports/kept.json")
+        try:
+            with pytest.raises(
+                ValueError, match=r"reports/evaluation.json is missing; `dvc repro compare` runs all that is needed"
+            ):
+                compare.main()
+        finally:
+            Path("reports/kept.json").rename("reports/evaluation.json")
+
+
 def test_a_watched_slice_that_the_data_set_has_not_is_refused(champion):
     with inside(champion):
         params = yaml.safe_load(Path("params.yaml").read_text())
