@@ -136,9 +136,7 @@ def test_a_candidate_that_was_not_evaluated_is_one_sentence(candidate):
     with inside(candidate):
         Path("reports/evaluation.json").rename("reports/kept.json")
         try:
-            with pytest.raises(
-                ValueError, match=r"reports/evaluation.json is missing; `dvc repro compare` runs all that is needed"
-            ):
+            with pytest.raises(ValueError, match=r"evaluation.json is missing; `dvc repro compare` runs all that is needed"):
                 compare.main()
         finally:
             Path("reports/kept.json").rename("reports/evaluation.json")
