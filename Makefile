@@ -20,8 +20,11 @@ TWO := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loa
 TESTS := $(TWO) -m "not slow and not alone"
 TIMED := python -m pytest -m "alone and not slow"
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+# the champion, which stage compare reads, from the DVC remote into a clone that has its pointer alone
+BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull --quiet champion/model.dvc || \
+	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
-.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score serve deploy releases prune load load-ui plots bench bench-peers gpu-check bench-serving capacity soak spike compare lock clean
+.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score promote serve deploy releases prune load load-ui plots bench bench-peers gpu-check bench-serving capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -29,7 +32,7 @@ help:  ## list the targets
 setup: $(VENV)/.pipeline  ## install what the pipeline needs into .venv (2.1 GB)
 
 repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (20 minutes, then only what changed); EXPERIMENT=smoke: on a small world (2 minutes)
-	@requirements/check-git.sh repro
+	@requirements/check-git.sh repro && { $(BRING_CHAMPION); }
 ifdef EXPERIMENT
 	@$(RUN) python -m stages.experiment experiment=$(EXPERIMENT)
 else
@@ -39,7 +42,8 @@ endif
 	@$(RUN) python -m stages.reporting.verdict
 
 experiment: $(VENV)/.pipeline  ## run the pipeline with other settings: make experiment SET="model=deepfm train.lr=0.002"
-	@requirements/check-git.sh experiment && $(RUN) python -m stages.experiment $(SET)
+	@requirements/check-git.sh experiment && { $(BRING_CHAMPION); }
+	@$(RUN) python -m stages.experiment $(SET)
 
 experiments: $(VENV)/.pipeline  ## list what each experiment gave, and in what it differs
 	@requirements/check-git.sh experiments && $(RUN) python -m stages.experiment_table
@@ -63,6 +67,9 @@ lint: $(VENV)/.dev  ## check the code's style, format and types
 score: $(VENV)/.pipeline  ## score a file or folder: make score INPUT=rows.csv OUTPUT=scores.parquet
 	@test -n "$(INPUT)" -a -n "$(OUTPUT)" || { echo "score: INPUT and OUTPUT are required: make score INPUT=rows.csv OUTPUT=scores.parquet" >&2; exit 2; }
 	@$(RUN) python -m stages.score "$(INPUT)" "$(OUTPUT)"
+
+promote: $(VENV)/.pipeline  ## make the newest export the champion, if stage compare lets it (FORCE=1 WHY="..." overrides)
+	@requirements/check-git.sh promote && $(RUN) python -m stages.promote $(if $(FORCE),--force --why "$(WHY)")
 
 serve: $(VENV)-serving/.installed  ## serve the exported model on Triton (installs 0.8 GB): gRPC 8001, HTTP 8000, metrics 8002 (SERVING=gpu: in NVIDIA's container)
 	@$(SERVE) -m serving.server$(if $(filter gpu,$(SERVING)),.container) $(ARGS)

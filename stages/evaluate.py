@@ -37,7 +37,7 @@ from stages.evaluation.summary import MODEL, ORACLE, RIVAL, summarise
 from stages.evaluation.truth import match_truth
 from stages.files import atomic_folder, write_json
 from stages.parquet import write_parquet
-from stages.scoring import score_split
+from stages.scoring.scorer import score_split
 from stages.settings import load_section
 
 EXPORT_DIR = Path("artifacts/export")

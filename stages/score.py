@@ -38,7 +38,7 @@ from contracts.tables.text.compression import NAMES
 from stages.entry import run_stage
 from stages.files import atomic_path, read_json
 from stages.overlap import read_ahead
-from stages.scoring import Scorer, check_export
+from stages.scoring.scorer import Scorer, check_export
 
 EXPORT_DIR = Path("artifacts/export")
 RAW_DIR = Path("data/raw")

@@ -21,6 +21,8 @@ SECTIONS = {
     "export": "stages.config:ExportConfig",
     "baselines": "stages.evaluation.config:BaselinesConfig",
     "evaluate": "stages.evaluation.config:EvaluateConfig",
+    "compare": "stages.comparing.config:CompareConfig",
+    "lifecycle": "stages.config:LifecycleConfig",
     "serving": "contracts.serving.config:ServingConfig",
 }
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
@@ -88,6 +90,7 @@ def check_all(params: dict[str, Any]) -> None:
     _check_columns(checked)
     try:
         import_module(SECTIONS["evaluate"].split(":")[0]).check_evaluation(checked["evaluate"], checked["data"])
+        import_module(SECTIONS["compare"].split(":")[0]).check_comparison(checked["compare"], checked["data"])
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

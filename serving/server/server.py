@@ -190,7 +190,7 @@ def main() -> None:
         host=args.host, http_port=args.http_port, grpc_port=args.grpc_port, metrics_port=args.metrics_port
     )
     refuse_busy_ports(config.host, {"http": config.http_port, "grpc": config.grpc_port, "metrics": config.metrics_port})
-    release_newest(Store(Path(config.store)))
+    release_newest(Store(Path(config.store)), args.exported)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -225,13 +225,19 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--host", help="address to bind (default: serving.server.host)")
     for name in ("http", "grpc", "metrics"):
         parser.add_argument(f"--{name}-port", type=int, help=f"(default: serving.server.{name}_port)")
+    parser.add_argument("--exported", type=Path, default=EXPORTED, help="repository to release (default: %(default)s)")
     return parser.parse_args(argv)
 
 
-def release_newest(store: Store) -> None:
-    """Make the newest export the served version; what was released before is served if there is no export."""
-    if EXPORTED.is_dir():
-        version = store.release(EXPORTED)
+def release_newest(store: Store, exported: Path = EXPORTED) -> None:
+    """Make the export the served version; what was released before is served if there is no newest export.
+
+    Raises ValueError if another export is asked for and is not there.
+    """
+    if exported != EXPORTED and not exported.is_dir():
+        raise ValueError(f"there is no repository {exported}; the champion's comes by `dvc pull champion/model.dvc`")
+    if exported.is_dir():
+        version = store.release(exported)
         if version != store.active():
             store.activate(version)
 

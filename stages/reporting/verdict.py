@@ -1,7 +1,8 @@
-"""Prints what the last evaluation found in one line, for the end of `make repro`; `python -m stages.reporting.verdict`.
+"""Prints how the model stands beside the champion, if there is one, and what the last evaluation found; for the end of
+`make repro`: `python -m stages.reporting.verdict`.
 
-Reads reports/evaluation.json; removes reports/run.json if it is about another card. A run in which nothing changed ends with the
-same line as the run that made the model.
+Reads reports/evaluation.json and reports/comparison.json; removes reports/run.json if it is about another card. A run in which
+nothing changed ends with the same lines as the run that made the model.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from stages.evaluation.shortfall import best_baseline
 from stages.files import read_json
 from stages.reporting.run_record import drop_record_of_another_card
 
+COMPARISON_PATH, COMPARISON_PAGE = Path("reports/comparison.json"), Path("reports/comparison.html")
 EVALUATION_PATH, CARD_PATH = Path("reports/evaluation.json"), Path("reports/model_card.html")
 
 
@@ -26,6 +28,8 @@ def main() -> None:
     if not EVALUATION_PATH.is_file():
         raise ValueError(f"{EVALUATION_PATH} is missing; run `make repro` to its end first")
     drop_record_of_another_card(CARD_PATH)  # DVC may have taken the card from its cache
+    if COMPARISON_PATH.is_file() and (line := beside_champion(read_json(COMPARISON_PATH))) is not None:
+        print(line)
     print(verdict(read_json(EVALUATION_PATH)))
 
 
@@ -37,6 +41,14 @@ def verdict(evaluation: dict[str, Any]) -> str:
     name, title = best_baseline(evaluation)
     against = "" if name is None else f", that of {title} {evaluation['models'][name]['log_loss']['value']:.5f}"
     return f"repro: log-loss of the model {loss:.5f}{against}, on {evaluation['rows']:,} test rows; all of it in {CARD_PATH}"
+
+
+def beside_champion(comparison: dict[str, Any]) -> str | None:
+    """What stage compare decided, and why; None for the first model."""
+    if comparison["champion"] is None:
+        return None
+    passes = "passes" if comparison["passes"] else "DOES NOT PASS"
+    return f"repro: beside the champion {passes}, {comparison['verdict']}: {comparison['reasons'][0]}; {COMPARISON_PAGE}"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from stages.evaluation.bootstrap import Resampler
 from stages.evaluation.shortfall import best_baseline, shortfall
 from stages.evaluation.summary import summarise
-from stages.reporting.verdict import main, verdict
+from stages.reporting.verdict import beside_champion, main, verdict
 
 NUM_ROWS = 4000
 
@@ -62,3 +62,16 @@ def test_the_last_line_needs_an_evaluation(tmp_path: Path, monkeypatch: pytest.M
     Path("reports/evaluation.json").write_text(json.dumps({**judged(0.1, 1.0), "shortfall": None}))
     main()
     assert "that of the click rate of the training rows 0.6" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("passes", "champion", "line"),
+    [
+        (True, "abc", "repro: beside the champion passes, better: log-loss -2%; reports/comparison.html"),
+        (False, "abc", "repro: beside the champion DOES NOT PASS, better: log-loss -2%; reports/comparison.html"),
+        (True, None, None),
+    ],
+)
+def test_a_line_says_how_the_model_stands_beside_the_champion(passes, champion, line):
+    found = {"passes": passes, "champion": champion, "verdict": "better", "reasons": ["log-loss -2%"]}
+    assert beside_champion(found) == line

@@ -12,7 +12,7 @@ from tests.project.imports import ROOT
 
 PARTS = (
     *(".dvc/config", ".dvc/plots", ".dvc/plots_page.html", ".dvcignore", ".gitignore", "Makefile", "dvc.yaml", "data/dvc.yaml"),
-    *("conf", "contracts", "requirements", "serving", "stages"),
+    *("champion/.gitignore", "conf", "contracts", "requirements", "serving", "stages"),
 )
 DEADLINE_S = 300.0
 OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # of a make that runs these tests: another below it would say so in its first line

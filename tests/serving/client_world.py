@@ -9,7 +9,7 @@ import polars as pl
 
 from serving.client import AsyncCtrClient, Prediction
 from serving.server.server import TritonServer
-from stages.scoring import score_split
+from stages.scoring.scorer import score_split
 from tests.serving.strict_world import strict_rows
 
 PROTOCOLS = ("grpc", "http")

@@ -29,13 +29,18 @@ MODEL = (
 
 
 def export_small_model(
-    folder: Path, data: dict[str, Any] | None = None, write: Callable[[Path, int, int], Any] = write_month
+    folder: Path,
+    data: dict[str, Any] | None = None,
+    write: Callable[[Path, int, int], Any] = write_month,
+    link_code: bool = True,
 ) -> None:
     """Run the stages in `folder` (the working directory) up to export, with an untrained network in the middle.
 
-    `data` is another declaration than the usual one; `write` then writes its months below a folder.
+    `data` is another declaration than the usual one; `write` then writes its months below a folder. `link_code` is for a folder
+    that has no code.
     """
-    for code in ("contracts", "serving", "stages"):  # the manifest says which code ran, the repository takes some along
+    # the manifest says which code ran, the repository takes some along
+    for code in ("contracts", "serving", "stages") if link_code else ():
         (folder / code).symlink_to(CONF.parent / code)
     for month in (1, 2):
         write(folder / "source", month, 300)

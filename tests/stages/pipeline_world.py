@@ -79,7 +79,7 @@ def write_params(data: dict[str, Any], overrides: tuple[str, ...] = ()) -> dict[
     """params.yaml in the working directory: the real configuration with `data` in it."""
     params = compose_params(CONF, ["seed=3", "validate.max_share=0.5", "features.image_size=8", *overrides])
     params["data"] = data
-    params["evaluate"]["slices"] = "auto"
+    params["evaluate"]["slices"] = params["compare"]["watch"] = "auto"
     Path("params.yaml").write_text(yaml.safe_dump(params))
     return params
 

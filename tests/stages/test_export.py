@@ -18,7 +18,7 @@ from stages.files import read_json, sha256_file
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
 from stages.models.model_folder import load_model
 from stages.models.network import build_network
-from stages.scoring import RANKER_ROWS
+from stages.scoring.scorer import RANKER_ROWS
 from tests.models.encoded_world import NETWORK_NAMES, World, model_config, spec_of
 from tests.stages.pipeline_world import declaration
 

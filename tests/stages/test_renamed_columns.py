@@ -13,7 +13,7 @@ from serving.client import CtrClient
 from serving.client.served_model import ServedModel, served_model
 from serving.predict import command as predict
 from stages import score
-from stages.scoring import Scorer, score_split
+from stages.scoring.scorer import Scorer, score_split
 from tests.serving.client_world import ALLOWED
 from tests.serving.container_world import read_config
 from tests.serving.served_world import REPOSITORY, serving

@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages import score, scoring
-from stages.scoring import Scorer, score_split
+from stages import score
+from stages.scoring import scorer
+from stages.scoring.scorer import Scorer, score_split
 from tests.stages.pipeline_world import CONF, rows_of, write_png
 
 ROOT = CONF.parent
@@ -73,7 +74,7 @@ def test_a_probability_does_not_depend_on_place_chunk_or_file_kind(monkeypatch, 
     rows.reverse()[:100].write_csv(pieces / "a.csv")
     rows[:151].write_parquet(pieces / "b.parquet")
     (pieces / "c.csv.gz").write_bytes(gzip.compress(rows[151:200].write_csv().encode()))
-    monkeypatch.setattr(scoring, "BATCH_ROWS", 13)
+    monkeypatch.setattr(scorer, "BATCH_ROWS", 13)
     monkeypatch.setattr("contracts.tables.text.delimited.BLOCK_BYTES", 1 << 10)
     monkeypatch.setattr("contracts.tables.reading.PARQUET_ROWS", 37)
     scored = run_score(monkeypatch, pieces, project / "out.csv", model)

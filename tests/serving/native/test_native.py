@@ -12,7 +12,7 @@ import tritonclient.grpc as triton
 
 from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC
 from serving.client import CtrClient
-from stages.scoring import score_split
+from stages.scoring.scorer import score_split
 from tests.serving.doors import DOORS, Tensors, ask_grpc, by_name, over_grpc, over_http, packed
 from tests.serving.metrics import scrape, total
 from tests.serving.pictures import encoded

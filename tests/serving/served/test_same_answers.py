@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.scoring import score_split
+from stages.scoring.scorer import score_split
 from tests.serving.doors import DOORS, Reply, Tensors, by_name, over_grpc, over_http, over_json, packed
 from tests.serving.served_world import REPOSITORY, request_spec, serving
 from tests.stages.pipeline_world import CONF

@@ -19,7 +19,7 @@ from serving.releases.store import Store
 from serving.server.deploy import deploy
 from stages.exporting.container import write_container
 from stages.files import read_json, sha256_file, write_json
-from stages.scoring import Scorer, score_split
+from stages.scoring.scorer import Scorer, score_split
 from tests.serving.container_world import configs, with_stand_ins, write_stand_in
 from tests.serving.doors import DOORS, ask_grpc, by_name, over_grpc, packed
 from tests.serving.served_world import declaration_of, request_spec, section, serving

@@ -54,11 +54,21 @@ class Scorer:
         """Probabilities float32 [N] of clean rows. `images` (creative_id, image bytes) shows creatives that the model
         has not seen, named in column `creative`; without an image such a creative counts as one without image.
         """
+        return self.rank(*self.encode(rows, images, creative))
+
+    def encode(
+        self, rows: pl.DataFrame, images: pl.DataFrame | None = None, creative: str | None = None
+    ) -> tuple[Encoded, np.ndarray | None]:
+        """What the ranker takes of clean rows, and vectors [N, E] of unseen creatives that are shown, None if there are none."""
         encoded = self.encoder.encode(rows)
         vectors = None
         if images is not None and self._creative_encoder is not None and encoded.creative_idx is not None:
             vectors = self._vectors(rows[creative].cast(pl.String), encoded.creative_idx, images)
-        starts = range(0, len(rows), RANKER_ROWS)
+        return encoded, vectors
+
+    def rank(self, encoded: Encoded, vectors: np.ndarray | None) -> np.ndarray:
+        """Probabilities float32 [N] of encoded rows."""
+        starts = range(0, len(encoded.cat_idx), RANKER_ROWS)
         parts = self._pool.map(lambda start: self._rank(encoded, vectors, slice(start, start + RANKER_ROWS)), starts)
         return np.concatenate([np.empty(0, dtype=np.float32), *parts])
 

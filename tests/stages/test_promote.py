@@ -1,0 +1,104 @@
+"""Promotion, without DVC: what it writes, and what it refuses."""
+
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from stages import promote
+from stages.comparing.models import read_champion
+from stages.files import read_json, sha256_file, write_json
+from tests.comparing.compared_world import make_model, world
+
+EXPORT = "artifacts/export"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    folder = make_model(tmp_path_factory.mktemp("model"), world())
+    (folder / "artifacts/repository/embedded/ctr/1").mkdir(parents=True)
+    (folder / "artifacts/repository/embedded/ctr/1/package.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def ready(model, tmp_path, monkeypatch) -> Path:
+    """A project folder with an export that compare let pass; DVC and git are called, but do nothing."""
+    for name in ("artifacts", "reports"):
+        shutil.copytree(model / name, tmp_path / name)
+    shutil.copyfile(model / "params.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    write_json(Path("reports/evaluation.json"), {"rows": 3})
+    verdict(passes=True)
+    monkeypatch.setattr(promote.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0, stdout="", stderr=""))
+    return tmp_path
+
+
+def verdict(**changes: object) -> None:
+    candidate = sha256_file(Path(EXPORT) / "manifest.json")
+    found = {"candidate": candidate, "champion": None, "verdict": "first", "need": "not_worse", "reasons": ["first model"]}
+    write_json(Path("reports/comparison.json"), found | changes)
+
+
+def run_promote(monkeypatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["promote", *arguments])
+    promote.main()
+
+
+def test_the_champion_is_all_that_scoring_serving_and_comparing_need(ready, monkeypatch, capsys):
+    run_promote(monkeypatch)
+    champion = read_champion()
+    assert champion is not None and champion.digest == sha256_file(Path(EXPORT) / "manifest.json")
+    assert champion.declaration.name == "small" and champion.splits == read_json(Path("reports/split.json"))
+    assert champion.profile == read_json(Path("artifacts/reference_profile.json"))
+    assert Path("champion/model/repository/embedded/ctr/1/package.json").is_file()
+    about = read_json(Path("champion/model/promotion.json"))
+    assert (about["verdict"], about["before"], about["forced_because"]) == ("first", None, None)
+    assert {"promoted", "by", "code", "dvc_lock"} < set(about)
+    out = capsys.readouterr().out
+    assert 'to keep it: git add champion/model.dvc && git commit -m "[champion] ' in out and "dvc push champion/model.dvc" in out
+    run_promote(monkeypatch)
+    assert "is the champion already" in capsys.readouterr().out
+
+
+def test_a_candidate_that_does_not_pass_is_refused_unless_it_is_forced_with_a_reason(ready, monkeypatch):
+    verdict(passes=False, verdict="suspicious", reasons=["a leak"])
+    with pytest.raises(ValueError, match=r"does not pass \(suspicious; needed not_worse\): a leak; .*FORCE=1"):
+        run_promote(monkeypatch)
+    with pytest.raises(ValueError, match='--force needs a reason: make promote FORCE=1 WHY="..."'):
+        run_promote(monkeypatch, "--force", "--why", " ")
+    assert not Path("champion").exists()
+    run_promote(monkeypatch, "--force", "--why", "the old one is on fire")
+    about = read_json(Path("champion/model/promotion.json"))
+    assert (about["forced_because"], about["verdict"]) == ("the old one is on fire", "suspicious")
+
+
+@pytest.mark.parametrize("changes", [{"candidate": "x"}, {"champion": "x"}])
+def test_a_comparison_of_other_models_is_no_evidence(ready, monkeypatch, changes):
+    verdict(passes=True, **changes)
+    with pytest.raises(ValueError, match="is about another candidate or champion; run `dvc repro compare` first"):
+        run_promote(monkeypatch)
+
+
+def test_without_a_comparison_nothing_is_promoted(ready, monkeypatch):
+    Path("reports/comparison.json").unlink()
+    with pytest.raises(ValueError, match="comparison.json is missing; run `dvc repro compare` first"):
+        run_promote(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("fails", "words"), [("dvc", "`dvc add` failed: no space"), ("git", "`git add` failed: no space; to keep it: git add")]
+)
+def test_what_dvc_or_git_say_is_passed_on(ready, monkeypatch, fails, words):
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump(params | {"lifecycle": {"commit": True}}))
+
+    def said(command: list[str], **_: object) -> SimpleNamespace:
+        return SimpleNamespace(returncode=int(command[0] == fails), stdout="", stderr="no\nspace")
+
+    monkeypatch.setattr(promote.subprocess, "run", said)
+    with pytest.raises(ValueError, match=words):
+        run_promote(monkeypatch)
