@@ -107,7 +107,10 @@ def draw_curves(rng: np.random.Generator, n: int) -> tuple[Columns, np.ndarray]:
 
 
 def draw_census(rng: np.random.Generator, n: int) -> tuple[Columns, np.ndarray]:
-    """Whole numbers with few values, amounts that are mostly zero with a long tail, and columns of few values."""
+    """Whole numbers with few values, amounts that are mostly zero with a long tail, and columns of few values.
+
+    What a column says depends on others, since a sum of columns is what the regression, which sees buckets, finds by itself.
+    """
     age, hours = rng.integers(17, 90, n), np.clip(rng.normal(40, 12, n).round(), 1, 99).astype(np.int64)
     schooling = rng.binomial(16, 0.6, n)
     gain = np.where(rng.random(n) < 0.08, rng.lognormal(8.2, 1.2, n).round(), 0).astype(np.int64)
@@ -118,9 +121,11 @@ def draw_census(rng: np.random.Generator, n: int) -> tuple[Columns, np.ndarray]:
         rng.integers(0, 8, n),
         rng.integers(0, 5, n),
     )
-    log_odds = -3.4 - ((age - 48) / 16.0) ** 2 + 1.9 * married + 0.32 * (schooling - 9) + 0.5 * married * (schooling > 11)
-    log_odds += 0.9 * (hours > 44) - 0.9 * (hours < 30) + 2.8 * (gain > 5000) - 0.8 * ((gain > 0) & (gain < 3000))
-    log_odds += 1.6 * ((loss > 1800) & (loss < 2000)) - 1.2 * ((loss > 0) & (loss <= 1700)) + rng.normal(0, 0.4, 8)[work]
+    log_odds = -3.4 - ((age - 48) / 16.0) ** 2 + 1.9 * married + 0.5 * married * (schooling > 11)
+    log_odds += 0.32 * (schooling - 9) * np.where(age > 35, 1.4, 0.2)
+    log_odds += (0.9 * (hours > 44) - 0.9 * (hours < 30)) * np.where(married == 1, 1.8, -0.6)
+    log_odds += 2.8 * (gain > 5000) - 0.8 * ((gain > 0) & (gain < 3000)) + rng.normal(0, 0.6, (8, 5))[work, region]
+    log_odds += 1.6 * ((loss > 1800) & (loss < 2000)) - 1.2 * ((loss > 0) & (loss <= 1700))
     columns = {"age": age, "hours": hours, "schooling": schooling, "gain": gain, "loss": loss, "weight": weight}
     return {**columns, "married": married, "work": work, "region": region}, log_odds
 

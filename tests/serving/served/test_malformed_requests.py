@@ -50,7 +50,7 @@ def memory_mib(server) -> float:
     return sum(int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) for pid in pids) / 1024
 
 
-@pytest.mark.parametrize("examples", [60, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [90, pytest.param(500, marks=pytest.mark.slow)])
 def test_thousands_of_malformed_requests_do_no_harm(hardy_server, sender, exported_rows, spec, examples):
     good = packed(exported_rows[:5], spec)
     expected, processes = over_grpc(hardy_server, good).probability.tolist(), set(stubs(hardy_server.process.pid))
