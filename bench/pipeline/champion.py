@@ -9,8 +9,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from bench.figures import Figure, at_most
-from bench.workspace import Workspace, workspace
+from bench.workspace import MeasurementError, Workspace, workspace
 from contracts.tables.parquet import ParquetRows
+from stages.files import read_json
 
 MONTHS = 3
 ROWS = 200_000  # of the test split, one month
@@ -28,6 +29,7 @@ def measure(rows: int = ROWS, small_rows: int = SMALL, large_rows: int = LARGE) 
     with workspace(overrides(rows)) as space:
         prepare(space)
         took = space.stage("compare")
+        refuse_unscored(space)
         found = [
             at_most(
                 f"compare on {rows:,} test rows, 300 resamples, processor time of all threads",
@@ -74,7 +76,16 @@ def weigh(space: Workspace, num_rows: int) -> float:
             shutil.copytree(space.root / name, other.root / name)
         for name in ("split.json", "evaluation.json"):
             shutil.copy(space.root / "reports" / name, other.root / "reports" / name)
-        return other.stage("compare").peak_mib
+        peak_mib = other.stage("compare").peak_mib
+        refuse_unscored(other)
+        return peak_mib
+
+
+def refuse_unscored(space: Workspace) -> None:
+    """Raise MeasurementError if the stage needed no row for its verdict, as for two exports of the same weights."""
+    found = read_json(space.root / "reports/comparison.json")
+    if "overall" not in found:
+        raise MeasurementError(f"compare scored no row: {found['verdict']}: {found['reasons'][0]}")
 
 
 def all_rows_as_test(folder: Path) -> None:
