@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("contracts", "stages", "serving", "loadtests", "bench")
+PACKAGES = ("contracts", "stages", "serving", "loadtests", "lifecycle", "bench")
 
 
 @cache

@@ -19,7 +19,7 @@ from tests.project.imports import ROOT
 STARTS = re.compile(r'if __name__ == "__main__":\n    (run_stage|run)\(')
 COMMANDS = sorted(
     str(path.relative_to(ROOT))
-    for folder in ("stages", "serving", "loadtests")
+    for folder in ("stages", "serving", "loadtests", "lifecycle")
     for path in (ROOT / folder).rglob("*.py")
     if STARTS.search(path.read_text())
 )

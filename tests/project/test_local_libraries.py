@@ -14,7 +14,7 @@ from contracts import local_libraries
 from contracts.local_libraries import FONT_CACHE, NO_TELEMETRY, keep_matplotlib_here
 from tests.project.imports import ROOT, all_imports, external_imports
 
-FOLDERS = ("contracts", "stages", "serving", "loadtests", "bench")
+FOLDERS = ("contracts", "stages", "serving", "loadtests", "lifecycle", "bench")
 DRAWS = {"matplotlib", "pytorch_lightning"}  # Lightning's metrics import matplotlib
 MODULES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 PROGRAMS = [path for path in MODULES if 'if __name__ == "__main__":\n    ' in path.read_text()]

@@ -28,8 +28,9 @@ ALLOWED = {  # folder -> project packages it may import
     "stages": {"contracts", "stages"},
     "serving": {"contracts", "serving"},
     "loadtests": {"contracts", "serving", "loadtests"},
-    "bench": {"contracts", "stages", "serving", "loadtests", "bench"},
-    "tests": {"contracts", "stages", "serving", "loadtests", "bench", "tests"},
+    "lifecycle": {"contracts", "serving", "loadtests", "lifecycle"},
+    "bench": {"contracts", "stages", "serving", "loadtests", "lifecycle", "bench"},
+    "tests": {"contracts", "stages", "serving", "loadtests", "lifecycle", "bench", "tests"},
 }
 
 
@@ -44,8 +45,8 @@ def test_imports_point_one_way(folder):
     assert wrong == {}
 
 
-@pytest.mark.parametrize("folder", ["contracts", "serving"])
-def test_contracts_and_serving_need_neither_torch_nor_lightning(folder):
+@pytest.mark.parametrize("folder", ["contracts", "serving", "lifecycle"])
+def test_what_serves_and_follows_needs_neither_torch_nor_lightning(folder):
     for path in files_of(folder):
         assert not external_imports(path) & {"torch", "pytorch_lightning", "lightgbm", "hydra"}, path
 
