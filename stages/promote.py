@@ -1,7 +1,8 @@
 """Promotion: `python -m stages.promote` makes the newest export the champion, if stage compare lets it.
 
 Writes champion/model (graphs, Triton repository, evaluation, profile of the training rows, promotion.json), lets DVC track it
-(champion/model.dvc), and commits that file or says what to commit. Not a stage of the pipeline: `make promote` calls it.
+(champion/model.dvc), commits that file or says what to commit, and adds a line to releases.jsonl in the store. Not a stage of the
+pipeline: `make promote` calls it.
 """
 
 if __name__ == "__main__":  # before the imports below, which take their time
@@ -12,13 +13,16 @@ if __name__ == "__main__":  # before the imports below, which take their time
 import argparse
 import getpass
 import shutil
-import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from contracts.git_commit import git_revision
+from contracts.serving.config import ServingConfig
+from contracts.serving.release_log import NAME, Entry, append, read
+from contracts.serving.releases import EXPORTED_VERSION, identity
+from stages.champion_pointer import POINTER, committed, restore, to_commit, track
 from stages.comparing.models import (
     CHAMPION_DIR,
     EVALUATION,
@@ -40,32 +44,79 @@ from stages.settings import load_section
 
 COMPARISON_PATH, LOCK_PATH = Path("reports/comparison.json"), Path("dvc.lock")
 REPOSITORY_DIR, REPOSITORY = Path("artifacts/repository"), "repository"
-POINTER = CHAMPION_DIR.with_suffix(".dvc")
 
 
 def main() -> None:
     args = parse(sys.argv[1:])
-    commits = load_section("lifecycle", LifecycleConfig).commit
+    commits, store = load_section("lifecycle", LifecycleConfig).commit, Path(load_section("serving", ServingConfig).server.store)
+    if args.back_to:
+        bring_back(store, args.back_to, commits)
+        return
     check_export(EXPORT_DIR)
     candidate = sha256_file(EXPORT_DIR / "manifest.json")
     champion = read_champion()
-    if champion is not None and champion.digest == candidate:
+    if champion is not None and champion.digest == candidate and same_repositories():
         print(f"promote: the newest export, {candidate[:12]}, is the champion already")
         return
     comparison = read_comparison(candidate, None if champion is None else champion.digest)
     refuse_unproven(comparison, args.force)
-    write_champion(promotion(comparison, args.why if args.force else None))
-    track()
+    forced_because = args.why if args.force and not comparison["passes"] else None
+    write_champion(promotion(comparison, forced_because))
+    remember(store, comparison, track(), forced_because)
     print(f"promote: {candidate[:12]} is the champion ({comparison['verdict']}: {comparison['reasons'][0]})")
-    print(
-        f"promote: {committed(candidate) if commits else to_commit(candidate)}; then `dvc push {POINTER}` copies it to the remote"
+    say_how_to_keep(candidate, commits)
+
+
+def same_repositories() -> bool:
+    """Would both be served with the same settings."""
+    names = [path.name for path in REPOSITORY_DIR.iterdir()]
+    ours, champions = (
+        [identity(folder / name, EXPORTED_VERSION) for name in names] for folder in (REPOSITORY_DIR, CHAMPION_DIR / REPOSITORY)
     )
+    return ours == champions
+
+
+def bring_back(store: Path, model: str, commits: bool) -> None:
+    """Make an earlier champion the champion again, by what releases.jsonl says of its promotion.
+
+    Raises ValueError if it says nothing, or DVC has the files no more.
+    """
+    promoted = [entry for entry in read(store)[0] if entry["event"] == "promotion" and entry["model"] == model]
+    if not promoted or not promoted[-1]["pointer"]:
+        raise ValueError(f"{store / NAME} has no promotion of {model[:12]}")
+    pointer = promoted[-1]["pointer"]
+    restore(pointer)
+    append(store, Entry(event="promotion", model=model, pointer=pointer, reasons=("it was the champion before",)))
+    print(f"promote: {model[:12]} is the champion again")
+    say_how_to_keep(model, commits)
+
+
+def remember(store: Path, comparison: dict[str, Any], pointer: dict[str, Any], forced_because: str | None) -> None:
+    """Add the promotion to releases.jsonl."""
+    evidence = {name: comparison[name] for name in ("verdict", "passes", "reasons")} | {"sha256": sha256_file(COMPARISON_PATH)}
+    entry = Entry(
+        event="promotion",
+        model=comparison["candidate"],
+        champion=comparison["champion"],
+        data=read_json(EXPORT_DIR / "manifest.json").get("data", {}),
+        evidence={"comparison": evidence},
+        reasons=tuple(comparison["reasons"]),
+        forced_because=forced_because,
+        pointer=pointer,
+    )
+    append(store, entry)
+
+
+def say_how_to_keep(model: str, commits: bool) -> None:
+    kept = committed(message(model)) if commits else to_commit(message(model))
+    print(f"promote: {kept}; then `dvc push {POINTER}` copies it to the remote")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m stages.promote", description="Make the newest export the champion.")
     parser.add_argument("--force", action="store_true", help="promote what compare does not let pass; needs --why")
-    parser.add_argument("--why", default="", help="the reason for --force, kept in promotion.json")
+    parser.add_argument("--why", default="", help="the reason for --force, kept in promotion.json and releases.jsonl")
+    parser.add_argument("--back-to", metavar="MODEL", help="make this earlier champion it again: sha-256 of its manifest.json")
     args = parser.parse_args(argv)
     if args.force and not args.why.strip():
         raise ValueError('--force needs a reason: make promote FORCE=1 WHY="..."')
@@ -113,31 +164,6 @@ def write_champion(about: dict[str, Any]) -> None:
         for source, name in ((PROFILE_PATH, PROFILE), (SPLIT_PATH, SPLIT), (EVALUATION_PATH, EVALUATION)):
             shutil.copyfile(source, fresh / name)
         write_json(fresh / PROMOTION, about)
-
-
-def track() -> None:
-    """Let DVC track the folder: its cache has the files from now on, `model.dvc` their digest."""
-    done = subprocess.run(["dvc", "add", "--quiet", str(CHAMPION_DIR)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split())
-        back = f"; `dvc checkout --force {POINTER}` brings the champion before it back" if POINTER.is_file() else ""
-        raise ValueError(f"{CHAMPION_DIR} is written, but `dvc add` failed: {said}{back}")
-
-
-def to_commit(candidate: str) -> str:
-    return f'to keep it: git add {POINTER} && git commit -m "{message(candidate)}"'
-
-
-def committed(candidate: str) -> str:
-    """Commit the pointer alone; what else is staged stays so."""
-    for command in (["git", "add", str(POINTER)], ["git", "commit", "--quiet", "-m", message(candidate), "--", str(POINTER)]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            said = " ".join((done.stderr or done.stdout).split())
-            raise ValueError(
-                f"the champion is written and tracked, but `{' '.join(command[:2])}` failed: {said}; {to_commit(candidate)}"
-            )
-    return f"committed {POINTER}"
 
 
 def message(candidate: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from bench.figures import Figure
 from bench.parts import Unprepared
 from bench.served.entry import say, served_main
+from contracts.serving.releases import EXPORTED
 from loadtests.limits.capacity import Capacity, Search, Trial, judged
 from loadtests.limits.settings import CapacityConfig
 from loadtests.perf_analyzer.analyzer import PerfAnalyzer
@@ -21,7 +22,6 @@ from loadtests.perf_analyzer.process import RequestFailed
 from loadtests.perf_analyzer.settings import load_perf_settings
 from loadtests.perf_analyzer.target import analyzers, target_of
 from loadtests.requests.traffic import read_traffic
-from serving.server.server import EXPORTED
 from serving.server.settings import load_server_config
 from serving.server.trial import trial_server
 from stages.files import read_json, write_json

@@ -14,10 +14,10 @@ from pydantic import TypeAdapter
 from bench.figures import Figure
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import partitions
+from contracts.serving.releases import EXPORTED
 from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, numbers, request_of, strings
 from contracts.tables.raw import read_images
 from serving.proxies import grpc_options
-from serving.server.server import EXPORTED
 from serving.server.settings import load_server_config
 from serving.server.trial import trial_server
 from stages.files import read_json

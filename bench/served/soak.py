@@ -15,6 +15,7 @@ from bench.figures import Figure, at_most
 from bench.parts import PartFailed
 from bench.served.capacity import NAMES, measured_capacity
 from bench.served.entry import say, served_main
+from contracts.serving.releases import EXPORTED
 from loadtests.limits.settings import SoakConfig
 from loadtests.limits.soak import Soaked, soak
 from loadtests.limits.soak_plot import plot_soak
@@ -22,7 +23,6 @@ from loadtests.perf_analyzer.input import requests_of
 from loadtests.perf_analyzer.settings import load_perf_settings
 from loadtests.perf_analyzer.target import analyzers, target_of
 from loadtests.requests.traffic import read_traffic
-from serving.server.server import EXPORTED
 from serving.server.settings import load_server_config
 from serving.server.trial import trial_server
 

@@ -16,6 +16,7 @@ from bench.served.entry import say, served_main
 from bench.served.in_process import rows_per_s
 from bench.served.versions import released_server, version_before
 from bench.workspace import workspace
+from contracts.serving.releases import EXPORTED
 from loadtests.limits.regression import BenchServingConfig, Pairs, regressions
 from loadtests.perf_analyzer.analyzer import AnalyzerRun, PerfAnalyzer
 from loadtests.perf_analyzer.input import requests_of
@@ -25,7 +26,7 @@ from loadtests.requests.traffic import read_traffic
 from loadtests.verdicts.latency import quantile
 from loadtests.verdicts.samples import count, latencies_ms
 from serving.releases.store import Store
-from serving.server.server import EXPORTED, TritonServer
+from serving.server.server import TritonServer
 from serving.server.settings import load_server_config
 from serving.server.trial import trial_server
 from stages.files import read_json

@@ -8,6 +8,7 @@ import tritonclient.http as triton_http
 from bench.figures import Figure, at_most
 from bench.served.capacity import measured_capacity
 from bench.served.entry import say, served_main
+from contracts.serving.releases import EXPORTED
 from contracts.serving.request import PROBABILITY
 from loadtests.limits.settings import SpikeConfig
 from loadtests.limits.spike import TIMES_BEFORE, Spiked, arrivals, refusals_ms
@@ -19,7 +20,6 @@ from loadtests.requests.bodies import binary_body
 from loadtests.requests.traffic import read_traffic
 from loadtests.verdicts.latency import quantile
 from loadtests.verdicts.samples import count, latencies_ms
-from serving.server.server import EXPORTED
 from serving.server.settings import load_server_config
 from serving.server.trial import trial_server
 

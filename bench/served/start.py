@@ -15,7 +15,8 @@ from pathlib import Path
 from statistics import median
 
 from bench.figures import Figure, at_least, spread
-from serving.server.server import EXPORTED, TritonServer
+from contracts.serving.releases import EXPORTED
+from serving.server.server import TritonServer
 from serving.server.settings import load_server_config
 from serving.server.trial import trial_store
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from contracts.serving.config import ServerConfig
+from contracts.serving.releases import EXPORTED
 from loadtests.peers.contenders import ROOT, SECOND, Contender, Door
 from loadtests.peers.generator import GeneratorResult
 from loadtests.peers.graph_alone import FUSED, PACKED, measure_in_process
@@ -27,7 +28,6 @@ from loadtests.peers.wrk import run_wrk, write_script
 from loadtests.perf_analyzer.analyzer import AnalyzerTarget
 from loadtests.perf_analyzer.target import target_of
 from serving.server.ports import free_ports
-from serving.server.server import EXPORTED
 from serving.server.trial import trial_server
 
 ALONE = {IN_PROCESS: FUSED, IN_PROCESS_PACKED: PACKED}

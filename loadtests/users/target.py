@@ -118,6 +118,7 @@ def served_model(config: ServerConfig, digest: str) -> ServedModel:
     if found.request.digest != digest:
         raise ValueError(
             f"the server on {config.host}:{config.http_port} takes requests of another declaration ({found.request.digest[:12]}) "
-            f"than artifacts/export/declaration.json ({digest[:12]}); run `make deploy`, or stop it: the load run then starts one"
+            f"than artifacts/export/declaration.json ({digest[:12]}); run `make deploy`, or serve the newest export untested: "
+            'make serve ARGS="--exported artifacts/repository/embedded"'
         )
     return found

@@ -1,4 +1,5 @@
-"""`python -m serving.server.container` (`make serve SERVING=gpu`): releases the container packaging, runs it in NVIDIA's image.
+"""`python -m serving.server.container` (`make serve SERVING=gpu`): releases the champion's container packaging, or, while
+there is no champion, the newest export's, and runs it in NVIDIA's image.
 
 Prints the two commands, then runs them. The container may read the released models and write its engines, nothing else:
 no root, no capabilities, a read-only file system, ports on the host that `serving.server.host` names.
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from contracts.serving.config import ServerConfig
 from serving.entry import run
+from serving.releases.choice import first_repository
 from serving.releases.store import Store
 from serving.server.arguments import Paths, triton_arguments
 from serving.server.secret import ENV, admin_secret
@@ -39,7 +41,7 @@ SECRET = "@SECRET@"  # stands in the arguments for what the container's shell re
 def main() -> int:
     config = load_server_config()
     store = Store(Path(f"{config.store}-container"))
-    version = store.release(EXPORTED)
+    version = store.release(first_repository(EXPORTED) or EXPORTED)
     if version != store.active():
         store.activate(version, beside_before=False)  # nothing is being served yet
     secret = admin_secret(Path(config.secret_file))

@@ -1,4 +1,4 @@
-"""`python -m serving.server` (`make serve`): releases the exported model and runs real Triton in the foreground.
+"""`python -m serving.server` (`make serve`): runs real Triton in the foreground, on the release that was served last.
 
 `TritonServer` is the same as a context manager, for tests and load runs: it checks the ports, notices an early exit,
 has a deadline, and always stops what it started.
@@ -23,6 +23,7 @@ from types import TracebackType
 
 from contracts.serving.config import ServerConfig
 from serving.child_process import end_with_parent
+from serving.releases.choice import choose_release
 from serving.releases.store import Store
 from serving.server.admin import AdminApi
 from serving.server.arguments import Paths, triton_arguments
@@ -34,7 +35,6 @@ from serving.server.takeovers import Takeovers
 from serving.server.watchdog import Watchdog
 from serving.triton.environment import METRICS_URL
 
-EXPORTED = Path("artifacts/repository/embedded")
 VENV = Path(".venv-serving")
 POLL_S = 0.05
 LOOK_S = 0.2  # between two looks at what is served
@@ -190,7 +190,9 @@ def main() -> None:
         host=args.host, http_port=args.http_port, grpc_port=args.grpc_port, metrics_port=args.metrics_port
     )
     refuse_busy_ports(config.host, {"http": config.http_port, "grpc": config.grpc_port, "metrics": config.metrics_port})
-    release_newest(Store(Path(config.store)), args.exported)
+    advice = choose_release(Store(Path(config.store)), args.exported)
+    if advice is not None:
+        print(f"serve: {advice}", flush=True)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -225,21 +227,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--host", help="address to bind (default: serving.server.host)")
     for name in ("http", "grpc", "metrics"):
         parser.add_argument(f"--{name}-port", type=int, help=f"(default: serving.server.{name}_port)")
-    parser.add_argument("--exported", type=Path, default=EXPORTED, help="repository to release (default: %(default)s)")
+    parser.add_argument("--exported", type=Path, help="serve this repository, without evidence (default: what was served before)")
     return parser.parse_args(argv)
-
-
-def release_newest(store: Store, exported: Path = EXPORTED) -> None:
-    """Make the export the served version; what was released before is served if there is no newest export.
-
-    Raises ValueError if another export is asked for and is not there.
-    """
-    if exported != EXPORTED and not exported.is_dir():
-        raise ValueError(f"there is no repository {exported}; the champion's comes by `dvc pull champion/model.dvc`")
-    if exported.is_dir():
-        version = store.release(exported)
-        if version != store.active():
-            store.activate(version)
 
 
 def greeting(server: TritonServer) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from stages import train
 from stages.export import creative_table
 from stages.exporting.graphs import creative_encoder_graph, ranker_graph
+from stages.models.curve_files import curve_logger
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
 from stages.models.training import EncodedData, train_network
 from tests.models.encoded_world import model_config, train_config, trainer_config
@@ -29,7 +30,7 @@ def learn_network(seed: int) -> None:
         train_config(seed=seed, **TRAINING),
         trainer_config(),
         work_folder=Path(".checkpoints/train"),
-        curves_folder=Path("reports/train"),
+        logger=curve_logger(Path("reports/train")),
     )
     train.mix(fitted, data, seed)  # the best weights, and with few clicks a linear part
     network = fitted.network.eval()

@@ -27,7 +27,7 @@ def main() -> None:
         for protocol, port in (("grpc", config.grpc_port), ("http", config.http_port)):
             output = ["--output", f"scores-{protocol}.parquet", "--images", images]
             run("serving.predict", rows, "--url", f"{config.host}:{port}", "--protocol", protocol, *output)
-        run("serving.server.deploy", "--version", "1")
+        run("lifecycle.deploy", "--version", "1")
         with urllib3.PoolManager() as pool:
             page = pool.request("GET", f"http://{config.host}:{config.metrics_port}/metrics", headers={"Connection": "close"})
         print(next(line for line in page.data.decode().splitlines() if line.startswith("adclick_rows_total")))

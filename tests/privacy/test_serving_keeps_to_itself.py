@@ -64,7 +64,7 @@ def test_a_load_run_keeps_to_itself(project, tmp_path):
 @pytest.mark.slow
 def test_measurements_of_the_served_model_keep_to_themselves(project, tmp_path):
     """perf_analyzer and a server for a trial."""
-    lenient = ("max_growth_share=10", "max_p99_ratio=1000")
+    lenient = ("max_growth_share=10", "max_p99_ratio=1000", "memory_every_s=1")
     watched = run(Path(sys.executable), project, tmp_path / "own", "bench.served.soak", "minutes=0.1", "rate=20", *lenient,
                   deadline_s=LONG_S)  # fmt: skip
     assert "answered rightly, 0 not" in watched.said and (project / "reports/soak.svg").is_file()

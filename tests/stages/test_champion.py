@@ -1,9 +1,12 @@
 """The champion with real DVC: a clone that has none, a promotion, and a fresh clone that takes it from the remote."""
 
+import re
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stages.files import digests_below, read_json
 from tests.comparing.compared_world import make_model, world
@@ -60,6 +63,33 @@ def test_a_fresh_clone_takes_the_champion_from_the_remote_and_has_the_same_files
     run(clone, "dvc", "pull", "--quiet", POINTER)
     assert digests_below(clone / "champion/model") == digests_below(promoted / "champion/model")
     assert read_json(clone / "champion/model/promotion.json")["verdict"] == "first"
+
+
+def test_an_earlier_champion_is_brought_back_out_of_the_cache_or_the_remote(promoted, tmp_path):
+    run(tmp_path, "git", "clone", "--quiet", str(promoted), "clone")
+    clone = tmp_path / "clone"
+    shutil.copytree(promoted / "models", clone / "models")
+    shutil.copy(promoted / "params.yaml", clone)
+    run(clone, "dvc", "pull", "--quiet", POINTER)
+    pointer, files = (clone / POINTER).read_bytes(), digests_below(clone / "champion/model")
+    model = read_json(clone / "champion/model/promotion.json")["candidate"]
+    (clone / "champion/model/promotion.json").write_text("{}")
+    run(clone, "dvc", "add", "--quiet", "champion/model")
+    assert (clone / POINTER).read_bytes() != pointer
+    said = run(clone, *PROMOTE, "--back-to", model, **NAMES)
+    assert f"promote: {model[:12]} is the champion again" in said
+    assert yaml.safe_load((clone / POINTER).read_bytes()) == yaml.safe_load(pointer)
+    assert digests_below(clone / "champion/model") == files
+    shutil.rmtree(clone / ".dvc/cache")
+    (clone / "champion/model/promotion.json").write_text("{}")
+    run(clone, *PROMOTE, "--back-to", model, **NAMES)
+    assert digests_below(clone / "champion/model") == files
+    shutil.rmtree(clone / ".dvc/cache")
+    run(clone, "dvc", "remote", "modify", "--local", "backup", "url", str(tmp_path / "empty"))
+    (clone / "champion/model/promotion.json").write_text("{}")
+    said = run(clone, *PROMOTE, "--back-to", model, fails=True, **NAMES)
+    assert re.search(r"its files are neither in DVC's cache nor in the remote: .*\w", said)
+    assert (clone / POINTER).is_file()
 
 
 def test_make_repro_brings_the_champion_or_says_how_to_do_without(promoted, tmp_path):

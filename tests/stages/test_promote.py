@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from stages import promote
+from contracts.serving.release_log import read
+from stages import champion_pointer, promote
 from stages.comparing.models import read_champion
 from stages.files import read_json, sha256_file, write_json
 from tests.comparing.compared_world import make_model, world
@@ -33,7 +34,7 @@ def ready(model, tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write_json(Path("reports/evaluation.json"), {"rows": 3})
     verdict(passes=True)
-    monkeypatch.setattr(promote.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0, stdout="", stderr=""))
+    monkeypatch.setattr(champion_pointer.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0, stdout="", stderr=""))
     return tmp_path
 
 
@@ -58,6 +59,10 @@ def test_the_champion_is_all_that_scoring_serving_and_comparing_need(ready, monk
     about = read_json(Path("champion/model/promotion.json"))
     assert (about["verdict"], about["before"], about["forced_because"]) == ("first", None, None)
     assert {"promoted", "by", "code", "dvc_lock"} < set(about)
+    (entry,), _ = read(Path("models"))
+    assert (entry["event"], entry["model"], entry["champion"]) == ("promotion", champion.digest, None)
+    assert entry["evidence"]["comparison"]["sha256"] == sha256_file(Path("reports/comparison.json"))
+    assert entry["reasons"] == ["first model"]
     out = capsys.readouterr().out
     assert 'to keep it: git add champion/model.dvc && git commit -m "[champion] ' in out and "dvc push champion/model.dvc" in out
     run_promote(monkeypatch)
@@ -74,6 +79,21 @@ def test_a_candidate_that_does_not_pass_is_refused_unless_it_is_forced_with_a_re
     run_promote(monkeypatch, "--force", "--why", "the old one is on fire")
     about = read_json(Path("champion/model/promotion.json"))
     assert (about["forced_because"], about["verdict"]) == ("the old one is on fire", "suspicious")
+    assert read(Path("models"))[0][0]["forced_because"] == "the old one is on fire"
+
+
+def test_the_same_model_with_other_settings_of_serving_is_promoted_too(ready, monkeypatch, capsys):
+    run_promote(monkeypatch)
+    verdict(passes=True, champion=sha256_file(Path(EXPORT) / "manifest.json"), verdict="same")
+    Path("artifacts/repository/embedded/ctr/1/package.json").write_text('{"files": {}}')
+    run_promote(monkeypatch)
+    assert "is the champion already" not in capsys.readouterr().out
+    assert Path("champion/model/repository/embedded/ctr/1/package.json").read_text() == '{"files": {}}'
+
+
+def test_a_model_that_was_never_promoted_cannot_be_brought_back(ready, monkeypatch):
+    with pytest.raises(ValueError, match="models/releases.jsonl has no promotion of abc"):
+        run_promote(monkeypatch, "--back-to", "abc")
 
 
 @pytest.mark.parametrize("changes", [{"candidate": "x"}, {"champion": "x"}])
@@ -99,6 +119,6 @@ def test_what_dvc_or_git_say_is_passed_on(ready, monkeypatch, fails, words):
     def said(command: list[str], **_: object) -> SimpleNamespace:
         return SimpleNamespace(returncode=int(command[0] == fails), stdout="", stderr="no\nspace")
 
-    monkeypatch.setattr(promote.subprocess, "run", said)
+    monkeypatch.setattr(champion_pointer.subprocess, "run", said)
     with pytest.raises(ValueError, match=words):
         run_promote(monkeypatch)

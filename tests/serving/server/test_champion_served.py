@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.serving.releases import identity
-from serving.server import server as serve_command
+from contracts.serving.releases import identity, model_of
+from serving.releases.choice import choose_release
+from serving.releases.store import Store
 from stages.comparing.models import EXPORT_DIR
 from stages.files import sha256_file, write_json
 from stages.scoring.scorer import Scorer
@@ -40,16 +41,14 @@ def restored(exported, tmp_path) -> Path:
 
 
 @pytest.mark.triton
-def test_a_fresh_clone_serves_the_champion_that_was_promoted(restored, exported, exported_rows, spec, tmp_path):
+def test_a_fresh_clone_serves_the_champion_that_was_promoted(restored, exported, exported_rows, spec, tmp_path, monkeypatch):
     repository = restored / CHAMPION / "repository/embedded"
     assert identity(repository, "1") == identity(exported / REPOSITORY, "1")  # so the store gives both the same number
+    with monkeypatch.context() as patch:
+        patch.chdir(restored)
+        assert choose_release(Store(Path("models"))) is None
+    assert model_of(restored / "models") == sha256_file(restored / CHAMPION / "export/manifest.json")
     rows = exported_rows[:40]
     with serving(tmp_path / "served", repository) as server:
         reply = over_grpc(server, packed(rows, spec))
     np.testing.assert_allclose(reply.probability, Scorer(restored / CHAMPION / "export").score(rows), atol=1e-6)
-
-
-def test_serving_a_repository_that_is_not_there_says_how_to_bring_the_champion(tmp_path):
-    store = serve_command.Store(tmp_path / "models")
-    with pytest.raises(ValueError, match="there is no repository nowhere; the champion's comes by `dvc pull champion/model.dvc`"):
-        serve_command.release_newest(store, Path("nowhere"))

@@ -14,6 +14,8 @@ import pytest
 import urllib3
 import yaml
 
+from serving.releases.choice import choose_release
+from serving.releases.store import Store
 from serving.server import server as serve_command
 from tests.serving.served_world import VENV, exported_with, free_ports, server_config, session_of, wait_for
 from tests.stages.pipeline_world import CONF
@@ -139,10 +141,11 @@ def test_it_says_how_to_call_it_and_ctrl_c_ends_it_within_five_seconds(run, fold
 def test_it_says_when_another_version_takes_over_and_nothing_when_one_is_refused(run, folder, exported, tmp_path_factory):
     command = run()
     assert "version 1;" in command.wait_for_line("serve: ready")
-    arguments = [VENV / "bin/python", "-m", "serving.server.deploy"]
+    arguments = [VENV / "bin/python", "-m", "lifecycle.deploy"]
     own = {"cwd": folder, "env": os.environ | {"PYTHONPATH": str(CONF.parent)}, "capture_output": True, "text": True}
     second = exported_with(exported, tmp_path_factory.mktemp("second") / "repository", max_batch_size=512)
-    subprocess.run([*arguments, "--exported", str(second)], check=True, **own)
+    assert Store(folder / "models").release(second) == 2
+    subprocess.run([*arguments, "--version", "2"], check=True, **own)
     assert command.wait_for_line("serve: version") == "serve: version 2 is being served now; before it was 1"
     refused = subprocess.run([*arguments, "--version", "9"], **own)
     assert refused.returncode == 1 and "has no version 9" in refused.stderr
@@ -183,7 +186,7 @@ def test_a_server_that_dies_again_and_again_is_given_up(folder, monkeypatch, cap
     monkeypatch.chdir(folder)
     monkeypatch.setattr(serve_command, "MAX_CRASHES", 1)
     config = replace(server_config(folder), store="models")
-    serve_command.release_newest(serve_command.Store(Path("models")))
+    choose_release(Store(Path("models")))
     stopped = threading.Event()
 
     def kill_when_ready() -> None:

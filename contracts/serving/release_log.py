@@ -1,0 +1,97 @@
+"""releases.jsonl in the store of releases: a line for every release, refusal, roll-back and promotion, before it takes effect.
+
+Lines are appended and synced to the disk, and never changed. What a crash or a full disk cut off is a line of its own that says
+nothing; the lines before and after it are whole.
+"""
+
+import fcntl
+import getpass
+import json
+import os
+import socket
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from contracts.git_commit import git_revision
+
+NAME, FORMAT = "releases.jsonl", 1
+Event = Literal["release", "refusal", "rollback", "promotion"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What happened to a model. Time, user, host and commit are added when it is written."""
+
+    event: Event
+    model: str | None  # sha-256 of its export's manifest.json; None if that is not there to be read
+    version: int | None = None  # in the store; of a refused model: None
+    before: int | None = None  # the version that was served until then
+    champion: str | None = None  # sha-256, as `model`, of the one that it was compared with
+    data: dict[str, str] = field(default_factory=dict)  # sha-256 of each file of the splits that it was trained and judged on
+    evidence: dict[str, Any] = field(default_factory=dict)  # of comparison and gate: verdict, reasons, sha-256 of the report
+    reasons: tuple[str, ...] = ()
+    forced_because: str | None = None  # why it was served although the evidence is against it
+    pointer: dict[str, Any] | None = None  # of a promotion: what champion/model.dvc says, by which DVC finds the files
+
+
+def append(store: Path, entry: Entry) -> dict[str, Any]:
+    """Write the entry behind all others and sync it; returns the line as `read` gives it.
+
+    Raises OSError where that fails, and what was written of the line is taken back then.
+    """
+    store.mkdir(parents=True, exist_ok=True)
+    line = {"format": FORMAT, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **_who(), **vars(entry)}
+    descriptor = os.open(store / NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        _write(descriptor, b"\n" * torn + json.dumps(line, sort_keys=True).encode() + b"\n", size)
+    finally:
+        os.close(descriptor)
+    _sync_folder(store)  # the file may be new
+    parsed: dict[str, Any] = json.loads(json.dumps(line))
+    return parsed
+
+
+def read(store: Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """All whole lines, oldest first, and the numbers of those that cannot be read. Raises ValueError for another format."""
+    path = store / NAME
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    entries, broken = [], []
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+            found = entry["format"]
+        except (ValueError, KeyError, TypeError):
+            broken.append(number)
+            continue
+        if found != FORMAT:
+            raise ValueError(f"{path}, line {number}: expected format {FORMAT}, got {found!r}, of another version of adclick")
+        entries.append(entry)
+    return entries, broken
+
+
+def _who() -> dict[str, Any]:
+    return {"by": getpass.getuser(), "host": socket.gethostname(), "code": git_revision()}
+
+
+def _write(descriptor: int, content: bytes, size: int) -> None:
+    try:
+        written = os.write(descriptor, content)
+        if written != len(content):
+            raise OSError(f"no space for a line of {len(content)} bytes in {NAME}")
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

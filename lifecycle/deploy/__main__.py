@@ -1,0 +1,46 @@
+"""`python -m lifecycle.deploy` (`make deploy`): brings the newest export into the running server, if stage `compare` and the
+gate let it, or goes back to an earlier version. What it does is a line of releases.jsonl in the store, before it takes effect.
+"""
+
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
+import argparse
+import sys
+from pathlib import Path
+
+from contracts.serving.releases import EXPORTED
+from lifecycle.deploy.back import go_back
+from lifecycle.deploy.newest import bring_in
+from lifecycle.deploy.server import running_server
+from serving.entry import run
+from serving.server.settings import load_server_config
+
+
+def main() -> None:
+    args = parse(sys.argv[1:])
+    with running_server(load_server_config(host=args.host, http_port=args.http_port)) as server:
+        if args.version is None:
+            bring_in(server, args.exported, args.why if args.force else None)
+        else:
+            go_back(server, args.version, args.why)
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m lifecycle.deploy", description="Release a model into the running server.")
+    parser.add_argument("--version", type=int, help="serve this earlier version of the store again; it needs no evidence")
+    parser.add_argument("--force", action="store_true", help="release what the evidence is against; needs --why")
+    parser.add_argument("--why", default="", help="the reason for --force, or for going back, kept in releases.jsonl")
+    parser.add_argument("--host", help="where the server runs (default: serving.server.host)")
+    parser.add_argument("--http-port", type=int, help="(default: serving.server.http_port)")
+    parser.add_argument("--exported", type=Path, default=EXPORTED, help="repository to release (default: %(default)s)")
+    args = parser.parse_args(argv)
+    if args.force and not args.why.strip():
+        raise ValueError('--force needs a reason: make deploy FORCE=1 WHY="..."')
+    return args
+
+
+if __name__ == "__main__":
+    run("deploy", main)

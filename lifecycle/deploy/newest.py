@@ -1,0 +1,93 @@
+"""Brings the newest export into the running server, if the evidence is for it, and makes it the champion."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from contracts.serving.release_log import Entry, append
+from contracts.serving.releases import EXPORTED_VERSION, data_of, identity, model_of
+from lifecycle.deploy.champion import champion_model, champion_repository, promote
+from lifecycle.deploy.evidence import Report, gather
+from lifecycle.deploy.server import RunningServer
+from lifecycle.deploy.side_by_side import side_by_side
+from serving.server.trial import trial_server
+
+
+def bring_in(server: RunningServer, exported: Path, forced_because: str | None) -> None:
+    """Raises ValueError with the gravest reason if the export is refused; the server then serves what it did before."""
+    candidate = model_of(exported)
+    if candidate is None:
+        raise ValueError(f"{exported} holds no exported model; run `make repro` first")
+    before = server.store.active()
+    if server.serves(server.store.released(exported)):
+        print(f"deploy: version {before} is being served already")
+        return
+    champion = champion_model()
+    is_champion = candidate == champion and identity(exported, EXPORTED_VERSION) == champion_repository(exported.name)
+    reports = [] if is_champion else gather(candidate, champion)
+    reasons = [*never_promoted(server, champion), *(reason for report in reports for reason in report.reasons)]
+    for line in side_by_side(reports):
+        print(f"deploy: {line}")
+    entry = Entry(
+        event="release" if not reasons or forced_because else "refusal",
+        model=candidate,
+        before=before,
+        champion=champion,
+        data=data_of(exported),
+        evidence={report.name: report.summary() for report in reports},
+        reasons=tuple(reasons or passed(reports)),
+        forced_because=forced_because if reasons else None,
+    )
+    if entry.event == "refusal":
+        append(server.store.folder, entry)
+        raise ValueError(refused(reasons))
+    version = released(server, exported, entry)
+    server.switch_to(version, Entry(**vars(entry) | {"version": version}))
+    print(f"deploy: version {version} is being served, before it was {before}", flush=True)
+    if not is_champion:
+        make_champion(version, entry.forced_because)
+
+
+def never_promoted(server: RunningServer, champion: str | None) -> list[str]:
+    """Why a first champion would be no comparison with what users get today."""
+    active = server.store.active()
+    if champion is not None or active is None:
+        return []
+    return [f"version {active} is being served and was never promoted, so that nothing was compared with it"]
+
+
+def passed(reports: Sequence[Report]) -> list[str]:
+    found = [f"{one.name}, {one.content['verdict']}: {one.content['reasons'][0]}" for one in reports if one.content is not None]
+    return found or ["it is the champion"]
+
+
+def refused(reasons: Sequence[str]) -> str:
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return (
+        f"refused, the server serves what it did before. {reasons[0]}{more}; reports/comparison.html and reports/gate.html have "
+        'all of it; `make deploy FORCE=1 WHY="..."` overrides and keeps the reason'
+    )
+
+
+def released(server: RunningServer, exported: Path, entry: Entry) -> int:
+    """The number of the export in the store; one that is new there is first tried in a server of its own.
+
+    Raises ValueError if it does not load; a line of the log says so.
+    """
+    known = server.store.released(exported)
+    if known is not None:
+        return known
+    try:
+        print("deploy: trying the new version in a server of its own ...", flush=True)
+        with trial_server(exported, server.config):
+            pass  # it has loaded and answered its warm-up requests
+        return server.store.release(exported)
+    except ValueError as error:
+        append(server.store.folder, Entry(**vars(entry) | {"event": "refusal", "reasons": (str(error),)}))
+        raise
+
+
+def make_champion(version: int, forced_because: str | None) -> None:
+    """Raises ValueError if the promotion failed: the model is served all the same."""
+    if not promote([] if forced_because is None else ["--force", "--why", forced_because]):
+        again = "make promote" if forced_because is None else f'make promote FORCE=1 WHY="{forced_because}"'
+        raise ValueError(f"version {version} is being served, but is not the champion yet; `{again}` makes it so")

@@ -1,0 +1,50 @@
+"""Which release `make serve` begins with: the one that was served last; a new one comes by `make deploy`, with evidence."""
+
+from pathlib import Path
+
+from contracts.serving.release_log import Entry, append
+from contracts.serving.releases import EXPORTED, data_of, model_of
+from serving.releases.store import Store
+
+CHAMPION, CHAMPION_POINTER = Path("champion/model"), Path("champion/model.dvc")
+NEWER = "artifacts/ has another export than version {}, which is served; `make deploy` brings it in, if it is good enough"
+UNPROMOTED = "no model was promoted yet; `make promote` makes this one the champion, with which the next is compared"
+
+
+def choose_release(store: Store, exported: Path | None = None) -> str | None:
+    """Have the store serve something: what it does already, else the champion, else, where none was promoted, the newest export.
+
+    `exported` asks for that repository instead, without evidence. Returns what a person should know, or None. Raises ValueError
+    if what is to be served is not here.
+    """
+    if exported is not None and not exported.is_dir():
+        raise ValueError(f"there is no repository {exported}; the champion's comes by `dvc pull {CHAMPION_POINTER}`")
+    active = store.active()
+    if exported is None and active is not None:
+        return NEWER.format(active) if EXPORTED.is_dir() and store.released(EXPORTED) != active else None
+    chosen = exported or first_repository()
+    if chosen is None:
+        return None
+    version = store.release(chosen)
+    if version != active:
+        why = "the first release" if exported is None else f"asked for by --exported {exported}"
+        entry = Entry(
+            event="release",
+            model=model_of(chosen),
+            version=version,
+            before=active,
+            data=data_of(chosen),
+            reasons=(why,),
+        )
+        append(store.folder, entry)
+        store.activate(version)
+    return UNPROMOTED if exported is None and chosen == EXPORTED else None
+
+
+def first_repository(exported: Path = EXPORTED) -> Path | None:
+    """The champion's in the packaging of `exported`; if none was ever promoted, `exported`; None if that is not there either."""
+    if CHAMPION.is_dir():
+        return CHAMPION / "repository" / exported.name
+    if CHAMPION_POINTER.is_file():
+        raise ValueError(f"{CHAMPION} is not here; `dvc pull {CHAMPION_POINTER}` brings the champion from the DVC remote")
+    return exported if exported.is_dir() else None

@@ -1,0 +1,287 @@
+"""`python -m lifecycle.deploy` against real Triton; what makes the reports, and what promotes, are programs of these tests."""
+
+import fcntl
+import shutil
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contracts.serving.release_log import read
+from contracts.serving.releases import model_of
+from lifecycle.deploy import __main__ as deploy_command
+from lifecycle.deploy import champion, evidence
+from serving.releases.store import Store
+from stages.files import read_json
+from tests.serving.doors import over_grpc, packed
+from tests.serving.served_world import REPOSITORY, VENV, exported_with, free_ports, request_spec, serving, spoil
+
+pytestmark = pytest.mark.triton
+
+REPORT = """import json, sys, pathlib
+name, content, code = sys.argv[1:]
+if content: pathlib.Path(name).write_text(content)
+pathlib.Path("asked.txt").open("a").write(name + "\\n")
+sys.exit(int(code))
+"""
+SIZES = count()
+PROMOTE = '#!/bin/sh\nshift 2\necho "promote: $*" >> promoted.txt\nexit $(cat promote_ends 2>/dev/null || echo 0)\n'
+
+
+@pytest.fixture(scope="module")
+def server(exported, tmp_path_factory):
+    """A server whose versions these tests change; each leaves version 1 serving."""
+    with serving(tmp_path_factory.mktemp("deployed"), exported / REPOSITORY) as running:
+        yield running
+
+
+@pytest.fixture
+def store(server) -> Store:
+    return Store(Path(server.config.store))
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, server, store, exported) -> Path:
+    """A project folder whose server this is, with a champion of other weights, and a log that is empty."""
+    (store.folder / "releases.jsonl").unlink(missing_ok=True)
+    params = yaml.safe_load((exported / "params.yaml").read_text())
+    named = ("http_port", "grpc_port", "metrics_port", "store", "secret_file")
+    params["serving"]["server"] |= {name: getattr(server.config, name) for name in named}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    (tmp_path / ".venv-serving").symlink_to(VENV)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").write_text(PROMOTE)
+    (tmp_path / ".venv/bin/python").chmod(0o755)
+    (tmp_path / "report.py").write_text(REPORT)
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "champion/model/export").mkdir(parents=True)
+    (tmp_path / "champion/model/export/manifest.json").write_text("the champion's")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def reports(project, monkeypatch, exported) -> Callable[..., None]:
+    """Say what comparison and gate will find about the candidate and the champion."""
+
+    def find(name: str, ends: int = 0, writes: bool = True, **changes: object) -> None:
+        about = {"candidate": model_of(exported / REPOSITORY), "champion": sha256(b"the champion's").hexdigest()}
+        found = about | {"verdict": "better", "passes": True, "reasons": [f"{name} is content"]} | changes
+        content = evidence.json.dumps(found) if writes else ""
+        command = (sys.executable, "report.py", f"reports/{name}.json", content, str(ends))
+        monkeypatch.setattr(evidence, {"comparison": "COMPARE", "gate": "GATE"}[name], command)
+
+    find("comparison")
+    find("gate")
+    return find
+
+
+@pytest.fixture
+def deploy(monkeypatch) -> Callable[..., None]:
+    def run(*arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["deploy", *arguments])
+        deploy_command.main()
+
+    return run
+
+
+@pytest.fixture
+def new_candidate(project, exported) -> Path:
+    """An export that was not released yet."""
+    return exported_with(exported, project / REPOSITORY, max_batch_size=256 + next(SIZES))
+
+
+@pytest.fixture(scope="module")
+def other(server, exported, tmp_path_factory) -> Path:
+    """A repository that the store has, so that it is not tried in a server of its own again."""
+    made = exported_with(exported, tmp_path_factory.mktemp("other") / "repository", max_batch_size=128)
+    Store(Path(server.config.store)).release(made)
+    return made
+
+
+@pytest.fixture
+def candidate(project, other) -> Path:
+    """An export that was released before, and is not served."""
+    return Path(shutil.copytree(other, project / REPOSITORY))
+
+
+def served(server, exported_rows, exported) -> int:
+    reply = over_grpc(server, packed(exported_rows[:1], request_spec(exported)))
+    assert reply.code == "OK", reply.error
+    return int(reply.version[0])
+
+
+@pytest.fixture
+def answers(server, exported_rows, exported, deploy, project):
+    """Which version answers; afterwards version 1 does so again."""
+    yield lambda: served(server, exported_rows, exported)
+    deploy("--version", "1")
+
+
+def events(store: Store) -> list[tuple]:
+    return [(entry["event"], entry["version"], entry["before"]) for entry in read(store.folder)[0]]
+
+
+def test_a_candidate_that_passes_is_served_and_becomes_the_champion(
+    reports, new_candidate, deploy, answers, store, exported, project, capsys
+):
+    number = store.versions()[-1] + 1
+    deploy()
+    assert answers() == number
+    out = capsys.readouterr().out.splitlines()
+    assert out == [
+        "deploy: comparison: better, passes: comparison is content",
+        "deploy: gate: better, passes: gate is content",
+        "deploy: trying the new version in a server of its own ...",
+        f"deploy: version {number} is being served, before it was 1",
+    ]
+    assert (project / "promoted.txt").read_text() == "promote: \n"
+    (entry,), _ = read(store.folder)
+    assert (entry["event"], entry["version"], entry["before"], entry["forced_because"]) == ("release", number, 1, None)
+    assert entry["model"] == model_of(exported / REPOSITORY) and entry["champion"] == sha256(b"the champion's").hexdigest()
+    assert entry["data"] == read_json(exported / "artifacts/export/manifest.json")["data"] != {}
+    assert entry["reasons"] == ["comparison, better: comparison is content", "gate, better: gate is content"]
+    assert entry["evidence"]["gate"]["sha256"] == sha256((project / "reports/gate.json").read_bytes()).hexdigest()
+    deploy()
+    assert capsys.readouterr().out == f"deploy: version {number} is being served already\n" and len(events(store)) == 1
+
+
+@pytest.mark.parametrize("name", ["comparison", "gate"])
+def test_a_candidate_that_does_not_pass_is_refused_with_the_reason_unless_it_is_forced(
+    name, reports, candidate, deploy, answers, store, project
+):
+    reports(name, ends=int(name == "gate"), passes=False, verdict="failed", reasons=["too slow", "too big"])
+    before = store.versions()
+    said = rf"refused, the server serves what it did before\. {name}, failed: too slow \(and 1 more\).*FORCE=1 WHY="
+    with pytest.raises(ValueError, match=said):
+        deploy()
+    assert store.versions() == before and answers() == 1 and not (project / "promoted.txt").exists()
+    with pytest.raises(ValueError, match='--force needs a reason: make deploy FORCE=1 WHY="..."'):
+        deploy("--force", "--why", " ")
+    deploy("--force", "--why", "the old one is on fire")
+    assert answers() == store.released(candidate)
+    refused, forced = read(store.folder)[0]
+    assert (refused["event"], refused["version"], refused["forced_because"]) == ("refusal", None, None)
+    assert (forced["event"], forced["forced_because"]) == ("release", "the old one is on fire")
+    assert forced["reasons"] == refused["reasons"] == [f"{name}, failed: too slow", f"{name}, failed: too big"]
+    assert (project / "promoted.txt").read_text() == "promote: --force --why the old one is on fire\n"
+
+
+@pytest.mark.parametrize(
+    "finds", [{"writes": False}, {"ends": 1}, {"candidate": "another"}, {"champion": "another"}, {"champion": None}]
+)
+def test_a_report_that_is_not_about_these_models_is_no_evidence(finds, reports, candidate, deploy, answers, store):
+    reports("gate", **finds)
+    with pytest.raises(ValueError, match=r"refused, .*gate: `.*` ended with code \d and wrote no report about this candidate"):
+        deploy()
+    assert answers() == 1 and events(store) == [("refusal", None, 1)]
+
+
+def test_what_makes_the_reports_has_to_be_installed(reports, candidate, deploy, answers, monkeypatch):
+    monkeypatch.setattr(evidence, "GATE", (".venv-load/bin/python", "-m", "lifecycle.gate"))
+    with pytest.raises(ValueError, match="gate: .venv-load/bin/python is not installed; `make deploy` installs it"):
+        deploy()
+
+
+def test_going_back_needs_no_evidence_and_brings_the_champion_back(
+    reports, candidate, deploy, answers, store, exported, project, capsys
+):
+    deploy()
+    number = store.active()
+    (project / "asked.txt").unlink()
+    deploy("--version", "1", "--why", "complaints")
+    assert answers() == 1 and not (project / "asked.txt").exists()
+    assert events(store)[1:] == [("rollback", 1, number)] and read(store.folder)[0][-1]["reasons"] == ["complaints"]
+    assert (project / "promoted.txt").read_text().splitlines()[1] == f"promote: --back-to {model_of(exported / REPOSITORY)}"
+    capsys.readouterr()
+    (project / "promote_ends").write_text("1")
+    deploy("--version", str(number))
+    assert answers() == number
+    assert f"deploy: champion/model is not version {number}: the next candidate is compared with" in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r"has no version 99; it has \[1"):
+        deploy("--version", "99")
+
+
+def test_a_promotion_that_fails_is_said_and_the_model_is_served(reports, candidate, deploy, answers, store, project):
+    (project / "promote_ends").write_text("1")
+    with pytest.raises(ValueError, match=r"version \d+ is being served, but is not the champion yet; `make promote` makes it so"):
+        deploy()
+    assert answers() == store.active() != 1
+
+
+def test_what_does_not_load_never_reaches_the_running_server(reports, new_candidate, deploy, answers, store):
+    spoil(new_candidate / "ctr/1")
+    before = store.versions()
+    with pytest.raises(ValueError, match=r"Triton ended while it started: failed to load 'ctr' version 1: .*trial.log"):
+        deploy()
+    assert store.versions() == before and answers() == 1
+    assert events(store) == [("refusal", None, 1)] and "failed to load" in read(store.folder)[0][0]["reasons"][0]
+
+
+def test_a_version_that_does_not_load_later_leaves_a_line_that_says_so(reports, deploy, answers, store, exported, tmp_path):
+    broken = store.release(exported_with(exported, tmp_path / "broken", max_batch_size=700 + len(store.versions())))
+    path = store.folder / "ctr" / str(broken) / "ctr_packed.onnx"
+    path.chmod(0o644)
+    path.write_bytes(b"other")
+    with pytest.raises(ValueError, match=f"version {broken} was refused, version 1 is still being served"):
+        deploy("--version", str(broken))
+    assert answers() == 1 and events(store) == [("rollback", broken, 1), ("refusal", broken, 1)]
+
+
+def test_the_champion_needs_no_evidence(candidate, deploy, answers, store, exported, project):
+    champion_folder = project / "champion/model"
+    shutil.copytree(project / "artifacts/repository", champion_folder / "repository")
+    shutil.copy(exported / "artifacts/export/manifest.json", champion_folder / "export/manifest.json")
+    deploy()
+    assert answers() == store.active() != 1 and not (project / "promoted.txt").exists()
+    assert read(store.folder)[0][0]["reasons"] == ["it is the champion"]
+
+
+def test_the_same_model_with_other_settings_needs_evidence(candidate, reports, deploy, answers, exported, project):
+    shutil.copy(exported / "artifacts/export/manifest.json", project / "champion/model/export/manifest.json")
+    same = model_of(exported / REPOSITORY)
+    reports("comparison", champion=same)
+    reports("gate", champion=same, passes=False, verdict="failed", reasons=["a queue of one"])
+    with pytest.raises(ValueError, match="gate, failed: a queue of one"):
+        deploy()
+
+
+def test_what_is_served_and_was_never_promoted_cannot_be_replaced_unseen(reports, candidate, deploy, answers, store, project):
+    shutil.rmtree(project / "champion")
+    for name in ("comparison", "gate"):
+        reports(name, champion=None, verdict="first")
+    with pytest.raises(ValueError, match=r"refused, .*version 1 is being served and was never promoted, so that nothing was"):
+        deploy()
+    deploy("--force", "--why", "I looked at it")
+    assert answers() == store.active() != 1
+
+
+def test_a_champion_whose_files_are_not_here_has_to_be_brought(reports, candidate, deploy, answers, project):
+    shutil.rmtree(project / "champion/model")
+    (project / "champion/model.dvc").touch()
+    with pytest.raises(ValueError, match="champion/model/export/manifest.json is not here; `dvc pull champion/model.dvc` brings"):
+        deploy()
+
+
+def test_two_deployments_at_once_are_refused(reports, candidate, deploy, answers, store):
+    with (store.folder / ".deploy.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(ValueError, match="another deployment to .*models/ is under way; wait until it has ended"):
+            deploy()
+
+
+def test_the_command_says_what_is_not_there(reports, deploy, answers, project):
+    (port,) = free_ports(1)
+    with pytest.raises(ValueError, match=f"no server answers at 127.0.0.1:{port}; start one with `make serve`"):
+        deploy("--http-port", str(port))
+    with pytest.raises(ValueError, match="holds no exported model; run `make repro` first"):
+        deploy()
+
+
+def test_without_the_pipelines_environment_nothing_is_promoted(project):
+    (project / ".venv/bin/python").unlink()
+    assert champion.promote() is False
