@@ -7,6 +7,8 @@ from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 Count = Annotated[int, Field(ge=1)]
+FIGURES = ("request_time", "p99", "server_cpu")  # of each workload; keys of GateLimits
+BLOCKS = 3  # of a round's pairs, each of which has a p99
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -27,34 +29,28 @@ class GateConfig:
     """What `make gate` measures, and what a candidate is refused for."""
 
     workloads: tuple[tuple[Count, Count], ...] = Field(min_length=1)  # rows a request and clients
-    distinct: Count  # requests of each workload
-    slices: Count  # of each run, in turn with the other model's
-    slice_s: float = Field(gt=0, le=10)  # of each slice, about
-    pairs: tuple[Count, ...] = Field(min_length=1)  # numbers of pairs after which it is looked whether a figure is decided
+    distinct: Count  # different requests of each workload
+    slice_s: float = Field(gt=0, le=10)  # of sending, about; slices of the two models are measured in turn
+    pairs: int = Field(ge=BLOCKS)  # of slices, of each workload in each round
+    rounds: tuple[Count, ...] = Field(min_length=1)  # numbers of rounds after which it is looked whether a figure is decided
     error: float = Field(gt=0, lt=1)  # chance that a candidate exactly at its limits is refused for its speed
-    starts: tuple[Count, Count]  # of each server, at least and at most
-    budget_s: float = Field(gt=0)  # of all measurements
+    budget_s: float = Field(gt=0)  # no round begins that would not end by then
     parity_rows: Count  # of the test split
     max_difference: float = Field(gt=0, lt=1)  # of a probability, between server and evaluation
     limits: GateLimits
 
     @model_validator(mode="after")
     def _fits_together(self) -> "GateConfig":
-        if list(self.pairs) != sorted(set(self.pairs)):
-            raise ValueError(f"pairs must ascend, got {list(self.pairs)}")
-        if self.starts[0] > self.starts[1]:
-            raise ValueError(f"starts must be at least and at most, got {list(self.starts)}")
-        if 0.5 ** self.pairs[-1] > self.error_of_a_look:
+        if list(self.rounds) != sorted(set(self.rounds)):
+            raise ValueError(f"rounds must ascend, got {list(self.rounds)}")
+        if 0.5 ** (self.pairs * self.rounds[-1]) > self.error_of_a_look:
             raise ValueError(
-                f"{self.pairs[-1]} pairs cannot decide with a chance of {self.error:g} over all figures and looks; "
-                "give more pairs, fewer looks or fewer workloads"
+                f"{self.rounds[-1]} rounds of {self.pairs} pairs cannot decide with a chance of error of {self.error:g} over all "
+                "figures and looks; give more pairs, or fewer looks or workloads"
             )
         return self
 
     @property
     def error_of_a_look(self) -> float:
         """The chance of error that one figure's interval may have on one side at one look (Bonferroni)."""
-        return self.error / (len(FIGURES) * len(self.workloads) * len(self.pairs))
-
-
-FIGURES = ("request_time", "p99", "server_cpu")  # of each workload; keys of GateLimits
+        return self.error / (len(FIGURES) * len(self.workloads) * len(self.rounds))

@@ -64,7 +64,9 @@ def columns_apart(before: RequestSpec, now: RequestSpec) -> list[str]:
         found += [f"column '{name}', which the champion takes as {kind}, is gone" for name in gone]
     known = {column.name for column in before.columns}
     needed = [column.name for column in now.columns if column.name not in known and not column.nullable]
-    found += [f"column '{name}' is new and not nullable, so that requests written for the champion lack a value" for name in needed]
+    found += [
+        f"column '{name}' is new and not nullable, so that requests written for the champion lack a value" for name in needed
+    ]
     return found + (["creatives have no images now"] if before.creative is not None and now.creative is None else [])
 
 

@@ -4,7 +4,7 @@ Shape letters: N rows, C categorical columns, M numeric columns.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -47,7 +47,7 @@ class Outcome:
         return f"{self.kind} ({self.detail})" if self.detail else self.kind
 
 
-def golden_check(sides: list[tuple[Served, TrafficRows]]) -> Check:
+def golden_check(sides: Sequence[tuple[Served, TrafficRows]]) -> Check:
     """`sides`: the candidate, and the champion if there is one, each with the same rows as requests to it."""
     found = [outcomes(served, [*golden_requests(served.model, traffic)]) for served, traffic in sides]
     right = {request.name: request.is_right for served, traffic in sides for request in golden_requests(served.model, traffic)}
@@ -115,7 +115,7 @@ def changed(tensors: dict[str, np.ndarray], name: str, place: int, value: str | 
 
 def outcomes(served: Served, requests: list[GoldenRequest]) -> dict[tuple[str, str], Outcome]:
     """What came of each request over each protocol, by its name and the protocol's."""
-    found = {}
+    found: dict[tuple[str, str], Outcome] = {}
     with ExitStack() as stack:
         for protocol, kind in (("grpc", GrpcDoor), ("http", HttpDoor)):
             door = kind(served.address(protocol))

@@ -44,7 +44,9 @@ def parity_check(candidate: Served, evaluated: EvaluatedRows, max_difference: fl
         difference_N = np.abs(answer_N - evaluated.probability_N)
         apart[protocol] = float(difference_N.max()) if np.isfinite(difference_N).all() else 1.0
     worst = max(apart, key=lambda protocol: apart[protocol])
-    sentence = f"served probabilities differ by up to {apart[worst]:.1e} from those that were evaluated, on {len(answer_N):,} test rows"
+    sentence = (
+        f"served probabilities differ by up to {apart[worst]:.1e} from those that were evaluated, on {len(answer_N):,} test rows"
+    )
     if evaluated.left_out:
         sentence += f" ({evaluated.left_out:,} left out, whose images are not in {RAW}/)"
     passed = apart[worst] <= limit

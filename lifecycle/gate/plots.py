@@ -35,7 +35,10 @@ def growths_svg(checks: Sequence[Mapping[str, Any]]) -> str:
         axes.grid(axis="y", visible=False)
         shown = {"within the limit": BLUE, "cannot tell": ORANGE, "beyond it": RED}
         dots = [Line2D([], [], marker="o", linestyle="", color=colour, markersize=5) for colour in shown.values()]
-        marks = [Line2D([], [], marker="|", linestyle="", color=GREY), Line2D([], [], color=INK, linewidth=1, linestyle=(0, (3, 2)))]
+        marks = [
+            Line2D([], [], marker="|", linestyle="", color=GREY),
+            Line2D([], [], color=INK, linewidth=1, linestyle=(0, (3, 2))),
+        ]
         figure.legend([*dots, *marks], [*shown, "a pair", "limit"], loc="outside upper left", ncols=3, fontsize=8)
 
     return drawn(WIDTH_IN, 1.3 + 0.42 * len(checks), draw)

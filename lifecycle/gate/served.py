@@ -19,6 +19,7 @@ from serving.server.settings import changed
 from serving.server.stubs import stubs
 from serving.server.trial import trial_store
 
+CPU_CLOCK = 2  # CPUCLOCK_SCHED of the kernel
 LOCAL = {"exit_timeout_s": 1, "tls_cert": None, "tls_key": None}  # nothing is under way when it ends; nobody else can listen
 
 
@@ -36,6 +37,7 @@ class Served:
     model: GatedModel
     server: TritonServer
     load_s: float  # from start to ready
+    pids: tuple[int, ...]  # of the server and of its models' processes
 
     @property
     def http_port(self) -> int:
@@ -48,16 +50,11 @@ class Served:
 
     def resident_mib(self) -> float:
         """Of all its processes together. Pages that they share count once for each."""
-        return sum(resident_mib(self._pid).values())
+        return sum(resident_mib(self.pids[0]).values())
 
     def cpu_s(self) -> float:
-        """Seconds of processor of all its processes so far, to the nanosecond: Linux has such a clock of each process."""
-        return sum(time.clock_gettime((~pid << 3) | 2) for pid in (self._pid, *stubs(self._pid)))
-
-    @property
-    def _pid(self) -> int:
-        assert self.server.process is not None
-        return self.server.process.pid
+        """Seconds of processor of all its processes so far, by the clock of each (clock_getcpuclockid), in nanoseconds."""
+        return sum(time.clock_gettime((~pid << 3) | CPU_CLOCK) for pid in self.pids)
 
 
 @contextmanager
@@ -71,7 +68,10 @@ def served(model: GatedModel, config: ServerConfig, folder: Path) -> Iterator[Se
         except ValueError as error:
             raise DidNotLoad(model, str(error)) from None
         try:
-            yield Served(model=model, server=server, load_s=time.perf_counter() - started)
+            load_s = time.perf_counter() - started
+            assert server.process is not None
+            pid = server.process.pid
+            yield Served(model=model, server=server, load_s=load_s, pids=(pid, *stubs(pid)))
         finally:
             server.stop()
 
