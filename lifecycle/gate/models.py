@@ -40,8 +40,8 @@ def read_candidate(folder: Path = Path()) -> GatedModel:
         raise ValueError(f"{export} holds no exported model; run `make repro` first")
     weights = folder / "artifacts/model/weights.safetensors"
     training = read_json_if_there(folder / "reports" / TIMING)
-    if training is not None and weights.is_file() and training.get("weights", "") != sha256_file(weights):
-        training = None  # of another training
+    if training is not None and not (weights.is_file() and training.get("weights") == sha256_file(weights)):
+        training = None  # of another training, or not known of which
     return _read(CANDIDATE, export, folder / "artifacts/repository/embedded", training, "run `dvc repro export`")
 
 
