@@ -1,8 +1,8 @@
 """Promotion: `python -m stages.promote` makes the newest export the champion, if stage compare lets it.
 
-Writes champion/model (graphs, Triton repository, evaluation, profile of the training rows, promotion.json), lets DVC track it
-(champion/model.dvc), commits that file or says what to commit, and adds a line to releases.jsonl in the store. Not a stage of the
-pipeline: `make promote` calls it.
+Writes champion/model (graphs, Triton repository, evaluation, profile of the training rows, cost of the training,
+promotion.json), lets DVC track it (champion/model.dvc), commits that file or says what to commit, and adds a line to
+releases.jsonl in the store. Not a stage of the pipeline: `make promote` calls it.
 """
 
 if __name__ == "__main__":  # before the imports below, which take their time
@@ -43,6 +43,7 @@ from stages.scoring.scorer import check_export
 from stages.settings import load_section
 
 COMPARISON_PATH, LOCK_PATH = Path("reports/comparison.json"), Path("dvc.lock")
+TIMING_PATH, WEIGHTS_PATH = Path("reports/train_timing.json"), Path("artifacts/model/weights.safetensors")
 REPOSITORY_DIR, REPOSITORY = Path("artifacts/repository"), "repository"
 
 
@@ -163,7 +164,17 @@ def write_champion(about: dict[str, Any]) -> None:
         shutil.copytree(REPOSITORY_DIR, fresh / REPOSITORY)
         for source, name in ((PROFILE_PATH, PROFILE), (SPLIT_PATH, SPLIT), (EVALUATION_PATH, EVALUATION)):
             shutil.copyfile(source, fresh / name)
+        if (timing := training_cost()) is not None:
+            write_json(fresh / TIMING_PATH.name, timing)
         write_json(fresh / PROMOTION, about)
+
+
+def training_cost() -> dict[str, Any] | None:
+    """What the training of these weights took; None if that is not known here, since it is no output that DVC brings along."""
+    if not TIMING_PATH.is_file() or not WEIGHTS_PATH.is_file():
+        return None
+    timing: dict[str, Any] = read_json(TIMING_PATH)
+    return timing if timing.get("weights") == sha256_file(WEIGHTS_PATH) else None
 
 
 def message(candidate: str) -> str:

@@ -15,6 +15,7 @@ if __name__ == "__main__":  # before torch is imported, and matplotlib, which Li
     set_up_libraries()
 
 import math
+import resource
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +26,7 @@ from safetensors.torch import load_file
 
 from stages.before_torch import is_set_up
 from stages.entry import run_stage
-from stages.files import write_json
+from stages.files import sha256_file, write_json
 from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
 from stages.models.curve_files import curve_logger
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
@@ -40,6 +41,7 @@ MODEL = Path("artifacts/model")
 REPORT = Path("reports/train")
 TIMING = Path("reports/train_timing.json")
 RUNS = Path(".checkpoints/train")
+KIB_IN_MIB = 1024  # Linux tells the largest resident set in KiB
 LOG = RUNS.with_suffix(".log")  # step, rows/s and time left; no output, since it holds times
 
 
@@ -134,6 +136,8 @@ def write_outputs(fitted: Trained, mixed: Mixed) -> None:
         "train_rows_per_s": round(fitted.rows_per_s),
         "train_s": round(fitted.train_s, 2),
         "rows": fitted.num_rows,
+        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_IN_MIB),
+        "weights": sha256_file(MODEL / "weights.safetensors"),  # of which model this is
     }
     write_json(TIMING, timing)
 

@@ -26,6 +26,7 @@ DECLARATION, TEST, TRAIN, RAW = (
     Path("data/split/train.parquet"),
     Path("data/raw"),
 )
+MISSING = "{} is missing; run `make repro` first: load tests send the rows of the test split"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +89,16 @@ class TrafficRows:
 
 def read_traffic(num_rows: int, folder: Path = Path()) -> TrafficRows:
     """The first `num_rows` rows of the test split of the project in `folder`. Raises ValueError if it has none."""
-    for path in (DECLARATION, TEST):
-        if not (folder / path).is_file():
-            raise ValueError(f"{path} is missing; run `make repro` first: load tests send the rows of the test split")
+    if not (folder / DECLARATION).is_file():
+        raise ValueError(MISSING.format(DECLARATION))
     declared = json.loads((folder / DECLARATION).read_text(encoding="utf-8"))
-    declaration = TypeAdapter(Declaration).validate_python(declared)
+    return traffic_of(TypeAdapter(Declaration).validate_python(declared), num_rows, folder)
+
+
+def traffic_of(declaration: Declaration, num_rows: int, folder: Path = Path()) -> TrafficRows:
+    """The same for a model of another declaration, whose columns the test split has. Raises ValueError if there are no rows."""
+    if not (folder / TEST).is_file():
+        raise ValueError(MISSING.format(TEST))
     spec = request_of(declaration)
     names = list(dict.fromkeys(c.name for c in spec.columns))
     rows = pl.read_parquet(folder / TEST, columns=names, n_rows=num_rows)

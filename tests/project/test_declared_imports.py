@@ -25,7 +25,10 @@ def peer(*names: str) -> list[Path]:
 RUN = {  # environment -> what starts in it; what that imports runs there too
     "pipeline": files_of("stages"),
     "serving": files_of("serving"),
-    "load": [path for path in files_of("loadtests") if ROOT / "loadtests/peers" not in path.parents],
+    "load": [
+        *(path for path in files_of("loadtests") if ROOT / "loadtests/peers" not in path.parents),
+        *(path for path in files_of("lifecycle") if ROOT / "lifecycle/gate" in path.parents),
+    ],
     "peers": [ROOT / "bench/training/peer_train.py"],
     "compare": peer("bentoml", "fastapi", "litserve"),
     "compare-mlserver": peer("mlserver"),

@@ -1,5 +1,6 @@
 """Promotion, without DVC: what it writes, and what it refuses."""
 
+import hashlib
 import shutil
 import sys
 from pathlib import Path
@@ -67,6 +68,17 @@ def test_the_champion_is_all_that_scoring_serving_and_comparing_need(ready, monk
     assert 'to keep it: git add champion/model.dvc && git commit -m "[champion] ' in out and "dvc push champion/model.dvc" in out
     run_promote(monkeypatch)
     assert "is the champion already" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("weights", [b"these", b"others"])
+def test_what_the_training_took_goes_along_if_it_is_of_these_weights(ready, monkeypatch, weights):
+    Path("artifacts/model").mkdir(exist_ok=True)
+    Path("artifacts/model/weights.safetensors").write_bytes(b"these")
+    timing = {"train_s": 7.0, "peak_memory_mib": 800, "weights": hashlib.sha256(weights).hexdigest()}
+    write_json(Path("reports/train_timing.json"), timing)
+    run_promote(monkeypatch)
+    kept = Path("champion/model/train_timing.json")
+    assert (read_json(kept) if kept.is_file() else None) == (timing if weights == b"these" else None)
 
 
 def test_a_candidate_that_does_not_pass_is_refused_unless_it_is_forced_with_a_reason(ready, monkeypatch):

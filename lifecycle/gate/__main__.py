@@ -1,0 +1,126 @@
+"""`python -m lifecycle.gate` (`make gate`): the real server with candidate and champion side by side, before there is traffic.
+
+Reads artifacts/ and reports/train_timing.json (the candidate), champion/model, data/split and data/predictions. Writes
+reports/gate.json and reports/gate.html. Ends with 0 if the candidate passes, 1 if not, 130 after Ctrl-C. Nothing that it
+started is left.
+"""
+
+if __name__ == "__main__":  # before matplotlib is imported, and all that takes its time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from contracts.git_commit import git_revision
+from lifecycle.gate.checks import verdict
+from lifecycle.gate.models import GatedModel, read_candidate, read_champion
+from lifecycle.gate.page import page
+from lifecycle.gate.run import run_checks
+from lifecycle.gate.settings import config_digest, load_gate_config
+from loadtests.observation.facts import machine
+from serving.entry import run
+from serving.server.settings import load_server_config
+
+JSON_PATH, PAGE_PATH = Path("reports/gate.json"), Path("reports/gate.html")
+WORK = Path(".checkpoints/gate")  # logs, and the servers' stores while it runs
+LOCK = WORK.with_suffix(".lock")
+FIRST, SAME = "first model: nothing to compare with", "the candidate is the champion: nothing to compare with"
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if sys.argv[1:]:
+        raise ValueError(f"expected no arguments, got {' '.join(sys.argv[1:])}; settings are in conf/gate/default.yaml")
+    candidate, champion = read_candidate(), read_champion()
+    with held_alone():
+        found = gate(candidate, champion)
+        if read_candidate().digest != candidate.digest:
+            raise ValueError("artifacts/ changed while the gate looked at it; run `make gate` again")
+        write(PAGE_PATH, page(found, candidate.declaration.name))
+        write(JSON_PATH, json.dumps(found, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+    if found["passes"]:
+        print(f"gate: passed: {found['reasons'][0]}; all of it in {PAGE_PATH}")
+        return 0
+    raise ValueError(f"the candidate is refused: {found['reasons'][0]}; all of it in {PAGE_PATH}")
+
+
+def gate(candidate: GatedModel, champion: GatedModel | None) -> dict[str, Any]:
+    """What is found, as plain values."""
+    config, started, began = load_gate_config(), datetime.now(UTC), time.monotonic()
+    alone = FIRST if champion is None else SAME if champion.digest == candidate.digest else None
+    say(f"candidate {candidate.digest[:12]}, {alone or f'champion {champion.digest[:12] if champion else None}'}")
+    beside = champion if alone is None else None
+    checks, server = run_checks(config, load_server_config(), candidate, beside, WORK, say)
+    found = verdict(checks)
+    if alone is not None:
+        found["reasons"] = [*found["reasons"], alone] if not found["passes"] else [f"{found['reasons'][0]}; {alone}"]
+    return found | {
+        "candidate": candidate.digest,
+        "champion": None if champion is None else champion.digest,
+        "server": server,
+        "config": config_digest(config),
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - began, 1),
+        "machine": machine(),
+        "revision": git_revision(),
+        "checks": [check.as_values() for check in checks],
+    }
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(f"gate: {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def held_alone() -> Iterator[None]:
+    """WORK, empty, as the place of temporary files; what a killed gate left is removed. Raises ValueError if another holds it."""
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ValueError(f"another gate is running here (process {lock.read().strip()}); wait for it or end it") from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        shutil.rmtree(WORK, ignore_errors=True)
+        for path in (JSON_PATH, PAGE_PATH):
+            for left in path.parent.glob(f".{path.name}.*.partial"):
+                left.unlink()
+        WORK.mkdir(parents=True)
+        tempfile.tempdir = str(WORK.resolve())
+        yield
+
+
+def write(path: Path, text: str) -> None:
+    """The file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    run("gate", main)

@@ -1,0 +1,85 @@
+"""The two models that the gate looks at, each as its export left it: repository, declaration, probabilities, training."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from contracts.dataset.declaration import Declaration
+from contracts.serving.request import RequestSpec, request_of
+
+CANDIDATE, CHAMPION = "candidate", "champion"
+CHAMPION_DIR = Path("champion/model")
+TIMING = "train_timing.json"
+PUBLIC_VERSION = Path("ctr/1")  # of an exported repository
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatedModel:
+    """An exported model, ready to be served."""
+
+    name: str  # candidate or champion
+    repository: Path  # Triton's, embedded packaging
+    declaration: Declaration
+    used: frozenset[str]  # columns that the model looks at
+    digest: str  # sha-256 of the export's manifest: two models with the same digest are the same
+    training: dict[str, Any] | None  # what its training took; None if that was not kept
+
+    @property
+    def request(self) -> RequestSpec:
+        return request_of(self.declaration)
+
+
+def read_candidate(folder: Path = Path()) -> GatedModel:
+    """The newest export. Raises ValueError if it is not there."""
+    export = folder / "artifacts/export"
+    if not (export / "manifest.json").is_file():
+        raise ValueError(f"{export} holds no exported model; run `make repro` first")
+    weights = folder / "artifacts/model/weights.safetensors"
+    training = read_json_if_there(folder / "reports" / TIMING)
+    if training is not None and not (weights.is_file() and training.get("weights") == sha256_file(weights)):
+        training = None  # of another training, or not known of which
+    return _read(CANDIDATE, export, folder / "artifacts/repository/embedded", training, "run `dvc repro export`")
+
+
+def read_champion(folder: Path = CHAMPION_DIR) -> GatedModel | None:
+    """The promoted model; None if none ever was. Raises ValueError if its files are not here."""
+    pointer = folder.with_suffix(".dvc")
+    if not folder.is_dir():
+        if pointer.is_file():
+            raise ValueError(f"{folder} is not here; `dvc pull {pointer}` brings the champion from the DVC remote")
+        return None
+    back = f"`dvc checkout --force {pointer}` brings the champion back"
+    if not (folder / "export/manifest.json").is_file():
+        raise ValueError(f"{folder}/export/manifest.json is missing; {back}")
+    return _read(CHAMPION, folder / "export", folder / "repository/embedded", read_json_if_there(folder / TIMING), back)
+
+
+def _read(name: str, export: Path, repository: Path, training: dict[str, Any] | None, advice: str) -> GatedModel:
+    digest, released = sha256_file(export / "manifest.json"), repository / PUBLIC_VERSION / "manifest.json"
+    if not released.is_file() or sha256_file(released) != digest:
+        raise ValueError(f"{repository} is not the repository of {export}; {advice}")
+    return GatedModel(
+        name=name,
+        repository=repository,
+        declaration=TypeAdapter(Declaration).validate_python(read_json(export / "declaration.json")),
+        used=frozenset(column["name"] for column in read_json(export / "features.json")["inputs"]),
+        digest=digest,
+        training=training,
+    )
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_json_if_there(path: Path) -> dict[str, Any] | None:
+    return read_json(path) if path.is_file() else None
+
+
+def sha256_file(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

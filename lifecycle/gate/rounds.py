@@ -1,0 +1,94 @@
+"""Rounds of measuring, each with servers of its own: load time and memory of each, then both side by side under load."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from contracts.lifecycle.gate import GateConfig
+from contracts.serving.config import ServerConfig
+from lifecycle.gate.models import GatedModel
+from lifecycle.gate.served import Served, served
+from lifecycle.gate.slices import Measured, measure, prepared_side, sender_to
+from loadtests.requests.traffic import TrafficRows
+
+TIMES = 4  # that each request of each workload is sent before memory is looked at again
+Side = tuple[Served, TrafficRows]  # a running model, and rows as requests to it
+Workload = tuple[int, int]  # rows a request, clients
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A start of a server."""
+
+    load_time: float  # seconds
+    memory: float  # MiB, resident, after loading
+    memory_after: float  # after some traffic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """What one round found."""
+
+    starts: tuple[Start, Start]  # candidate, champion
+    speed: dict[Workload, Measured]  # of the workloads that it measured
+
+
+@dataclass(kw_only=True)
+class Measuring:
+    """Measures rounds. `finished` says after a look whether they are enough, and which workloads need no more."""
+
+    config: GateConfig
+    server_config: ServerConfig
+    folder: Path  # of the servers' logs
+    say: Callable[[str], None]
+    rounds: list[Round] = field(default_factory=list)
+    _coin: random.Random = field(default_factory=lambda: random.Random(0))
+
+    def measure(self, sides: Sequence[Side], workloads: Sequence[Workload]) -> None:
+        """Add a round on servers that have just started."""
+        starts = [look_at(one, traffic, self.config) for one, traffic in sides]
+        speed = {workload: measure(self.config, workload, sides, self._coin) for workload in workloads}
+        self.rounds.append(Round(starts=(starts[0], starts[1]), speed=speed))
+
+    def measure_anew(self, models: Sequence[tuple[GatedModel, TrafficRows]], workloads: Sequence[Workload]) -> None:
+        """Add a round on servers of its own; who is started first changes from round to round."""
+        with ExitStack() as stack:
+            running: dict[str, Served] = {}
+            for model, _ in models if len(self.rounds) % 2 == 0 else models[::-1]:
+                running[model.name] = stack.enter_context(served(model, self.server_config, self.folder))
+            self.measure([(running[model.name], traffic) for model, traffic in models], workloads)
+
+    def until_decided(
+        self,
+        models: Sequence[tuple[GatedModel, TrafficRows]],
+        open_workloads: Callable[[Sequence[Round]], Sequence[Workload] | None],
+        deadline_s: float,
+    ) -> None:
+        """More rounds, up to the last look. `open_workloads`: those to be measured further, None where all is decided.
+
+        No round begins that would not end by `deadline_s` if it takes as long as the one before.
+        """
+        started, took_s = time.monotonic(), 0.0
+        wanted: Sequence[Workload] | None = self.config.workloads
+        while len(self.rounds) < self.config.rounds[-1] and time.monotonic() + took_s < deadline_s:
+            if len(self.rounds) in self.config.rounds:
+                wanted = open_workloads(self.rounds)
+                if wanted is None:
+                    return
+            started = time.monotonic()
+            self.measure_anew(models, wanted or ())
+            took_s = time.monotonic() - started
+
+
+def look_at(one: Served, traffic: TrafficRows, config: GateConfig) -> Start:
+    """A server that has just started; sends it some traffic. Raises Unanswered."""
+    memory = one.resident_mib()
+    for rows, clients in config.workloads:
+        side = prepared_side(one, traffic, rows, config)
+        with sender_to(one, clients) as sender:
+            for _ in range(TIMES):
+                sender.send(side.requests, side.judge)
+    return Start(load_time=one.load_s, memory=memory, memory_after=one.resident_mib())
