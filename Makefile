@@ -21,7 +21,7 @@ TESTS := $(TWO) -m "not slow and not alone"
 TIMED := python -m pytest -m "alone and not slow"
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 # the champion, which stage compare reads, from the DVC remote into a clone that has its pointer alone
-BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull --quiet champion/model.dvc || \
+BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull champion/model.dvc || \
 	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
 .PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy releases prune load load-ui plots bench bench-peers gpu-check bench-serving bench-gate capacity soak spike compare lock clean

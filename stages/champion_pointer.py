@@ -16,7 +16,7 @@ def track() -> dict[str, Any]:
 
     Raises ValueError with DVC's words.
     """
-    failed = _failed("dvc", "add", "--quiet", str(CHAMPION_DIR))
+    failed = _failed("dvc", "add", str(CHAMPION_DIR))
     if failed is not None:
         back = f"; `dvc checkout --force {POINTER}` brings the champion before it back" if POINTER.is_file() else ""
         raise ValueError(f"{CHAMPION_DIR} is written, but `dvc add` failed: {failed}{back}")
@@ -35,7 +35,7 @@ def restore(pointer: dict[str, Any]) -> None:
     """
     before = POINTER.read_bytes() if POINTER.is_file() else None
     _write(yaml.safe_dump({"outs": [pointer]}, sort_keys=False).encode())
-    if _failed("dvc", "checkout", "--quiet", "--force", str(POINTER)) is None:
+    if _failed("dvc", "checkout", "--force", str(POINTER)) is None:
         return
     failed = _failed("dvc", "pull", "--force", str(POINTER))
     if failed is not None:
@@ -43,7 +43,7 @@ def restore(pointer: dict[str, Any]) -> None:
             POINTER.unlink()
         else:
             _write(before)
-            _failed("dvc", "checkout", "--quiet", "--force", str(POINTER))
+            _failed("dvc", "checkout", "--force", str(POINTER))
         raise ValueError(f"its files are neither in DVC's cache nor in the remote: {failed}")
 
 

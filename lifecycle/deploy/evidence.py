@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-COMPARE = (".venv/bin/dvc", "repro", "--quiet", "--single-item", "compare")  # does nothing if its inputs are those of its report
+COMPARE = (".venv/bin/dvc", "repro", "--single-item", "compare")  # does nothing if its inputs are those of its report
 GATE = (".venv-load/bin/python", "-m", "lifecycle.gate", "--unless-fresh")
 
 
