@@ -15,7 +15,7 @@ class Check:
     passed: bool
     sentence: str  # without a full stop
     limit: float | None = None  # of the figure; None where there is none
-    decided: bool = True  # False: the measurements cannot tell, so it passes
+    decided: bool = True  # False: the measurements cannot tell, or there are none; so it passes
     figures: dict[str, Any] = field(default_factory=dict)  # as plain values
 
     def as_values(self) -> dict[str, Any]:
@@ -26,9 +26,7 @@ def verdict(checks: Sequence[Check]) -> dict[str, Any]:
     """`verdict`, `passes` and `reasons` of checks that come with the gravest first."""
     failed = [check.sentence for check in checks if not check.passed]
     undecided = [check.sentence for check in checks if not check.decided]
-    good = f"all {len(checks)} checks pass"
-    if undecided:
-        good += f"; {len(undecided)} of them because the measurements cannot tell"
+    good = f"all {len(checks)} checks pass" + (f", {len(undecided)} of them undecided" if undecided else "")
     return {
         "verdict": "failed" if failed else "passed",
         "passes": not failed,

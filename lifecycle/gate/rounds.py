@@ -85,10 +85,9 @@ class Measuring:
 
 def look_at(one: Served, traffic: TrafficRows, config: GateConfig) -> Start:
     """A server that has just started; sends it some traffic. Raises Unanswered."""
-    memory = one.resident_mib()
     for rows, clients in config.workloads:
         side = prepared_side(one, traffic, rows, config)
         with sender_to(one, clients) as sender:
             for _ in range(TIMES):
                 sender.send(side.requests, side.judge)
-    return Start(load_time=one.load_s, memory=memory, memory_after=one.resident_mib())
+    return Start(load_time=one.load_s, memory=one.loaded_mib, memory_after=one.resident_mib())

@@ -12,7 +12,8 @@ from statistics import median
 import numpy as np
 
 from contracts.lifecycle.gate import BLOCKS, GateConfig
-from lifecycle.gate.sender import Sender, Sent
+from lifecycle.gate.contract import FAILURES
+from lifecycle.gate.sender import Sender, Sent, Unanswered
 from lifecycle.gate.served import Served
 from loadtests.requests.bodies import binary_body
 from loadtests.requests.prepared_request import PreparedRequest
@@ -108,7 +109,10 @@ def p99(slices: Sequence[Slice]) -> float:
 
 
 def prepared_side(served: Served, traffic: TrafficRows, rows: int, config: GateConfig) -> Side:
-    """Different requests of `rows` consecutive rows; the right answers are those that the server gives to each alone."""
+    """Different requests of `rows` consecutive rows; the right answers are those that the server gives to each alone.
+
+    Raises Unanswered.
+    """
     distinct = max(1, min(config.distinct, traffic.num_rows // rows))
     found, version = [], 0
     door = GrpcDoor(served.address("grpc"))
@@ -116,7 +120,10 @@ def prepared_side(served: Served, traffic: TrafficRows, rows: int, config: GateC
         for start in range(0, distinct * rows, rows):
             tensors = traffic.payload(np.arange(start, min(start + rows, traffic.num_rows))).tensors
             asked = {name: values for name, (_, values) in tensors.items()}
-            answer = door.infer(asked, traffic.spec.digest, ASK_TIMEOUT_S)
+            try:
+                answer = door.infer(asked, traffic.spec.digest, ASK_TIMEOUT_S)
+            except FAILURES as error:
+                raise Unanswered(f"the {served.model.name} did not answer: {error}") from None
             body, header_length = binary_body(tensors, traffic.spec.digest)
             found.append(
                 PreparedRequest(
@@ -135,4 +142,4 @@ def prepared_side(served: Served, traffic: TrafficRows, rows: int, config: GateC
 
 
 def sender_to(served: Served, clients: int) -> Sender:
-    return Sender(host=served.server.config.host, port=served.http_port, clients=clients)
+    return Sender(name=served.model.name, host=served.server.config.host, port=served.http_port, clients=clients)

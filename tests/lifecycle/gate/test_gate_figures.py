@@ -51,7 +51,7 @@ def test_what_noise_hides_passes_and_says_so():
     hidden = checks["request time, 64 rows / 2 clients"]
     assert hidden.passed and not hidden.decided
     assert "whether it is beyond +5% cannot be told from noise" in hidden.sentence
-    assert "64 rows/s" not in hidden.sentence and "rows/s against 64 rows/s" not in checks["load time"].sentence
+    assert "91 rows/s against 64 rows/s" in hidden.sentence  # 0.7 s and 1 s a request of 64 rows
 
 
 @pytest.mark.parametrize(("memory", "passed"), [(1.12, False), (1.08, True)])
@@ -100,7 +100,7 @@ def test_the_verdict_begins_with_the_gravest_reason():
     assert verdict([good, bad, open_one]) == {"verdict": "failed", "passes": False, "reasons": ["bad", "who knows"]}
     found = verdict([good, open_one])
     assert found["passes"] and found["reasons"] == [
-        "all 2 checks pass; 1 of them because the measurements cannot tell",
+        "all 2 checks pass, 1 of them undecided",
         "who knows",
     ]
     assert verdict([good])["reasons"] == ["all 1 checks pass"]
