@@ -78,7 +78,7 @@ def test_a_champion_that_does_not_load_is_named_and_nothing_is_left(exported, tm
 
 
 def test_a_gate_that_is_ended_leaves_no_server_and_no_half_report(exported, tmp_path):
-    folder = gate_project(exported, tmp_path)
+    folder = gate_project(exported, tmp_path, pairs=5000)  # it would go on for minutes
     for end, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130), (signal.SIGTERM, 143)):
         first = begin_gate(folder)
         assert first.stdout is not None
