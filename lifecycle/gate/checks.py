@@ -8,7 +8,7 @@ LOAD, CONTRACT, GOLDEN, PARITY = "load", "contract", "golden requests", "parity"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class GateCheck:
     """One thing that was looked at."""
 
     name: str
@@ -22,7 +22,7 @@ class Check:
         return asdict(self)
 
 
-def verdict(checks: Sequence[Check]) -> dict[str, Any]:
+def verdict(checks: Sequence[GateCheck]) -> dict[str, Any]:
     """`verdict`, `passes` and `reasons` of checks that come with the gravest first."""
     failed = [check.sentence for check in checks if not check.passed]
     undecided = [check.sentence for check in checks if not check.decided]

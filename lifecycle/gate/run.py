@@ -7,18 +7,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from contracts.lifecycle.gate import GateConfig
+from contracts.lifecycle.config import GateConfig
 from contracts.serving.config import ServerConfig
-from lifecycle.gate.checks import CONTRACT, LOAD, Check
-from lifecycle.gate.contract import contract_check
-from lifecycle.gate.figures import figure_checks, open_workloads, progress
-from lifecycle.gate.golden import golden_check
+from lifecycle.gate.answers.contract import contract_check
+from lifecycle.gate.answers.golden import golden_check
+from lifecycle.gate.answers.parity import parity_check, read_evaluated
+from lifecycle.gate.checks import CONTRACT, LOAD, GateCheck
+from lifecycle.gate.measuring.figures import figure_checks, open_workloads, progress
+from lifecycle.gate.measuring.rounds import GateRound, Measuring, Start, look_at
+from lifecycle.gate.measuring.sender import Unanswered
+from lifecycle.gate.measuring.served import DidNotLoad, served, server_facts
+from lifecycle.gate.measuring.training import training_checks
 from lifecycle.gate.models import GatedModel
-from lifecycle.gate.parity import parity_check, read_evaluated
-from lifecycle.gate.rounds import Measuring, Round, Start, look_at
-from lifecycle.gate.sender import Unanswered
-from lifecycle.gate.served import DidNotLoad, served, server_facts
-from lifecycle.gate.training import training_checks
 from loadtests.requests.traffic import TrafficRows, traffic_of
 
 TRAFFIC_ROWS = 5000  # of the test split, that requests are made of
@@ -35,7 +35,7 @@ def run_checks(
     champion: GatedModel | None,
     folder: Path,
     say: Say,
-) -> tuple[list[Check], dict[str, str] | None]:
+) -> tuple[list[GateCheck], dict[str, str] | None]:
     """The checks, and which server it was (None if nothing was served). `folder` is for logs; `champion` None: there is none."""
     deadline_s = time.monotonic() + config.budget_s
     if champion is not None and champion.declaration.name != candidate.declaration.name:
@@ -64,10 +64,10 @@ def run_checks(
         elif champion is None and checks.passed:
             checks.found += figures_alone(start, candidate)
     except DidNotLoad as error:
-        checks.found.append(Check(name=LOAD, passed=False, sentence=str(error)))
+        checks.found.append(GateCheck(name=LOAD, passed=False, sentence=str(error)))
     except Unanswered as error:
         sentence = f"under load a request was not answered rightly: {error}"
-        checks.found.append(Check(name=LOADED, passed=False, sentence=sentence))
+        checks.found.append(GateCheck(name=LOADED, passed=False, sentence=sentence))
     return checks.found, facts
 
 
@@ -76,9 +76,9 @@ class Said:
     """Checks that are said as they are found."""
 
     say: Say
-    found: list[Check] = field(default_factory=list)
+    found: list[GateCheck] = field(default_factory=list)
 
-    def add(self, check: Check) -> None:
+    def add(self, check: GateCheck) -> None:
         self.say(check.sentence)
         self.found.append(check)
 
@@ -87,16 +87,18 @@ class Said:
         return all(check.passed for check in self.found)
 
 
-def other_data_set(candidate: GatedModel, champion: GatedModel) -> Check:
+def other_data_set(candidate: GatedModel, champion: GatedModel) -> GateCheck:
     names = f"'{candidate.declaration.name}', the champion's was '{champion.declaration.name}'"
-    return Check(name=CONTRACT, passed=False, sentence=f"contract: the data set is {names}: neither answers the other's requests")
+    return GateCheck(
+        name=CONTRACT, passed=False, sentence=f"contract: the data set is {names}: neither answers the other's requests"
+    )
 
 
-def compare(measuring: Measuring, models: Sequence[tuple[GatedModel, TrafficRows]], deadline_s: float) -> list[Check]:
+def compare(measuring: Measuring, models: Sequence[tuple[GatedModel, TrafficRows]], deadline_s: float) -> list[GateCheck]:
     """Rounds until all is decided or the time is over; what they found of speed, load time and memory."""
     config, limits = measuring.config, asdict(measuring.config.limits)
 
-    def still_open(rounds: Sequence[Round]) -> list[tuple[int, int]] | None:
+    def still_open(rounds: Sequence[GateRound]) -> list[tuple[int, int]] | None:
         for line in progress(config, rounds, limits):
             measuring.say(f"after {len(rounds)} rounds, {line}")
         return open_workloads(config, rounds, limits)
@@ -105,7 +107,7 @@ def compare(measuring: Measuring, models: Sequence[tuple[GatedModel, TrafficRows
     return figure_checks(config, measuring.rounds, limits)
 
 
-def figures_alone(start: Start, candidate: GatedModel) -> list[Check]:
+def figures_alone(start: Start, candidate: GatedModel) -> list[GateCheck]:
     """What there is to say of the cost without a champion: figures that nothing limits."""
     training = candidate.training or {}
     values: dict[str, tuple[Any, str]] = {
@@ -116,7 +118,7 @@ def figures_alone(start: Start, candidate: GatedModel) -> list[Check]:
         "training memory": (training.get("peak_memory_mib"), "MiB"),
     }
     return [
-        Check(
+        GateCheck(
             name=name,
             passed=True,
             sentence=f"{name}: {f'{value:,.4g} {unit}' if value else 'not known'}",

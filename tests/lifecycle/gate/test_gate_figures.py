@@ -5,11 +5,11 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from lifecycle.gate.checks import Check, verdict
-from lifecycle.gate.figures import figure_checks, open_workloads
+from lifecycle.gate.checks import GateCheck, verdict
+from lifecycle.gate.measuring.figures import figure_checks, open_workloads
+from lifecycle.gate.measuring.slices import SentSlice, measured
+from lifecycle.gate.measuring.training import training_checks
 from lifecycle.gate.models import GatedModel
-from lifecycle.gate.slices import Slice, measured
-from lifecycle.gate.training import training_checks
 from tests.lifecycle.gate.gated_world import gate_config, made_up_round
 
 CONFIG = gate_config()
@@ -63,7 +63,7 @@ def test_memory_and_load_time_are_held_against_the_range_of_all_starts(memory, p
 
 def test_p99_is_that_of_blocks_of_slices_and_ratios_are_those_of_pairs():
     def one(seconds, latency):
-        return Slice(request_time=seconds, server_cpu=seconds / 2, latencies_s=np.full(10, latency))
+        return SentSlice(request_time=seconds, server_cpu=seconds / 2, latencies_s=np.full(10, latency))
 
     pairs = [(one(2.0, 3.0), one(1.0, 1.0)), (one(3.0, 3.0), one(1.0, 1.0)), (one(4.0, 6.0), one(2.0, 1.0))]
     found = measured(pairs)
@@ -95,8 +95,8 @@ def test_training_is_held_against_the_champions_where_both_are_known(now, before
 
 
 def test_the_verdict_begins_with_the_gravest_reason():
-    good, bad = Check(name="a", passed=True, sentence="good"), Check(name="b", passed=False, sentence="bad")
-    open_one = Check(name="c", passed=True, decided=False, sentence="who knows")
+    good, bad = GateCheck(name="a", passed=True, sentence="good"), GateCheck(name="b", passed=False, sentence="bad")
+    open_one = GateCheck(name="c", passed=True, decided=False, sentence="who knows")
     assert verdict([good, bad, open_one]) == {"verdict": "failed", "passes": False, "reasons": ["bad", "who knows"]}
     found = verdict([good, open_one])
     assert found["passes"] and found["reasons"] == [

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from contracts.dataset.columns import Column
 from contracts.serving.request import RequestSpec
-from lifecycle.gate.contract import as_written_for, columns_apart
-from lifecycle.gate.golden import golden_requests, rule_of
+from lifecycle.gate.answers.contract import as_written_for, columns_apart
+from lifecycle.gate.answers.golden import golden_requests, rule_of
+from lifecycle.gate.answers.parity import spread_places
 from lifecycle.gate.models import GatedModel, read_candidate, read_champion
 from lifecycle.gate.page import page
-from lifecycle.gate.parity import spread_places
 from lifecycle.gate.settings import config_digest, load_gate_config
 from loadtests.requests.traffic import TrafficRows
 from tests.lifecycle.gate.gated_world import gate_config

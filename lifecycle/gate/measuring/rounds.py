@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contracts.lifecycle.gate import GateConfig
+from contracts.lifecycle.config import GateConfig
 from contracts.serving.config import ServerConfig
+from lifecycle.gate.measuring.served import Served, served
+from lifecycle.gate.measuring.slices import MeasuredWorkload, measure, prepared_side, sender_to
 from lifecycle.gate.models import GatedModel
-from lifecycle.gate.served import Served, served
-from lifecycle.gate.slices import Measured, measure, prepared_side, sender_to
 from loadtests.requests.traffic import TrafficRows
 
 TIMES = 4  # that each request of each workload is sent before memory is looked at again
@@ -29,11 +29,11 @@ class Start:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Round:
+class GateRound:
     """What one round found."""
 
     starts: tuple[Start, Start]  # candidate, champion
-    speed: dict[Workload, Measured]  # of the workloads that it measured
+    speed: dict[Workload, MeasuredWorkload]  # of the workloads that it measured
 
 
 @dataclass(kw_only=True)
@@ -44,14 +44,14 @@ class Measuring:
     server_config: ServerConfig
     folder: Path  # of the servers' logs
     say: Callable[[str], None]
-    rounds: list[Round] = field(default_factory=list)
+    rounds: list[GateRound] = field(default_factory=list)
     _coin: random.Random = field(default_factory=lambda: random.Random(0))
 
     def measure(self, sides: Sequence[Side], workloads: Sequence[Workload]) -> None:
         """Add a round on servers that have just started."""
         starts = [look_at(one, traffic, self.config) for one, traffic in sides]
         speed = {workload: measure(self.config, workload, sides, self._coin) for workload in workloads}
-        self.rounds.append(Round(starts=(starts[0], starts[1]), speed=speed))
+        self.rounds.append(GateRound(starts=(starts[0], starts[1]), speed=speed))
 
     def measure_anew(self, models: Sequence[tuple[GatedModel, TrafficRows]], workloads: Sequence[Workload]) -> None:
         """Add a round on servers of its own; who is started first changes from round to round."""
@@ -64,7 +64,7 @@ class Measuring:
     def until_decided(
         self,
         models: Sequence[tuple[GatedModel, TrafficRows]],
-        open_workloads: Callable[[Sequence[Round]], Sequence[Workload] | None],
+        open_workloads: Callable[[Sequence[GateRound]], Sequence[Workload] | None],
         deadline_s: float,
     ) -> None:
         """More rounds, up to the last look. `open_workloads`: those to be measured further, None where all is decided.

@@ -12,6 +12,7 @@ from lifecycle.gate.models import GatedModel
 from loadtests.limits.soak import resident_mib
 from loadtests.observation.facts import triton_version
 from loadtests.requests.bodies import MODEL
+from serving.client.errors import DeadlineExceeded, ServerFailed, ServerUnavailable
 from serving.client.protocols import Address
 from serving.server.runtime import BACKEND, find_runtime
 from serving.server.server import VENV, TritonServer
@@ -20,6 +21,7 @@ from serving.server.stubs import stubs
 from serving.server.trial import trial_store
 
 CPU_CLOCK = 2  # CPUCLOCK_SCHED of the kernel
+FAILURES = (ValueError, DeadlineExceeded, ServerFailed, ServerUnavailable)  # of asking a server
 LOCAL = {"exit_timeout_s": 1, "tls_cert": None, "tls_key": None}  # nothing is under way when it ends; nobody else can listen
 
 
