@@ -37,13 +37,16 @@ def speed_growths(config: GateConfig, rounds: Sequence[GateRound], limits: Limit
     }
 
 
-def start_growths(rounds: Sequence[GateRound], limits: Limits) -> dict[str, Growth]:
-    """By figure. One pair a round; the interval is their range, and holds the true ratio but for a chance of 2 in 2^rounds."""
+def start_growths(config: GateConfig, rounds: Sequence[GateRound], limits: Limits) -> dict[str, Growth]:
+    """By figure. One pair a round; the interval is their range, and holds the true ratio but for a chance of 2 in 2^rounds.
+
+    Fewer rounds than before the first look give none.
+    """
     return {
         figure: growth(
             [[getattr(one.starts[0], figure) / getattr(one.starts[1], figure)] for one in rounds],
             limits[key],
-            0.5 ** len(rounds),
+            0.5 ** max(len(rounds), config.rounds[0]),
         )
         for figure, (_, key, _) in STARTS.items()
     }
@@ -58,7 +61,7 @@ def open_workloads(config: GateConfig, rounds: Sequence[GateRound], limits: Limi
     if any(found.state == "beyond" for found in speed.values()):
         return None
     still_open = [one for one in config.workloads if any(speed[one, figure].state == "open" for figure in DECIDING)]
-    suspicious = any(found.state == "beyond" for found in start_growths(rounds, limits).values())
+    suspicious = any(found.state == "beyond" for found in start_growths(config, rounds, limits).values())
     return still_open if still_open or suspicious else None
 
 
@@ -66,7 +69,7 @@ def progress(config: GateConfig, rounds: Sequence[GateRound], limits: Limits) ->
     speed = speed_growths(config, rounds, limits)
     for workload in config.workloads:
         yield f"{named(workload)}: " + ", ".join(f"{SPEED_WORDS[figure]} {speed[workload, figure]}" for figure in FIGURES)
-    starts = start_growths(rounds, limits)
+    starts = start_growths(config, rounds, limits)
     yield ", ".join(f"{words} {starts[figure]}" for figure, (words, _, _) in STARTS.items())
 
 
@@ -80,7 +83,7 @@ def figure_checks(config: GateConfig, rounds: Sequence[GateRound], limits: Limit
         about["ratios"] = [ratio for one in of_rounds for ratio in one.ratios[figure]]
         shown = [rows_per_s(workload, value) if figure == "request_time" else f"{value * 1e3:.3g} ms" for value in (now, before)]
         checks.append(_check(f"{SPEED_WORDS[figure]}, {named(workload)}", found, figure, shown, about))
-    for figure, found in start_growths(rounds, limits).items():
+    for figure, found in start_growths(config, rounds, limits).items():
         words, key, unit = STARTS[figure]
         now, before = (median(getattr(one.starts[place], figure) for one in rounds) for place in (0, 1))
         about = {"figure": figure, "candidate": now, "champion": before, "unit": unit}

@@ -61,6 +61,14 @@ def test_memory_and_load_time_are_held_against_the_range_of_all_starts(memory, p
     assert checks["load time"].passed
 
 
+def test_fewer_starts_than_before_the_first_look_refuse_nothing():
+    checks = {check.name: check for check in figure_checks(CONFIG, rounds(2, memory=2.0), LIMITS)}
+    assert checks["memory after loading"].passed and not checks["memory after loading"].decided
+    assert not {check.name: check for check in figure_checks(CONFIG, rounds(3, memory=2.0), LIMITS)}[
+        "memory after loading"
+    ].passed
+
+
 def test_p99_is_that_of_blocks_of_slices_and_ratios_are_those_of_pairs():
     def one(seconds, latency):
         return SentSlice(request_time=seconds, server_cpu=seconds / 2, latencies_s=np.full(10, latency))

@@ -145,7 +145,7 @@ def test_the_page_shows_what_was_checked():
         "name": "server CPU, 1 row / 1 client", "passed": False, "decided": True, "limit": 0.05, "sentence": "server CPU grew",
         "figures": {
             "growth": 0.15, "low": 0.1, "high": 0.2, "pairs": 9, "state": "beyond", "unit": "s", "candidate": 0.0115,
-            "champion": 0.01, "ratios": [1.1, 1.2],
+            "champion": 0.01, "ratios": [1.1, 1.2], "rounds": [0.15],
         },
     }  # fmt: skip
     found = {
