@@ -24,6 +24,7 @@ from serving.client.protocols import GrpcDoor, HttpDoor
 MOST_VALUES = 20  # of a column, each of which is asked for with one row
 SHOWN = 3
 VARYING = re.compile(r"'[^']*'|\[[^\]]*\]|[\d.]+")  # what a refusal says of this request alone
+ADVICE = re.compile(r", expected |; | \(")  # begins what it says of the model's own columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +140,7 @@ def outcome_of(door: GrpcDoor | HttpDoor, request: GoldenRequest) -> Outcome:
 
 
 def rule_of(sentence: str) -> str:
-    """The rule by which a request was refused; where none is named, the sentence without what is of this request alone."""
+    """The rule by which a request was refused; where none is named, the sentence without what this request or model alone has."""
     if RULE in sentence:
         return sentence.rpartition(RULE)[2].partition(":")[0]
-    return VARYING.sub("…", sentence)
+    return ADVICE.split(VARYING.sub("…", sentence))[0]

@@ -69,6 +69,8 @@ def test_golden_requests_hold_values_unknown_missing_bounds_and_what_is_wrong():
         ("column 'age', row 0: 7 breaks the rule min: 13", "column 'site', row 3: 'x' breaks the rule min: 1", True),
         ("column 'age', row 0: 7 breaks the rule min: 13", "column 'age', row 0: 7 breaks the rule max: 13", False),
         ("input 'numeric' has shape [2, 5], expected [rows, 4]", "input 'numeric' has shape [2, 9], expected [rows, 8]", True),
+        ("input 'numeric' is missing; send FP32 [rows, 1]: age", "input 'numeric' is missing; send FP32 [rows, 2]: age, x", True),
+        ("input 'creative_image', row 0: no PNG", "input 'creative_image', row 0: cannot be read", False),
         ("input 'numeric' is missing; send it", "input 'numeric' has shape [2, 5]", False),
     ],
 )  # fmt: skip
