@@ -1,7 +1,6 @@
 """The stage `train` from end to end on a tiny data set: same bytes every time, killed or not; failures in one sentence."""
 
 import errno
-import hashlib
 import json
 import os
 import re
@@ -109,14 +108,6 @@ def outputs(folder: Path) -> dict[str, bytes]:
 def in_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def test_what_the_training_took_says_of_which_weights_it_is(killed_runs):
-    _, folder = killed_runs["whole"]
-    timing = json.loads((folder / "reports/train_timing.json").read_text())
-    weights = (folder / "artifacts/model/weights.safetensors").read_bytes()
-    assert timing["weights"] == hashlib.sha256(weights).hexdigest()
-    assert 100 < timing["peak_memory_mib"] < 20_000  # torch alone takes more than the one, no test as much as the other
 
 
 EARLY = {"max_epochs": 12, "lr": 0.3, "average_frac": 0, "patience_epochs": 1, "schedule": "constant"}
