@@ -22,7 +22,7 @@ SECTIONS = {
     "baselines": "stages.evaluation.config:BaselinesConfig",
     "evaluate": "stages.evaluation.config:EvaluateConfig",
     "compare": "stages.comparing.config:CompareConfig",
-    "gate": "contracts.lifecycle.gate:GateConfig",
+    "gate": "contracts.lifecycle.config:GateConfig",
     "lifecycle": "stages.config:LifecycleConfig",
     "serving": "contracts.serving.config:ServingConfig",
 }

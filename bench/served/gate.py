@@ -20,12 +20,12 @@ from bench.figures import Figure, at_most
 from bench.parts import PartFailed
 from bench.served.entry import say, served_main
 from bench.served.slowed import copy_model
+from lifecycle.gate.measuring.rounds import Workload
+from lifecycle.gate.measuring.served import served
+from lifecycle.gate.measuring.slices import measure
+from lifecycle.gate.measuring.statistics import Growth, growth
 from lifecycle.gate.models import GatedModel, read_candidate, read_champion
-from lifecycle.gate.rounds import Workload
-from lifecycle.gate.served import served
 from lifecycle.gate.settings import load_gate_config
-from lifecycle.gate.slices import measure
-from lifecycle.gate.statistics import Growth, growth
 from loadtests.requests.traffic import traffic_of
 from serving.server.settings import load_server_config
 from stages.files import read_json

@@ -12,11 +12,11 @@ from loadtests.report.style import drawn
 
 COLOURS = {"within": BLUE, "open": ORANGE, "beyond": RED}
 WIDTH_IN = 5.2  # of which letters can be read on a screen of 400 pixels
-MOST = 1.0  # growth, beyond which the axis does not go
+MOST = 0.6  # growth, beyond which the axis does not go
 
 
 def growths_svg(checks: Sequence[Mapping[str, Any]]) -> str:
-    """A data: URI. `checks` have figures growth, low, high, state, ratios, and a limit."""
+    """A data: URI. `checks` have figures growth, low, high, rounds, state, ratios, and a limit."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -24,7 +24,9 @@ def growths_svg(checks: Sequence[Mapping[str, Any]]) -> str:
         for place, check in enumerate(checks):
             one, colour = check["figures"], COLOURS[check["figures"]["state"]]
             pairs = [100 * (ratio - 1) for ratio in one["ratios"]]
-            axes.plot(pairs, [place] * len(pairs), "|", color=GREY, markersize=9, alpha=0.7)
+            axes.plot(pairs, [place + 0.26] * len(pairs), "|", color=GREY, markersize=5, alpha=max(0.08, 1 / len(pairs)))
+            rounds = [100 * value for value in one["rounds"]]
+            axes.plot(rounds, [place] * len(rounds), "o", color=GREY, markersize=4, markerfacecolor="none")
             if one["high"] is not None:
                 axes.plot([100 * one["low"], 100 * one["high"]], [place, place], color=colour, linewidth=3, alpha=0.6)
             axes.plot([100 * one["growth"]], [place], "o", color=colour, markersize=6)
@@ -35,11 +37,12 @@ def growths_svg(checks: Sequence[Mapping[str, Any]]) -> str:
         axes.grid(axis="y", visible=False)
         shown = {"within the limit": BLUE, "cannot tell": ORANGE, "beyond it": RED}
         dots = [Line2D([], [], marker="o", linestyle="", color=colour, markersize=5) for colour in shown.values()]
-        marks = [
-            Line2D([], [], marker="|", linestyle="", color=GREY),
-            Line2D([], [], color=INK, linewidth=1, linestyle=(0, (3, 2))),
-        ]
-        figure.legend([*dots, *marks], [*shown, "a pair", "limit"], loc="outside upper left", ncols=3, fontsize=8)
+        marks = {
+            "a round": Line2D([], [], marker="o", linestyle="", color=GREY, markersize=4, markerfacecolor="none"),
+            "a pair": Line2D([], [], marker="|", linestyle="", color=GREY, markersize=5),
+            "limit": Line2D([], [], color=INK, linewidth=1, linestyle=(0, (3, 2))),
+        }
+        figure.legend([*dots, *marks.values()], [*shown, *marks], loc="outside upper left", ncols=3, fontsize=8)
 
     return drawn(WIDTH_IN, 1.3 + 0.42 * len(checks), draw)
 

@@ -9,7 +9,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.dataset.config_errors import ConfigError, describe
-from contracts.lifecycle.gate import GateConfig
+from contracts.lifecycle.config import GateConfig
 
 PARAMS_PATH = Path("params.yaml")
 

@@ -12,9 +12,9 @@ import yaml
 from pydantic import TypeAdapter
 
 from bench.served.slowed import copy_model
-from contracts.lifecycle.gate import GateConfig
-from lifecycle.gate.rounds import Round, Start
-from lifecycle.gate.slices import Measured
+from contracts.lifecycle.config import GateConfig
+from lifecycle.gate.measuring.rounds import GateRound, Start
+from lifecycle.gate.measuring.slices import MeasuredWorkload
 from serving.server.ports import free_ports
 from stages.compose import compose_params
 from stages.scoring.scorer import score_split
@@ -50,6 +50,7 @@ def gate_project(exported: Path, folder: Path, champion: bool = True, **changes:
     params = yaml.safe_load((exported / "params.yaml").read_text())
     params["serving"]["server"] |= dict(zip(("http_port", "grpc_port", "metrics_port"), free_ports(3), strict=True))
     params["gate"] |= SHORT | changes
+    params["gate"]["limits"]["load_time"] = 9.0  # one start on a busy machine takes twice as long as another
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return folder
 
@@ -94,12 +95,12 @@ def made_up_round(
     p99: Sequence[float] = (1.0,),
     load: float = 1.0,
     memory: float = 1.0,
-) -> Round:
+) -> GateRound:
     """A round in which the candidate took so many times as much as a champion with figures of 1; the same for all workloads."""
-    one = Measured(
+    one = MeasuredWorkload(
         ratios={"request_time": [*time], "server_cpu": [*cpu], "p99": [*p99]},
         candidate={"request_time": time[0], "server_cpu": cpu[0], "p99": p99[0]},
         champion={"request_time": 1.0, "server_cpu": 1.0, "p99": 1.0},
     )
     starts = (Start(load_time=load, memory=memory, memory_after=memory), Start(load_time=1.0, memory=1.0, memory_after=1.0))
-    return Round(starts=starts, speed=dict.fromkeys(config.workloads, one))
+    return GateRound(starts=starts, speed=dict.fromkeys(config.workloads, one))

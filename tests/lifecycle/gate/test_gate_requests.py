@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from contracts.dataset.columns import Column
 from contracts.serving.request import RequestSpec
-from lifecycle.gate.contract import as_written_for, columns_apart
-from lifecycle.gate.golden import golden_requests, rule_of
+from lifecycle.gate.answers.contract import as_written_for, columns_apart
+from lifecycle.gate.answers.golden import golden_requests, rule_of
+from lifecycle.gate.answers.parity import spread_places
 from lifecycle.gate.models import GatedModel, read_candidate, read_champion
 from lifecycle.gate.page import page
-from lifecycle.gate.parity import spread_places
 from lifecycle.gate.settings import config_digest, load_gate_config
 from loadtests.requests.traffic import TrafficRows
 from tests.lifecycle.gate.gated_world import gate_config
@@ -69,6 +69,8 @@ def test_golden_requests_hold_values_unknown_missing_bounds_and_what_is_wrong():
         ("column 'age', row 0: 7 breaks the rule min: 13", "column 'site', row 3: 'x' breaks the rule min: 1", True),
         ("column 'age', row 0: 7 breaks the rule min: 13", "column 'age', row 0: 7 breaks the rule max: 13", False),
         ("input 'numeric' has shape [2, 5], expected [rows, 4]", "input 'numeric' has shape [2, 9], expected [rows, 8]", True),
+        ("input 'numeric' is missing; send FP32 [rows, 1]: age", "input 'numeric' is missing; send FP32 [rows, 2]: age, x", True),
+        ("input 'creative_image', row 0: no PNG", "input 'creative_image', row 0: cannot be read", False),
         ("input 'numeric' is missing; send it", "input 'numeric' has shape [2, 5]", False),
     ],
 )  # fmt: skip
@@ -145,7 +147,7 @@ def test_the_page_shows_what_was_checked():
         "name": "server CPU, 1 row / 1 client", "passed": False, "decided": True, "limit": 0.05, "sentence": "server CPU grew",
         "figures": {
             "growth": 0.15, "low": 0.1, "high": 0.2, "pairs": 9, "state": "beyond", "unit": "s", "candidate": 0.0115,
-            "champion": 0.01, "ratios": [1.1, 1.2],
+            "champion": 0.01, "ratios": [1.1, 1.2], "rounds": [0.15],
         },
     }  # fmt: skip
     found = {

@@ -12,6 +12,9 @@ import pytest
 from bench.served.slowed import copy_model
 from tests.lifecycle.gate.gated_world import begin_gate, gate_project, run_gate, servers_of
 from tests.serving.served_world import replace_file
+from tests.stages.declared_worlds import columns_of, write_declared
+from tests.stages.exported_world import export_small_model
+from tests.stages.pipeline_world import declaration
 
 pytestmark = [pytest.mark.triton, pytest.mark.load]
 ENDS_S = 20.0
@@ -34,6 +37,36 @@ def test_an_equal_candidate_passes_with_all_figures(exported, tmp_path):
     assert found["checks"][2]["figures"]["difference"] == {"grpc": pytest.approx(0, abs=1e-6), "http": pytest.approx(0, abs=1e-6)}
     assert found["reasons"][0] in (folder / "reports/gate.html").read_text() and found["reasons"][0] in said
     assert servers_of(folder) == []
+
+
+@pytest.fixture(scope="module")
+def exported_before(tmp_path_factory):
+    """A small model of a declaration without the nullable column `age`."""
+    data, folder = declaration(columns=columns_of("site", "user", "ad", "view")), tmp_path_factory.mktemp("before")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        export_small_model(folder, data, write_declared(data))
+    return folder
+
+
+def test_requests_for_a_champion_without_a_new_column_are_answered(exported, exported_before, tmp_path):
+    folder = gate_project(exported, tmp_path)
+    copy_model(exported_before, folder / "champion/model", "before")
+    code, said = run_gate(folder)
+    found = report(folder)
+    assert [check["passed"] for check in found["checks"][:3]] == [True] * 3, said
+    assert "rows as the champion takes them are answered, without the new columns age, by name as well" in said
+    assert code == 0 or "gate.limits" in found["reasons"][0]  # it also computes more than the one before
+
+
+def test_a_candidate_that_needs_what_the_champions_clients_do_not_send_is_refused(exported, exported_as, tmp_path):
+    folder = gate_project(exported, tmp_path)
+    copy_model(exported_as("strings"), folder / "champion/model", "strings")
+    code, said = run_gate(folder)
+    assert (
+        code == 1 and "refused: contract: column 'ad' is new and not nullable, so that requests written for the champion" in said
+    )
+    assert [check["name"] for check in report(folder)["checks"]] == ["contract"] and servers_of(folder) == []
 
 
 def test_a_candidate_that_computes_much_more_is_refused_with_the_figure(exported, tmp_path):
@@ -78,7 +111,7 @@ def test_a_champion_that_does_not_load_is_named_and_nothing_is_left(exported, tm
 
 
 def test_a_gate_that_is_ended_leaves_no_server_and_no_half_report(exported, tmp_path):
-    folder = gate_project(exported, tmp_path)
+    folder = gate_project(exported, tmp_path, pairs=5000)  # it would go on for minutes
     for end, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130), (signal.SIGTERM, 143)):
         first = begin_gate(folder)
         assert first.stdout is not None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lifecycle.gate.statistics import growth, means_left_out, means_of_two
+from lifecycle.gate.measuring.statistics import growth, means_left_out, means_of_two
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from contracts.lifecycle.gate import FIGURES, GateConfig
-from lifecycle.gate.checks import Check
-from lifecycle.gate.rounds import Round, Workload
-from lifecycle.gate.statistics import Growth, growth
+from contracts.lifecycle.config import FIGURES, GateConfig
+from lifecycle.gate.checks import GateCheck
+from lifecycle.gate.measuring.rounds import GateRound, Workload
+from lifecycle.gate.measuring.statistics import Growth, growth
 
 DECIDING = ("request_time", "server_cpu")  # more rounds are measured for these; p99 is noisier and takes what there is
 SPEED_WORDS = {"request_time": "request time", "p99": "p99", "server_cpu": "server CPU"}
@@ -24,7 +24,7 @@ def named(workload: Workload) -> str:
     return f"{rows} row{'s' * (rows > 1)} / {clients} client{'s' * (clients > 1)}"
 
 
-def speed_growths(config: GateConfig, rounds: Sequence[Round], limits: Limits) -> dict[tuple[Workload, str], Growth]:
+def speed_growths(config: GateConfig, rounds: Sequence[GateRound], limits: Limits) -> dict[tuple[Workload, str], Growth]:
     """By workload and figure."""
     return {
         (workload, figure): growth(
@@ -37,19 +37,22 @@ def speed_growths(config: GateConfig, rounds: Sequence[Round], limits: Limits) -
     }
 
 
-def start_growths(rounds: Sequence[Round], limits: Limits) -> dict[str, Growth]:
-    """By figure. One pair a round; the interval is their range, and holds the true ratio but for a chance of 2 in 2^rounds."""
+def start_growths(config: GateConfig, rounds: Sequence[GateRound], limits: Limits) -> dict[str, Growth]:
+    """By figure. One pair a round; the interval is their range, and holds the true ratio but for a chance of 2 in 2^rounds.
+
+    Fewer rounds than before the first look give none.
+    """
     return {
         figure: growth(
             [[getattr(one.starts[0], figure) / getattr(one.starts[1], figure)] for one in rounds],
             limits[key],
-            0.5 ** len(rounds),
+            0.5 ** max(len(rounds), config.rounds[0]),
         )
         for figure, (_, key, _) in STARTS.items()
     }
 
 
-def open_workloads(config: GateConfig, rounds: Sequence[Round], limits: Limits) -> list[Workload] | None:
+def open_workloads(config: GateConfig, rounds: Sequence[GateRound], limits: Limits) -> list[Workload] | None:
     """Which workloads have to be measured further; None if no more rounds are needed: all is decided, or one is too slow.
 
     A list that is empty asks for more starts: all so far were beyond a limit.
@@ -58,19 +61,19 @@ def open_workloads(config: GateConfig, rounds: Sequence[Round], limits: Limits) 
     if any(found.state == "beyond" for found in speed.values()):
         return None
     still_open = [one for one in config.workloads if any(speed[one, figure].state == "open" for figure in DECIDING)]
-    suspicious = any(found.state == "beyond" for found in start_growths(rounds, limits).values())
+    suspicious = any(found.state == "beyond" for found in start_growths(config, rounds, limits).values())
     return still_open if still_open or suspicious else None
 
 
-def progress(config: GateConfig, rounds: Sequence[Round], limits: Limits) -> Iterator[str]:
+def progress(config: GateConfig, rounds: Sequence[GateRound], limits: Limits) -> Iterator[str]:
     speed = speed_growths(config, rounds, limits)
     for workload in config.workloads:
         yield f"{named(workload)}: " + ", ".join(f"{SPEED_WORDS[figure]} {speed[workload, figure]}" for figure in FIGURES)
-    starts = start_growths(rounds, limits)
+    starts = start_growths(config, rounds, limits)
     yield ", ".join(f"{words} {starts[figure]}" for figure, (words, _, _) in STARTS.items())
 
 
-def figure_checks(config: GateConfig, rounds: Sequence[Round], limits: Limits) -> list[Check]:
+def figure_checks(config: GateConfig, rounds: Sequence[GateRound], limits: Limits) -> list[GateCheck]:
     """Speed first, then what the server takes."""
     checks = []
     for (workload, figure), found in speed_growths(config, rounds, limits).items():
@@ -80,7 +83,7 @@ def figure_checks(config: GateConfig, rounds: Sequence[Round], limits: Limits) -
         about["ratios"] = [ratio for one in of_rounds for ratio in one.ratios[figure]]
         shown = [rows_per_s(workload, value) if figure == "request_time" else f"{value * 1e3:.3g} ms" for value in (now, before)]
         checks.append(_check(f"{SPEED_WORDS[figure]}, {named(workload)}", found, figure, shown, about))
-    for figure, found in start_growths(rounds, limits).items():
+    for figure, found in start_growths(config, rounds, limits).items():
         words, key, unit = STARTS[figure]
         now, before = (median(getattr(one.starts[place], figure) for one in rounds) for place in (0, 1))
         about = {"figure": figure, "candidate": now, "champion": before, "unit": unit}
@@ -94,13 +97,13 @@ def rows_per_s(workload: Workload, request_s: float) -> str:
     return f"{workload[0] / request_s:,.0f} rows/s"
 
 
-def _check(name: str, found: Growth, key: str, shown: list[str], about: dict[str, Any]) -> Check:
+def _check(name: str, found: Growth, key: str, shown: list[str], about: dict[str, Any]) -> GateCheck:
     sentence = f"{name}: {found}, {shown[0]} against {shown[1]}"
     if found.state == "beyond":
         sentence += f"; {found.limit:+.0%} is allowed (gate.limits.{key})"
     elif found.state == "open":
         sentence += f"; whether it is beyond {found.limit:+.0%} cannot be told from noise"
-    return Check(
+    return GateCheck(
         name=name,
         passed=found.state != "beyond",
         decided=found.state != "open",

@@ -4,21 +4,19 @@ import numpy as np
 import polars as pl
 
 from contracts.serving.request import RequestSpec, numbers, strings
-from lifecycle.gate.checks import CONTRACT, Check
+from lifecycle.gate.checks import CONTRACT, GateCheck
+from lifecycle.gate.measuring.served import FAILURES, Served
 from lifecycle.gate.models import GatedModel
-from lifecycle.gate.served import Served
 from serving.client import CtrClient
-from serving.client.errors import DeadlineExceeded, ServerFailed, ServerUnavailable
 from serving.client.protocols import GrpcDoor, HttpDoor
 from serving.client.served_model import served_model
 
 BY_NAME = "ctr_by_name"
 TIMEOUT_S = 20.0
-FAILURES = (ValueError, DeadlineExceeded, ServerFailed, ServerUnavailable)  # of asking a server
 SHOWN = 3
 
 
-def contract_check(candidate: Served, champion: GatedModel | None, rows: pl.DataFrame, max_difference: float) -> Check:
+def contract_check(candidate: Served, champion: GatedModel | None, rows: pl.DataFrame, max_difference: float) -> GateCheck:
     """`rows`: of the test split, with the columns of the candidate's requests."""
     written_for = candidate.model if champion is None else champion
     wrong = [*published_wrongly(candidate)]
@@ -27,11 +25,11 @@ def contract_check(candidate: Served, champion: GatedModel | None, rows: pl.Data
         wrong += unanswered(candidate, as_written_for(written_for.request, rows), max_difference)
     figures = {"rows": len(rows), "wrong": wrong}
     if wrong:
-        return Check(name=CONTRACT, passed=False, sentence=f"contract: {'; '.join(wrong[:SHOWN])}", figures=figures)
+        return GateCheck(name=CONTRACT, passed=False, sentence=f"contract: {'; '.join(wrong[:SHOWN])}", figures=figures)
     new = sorted({column.name for column in candidate.model.request.columns} - {c.name for c in written_for.request.columns})
     lacking = f", without the new columns {', '.join(new)}" if new else ""
     sentence = f"the model is what its declaration says; {len(rows)} rows as the {written_for.name} takes them are answered"
-    return Check(name=CONTRACT, passed=True, sentence=f"{sentence}{lacking}, by name as well", figures=figures)
+    return GateCheck(name=CONTRACT, passed=True, sentence=f"{sentence}{lacking}, by name as well", figures=figures)
 
 
 def published_wrongly(candidate: Served) -> list[str]:

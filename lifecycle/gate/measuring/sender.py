@@ -34,8 +34,12 @@ class Sent:
 
 @dataclass(eq=False)
 class Sender:
-    """`clients` connections to `host`:`port`, each of which waits for its answer before it asks again."""
+    """`clients` connections to `host`:`port`, each of which waits for its answer before it asks again.
 
+    `name` is what messages call the model. Raises Unanswered on entry if the server is gone.
+    """
+
+    name: str
     host: str
     port: int
     clients: int
@@ -54,8 +58,19 @@ class Sender:
 
     def send(self, requests: Sequence[PreparedRequest], judge: Judge) -> Sent:
         """Send all of them once. Raises Unanswered for the first that is not answered, or not rightly."""
-        contents = [self._content(request) for request in requests]
-        replies: list[Reply | None] = [None] * len(requests)
+        try:
+            sent, replies = self._exchange([self._content(request) for request in requests])
+        except OSError as error:
+            raise Unanswered(f"the {self.name} did not answer: {error.strerror or error}") from None
+        for request, reply in zip(requests, replies, strict=True):
+            verdict = judge.verdict(request, reply)
+            if verdict.outcome != "ok":
+                raise Unanswered(f"the {self.name}, {verdict.reason}")
+        return sent
+
+    def _exchange(self, contents: Sequence[bytes]) -> tuple[Sent, list[Reply]]:
+        """What it took, and the answers in the order of the contents."""
+        replies = [Reply("")] * len(contents)
         latencies: list[float] = []
         with selectors.DefaultSelector() as selector:
             started = time.perf_counter()
@@ -67,7 +82,7 @@ class Sender:
             while len(latencies) < len(contents):
                 ready = selector.select(TIMEOUT_S)
                 if not ready:
-                    raise Unanswered(f"{self.host}:{self.port} did not answer within {TIMEOUT_S:.0f} s")
+                    raise TimeoutError(f"nothing came within {TIMEOUT_S:.0f} s")
                 for key, _ in ready:
                     place, sent_s = key.data
                     replies[place] = _receive(self._socket(key.fileobj))
@@ -78,11 +93,7 @@ class Sender:
                         selector.modify(key.fileobj, selectors.EVENT_READ, (following, sent_s))
                         following += 1
             wall_s = time.perf_counter() - started
-        for request, reply in zip(requests, replies, strict=True):
-            verdict = judge.verdict(request, reply or Reply("", words="no answer"))
-            if verdict.outcome != "ok":
-                raise Unanswered(verdict.reason)
-        return Sent(wall_s=wall_s, latencies_s=np.array(latencies))
+        return Sent(wall_s=wall_s, latencies_s=np.array(latencies)), replies
 
     def _socket(self, found: object) -> socket.socket:
         assert isinstance(found, socket.socket)
@@ -97,7 +108,7 @@ class Sender:
 
 
 def _receive(connection: socket.socket) -> Reply:
-    """One whole answer. Raises Unanswered if the connection ends before."""
+    """One whole answer. Raises OSError if the connection ends before."""
     received = bytearray()
     while (end := received.find(HEAD_END)) < 0:
         _more(connection, received)
@@ -115,7 +126,7 @@ def _receive(connection: socket.socket) -> Reply:
 def _more(connection: socket.socket, received: bytearray) -> None:
     part = connection.recv(1 << 18)
     if not part:
-        raise Unanswered("the server has closed the connection")
+        raise ConnectionError("the server has closed the connection")
     received += part
 
 

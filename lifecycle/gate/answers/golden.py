@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from contracts.serving.request import CATEGORICAL, NUMERIC
-from lifecycle.gate.checks import GOLDEN, Check
-from lifecycle.gate.contract import FAILURES, TIMEOUT_S
+from lifecycle.gate.answers.contract import TIMEOUT_S
+from lifecycle.gate.checks import GOLDEN, GateCheck
+from lifecycle.gate.measuring.served import FAILURES, Served
 from lifecycle.gate.models import GatedModel
-from lifecycle.gate.served import Served
 from loadtests.requests.prepare import stranger
 from loadtests.requests.spoiled import ways
 from loadtests.requests.traffic import TrafficRows
@@ -24,6 +24,7 @@ from serving.client.protocols import GrpcDoor, HttpDoor
 MOST_VALUES = 20  # of a column, each of which is asked for with one row
 SHOWN = 3
 VARYING = re.compile(r"'[^']*'|\[[^\]]*\]|[\d.]+")  # what a refusal says of this request alone
+ADVICE = re.compile(r", expected |; | \(")  # begins what it says of the model's own columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Outcome:
         return f"{self.kind} ({self.detail})" if self.detail else self.kind
 
 
-def golden_check(sides: Sequence[tuple[Served, TrafficRows]]) -> Check:
+def golden_check(sides: Sequence[tuple[Served, TrafficRows]]) -> GateCheck:
     """`sides`: the candidate, and the champion if there is one, each with the same rows as requests to it."""
     found = [outcomes(served, [*golden_requests(served.model, traffic)]) for served, traffic in sides]
     right = {request.name: request.is_right for served, traffic in sides for request in golden_requests(served.model, traffic)}
@@ -66,10 +67,12 @@ def golden_check(sides: Sequence[tuple[Served, TrafficRows]]) -> Check:
     figures = {"requests": len(names), "malformed": sum(not right[name] for name in names), "wrong": wrong}
     if wrong:
         more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        return Check(name=GOLDEN, passed=False, sentence=f"golden requests: {'; '.join(wrong[:SHOWN])}{more}", figures=figures)
+        return GateCheck(
+            name=GOLDEN, passed=False, sentence=f"golden requests: {'; '.join(wrong[:SHOWN])}{more}", figures=figures
+        )
     alike = " by the champion's rules" if len(sides) > 1 else ""
     sentence = f"{len(names)} golden requests over gRPC and HTTP: {figures['malformed']} malformed ones are refused{alike}"
-    return Check(name=GOLDEN, passed=True, sentence=f"{sentence}, the others are answered", figures=figures)
+    return GateCheck(name=GOLDEN, passed=True, sentence=f"{sentence}, the others are answered", figures=figures)
 
 
 def golden_requests(model: GatedModel, traffic: TrafficRows) -> Iterator[GoldenRequest]:
@@ -137,7 +140,7 @@ def outcome_of(door: GrpcDoor | HttpDoor, request: GoldenRequest) -> Outcome:
 
 
 def rule_of(sentence: str) -> str:
-    """The rule by which a request was refused; where none is named, the sentence without what is of this request alone."""
+    """The rule by which a request was refused; where none is named, the sentence without what this request or model alone has."""
     if RULE in sentence:
         return sentence.rpartition(RULE)[2].partition(":")[0]
-    return VARYING.sub("…", sentence)
+    return ADVICE.split(VARYING.sub("…", sentence))[0]

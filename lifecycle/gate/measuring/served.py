@@ -12,6 +12,7 @@ from lifecycle.gate.models import GatedModel
 from loadtests.limits.soak import resident_mib
 from loadtests.observation.facts import triton_version
 from loadtests.requests.bodies import MODEL
+from serving.client.errors import DeadlineExceeded, ServerFailed, ServerUnavailable
 from serving.client.protocols import Address
 from serving.server.runtime import BACKEND, find_runtime
 from serving.server.server import VENV, TritonServer
@@ -20,6 +21,7 @@ from serving.server.stubs import stubs
 from serving.server.trial import trial_store
 
 CPU_CLOCK = 2  # CPUCLOCK_SCHED of the kernel
+FAILURES = (ValueError, DeadlineExceeded, ServerFailed, ServerUnavailable)  # of asking a server
 LOCAL = {"exit_timeout_s": 1, "tls_cert": None, "tls_key": None}  # nothing is under way when it ends; nobody else can listen
 
 
@@ -37,6 +39,7 @@ class Served:
     model: GatedModel
     server: TritonServer
     load_s: float  # from start to ready
+    loaded_mib: float  # resident then
     pids: tuple[int, ...]  # of the server and of its models' processes
 
     @property
@@ -49,12 +52,15 @@ class Served:
         return Address(host_port=f"{config.host}:{port}", model=model)
 
     def resident_mib(self) -> float:
-        """Of all its processes together. Pages that they share count once for each."""
+        """Of all its processes together, now. Pages that they share count once for each."""
         return sum(resident_mib(self.pids[0]).values())
 
     def cpu_s(self) -> float:
         """Seconds of processor of all its processes so far, by the clock of each (clock_getcpuclockid), in nanoseconds."""
-        return sum(time.clock_gettime((~pid << 3) | CPU_CLOCK) for pid in self.pids)
+        try:
+            return sum(time.clock_gettime((~pid << 3) | CPU_CLOCK) for pid in self.pids)
+        except OSError:
+            raise ValueError(f"a process of the {self.model.name}'s server ended by itself; run `make gate` again") from None
 
 
 @contextmanager
@@ -71,7 +77,8 @@ def served(model: GatedModel, config: ServerConfig, folder: Path) -> Iterator[Se
             load_s = time.perf_counter() - started
             assert server.process is not None
             pid = server.process.pid
-            yield Served(model=model, server=server, load_s=load_s, pids=(pid, *stubs(pid)))
+            loaded_mib = sum(resident_mib(pid).values())
+            yield Served(model=model, server=server, load_s=load_s, loaded_mib=loaded_mib, pids=(pid, *stubs(pid)))
         finally:
             server.stop()
 

@@ -11,9 +11,9 @@ from statistics import median
 
 import numpy as np
 
-from contracts.lifecycle.gate import BLOCKS, GateConfig
-from lifecycle.gate.sender import Sender, Sent
-from lifecycle.gate.served import Served
+from contracts.lifecycle.config import BLOCKS, GateConfig
+from lifecycle.gate.measuring.sender import Sender, Sent, Unanswered
+from lifecycle.gate.measuring.served import FAILURES, Served
 from loadtests.requests.bodies import binary_body
 from loadtests.requests.prepared_request import PreparedRequest
 from loadtests.requests.traffic import TrafficRows
@@ -33,7 +33,7 @@ class Side:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slice:
+class SentSlice:
     """Some requests of one side."""
 
     request_time: float  # seconds a request
@@ -42,7 +42,7 @@ class Slice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredWorkload:
     """A workload in one round: ratios of its pairs, candidate over champion, and the usual values of both, seconds."""
 
     ratios: dict[str, list[float]]  # by figure
@@ -52,7 +52,7 @@ class Measured:
 
 def measure(
     config: GateConfig, workload: tuple[int, int], sides: Sequence[tuple[Served, TrafficRows]], coin: random.Random
-) -> Measured:
+) -> MeasuredWorkload:
     """`sides`: candidate and champion, with the same rows as requests to each. Raises Unanswered."""
     rows, clients = workload
     prepared = [prepared_side(served, traffic, rows, config) for served, traffic in sides]
@@ -62,7 +62,7 @@ def measure(
         number = max(clients, round(config.slice_s / per_request))
         pairs = []
         for pair in range(config.pairs):
-            found: dict[int, Slice] = {}
+            found: dict[int, SentSlice] = {}
             for place in (0, 1) if coin.random() < 0.5 else (1, 0):
                 found[place] = send_slice(prepared[place], senders[place], pair * number, number)
             pairs.append((found[0], found[1]))
@@ -79,16 +79,16 @@ def warm_up(sides: Sequence[Side], senders: Sequence[Sender]) -> float:
     return sent.wall_s / len(sent.latencies_s)
 
 
-def send_slice(side: Side, sender: Sender, first: int, number: int) -> Slice:
+def send_slice(side: Side, sender: Sender, first: int, number: int) -> SentSlice:
     """`number` requests from the one of place `first` on, counted around."""
     some = [side.requests[place % len(side.requests)] for place in range(first, first + number)]
     before = side.served.cpu_s()
     sent = sender.send(some, side.judge)
     cpu_s = side.served.cpu_s() - before
-    return Slice(request_time=sent.wall_s / number, server_cpu=cpu_s / number, latencies_s=sent.latencies_s)
+    return SentSlice(request_time=sent.wall_s / number, server_cpu=cpu_s / number, latencies_s=sent.latencies_s)
 
 
-def measured(pairs: Sequence[tuple[Slice, Slice]]) -> Measured:
+def measured(pairs: Sequence[tuple[SentSlice, SentSlice]]) -> MeasuredWorkload:
     """Ratios of all pairs; p99 is that of whole blocks of them, since a slice has too few requests for it."""
     length = len(pairs) // BLOCKS
     blocks = [pairs[start : start + length] for start in range(0, length * BLOCKS, length)]
@@ -99,16 +99,19 @@ def measured(pairs: Sequence[tuple[Slice, Slice]]) -> Measured:
     }
     usual = [{name: median(pair[place] for pair in found) for name, found in values.items()} for place in (0, 1)]
     ratios = {name: [candidate / champion for candidate, champion in found] for name, found in values.items()}
-    return Measured(ratios=ratios, candidate=usual[0], champion=usual[1])
+    return MeasuredWorkload(ratios=ratios, candidate=usual[0], champion=usual[1])
 
 
-def p99(slices: Sequence[Slice]) -> float:
+def p99(slices: Sequence[SentSlice]) -> float:
     """Seconds, of the latencies of all the slices' requests."""
     return float(np.quantile(np.concatenate([one.latencies_s for one in slices]), 0.99))
 
 
 def prepared_side(served: Served, traffic: TrafficRows, rows: int, config: GateConfig) -> Side:
-    """Different requests of `rows` consecutive rows; the right answers are those that the server gives to each alone."""
+    """Different requests of `rows` consecutive rows; the right answers are those that the server gives to each alone.
+
+    Raises Unanswered.
+    """
     distinct = max(1, min(config.distinct, traffic.num_rows // rows))
     found, version = [], 0
     door = GrpcDoor(served.address("grpc"))
@@ -116,7 +119,10 @@ def prepared_side(served: Served, traffic: TrafficRows, rows: int, config: GateC
         for start in range(0, distinct * rows, rows):
             tensors = traffic.payload(np.arange(start, min(start + rows, traffic.num_rows))).tensors
             asked = {name: values for name, (_, values) in tensors.items()}
-            answer = door.infer(asked, traffic.spec.digest, ASK_TIMEOUT_S)
+            try:
+                answer = door.infer(asked, traffic.spec.digest, ASK_TIMEOUT_S)
+            except FAILURES as error:
+                raise Unanswered(f"the {served.model.name} did not answer: {error}") from None
             body, header_length = binary_body(tensors, traffic.spec.digest)
             found.append(
                 PreparedRequest(
@@ -135,4 +141,4 @@ def prepared_side(served: Served, traffic: TrafficRows, rows: int, config: GateC
 
 
 def sender_to(served: Served, clients: int) -> Sender:
-    return Sender(host=served.server.config.host, port=served.http_port, clients=clients)
+    return Sender(name=served.model.name, host=served.server.config.host, port=served.http_port, clients=clients)

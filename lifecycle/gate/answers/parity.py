@@ -8,10 +8,9 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from contracts.serving.request import RequestSpec, strings
-from lifecycle.gate.checks import PARITY, Check
-from lifecycle.gate.contract import FAILURES
+from lifecycle.gate.checks import PARITY, GateCheck
+from lifecycle.gate.measuring.served import FAILURES, Served
 from lifecycle.gate.models import GatedModel
-from lifecycle.gate.served import Served
 from loadtests.requests.traffic import RAW, TEST, TRAIN, new_images
 from serving.client import CtrClient
 
@@ -30,7 +29,7 @@ class EvaluatedRows:
     left_out: int  # rows whose images are not here
 
 
-def parity_check(candidate: Served, evaluated: EvaluatedRows, max_difference: float) -> Check:
+def parity_check(candidate: Served, evaluated: EvaluatedRows, max_difference: float) -> GateCheck:
     apart: dict[str, float] = {}
     figures = {"rows": len(evaluated.rows), "left_out": evaluated.left_out, "difference": apart}
     limit = max_difference
@@ -40,7 +39,7 @@ def parity_check(candidate: Served, evaluated: EvaluatedRows, max_difference: fl
                 answer_N = client.predict(evaluated.rows, evaluated.images or None, check=False).probability
         except FAILURES as error:
             sentence = f"parity: rows of the test split are not answered over {protocol}: {error}"
-            return Check(name=PARITY, passed=False, sentence=sentence, limit=limit, figures=figures)
+            return GateCheck(name=PARITY, passed=False, sentence=sentence, limit=limit, figures=figures)
         difference_N = np.abs(answer_N - evaluated.probability_N)
         apart[protocol] = float(difference_N.max()) if np.isfinite(difference_N).all() else 1.0
     worst = max(apart, key=lambda protocol: apart[protocol])
@@ -50,7 +49,7 @@ def parity_check(candidate: Served, evaluated: EvaluatedRows, max_difference: fl
     if evaluated.left_out:
         sentence += f" ({evaluated.left_out:,} left out, whose images are not in {RAW}/)"
     passed = apart[worst] <= limit
-    return Check(
+    return GateCheck(
         name=PARITY,
         passed=passed,
         sentence=sentence if passed else f"parity: {sentence} over {worst}; {limit:.1e} is allowed (gate.max_difference)",
