@@ -23,7 +23,17 @@ def _figures(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
         found.append(("log-loss", f"{before['log_loss']:.5f}", f"{now['log_loss']:.5f}", _relative(apart)))
         ratios = [f"{one['observed_over_predicted']:.3f}" for one in (before, now)]
         found.append(("observed / predicted", *ratios, ""))
-    return found
+    return found + [row for check in content.get("checks", []) if (row := _measured(check)) is not None]
+
+
+def _measured(check: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """A figure of the gate that it knows of both models; of a check that has none: None."""
+    figures = check["figures"]
+    if not {"champion", "candidate", "unit"} <= set(figures) or None in (figures["champion"], figures["candidate"]):
+        return None
+    scale, unit = (1e3, "ms") if figures["unit"] == "s" and figures["champion"] < 1 else (1, figures["unit"])
+    shown = [f"{figures[name] * scale:,.4g} {unit}" for name in ("champion", "candidate")]
+    return (check["name"], *shown, f"{figures['candidate'] / figures['champion'] - 1:+.1%}")
 
 
 def _relative(estimate: Mapping[str, Any]) -> str:

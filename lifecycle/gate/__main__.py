@@ -30,6 +30,7 @@ from typing import Any
 
 from contracts.git_commit import git_revision
 from lifecycle.gate.checks import verdict
+from lifecycle.gate.measuring.served import server_digests
 from lifecycle.gate.models import GatedModel, read_candidate, read_champion
 from lifecycle.gate.page import page
 from lifecycle.gate.run import run_checks
@@ -41,20 +42,27 @@ from serving.server.settings import load_server_config
 JSON_PATH, PAGE_PATH = Path("reports/gate.json"), Path("reports/gate.html")
 WORK = Path(".checkpoints/gate")  # logs, and the servers' stores while it runs
 LOCK = WORK.with_suffix(".lock")
+UNLESS_FRESH = "--unless-fresh"  # take the report that is there, if it would come out the same
 FIRST, SAME = "first model: nothing to compare with", "the candidate is the champion: nothing to compare with"
 
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if sys.argv[1:]:
-        raise ValueError(f"expected no arguments, got {' '.join(sys.argv[1:])}; settings are in conf/gate/default.yaml")
+    if sys.argv[1:] not in ([], [UNLESS_FRESH]):
+        raise ValueError(
+            f"expected nothing or {UNLESS_FRESH}, got {' '.join(sys.argv[1:])}; settings are in conf/gate/default.yaml"
+        )
     candidate, champion = read_candidate(), read_champion()
     with held_alone():
-        found = gate(candidate, champion)
-        if read_candidate().digest != candidate.digest:
-            raise ValueError("artifacts/ changed while the gate looked at it; run `make gate` again")
-        write(PAGE_PATH, page(found, candidate.declaration.name))
-        write(JSON_PATH, json.dumps(found, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+        found = fresh_report(JSON_PATH, circumstances(candidate, champion)) if sys.argv[1:] else None
+        if found is None:
+            found = gate(candidate, champion)
+            if read_candidate() != candidate:
+                raise ValueError("artifacts/ changed while the gate looked at it; run `make gate` again")
+            write(PAGE_PATH, page(found, candidate.declaration.name))
+            write(JSON_PATH, json.dumps(found, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+        else:
+            say(f"the report of {found['started']} is about the same models, server and settings")
     if found["passes"]:
         print(f"gate: passed: {found['reasons'][0]}; all of it in {PAGE_PATH}")
         return 0
@@ -64,7 +72,8 @@ def main() -> int:
 def gate(candidate: GatedModel, champion: GatedModel | None) -> dict[str, Any]:
     """What is found, as plain values."""
     config, started, began = load_gate_config(), datetime.now(UTC), time.monotonic()
-    alone = FIRST if champion is None else SAME if champion.digest == candidate.digest else None
+    is_champion = champion is not None and (champion.digest, champion.served_as) == (candidate.digest, candidate.served_as)
+    alone = FIRST if champion is None else SAME if is_champion else None
     say(f"candidate {candidate.digest[:12]}, {alone or f'champion {champion.digest[:12] if champion else None}'}")
     beside = champion if alone is None else None
     checks, server = run_checks(config, load_server_config(), candidate, beside, WORK, say)
@@ -72,16 +81,32 @@ def gate(candidate: GatedModel, champion: GatedModel | None) -> dict[str, Any]:
     if alone is not None:
         found["reasons"] = [*found["reasons"], alone] if not found["passes"] else [f"{found['reasons'][0]}; {alone}"]
     return found | {
-        "candidate": candidate.digest,
-        "champion": None if champion is None else champion.digest,
+        **circumstances(candidate, champion),
         "server": server,
-        "config": config_digest(config),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - began, 1),
         "machine": machine(),
         "revision": git_revision(),
         "checks": [check.as_values() for check in checks],
     }
+
+
+def circumstances(candidate: GatedModel, champion: GatedModel | None) -> dict[str, Any]:
+    """What a report is about: if all of it is the same, so is the answer. The server's digests come in besides."""
+    return {
+        "candidate": candidate.digest,
+        "champion": None if champion is None else champion.digest,
+        "served_as": {one.name: one.served_as for one in (candidate, champion) if one is not None},
+        "config": config_digest(load_gate_config()),
+    }
+
+
+def fresh_report(path: Path, about: dict[str, Any]) -> dict[str, Any] | None:
+    """The report at `path`, if it is about this, measured on the server that is installed; else None."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if any(found.get(name) != value for name, value in about.items()) or not found.get("server"):
+        return None
+    return found if found["server"].items() >= server_digests().items() else None
 
 
 def say(text: str) -> None:

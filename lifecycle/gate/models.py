@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from contracts.dataset.declaration import Declaration
+from contracts.serving.releases import EXPORTED_VERSION, identity
 from contracts.serving.request import RequestSpec, request_of
 
 CANDIDATE, CHAMPION = "candidate", "champion"
@@ -26,6 +27,7 @@ class GatedModel:
     declaration: Declaration
     used: frozenset[str]  # columns that the model looks at
     digest: str  # sha-256 of the export's manifest: two models with the same digest are the same
+    served_as: str  # of the repository: the same model may be served with other settings
     training: dict[str, Any] | None  # what its training took; None if that was not kept
 
     @property
@@ -68,6 +70,7 @@ def _read(name: str, export: Path, repository: Path, training: dict[str, Any] | 
         declaration=TypeAdapter(Declaration).validate_python(read_json(export / "declaration.json")),
         used=frozenset(column["name"] for column in read_json(export / "features.json")["inputs"]),
         digest=digest,
+        served_as=identity(repository, EXPORTED_VERSION),
         training=training,
     )
 

@@ -84,9 +84,12 @@ def served(model: GatedModel, config: ServerConfig, folder: Path) -> Iterator[Se
 
 
 def server_facts(one: Served) -> dict[str, str]:
-    """Which server it was: Triton's version and the digest of our own backend."""
-    backend = find_runtime(VENV).backends / BACKEND
-    return {
-        "triton": triton_version(one.server.http_url),
-        "backend": hashlib.sha256(backend.read_bytes()).hexdigest(),
-    }
+    """Which server it was: Triton's version, and the digests of its program and of our own backend."""
+    return {"triton": triton_version(one.server.http_url), **server_digests()}
+
+
+def server_digests() -> dict[str, str]:
+    """Sha-256 of what is installed: Triton's program, and our own backend. Raises ValueError if it cannot be run."""
+    runtime = find_runtime(VENV)
+    files = {"program": runtime.program, "backend": runtime.backends / BACKEND}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
