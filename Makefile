@@ -14,9 +14,9 @@ GPU_PYTHON ?= $(shell for p in $(VENV)/bin/python python3 python3.13 python3.12 
 	command -v $$p >/dev/null && $$p -c 'import importlib.util as i, sys; sys.exit(i.find_spec("torch") is None)' 2>/dev/null && { echo $$p; break; }; done)
 SERVE := $(VENV)-serving/bin/python
 LOAD := $(VENV)-load/bin/python
-# the tests of three files at once, each file's in their order, on one thread each: threads that wait for a core burn one, and a third
-# of the time of two would be spent waiting for servers and other processes; then those that judge times, alone, if $(ARGS) asks for
-# any. Both share small models (tests/made_once.py) and the bytecode of the tests, which pytest makes as slowly as it imports all else
+# the tests of three files at once, each file's in their order, on one thread each: threads that wait for a core burn one, and two
+# workers leave a fifth of two cores unused, waiting for servers; then those that judge times, alone, if $(ARGS) asks for any. Both
+# share small models (tests/made_once.py) and the bytecode of the tests, which pytest makes as slowly as it imports all else
 PYTEST := PYTHONDONTWRITEBYTECODE= python -m pytest
 AT_ONCE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTEST) --dist loadfile --no-loadscope-reorder
 TESTS := $(AT_ONCE) -n 3 -m "not slow and not alone"
