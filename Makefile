@@ -14,11 +14,13 @@ GPU_PYTHON ?= $(shell for p in $(VENV)/bin/python python3 python3.13 python3.12 
 	command -v $$p >/dev/null && $$p -c 'import importlib.util as i, sys; sys.exit(i.find_spec("torch") is None)' 2>/dev/null && { echo $$p; break; }; done)
 SERVE := $(VENV)-serving/bin/python
 LOAD := $(VENV)-load/bin/python
-# the tests of two files at once, each file's in their order, on one thread each: threads that wait for a core burn one; then those
-# that judge times, alone, if $(ARGS) asks for any
-TWO := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-TESTS := $(TWO) -m "not slow and not alone"
-TIMED := python -m pytest -m "alone and not slow"
+# the tests of three files at once, each file's in their order, on one thread each: threads that wait for a core burn one, and two
+# workers leave a fifth of two cores unused, waiting for servers; then those that judge times, alone, if $(ARGS) asks for any. Both
+# share small models (tests/made_once.py) and the bytecode of the tests, which pytest makes as slowly as it imports all else
+PYTEST := PYTHONDONTWRITEBYTECODE= python -m pytest
+AT_ONCE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTEST) --dist loadfile --no-loadscope-reorder
+TESTS := $(AT_ONCE) -n 3 -m "not slow and not alone"
+TIMED := $(PYTEST) -m "alone and not slow"
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 # the champion, which stage compare reads, from the DVC remote into a clone that has its pointer alone
 BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull champion/model.dvc || \
@@ -49,11 +51,12 @@ experiments: $(VENV)/.pipeline  ## list what each experiment gave, and in what i
 	@requirements/check-git.sh experiments && $(RUN) python -m stages.experiment_table
 
 test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests (20 minutes; installs 3.6 GB)
-	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) mypy --no-error-summary && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) $(TESTS) $(ARGS)
-	@$(RUN) $(TIMED) $(ARGS) || [ $$? = 5 ]
+	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) mypy --no-error-summary && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch]
+	@shared=$$(mktemp -d); trap 'rm -rf "$$shared"' EXIT; export ADCLICK_TESTS_SHARE="$$shared"; \
+		$(RUN) $(TESTS) $(ARGS) && { $(RUN) $(TIMED) $(ARGS) || [ $$? = 5 ]; }
 
 test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (2 minutes)
-	@$(RUN) $(TWO) tests/contracts tests/features tests/evaluation tests/models tests/project -m "not slow and not triton and not load and not index" $(ARGS)
+	@$(RUN) $(AT_ONCE) -n 2 tests/contracts tests/features tests/evaluation tests/models tests/project -m "not slow and not triton and not load and not index" $(ARGS)
 
 test-native: $(VENV)/.dev  ## test the C parts alone, under gcc's address, undefined and thread sanitizers (2 minutes)
 	@$(RUN) python -m pytest tests/native $(ARGS)

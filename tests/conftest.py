@@ -1,20 +1,20 @@
-"""Fixtures that tests of several folders share, and markers with the reasons to skip."""
+"""Fixtures that tests of several folders share, and markers with the reasons to skip.
+
+What imports torch is imported where it is used: the process that hands tests to the workers needs none of it.
+"""
 
 import os
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from shutil import which
 
 import pytest
-import torch
 
 from contracts.local_libraries import NO_TELEMETRY, keep_matplotlib_here
+from tests.made_once import made_once
 from tests.native.programs import MEMORY, THREADS, ways
 from tests.privacy.watched import why_not
 from tests.project import package_index
-from tests.stages.declared_worlds import DECLARATIONS, write_declared
-from tests.stages.exported_world import export_small_model
 
 SERVING = Path(__file__).parents[1] / ".venv-serving"
 LOCUST = Path(__file__).parents[1] / ".venv-load/bin/locust"
@@ -29,9 +29,9 @@ NO_GCC = (
 NO_LOCUST = "there is no Locust in .venv-load; run `make test`, which installs it"
 NO_INDEX = "pip finds no package index, or none that has what builds the client's wheel; set one (pip config, PIP_INDEX_URL)"
 LONGEST = (  # files that `make test` begins with, so that no worker is left with one of them at the end
-    *("test_train_together.py", "test_container.py", "test_load_run.py", "test_deploy.py", "test_train.py", "test_installed.py"),
-    "test_gate_run.py",
-    *("test_load_ui.py", "test_repository.py", "test_export.py", "test_portable.py", "test_c_parts.py", "test_compose.py"),
+    *("test_train_together.py", "test_container.py", "test_load_run.py", "test_deploy.py", "test_train.py", "test_champion.py"),
+    *("test_load_ui.py", "test_native.py", "test_export.py", "test_serve_command.py", "test_c_parts.py", "test_compose.py"),
+    *("test_gate_run.py", "test_deploy_command.py"),
 )
 NO_COMPILER = "there is no C compiler on this machine; apt-get install gcc"
 
@@ -51,6 +51,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "load: runs the load tests' own Python, .venv-load, which `make test` installs")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Is it a file without any test of the kind that is asked for: importing all files takes longer than some of the kinds."""
+    kind = config.option.markexpr.partition(" ")[0]
+    if kind in ("alone", "slow") and collection_path.is_file() and f"mark.{kind}" not in collection_path.read_text():
+        return True
+    return None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
@@ -60,7 +68,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(NO_TRITON)
     if item.get_closest_marker("perf_analyzer") and not (PERF_ANALYZER / "perf_analyzer").is_file():
         pytest.skip(NO_PERF_ANALYZER)
-    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+    if item.get_closest_marker("gpu") and not has_gpu():
         pytest.skip(NO_GPU)
     if item.get_closest_marker("compiler") and which("cc") is None:
         pytest.skip(NO_COMPILER)
@@ -71,6 +79,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(NO_INDEX)
     if item.get_closest_marker("load") and not LOCUST.is_file():
         pytest.skip(NO_LOCUST)
+
+
+def has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -102,23 +116,19 @@ def project(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory) -> Path:
     """A project folder with a small exported model (random weights), to be read only."""
-    folder = tmp_path_factory.mktemp("exported")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        export_small_model(folder)
-    return folder
+    from tests.stages.exported_world import export_small_model
+
+    return made_once(tmp_path_factory, "exported", export_small_model)
 
 
 @pytest.fixture(scope="session")
 def exported_as(tmp_path_factory) -> Callable[[str], Path]:
     """The same for a declaration of `declared_worlds`, by its name."""
+    from tests.stages.declared_worlds import DECLARATIONS, write_declared
+    from tests.stages.exported_world import export_small_model
 
-    @cache
     def export(name: str) -> Path:
-        folder = tmp_path_factory.mktemp(name)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(folder)
-            export_small_model(folder, DECLARATIONS[name], write_declared(DECLARATIONS[name]))
-        return folder
+        data = DECLARATIONS[name]
+        return made_once(tmp_path_factory, name, lambda folder: export_small_model(folder, data, write_declared(data)))
 
     return export

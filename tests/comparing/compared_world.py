@@ -24,15 +24,14 @@ from scipy import sparse
 from sklearn.linear_model import SGDClassifier
 
 from stages import encode, fit
-from stages.compose import compose_params
 from stages.exporting.graphs import _creative_lookup, finish
 from stages.features.graph import BATCH, IR_VERSION, OPSET
 from stages.files import sha256_file, write_json
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit, load_creatives, load_spec, load_split
 from stages.models.penalised_logistic import one_hot
 from stages.parquet import write_parquet
+from tests.stages.pipeline_world import composed
 
-CONF = Path(__file__).parents[2] / "conf"
 NUM_SITES, NUM_REGIONS, NUM_USERS, NUM_ADS, IMAGE = 25, 6, 400, 40, 8
 SIZES = {"train": 12_000, "val": 2_000, "test": 8_000}
 FIRST_DAY = {"train": "2026-01-01", "val": "2026-02-22", "test": "2026-03-01"}
@@ -114,13 +113,8 @@ def _png(level: int) -> bytes:
     return buffer.getvalue()
 
 
-@cache
-def _composed() -> str:
-    return yaml.safe_dump(compose_params(CONF, ["seed=3", f"features.image_size={IMAGE}", "features.selection.num_shuffles=10"]))
-
-
 def params_of(columns: list[dict[str, Any]]) -> dict[str, Any]:
-    params = yaml.safe_load(_composed())
+    params = composed("seed=3", f"features.image_size={IMAGE}", "features.selection.num_shuffles=10")
     params["data"] = {
         "name": "small",
         "source": {"kind": "files", "path": "source", "files": ["*/rows.csv"]},

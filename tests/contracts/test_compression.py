@@ -7,6 +7,7 @@ import lzma
 import re
 import tarfile
 import zipfile
+from functools import cache
 
 import pyarrow as pa
 import pytest
@@ -38,6 +39,12 @@ COMPRESS = {
 MANY = "c,y\n" + "".join(f"{i * 7919 % 10_007},{i % 2}\n" for i in range(200_000))  # more than is read at a time
 
 
+@cache
+def many(suffix: str, copies: int = 1, before: str = "") -> bytes:
+    """`before` and copies of MANY, compressed: once for all tests of a process, as it takes longer than reading."""
+    return COMPRESS.get(suffix, bytes)((before + MANY * copies).encode())
+
+
 def test_every_compression_that_has_a_name_is_tried():
     assert list(COMPRESS) == list(NAMES)
 
@@ -53,7 +60,7 @@ def test_compressed_text_is_read_whatever_the_case_of_its_suffix(tmp_path, suffi
 @pytest.mark.parametrize("suffix", COMPRESS)
 def test_large_files_and_files_in_several_pieces_are_read_whole(tmp_path, suffix):
     assert len(MANY) > BLOCK_BYTES
-    found = read(write(tmp_path, f"rows.csv{suffix}", COMPRESS[suffix](MANY.encode())))
+    found = read(write(tmp_path, f"rows.csv{suffix}", many(suffix)))
     assert len(found) == 200_000 and found[-1] == (str(199_999 * 7919 % 10_007), 1)
     if suffix != ".lzma":  # which has no second piece
         pieces = COMPRESS[suffix](b"c,y\na,0\n") + COMPRESS[suffix](b"b,1\n")
@@ -63,7 +70,7 @@ def test_large_files_and_files_in_several_pieces_are_read_whole(tmp_path, suffix
 @pytest.mark.parametrize("suffix", COMPRESS)
 @pytest.mark.parametrize("share", [0.0001, 0.5, 0.9999])
 def test_a_file_that_was_cut_off_gives_one_sentence(tmp_path, suffix, share):
-    content = COMPRESS[suffix](MANY.encode())
+    content = many(suffix)
     path = write(tmp_path, f"rows.csv{suffix}", content[: max(13, int(len(content) * share))])
     with pytest.raises(SourceError, match="the compressed stream ends too early: the file was cut off; send it again"):
         read(path)
@@ -71,7 +78,7 @@ def test_a_file_that_was_cut_off_gives_one_sentence(tmp_path, suffix, share):
 
 @pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])  # the others need not have checksums
 def test_a_file_that_was_damaged_gives_one_sentence(tmp_path, suffix):
-    content = bytearray(COMPRESS[suffix](MANY.encode()))
+    content = bytearray(many(suffix))
     content[len(content) // 2 : len(content) // 2 + 40] = b"\xff" * 40
     with pytest.raises(SourceError, match=r"is compressed, but cannot be unpacked to its end \(.*\); compress it again") as error:
         read(write(tmp_path, f"rows.csv{suffix}", bytes(content)))

@@ -9,10 +9,16 @@ PACKAGES = ("contracts", "stages", "serving", "loadtests", "lifecycle", "bench")
 
 
 @cache
+def syntax_tree(path: Path) -> ast.Module:
+    """The source of `path`, parsed once for all tests of a process: to be read only."""
+    return ast.parse(path.read_text())
+
+
+@cache
 def direct_imports(path: Path) -> frozenset[Path]:
     """Project files that `path` imports, with the __init__ files of their packages where those import something."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(syntax_tree(path)):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -39,12 +45,13 @@ def all_imports(path: Path) -> frozenset[Path]:
     return frozenset(seen - {path})
 
 
-def external_imports(path: Path) -> set[str]:
+@cache
+def external_imports(path: Path) -> frozenset[str]:
     """Top-level names of everything `path` imports."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module.split(".")[0])
-    return names
+    return frozenset(names)

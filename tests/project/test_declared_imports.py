@@ -54,7 +54,7 @@ def test_what_is_imported_is_declared(environment):
     known = {*sys.stdlib_module_names, *ALLOWED, *IN_OTHER_PLACES}
     distributions, declared = packages_distributions(), chosen(environment)
     missing = set()
-    for path in {file for started in RUN[environment] for file in (started, *all_imports(started))}:
+    for path in {*RUN[environment]}.union(*map(all_imports, RUN[environment])):
         name = str(path.relative_to(ROOT))
         for imported in external_imports(path) - known - ONLY_WHERE_IT_IS.get(environment, {}).get(name, set()):
             offered = {canonicalize_name(distribution) for distribution in distributions.get(imported, [imported])}

@@ -12,7 +12,7 @@ import pytest
 
 from contracts import local_libraries
 from contracts.local_libraries import FONT_CACHE, NO_TELEMETRY, keep_matplotlib_here
-from tests.project.imports import ROOT, all_imports, external_imports
+from tests.project.imports import ROOT, all_imports, external_imports, syntax_tree
 
 FOLDERS = ("contracts", "stages", "serving", "loadtests", "lifecycle", "bench")
 DRAWS = {"matplotlib", "pytorch_lightning"}  # Lightning's metrics import matplotlib
@@ -34,7 +34,7 @@ def imported_at_run_time(path: Path) -> set[str]:
 
 def is_told_first(path: Path) -> bool:
     """Does the program call `keep_matplotlib_here` before anything but its docstring and language switches."""
-    body = [node for node in ast.parse(path.read_text()).body if not isinstance(node, ast.Expr)]
+    body = [node for node in syntax_tree(path).body if not isinstance(node, ast.Expr)]
     first = next(node for node in body if ast.unparse(node) != "from __future__ import annotations")
     return isinstance(first, ast.If) and "keep_matplotlib_here()" in ast.unparse(first)
 

@@ -3,7 +3,7 @@
 import ast
 from collections import defaultdict
 
-from tests.project.imports import PACKAGES, ROOT
+from tests.project.imports import PACKAGES, ROOT, syntax_tree
 from tests.project.test_rules import PYTHON_FILES
 
 SHARED = {"TritonPythonModel"}  # Triton asks each of its Python models for a class of this name
@@ -14,7 +14,7 @@ def test_no_two_classes_share_a_name():
     found = defaultdict(list)
     for path in PYTHON_FILES:
         if path.relative_to(ROOT).parts[0] in PACKAGES:
-            for node in ast.parse(path.read_text()).body:
+            for node in syntax_tree(path).body:
                 if isinstance(node, ast.ClassDef):
                     found[node.name].append(str(path.relative_to(ROOT)))
     assert {name: places for name, places in found.items() if len(places) > 1 and name not in SHARED} == {}
@@ -28,7 +28,7 @@ def test_functions_say_what_comes_back():
         f"{path.relative_to(ROOT)}: {node.name}"
         for path in PYTHON_FILES
         if path.relative_to(ROOT).parts[0] in PACKAGES
-        for node in ast.parse(path.read_text()).body
+        for node in syntax_tree(path).body
         if isinstance(node, ast.FunctionDef) and node.name.strip("_") in vague
     ]
     assert wrong == []

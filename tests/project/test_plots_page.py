@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +48,18 @@ def project(tmp_path_factory) -> Path:
     return folder
 
 
-def drawn(project: Path, plot: str) -> str:
-    """The plot as SVG, by the Vega-Lite that the page loads; every visible text of it is in there."""
-    spec = run(project, "dvc", "plots", "show", plot, "--show-vega")
-    return vl_convert.vegalite_to_svg(json.loads(spec[spec.index("{") :]), vl_version=VEGA_LITE)
+@pytest.fixture(scope="module")
+def drawn(project) -> Callable[[str], str]:
+    """A plot as SVG, by the Vega-Lite that the page loads; every visible text of it is in there."""
+    said = run(project, "dvc", "plots", "show", "--json")
+    plots = json.loads(said[said.index("{") :])["data"]
+
+    @cache
+    def draw(plot: str) -> str:
+        (one,) = plots[plot]
+        return vl_convert.vegalite_to_svg(one["content"], vl_version=VEGA_LITE)
+
+    return draw
 
 
 def test_the_page_names_no_other_host_and_loads_one_file(project) -> None:
@@ -68,8 +78,8 @@ def test_the_library_imports_nothing_and_its_menu_leads_nowhere() -> None:
 
 
 @pytest.mark.parametrize("plot", PLOTS)
-def test_every_plot_is_drawn(project, plot) -> None:
-    svg = drawn(project, plot)
+def test_every_plot_is_drawn(drawn, plot) -> None:
+    svg = drawn(plot)
     assert f">{plot}<" in svg and "<DVC_METRIC" not in svg and "NaN" not in svg
 
 
@@ -87,28 +97,28 @@ def test_a_prediction_has_the_same_colour_in_every_plot(name) -> None:
 
 
 @pytest.mark.parametrize("plot", ["Calibration", "ROC", "Gain"])
-def test_what_is_on_the_diagonal_is_as_predicted_or_unranked(project, plot) -> None:
-    assert drawn(project, plot).count('stroke-dasharray="4,3"') == 1
+def test_what_is_on_the_diagonal_is_as_predicted_or_unranked(drawn, plot) -> None:
+    assert drawn(plot).count('stroke-dasharray="4,3"') == 1
 
 
 @pytest.mark.parametrize(
     ("plot", "marks", "number"), [("Calibration", "bin", 2), ("AUC by slice", "value", 25), (PLOTS[4], "value", 26)]
 )
-def test_every_drawn_value_has_its_interval(project, plot, marks, number) -> None:
+def test_every_drawn_value_has_its_interval(drawn, plot, marks, number) -> None:
     """A bin without a click has no place on a logarithmic axis, a slice value without an AUC none on its axis."""
-    svg = drawn(project, plot)
+    svg = drawn(plot)
     intervals, values = svg.index('role-mark interval_marks"'), svg.index(f'role-mark {marks}_marks"')
     assert svg.count("<line", intervals, values) == number
     assert svg.count("<path", values, svg.index("</g>", values)) == number
 
 
-def test_hours_follow_one_another_below_all_rows_and_undefined_values_have_no_mark(project) -> None:
-    labels = re.findall(r">((?:hour = \w+|all test rows) \([\d,]+\))<", drawn(project, "AUC by slice"))
+def test_hours_follow_one_another_below_all_rows_and_undefined_values_have_no_mark(drawn) -> None:
+    labels = re.findall(r">((?:hour = \w+|all test rows) \([\d,]+\))<", drawn("AUC by slice"))
     assert labels == ["all test rows (1,200)", *(f"hour = {hour} (1,200)" for hour in HOURS)]
 
 
-def test_the_end_of_an_epoch_is_no_spike_in_the_training_loss(project) -> None:
-    described = re.findall(r'aria-label="step: ([\d,]+)', drawn(project, "Training loss"))
+def test_the_end_of_an_epoch_is_no_spike_in_the_training_loss(drawn) -> None:
+    described = re.findall(r'aria-label="step: ([\d,]+)', drawn("Training loss"))
     assert sorted({int(step) for step in described}) == [50, 100, 150, 200]
-    validated = re.findall(r'aria-label="step: ([\d,]+)', drawn(project, "Validation log-loss"))
+    validated = re.findall(r'aria-label="step: ([\d,]+)', drawn("Validation log-loss"))
     assert sorted({int(step) for step in validated}) == [102, 204]

@@ -11,7 +11,7 @@ import yaml
 from packaging.utils import canonicalize_name
 
 from stages import acquire, export, validate
-from tests.project.imports import ROOT, all_imports, external_imports
+from tests.project.imports import ROOT, all_imports, external_imports, syntax_tree
 
 PIPELINES = [yaml.safe_load((ROOT / name).read_text())["stages"] for name in ("dvc.yaml", "data/dvc.yaml")]
 STAGES = {name: stage for stages in PIPELINES for name, stage in stages.items()}
@@ -116,7 +116,7 @@ def test_every_params_key_of_a_stage_is_in_params_yaml():
 
 def test_every_section_that_a_stage_reads_is_among_its_params():
     for stage, described in STAGES.items():
-        tree = ast.parse((ROOT / f"stages/{stage}.py").read_text())
+        tree = syntax_tree(ROOT / f"stages/{stage}.py")
         declared = {key.split(".")[0] for key in described.get("params", [])}
         read = {name for node in ast.walk(tree) if (name := section_read(node)) is not None}
         assert read <= declared, f"{stage} reads {sorted(read - declared)} and does not declare it"

@@ -4,10 +4,12 @@ import importlib
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 
 import polars as pl
 import pytest
 
+from tests.made_once import made_once
 from tests.serving.served_world import REPOSITORY, exported_with, request_spec, serving
 from tests.serving.strict_world import STRICT_LIMITS, strict_declaration, write_strict_month
 from tests.stages.exported_world import export_small_model
@@ -29,11 +31,11 @@ def spec(exported):
 @pytest.fixture(scope="session")
 def strict_exported(tmp_path_factory):
     """A project folder with an exported model whose columns have every rule, to be read only."""
-    folder = tmp_path_factory.mktemp("strict")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+
+    def export(folder: Path) -> None:
         export_small_model(folder, strict_declaration(), write_strict_month)
-    return folder
+
+    return made_once(tmp_path_factory, "strict", export)
 
 
 @pytest.fixture(scope="session")

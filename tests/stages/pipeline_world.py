@@ -1,5 +1,7 @@
 """Small data sets and the stages from raw files to arrays, run in a folder of the test's own."""
 
+from copy import deepcopy
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -75,9 +77,19 @@ def write_png(path: Path, color: tuple[int, int, int]) -> None:
     path.write_bytes(buffer.getvalue())
 
 
+@cache
+def _composed(*overrides: str) -> dict[str, Any]:
+    return compose_params(CONF, list(overrides))
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    """The real configuration with `overrides`, the caller's own: composed once for all tests of a process, half a second each."""
+    return deepcopy(_composed(*overrides))
+
+
 def write_params(data: dict[str, Any], overrides: tuple[str, ...] = ()) -> dict[str, Any]:
     """params.yaml in the working directory: the real configuration with `data` in it."""
-    params = compose_params(CONF, ["seed=3", "validate.max_share=0.5", "features.image_size=8", *overrides])
+    params = composed("seed=3", "validate.max_share=0.5", "features.image_size=8", *overrides)
     params["data"] = data
     params["evaluate"]["slices"] = params["compare"]["watch"] = "auto"
     Path("params.yaml").write_text(yaml.safe_dump(params))

@@ -8,8 +8,7 @@ import polars as pl
 import pytest
 
 from bench.workspace import SOURCES, SOURCES_ENV, source_folder
-from stages.compose import compose_params
-from tests.stages.pipeline_world import CONF, run, write_params
+from tests.stages.pipeline_world import CONF, composed, run, write_params
 
 ROOT = CONF.parent
 EXAMPLES = ROOT / "examples"
@@ -19,7 +18,7 @@ NOT_HERE = f"the published files are not here; set {SOURCES_ENV} to a folder lai
 
 def clean_rows(name: str, path: Path) -> pl.DataFrame:
     """The clean rows of data set `name`, whose files lie at `path`, after the stages up to split; all rows must be clean."""
-    data = compose_params(CONF, [f"data={name}"])["data"]
+    data = composed(f"data={name}")["data"]
     write_params(data | {"source": data["source"] | {"path": str(path)}}, ("validate.max_share=0",))
     run("acquire", "validate", "split")
     return pl.read_parquet("data/clean/**/*.parquet")
@@ -51,7 +50,7 @@ def test_the_tables_are_those_that_the_script_writes(tmp_path):
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_files_are_read_as_declared(project, name):
-    folder = source_folder(compose_params(CONF, [f"data={name}"])["data"]["source"]["path"])
+    folder = source_folder(composed(f"data={name}")["data"]["source"]["path"])
     if not folder.is_dir():
         pytest.skip(NOT_HERE)
     rows = clean_rows(name, folder)
@@ -69,7 +68,7 @@ def test_declared_sources_are_found_by_the_variable(monkeypatch, tmp_path):
 
 def test_no_declaration_points_outside_the_repository():
     for file in (CONF / "data").glob("*.yaml"):
-        source = compose_params(CONF, [f"data={file.stem}"])["data"]["source"]
+        source = composed(f"data={file.stem}")["data"]["source"]
         path = Path(source.get("path") or ".")
         assert not path.is_absolute() and ".." not in path.parts, file
         assert source["kind"] == "exchange" or path.is_relative_to(SOURCES) or (ROOT / path).is_dir(), file

@@ -6,9 +6,8 @@ import pytest
 
 from contracts.dataset.config_errors import ConfigError
 from stages import experiment
-from stages.compose import compose_params
 from stages.experiment import check_overrides
-from tests.stages.pipeline_world import CONF
+from tests.stages.pipeline_world import CONF, composed
 
 WRONG = {  # override -> the sentence
     "train.lrr=1": r"^train.lrr is not a known key; did you mean 'lr'\? allowed: seed, batch_size",
@@ -80,5 +79,5 @@ def test_nothing_starts_if_an_override_is_wrong(monkeypatch):
 
 @pytest.mark.parametrize("name", [file.stem for file in (CONF / "experiment").glob("*.yaml")])
 def test_every_named_experiment_says_its_name(name):
-    assert compose_params(CONF, [f"experiment={name}"])["experiment_name"] == name
-    assert compose_params(CONF)["experiment_name"] is None
+    assert composed(f"experiment={name}")["experiment_name"] == name
+    assert composed()["experiment_name"] is None

@@ -2,9 +2,13 @@
 
 import json
 import re
+import shutil
 import subprocess
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -20,17 +24,34 @@ RULES = {"range age": 3, "not_null device": 1, '<script>alert("x")</script>': 2}
 MONTH = {"raw": 4806, "clean": 4800, "quarantined": 6, "rules": RULES}
 
 
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Path, np.ndarray]]:
+    """A folder in which stage evaluate has run, to be read only, and the predictions; `world` as in write_world."""
+
+    @cache
+    def run(**world: object) -> tuple[Path, np.ndarray]:
+        folder = tmp_path_factory.mktemp("evaluated")
+        p_click = write_world(folder, **world)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            patch.setattr(evaluate, "score_split", lambda *_: p_click)
+            Path("data/predictions").mkdir()
+            pl.DataFrame({"constant": [0.15] * len(p_click), "lightgbm": p_click * 0.8}).write_parquet(evaluate.BASELINES_PATH)
+            evaluate.main()
+        return folder, p_click
+
+    return run
+
+
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def project(evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A function that writes all that the stage reads; `world` as in write_world."""
 
     def write(**world: object) -> None:
-        p_click = write_world(tmp_path, **world)
+        folder, p_click = evaluated(**world)
+        shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(evaluate, "score_split", lambda *_: p_click)
-        Path("data/predictions").mkdir()
-        pl.DataFrame({"constant": [0.15] * len(p_click), "lightgbm": p_click * 0.8}).write_parquet(evaluate.BASELINES_PATH)
-        evaluate.main()
         split = {"rows": 10, "clicks": 1, "from": "2026-01-01T00:00:09+00:00", "to": None}
         write_json("reports/split.json", {"train": split, "val": split, "test": split, "excluded": 2})
         write_json("reports/validation.json", {"months": {"2026-01": MONTH}, "total": MONTH})

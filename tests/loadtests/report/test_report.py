@@ -74,14 +74,14 @@ def look(at_s, requests, cpu_s):
     }
 
 
-@pytest.fixture
-def run_dir(tmp_path):
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
     """Ten seconds: 1000 requests, most answered after 10 ms, the half of them over gRPC."""
     kinds, outcomes = ["grpc", "http_json"] * 500, ["refused"] * 8 + ["failed"] * 2 + ["ok"] * 990
     found = samples(1000, due=np.arange(1000) / 100, latency_ms=10 + np.arange(1000) % 10, kind=kinds, outcome=outcomes, rows=6)
     settings = {"seed": 0, "warmup_s": 2.0, "stages": [{"seconds": 5.0, "users": 4}, {"seconds": 5.0, "users": 8}]}
     folder = write_run(
-        tmp_path,
+        tmp_path_factory.mktemp("run"),
         found,
         10.0,
         shape="steps",
@@ -97,8 +97,12 @@ def run_dir(tmp_path):
     return folder
 
 
-def test_figures_of_the_page_are_those_of_the_samples(run_dir):
-    page = page_of(run_dir)
+@pytest.fixture(scope="module")
+def page(run_dir):
+    return page_of(run_dir)
+
+
+def test_figures_of_the_page_are_those_of_the_samples(page):
     name, answers, per_s, mean, p50, p90, *_, largest = page.row("all")
     assert (name, answers, per_s, largest) == ("all", "990", "99.0", "19.0")
     assert mean == "14.5" and p50.startswith("14.0 [") and p90.startswith("18.0 [")
@@ -110,21 +114,19 @@ def test_figures_of_the_page_are_those_of_the_samples(run_dir):
     assert "98.9/s" in page.text and "593 rows a second" in page.text  # one answer came after the end
 
 
-def test_a_percentile_that_is_not_claimed_has_no_number(run_dir):
-    row = page_of(run_dir).row("grpc")
+def test_a_percentile_that_is_not_claimed_has_no_number(page):
+    row = page.row("grpc")
     assert row[7] == "too few" and row[6] != "too few"
 
 
-def test_thresholds_are_shown_with_verdicts(run_dir):
-    page = page_of(run_dir)
+def test_thresholds_are_shown_with_verdicts(page):
     assert page.row("p99") == ["p99", "31.2 ms", "28.0 to 33.0 ms", "at most 250 ms", "kept", "n"]
     assert page.row("error share") == ["error share", "0.20 %", "", "at most 0 %", "broken", ""]
     assert page.row("rows a second") == ["rows a second", "900", "", "at least 500", "kept", ""]
     assert re.search(r'class="verdict broken"><b>failed</b> Thresholds that were broken, 1 of 3: error share', page.text)
 
 
-def test_what_triton_and_the_processes_did_is_shown(run_dir):
-    page = page_of(run_dir)
+def test_what_triton_and_the_processes_did_is_shown(page):
     name, requests, failed, calls, rows, joined, total, queue = page.row("ctr, version 3")[:8]
     assert (name, requests, failed, calls) == ("ctr, version 3", "1,000", "0", "500")
     assert (rows, joined, total, queue) == ("12.0", "2.00", "5.00", "2.00")
@@ -133,16 +135,14 @@ def test_what_triton_and_the_processes_did_is_shown(run_dir):
     assert "At 0 of 10 looks a process of the load generator used 90 % of a core or more" in page.text
 
 
-def test_versions_settings_and_machine_are_shown(run_dir):
-    page = page_of(run_dir)
+def test_versions_settings_and_machine_are_shown(page):
     assert page.row("tritonserver")[1] == "2.51.0" and page.row("locust")[1] == "2.47.0"
     assert page.row("stages")[1] == "seconds 5.0, users 4; seconds 5.0, users 8"
     assert page.row("Model version")[1] == "3 (990 answers)"
     assert "cores" in page.row("Processor")[1]
 
 
-def test_the_page_needs_nothing_from_outside_and_runs_no_script(run_dir):
-    page = page_of(run_dir)
+def test_the_page_needs_nothing_from_outside_and_runs_no_script(page):
     assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object", "embed", "base"}
     loaded = [value for _, attributes in page.tags for name, value in attributes.items() if name in LOADS]
     assert len(loaded) > 5 and all(value.startswith(("#", "data:image/svg+xml;base64,")) for value in loaded)
@@ -150,8 +150,8 @@ def test_the_page_needs_nothing_from_outside_and_runs_no_script(run_dir):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
 
 
-def test_all_figures_are_drawn(run_dir):
-    images = [attributes["alt"] for tag, attributes in page_of(run_dir).tags if tag == "img"]
+def test_all_figures_are_drawn(page):
+    images = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
     assert images == [
         "Requests a second and latency over time",
         "Latency by percentile",
@@ -161,8 +161,8 @@ def test_all_figures_are_drawn(run_dir):
     ]
 
 
-def test_the_same_run_gives_the_same_page(run_dir):
-    assert page_of(run_dir).text == page_of(run_dir).text
+def test_the_same_run_gives_the_same_page(run_dir, page):
+    assert page_of(run_dir).text == page.text
 
 
 def test_a_run_without_requests_says_that_nothing_was_measured(tmp_path):

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.project.imports import ROOT, all_imports, external_imports
-from tests.project.package_index import PROJECT, empty_environment, pip
+from tests.project.package_index import PROJECT, empty_environment, link_packages, packages_of, pip
 from tests.serving.client_world import ALLOWED, RAW, truth_of, url_of
 
 CLIENT = ROOT / "serving/client/__init__.py"
@@ -86,17 +86,27 @@ def test_the_wheel_holds_what_the_client_needs_and_nothing_else(wheel):
     assert {"serving/client/client.py", "contracts/tables/spellings.py"} < names
 
 
+def from_this_environment(wheel: Path, python: Path) -> None:
+    link_packages(DECLARED.values(), packages_of(python))
+    pip(sys.executable, "--python", python, "install", "--quiet", "--no-compile", "--no-index", "--no-deps", wheel)
+
+
+def from_the_index(wheel: Path, python: Path) -> None:
+    constraints = python.parent / "locked.txt"
+    constraints.write_text("".join(f"{name}=={version}\n" for name, version in locked("dev").items()))
+    pip(sys.executable, "--python", python, "install", "--quiet", "--no-compile", "--constraint", constraints, wheel)
+
+
 @pytest.mark.index
 @pytest.mark.triton
-def test_an_installed_client_gets_the_probabilities_of_evaluation(wheel, strict_exported, strict_server, tmp_path):
-    """In an environment that holds nothing else, from a folder where the project is not."""
-    constraints = tmp_path / "locked.txt"
-    constraints.write_text("".join(f"{name}=={version}\n" for name, version in locked("dev").items()))
+@pytest.mark.parametrize("install", [from_this_environment, pytest.param(from_the_index, marks=pytest.mark.slow)])
+def test_an_installed_client_gets_the_probabilities_of_evaluation(wheel, strict_exported, strict_server, tmp_path, install):
+    """In an environment that holds nothing but what the wheel asks for, from a folder where the project is not."""
     python = empty_environment(tmp_path / "venv")
-    pip(python, "install", "--quiet", "--no-compile", "--constraint", constraints, wheel)
-    pip(python, "check")
-    held = {entry["name"] for entry in json.loads(pip(python, "list", "--format=json"))}
-    assert not held & {"torch", "dvc", "onnxruntime", "pandas"}
+    install(wheel, python)
+    pip(sys.executable, "--python", python, "check")
+    held = {canonicalize_name(one.name) for one in distributions(path=[str(packages_of(python))])}
+    assert {*map(canonicalize_name, DECLARED), "adclick-client"} <= held and not held & {"torch", "dvc", "onnxruntime", "pandas"}
 
     RAW.write_parquet(tmp_path / "rows.parquet")
     urls = [url_of(strict_server, protocol) for protocol in ("grpc", "http")]
