@@ -119,6 +119,7 @@ def outcomes(samples):
     return {name: number for name, number in count(samples).items() if number}
 
 
+@pytest.mark.alone
 def test_each_request_is_sent_when_it_is_due():
     samples = sent(lambda number: (200, b"fine"), np.linspace(0, 0.5, 200))
     assert outcomes(samples) == {"ok": 200}
@@ -155,6 +156,7 @@ def test_a_request_without_answer_fails_after_its_time_and_its_connection_is_rep
     assert numbers["ok"] > 40
 
 
+@pytest.mark.alone
 def test_a_connection_that_breaks_off_is_a_failure_and_is_replaced():
     samples = sent(lambda number: None if number % 2 else (200, b""), np.linspace(0, 0.5, 60), connections=3)
     numbers = outcomes(samples)
