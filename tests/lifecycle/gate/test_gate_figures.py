@@ -81,7 +81,9 @@ def test_p99_is_that_of_blocks_of_slices_and_ratios_are_those_of_pairs():
 
 
 def trained(name, training):
-    return GatedModel(name=name, repository=None, declaration=None, used=frozenset(), digest=name, training=training)
+    return GatedModel(
+        name=name, repository=None, declaration=None, used=frozenset(), digest=name, served_as="", training=training
+    )
 
 
 LITTLE, SOME, MUCH = ({"train_s": s, "peak_memory_mib": mib} for s, mib in ((100, 800), (150, 900), (210, 1300)))

@@ -43,7 +43,13 @@ def golden(rows=((("a", "1"), 20.0), (("b", "2"), 30.0), (("a", ""), 40.0))):
         images={},
     )
     model = GatedModel(
-        name="candidate", repository=Path(), declaration=None, used=frozenset({"site", "hour"}), digest="", training=None
+        name="candidate",
+        repository=Path(),
+        declaration=None,
+        used=frozenset({"site", "hour"}),
+        digest="",
+        served_as="",
+        training=None,
     )  # type: ignore[arg-type]
     return {request.name: request for request in golden_requests(model, traffic)}
 
