@@ -80,7 +80,7 @@ promote: $(VENV)/.pipeline  ## make the newest export the champion, if stage com
 serve: $(VENV)-serving/.installed  ## serve the exported model on Triton (installs 0.8 GB): gRPC 8001, HTTP 8000, metrics 8002 (SERVING=gpu: in NVIDIA's container)
 	@$(SERVE) -m serving.server$(if $(filter gpu,$(SERVING)),.container) $(ARGS)
 
-deploy: $(VENV)-serving/.installed $(VENV)/.pipeline $(VENV)-load/.perf-analyzer  ## the newest export into the running server, if it is good enough (4 minutes; FORCE=1 WHY="..." overrides)
+deploy: $(VENV)-serving/.installed $(VENV)/.pipeline $(VENV)-load/.installed  ## the newest export into the running server, if it is good enough (4 minutes; FORCE=1 WHY="..." overrides)
 	@$(SERVE) -m lifecycle.deploy $(if $(FORCE),--force) --why "$${WHY:-}" $(ARGS)
 
 releases: $(VENV)-serving/.installed  ## list the released models: version, time, size, which is served

@@ -74,8 +74,8 @@ def run_gate(folder: Path) -> tuple[int, str]:
     return process.returncode, said
 
 
-def servers_of(folder: Path) -> list[str]:
-    """Command lines of servers whose models lie below the folder."""
+def servers_of(folder: Path) -> list[int]:
+    """Processes of servers whose models lie below the folder."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -83,7 +83,7 @@ def servers_of(folder: Path) -> list[str]:
         except OSError:
             continue
         if "tritonserver" in arguments and str(folder) in arguments:
-            found.append(arguments)
+            found.append(int(entry.name))
     return found
 
 

@@ -1,6 +1,7 @@
 """`make gate` on real servers: what passes, what is refused and why, and what is left when it is ended."""
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 
 from bench.served.slowed import copy_model
+from lifecycle.gate import __main__ as gate
 from tests.lifecycle.gate.gated_world import begin_gate, gate_project, run_gate, servers_of
 from tests.serving.served_world import replace_file
 from tests.stages.declared_worlds import columns_of, write_declared
@@ -147,3 +149,31 @@ def test_a_slowed_model_is_always_refused_and_an_equal_one_never(exported, tmp_p
             copy_model(exported, folder / "artifacts", f"{kind} {run}", layers)
             outcomes[kind].append(run_gate(folder)[0])
     assert outcomes == {"slowed": [1] * 10, "equal": [0] * 10}
+
+
+def test_a_server_that_dies_under_load_is_a_refusal_and_leaves_nothing(exported, tmp_path):
+    folder = gate_project(exported, tmp_path, pairs=5000)
+    running = begin_gate(folder)
+    assert running.stdout is not None
+    while "ready after" not in (line := running.stdout.readline()):
+        assert line, "it ended before its servers were ready"
+    assert running.stdout.readline()  # what it says of the contract; then come the pairs
+    time.sleep(1)
+    os.kill(servers_of(folder)[0], signal.SIGKILL)
+    said, _ = running.communicate(timeout=ENDS_S)
+    assert running.returncode == 1 and "Traceback" not in said, said
+    assert "under load a request was not answered rightly" in said.splitlines()[-1]
+    assert not report(folder)["passes"] and servers_of(folder) == []
+
+
+def test_a_full_disk_leaves_the_report_of_before(project, monkeypatch):
+    path = Path("reports/gate.json")
+    gate.write(path, "before")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(gate.os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        gate.write(path, "after")
+    assert path.read_text() == "before" and [*path.parent.iterdir()] == [path]
