@@ -26,16 +26,25 @@ struct Counters {
     pthread_cond_t wake;
     bool closing;
     char model[NAME_SIZE], version[24], edge[BUCKETS + 1][16];
-    Series answered, overloaded, failed, rows, known, strange, sum, count, bucket[BUCKETS + 1];
+    Series answered, overloaded, failed, unwritten, rows, known, strange, sum, count, bucket[BUCKETS + 1];
+    Series kept_requests, kept_rows, kept_bytes, lost_requests, lost_rows;
     Series (*special)[SPECIAL];  // [fields]
 };
 
 static void name_series(Counters* c) {
-    const char* requests = "Requests by outcome: answered, refused, overloaded, failed";
+    const char* requests = "Requests by outcome: answered, refused, overloaded, failed, unwritten (on_error: refuse)";
+    const char* kept = "Answers that were written to the journal: requests, rows";
+    const char* lost = "Answers that are not in the journal, because it could not be written: requests, rows";
     const char* creatives = "Rows by what was known of their creative: known, image (sent along), unknown";
     c->answered = (Series){"adclick_requests_total", requests, "outcome", "answered", NULL, 0};
     c->overloaded = (Series){"adclick_requests_total", requests, "outcome", "overloaded", NULL, 0};
     c->failed = (Series){"adclick_requests_total", requests, "outcome", "failed", NULL, 0};
+    c->unwritten = (Series){"adclick_requests_total", requests, "outcome", "unwritten", NULL, 0};
+    c->kept_requests = (Series){"adclick_journal_total", kept, "what", "requests", NULL, 0};
+    c->kept_rows = (Series){"adclick_journal_total", kept, "what", "rows", NULL, 0};
+    c->kept_bytes = (Series){"adclick_journal_bytes_total", "Bytes of the journal's frames", NULL, NULL, NULL, 0};
+    c->lost_requests = (Series){"adclick_journal_lost_total", lost, "what", "requests", NULL, 0};
+    c->lost_rows = (Series){"adclick_journal_lost_total", lost, "what", "rows", NULL, 0};
     c->rows = (Series){"adclick_rows_total", "Rows that were answered", NULL, NULL, NULL, 0};
     c->known = (Series){"adclick_creatives_total", creatives, "kind", "known", NULL, 0};
     c->strange = (Series){"adclick_creatives_total", creatives, "kind", "unknown", NULL, 0};
@@ -72,7 +81,9 @@ static void hand_on(const Counters* c, Series* series) {
 }
 
 static void hand_on_all(Counters* c) {
-    Series* single[] = {&c->answered, &c->overloaded, &c->failed, &c->rows, &c->known, &c->strange, &c->sum, &c->count};
+    Series* single[] = {&c->answered,   &c->overloaded,    &c->failed,    &c->unwritten,     &c->rows,
+                        &c->known,      &c->strange,       &c->sum,       &c->kept_requests, &c->kept_rows,
+                        &c->kept_bytes, &c->lost_requests, &c->lost_rows, &c->count};
     for (size_t i = 0; i < sizeof single / sizeof *single; i++) hand_on(c, single[i]);
     for (size_t i = 0; i <= BUCKETS; i++) hand_on(c, &c->bucket[i]);
     for (uint32_t f = 0; f < c->settings->fields; f++)
@@ -170,3 +181,16 @@ static void count(Counters* c, Series* series, uint64_t number) {
 void count_overloaded(Counters* c, uint64_t requests) { count(c, &c->overloaded, requests); }
 
 void count_failed(Counters* c, uint64_t requests) { count(c, &c->failed, requests); }
+
+void count_refused_for_journal(Counters* c, uint64_t requests) { count(c, &c->unwritten, requests); }
+
+void count_journalled(Counters* c, uint64_t requests, uint64_t rows, uint64_t bytes) {
+    pthread_mutex_lock(&c->lock);
+    c->kept_requests.pending += (double)requests, c->kept_rows.pending += (double)rows, c->kept_bytes.pending += (double)bytes;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void count_lost(Counters* c, uint64_t requests, uint64_t rows) {
+    count(c, &c->lost_requests, requests);
+    count(c, &c->lost_rows, rows);
+}
