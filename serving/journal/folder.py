@@ -25,7 +25,9 @@ def kept_journal(config: JournalConfig | None) -> Iterator[dict[str, str]]:
         return
     folder = Path(config.folder).resolve()
     if len(os.fsencode(folder)) > LONGEST_FOLDER:
-        raise ValueError(f"serving.journal.folder has {len(os.fsencode(folder))} bytes, at most {LONGEST_FOLDER}; take a shorter one")
+        raise ValueError(
+            f"serving.journal.folder has {len(os.fsencode(folder))} bytes, at most {LONGEST_FOLDER}; take a shorter one"
+        )
     lock = _locked(folder)
     try:
         yield {JOURNAL: journal_variable(config, folder)}
@@ -55,7 +57,8 @@ def _locked(folder: Path) -> int:
         owner = os.read(lock, 20).decode("ascii", "replace").strip() or "unknown"
         os.close(lock)
         raise ValueError(
-            f"another server (process {owner}) keeps its journal in {folder}; give each a folder of its own (serving.journal.folder)"
+            f"another server (process {owner}) keeps its journal in {folder}; give each a folder of its own "
+            "(serving.journal.folder)"
         ) from None
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())

@@ -91,7 +91,8 @@ static void end(Call* call) {
 // Did the model itself give this error, and count it: a refusal, too much to do, or its own failure.
 static bool is_its_own(Error* error) {
     const char* text = TRITONSERVER_ErrorMessage(error);
-    return TRITONSERVER_ErrorCode(error) == INVALID_ARG || !strncmp(text, "overloaded: ", 12) || !strncmp(text, "the model ", 10);
+    return TRITONSERVER_ErrorCode(error) == INVALID_ARG || !strncmp(text, "overloaded: ", 12) ||
+           !strncmp(text, "the model ", 10) || !strncmp(text, "the answer ", 11);
 }
 
 // A request that the model neither answered nor refused.

@@ -23,4 +23,5 @@ void count_refused_for_journal(Counters* counters, uint64_t requests);  // they 
 
 // Answers that are in the journal, and those that are not though they may have left.
 void count_journalled(Counters* counters, uint64_t requests, uint64_t rows, uint64_t bytes);
+void begin_loss_at_zero(Counters* counters);  // from now on it is said that there is none
 void count_lost(Counters* counters, uint64_t requests, uint64_t rows);

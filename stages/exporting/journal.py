@@ -7,7 +7,7 @@ from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, PROBABILITY
 
 
 def journal_schema(settings: dict[str, Any]) -> dict[str, Any]:
-    """Columns of the two tensors with their dtypes, names of the ids and of the outputs. `settings` are those of `request.json`."""
+    """Columns of the two tensors and their dtypes, names of ids and outputs. `settings` are those of `request.json`."""
     ids = [*settings["fields"], *([] if settings["no_image"] is None else [IMAGE])]
     columns = {kind: [{"name": c["name"], "dtype": c["dtype"]} for c in settings[kind]] for kind in (CATEGORICAL, NUMERIC)}
     return {"declaration": settings["declaration"], **columns, "ids": ids, "outputs": [PROBABILITY]}

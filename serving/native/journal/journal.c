@@ -70,7 +70,7 @@ const char* open_journal(const About* about, Counters* counters, Journal** out) 
     journal->desk.counters = counters;
     if (!failed && about->schema && !(journal->desk.about = describe(about))) failed = "out of memory";
     if (!failed) failed = start(journal);
-    if (!failed) return *out = journal, NULL;
+    if (!failed) return begin_loss_at_zero(counters), *out = journal, NULL;
     free(journal->desk.about);
     free(journal);
     return failed;
