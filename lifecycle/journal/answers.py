@@ -82,7 +82,7 @@ class AnswersPile:
         self._heads: list[tuple[int, int, int, int, int]] = []
         self._parts: defaultdict[int, list[bytes | memoryview]] = defaultdict(list)
         self._images: list[tuple[int, bytes]] = []
-        self.num_rows = 0
+        self.num_rows = self.num_bytes = 0
 
     def add(self, content: memoryview, start: int, end: int) -> None:
         """Take the payload of a frame, which is copied. Raises Unreadable."""
@@ -103,7 +103,7 @@ class AnswersPile:
         if IMAGES in there:
             self._images += [(self.num_rows + row, digest) for row, digest in IMAGE.iter_unpack(parts[IMAGES].pop())]
         self._heads.append((rows, requests, graph_rows, answered_ns, route))
-        self.num_rows += rows
+        self.num_rows, self.num_bytes = self.num_rows + rows, self.num_bytes + end - start
 
     def take(self) -> Answers:
         """All that was gathered; the pile is empty then. Raises Unreadable."""
