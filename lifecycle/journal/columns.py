@@ -29,6 +29,9 @@ OWN = {  # what the journal says of a row
     "batch_rows": pa.uint32(),  # of the graph's call
     "image_sha256": pa.string(),
 }
+# Folders named COLUMN=VALUE become columns to Polars, pyarrow and DuckDB, in the place of those in the files: a data set may have
+# an `hour` of its own
+DAY, HOUR = "answered_day", "answered_hour"
 ARMS = ("champion", "challenger")
 TAKEN = "sent_{}"  # a declared column that is called like one of these
 ID = "{}__id"  # what the graph saw for a column: 0 unknown, 1 missing
@@ -67,7 +70,7 @@ def table_of(answers: Answers, kind: Kind) -> pa.Table:
     kept = np.flatnonzero(requests_R["status"][request_N] == ANSWERED)
     own = _own(answers, request_N[kept], row_N[kept], kept)
     outputs = {name: pa.array(answers.outputs_NO[kept, o]) for o, name in enumerate(kind.outputs)}
-    taken = {*own, *outputs}
+    taken = {*own, *outputs, DAY, HOUR}
     columns = dict(own) | outputs
     strings = _texts(answers.text, answers.text_lengths_NC.ravel())
     for c, (name, dtype) in enumerate(kind.strings):

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from contracts.tables.parquet import ParquetRows
 from lifecycle.journal.answers import AnswersPile
-from lifecycle.journal.columns import Kind, table_of
+from lifecycle.journal.columns import DAY, HOUR, Kind, table_of
 from lifecycle.journal.segments import Damage, Segment
 from serving.journal.folder import SEGMENTS
 from serving.triton.journal.layout import ANSWERS, CLOSED, LOSS, LOST, REFUSAL, REFUSALS
@@ -157,7 +157,7 @@ class Hours:
             rows.close()
             _commit(partial)
             start = datetime.fromtimestamp(hour * 3600, UTC)
-            folder = self._folder / SERVED / f"day={start:%Y-%m-%d}" / f"hour={start:%H}"
+            folder = self._folder / SERVED / f"{DAY}={start:%Y-%m-%d}" / f"{HOUR}={start:%H}"
             found.append((partial, folder / f"{self._stem}.parquet"))
         self._open = {}
         return found
