@@ -24,7 +24,7 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull --quiet champion/model.dvc || \
 	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
-.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score promote serve deploy releases prune load load-ui plots bench bench-peers gpu-check bench-serving capacity soak spike compare lock clean
+.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score promote serve deploy releases prune load load-ui plots bench bench-peers gpu-check bench-serving bench-journal capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,7 +49,7 @@ experiments: $(VENV)/.pipeline  ## list what each experiment gave, and in what i
 	@requirements/check-git.sh experiments && $(RUN) python -m stages.experiment_table
 
 test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests (20 minutes; installs 3.6 GB)
-	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) mypy --no-error-summary && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch] && $(RUN) $(TESTS) $(ARGS)
+	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) mypy --no-error-summary && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] serving/*/*/*.[ch] tests/native/*.[ch] && $(RUN) $(TESTS) $(ARGS)
 	@$(RUN) $(TIMED) $(ARGS) || [ $$? = 5 ]
 
 test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (2 minutes)
@@ -62,7 +62,7 @@ test-slow: $(VENV)/.dev $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## w
 	@$(RUN) python -m pytest -m slow --timeout 3600 $(ARGS)
 
 lint: $(VENV)/.dev  ## check the code's style, format and types
-	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] tests/native/*.[ch]
+	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] serving/*/*/*.[ch] tests/native/*.[ch]
 
 score: $(VENV)/.pipeline  ## score a file or folder: make score INPUT=rows.csv OUTPUT=scores.parquet
 	@test -n "$(INPUT)" -a -n "$(OUTPUT)" || { echo "score: INPUT and OUTPUT are required: make score INPUT=rows.csv OUTPUT=scores.parquet" >&2; exit 2; }
@@ -106,6 +106,9 @@ gpu-check:  ## measure training on this machine's NVIDIA GPU (8 minutes; needs a
 bench-serving: $(VENV)-load/.perf-analyzer  ## rows a second of the served model against the release before it and in process (about 12 minutes)
 	@$(RUN) python -m bench.served.speed $(ARGS)
 
+bench-journal: $(VENV)-load/.perf-analyzer  ## what the journal costs: the served model with and without it, and its segments made Parquet (about 12 minutes)
+	@$(RUN) python -m bench.served.journal $(ARGS)
+
 capacity: $(VENV)-load/.perf-analyzer  ## find the highest rate of requests that the served model bears within its limits (about 10 minutes)
 	@$(RUN) python -m bench.served.capacity $(ARGS)
 
@@ -133,7 +136,7 @@ $(VENV)/.dev: requirements/dev.lock
 	@requirements/install.sh "$(PYTHON)" $(VENV) dev
 	@touch $(VENV)/.pipeline
 
-$(VENV)-serving/.installed: requirements/serving.lock requirements/triton.lock requirements/zig.lock $(wildcard serving/native/*.[ch] serving/preload/*.c)
+$(VENV)-serving/.installed: requirements/serving.lock requirements/triton.lock requirements/zig.lock $(wildcard serving/native/*.[ch] serving/native/*/*.[ch] serving/preload/*.c)
 	@requirements/install-serving.sh "$(SERVING_PYTHON)" $(VENV)-serving
 
 $(VENV)-peers/.installed: requirements/peers.lock

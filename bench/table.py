@@ -26,6 +26,7 @@ ORDER = [  # of the parts in the table
     "serve_start",
     "serving",
     "bench-serving",
+    "bench-journal",
     "capacity",
     "soak",
     "spike",
