@@ -6,6 +6,7 @@ Shape letters: R requests, N rows, C string columns, M number columns, K ids, O 
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
+from mmap import mmap
 from struct import Struct
 
 import numpy as np
@@ -57,12 +58,12 @@ class Answers:
     requests_R: np.ndarray  # REQUEST_TYPE
     request_ids: bytes  # of all requests
     event_ns_R: np.ndarray  # int64, NOT_SENT where it is not known
-    key_lengths_N: np.ndarray  # uint64: one more than the key's bytes, 0 for none
+    key_lengths_N: np.ndarray  # unsigned: one more than the key's bytes, 0 for none
     keys: bytes
-    text_lengths_NC: np.ndarray  # uint64
+    text_lengths_NC: np.ndarray  # unsigned
     text: bytes
     numbers_NM: np.ndarray  # float32
-    ids_NK: np.ndarray  # uint64
+    ids_NK: np.ndarray  # unsigned
     outputs_NO: np.ndarray  # float32
     images: list[tuple[int, bytes]]  # row, SHA-256
 
@@ -80,11 +81,11 @@ class AnswersPile:
 
     def _clear(self) -> None:
         self._heads: list[tuple[int, int, int, int, int]] = []
-        self._parts: defaultdict[int, list[bytes | memoryview]] = defaultdict(list)
+        self._parts: defaultdict[int, list[bytes]] = defaultdict(list)
         self._images: list[tuple[int, bytes]] = []
         self.num_rows = self.num_bytes = 0
 
-    def add(self, content: memoryview, start: int, end: int) -> None:
+    def add(self, content: mmap, start: int, end: int) -> None:
         """Take the payload of a frame, which is copied. Raises Unreadable."""
         count, _, rows, requests, graph_rows, answered_ns, route = ANSWERS_HEAD.unpack_from(content, start)
         directory, at = _directory(count), start + ANSWERS_HEAD.size
@@ -92,7 +93,7 @@ class AnswersPile:
         at += directory.size
         parts, there = self._parts, entries[::2]
         for tag, size in zip(there, entries[1::2], strict=True):
-            parts[tag].append(bytes(content[at : at + size]))
+            parts[tag].append(content[at : at + size])
             at += size
         if at != end:
             raise Unreadable(f"its sections end at byte {at}, the frame at byte {end}")
@@ -134,8 +135,8 @@ class AnswersPile:
             ("requests", len(found.requests_R), int(found.frames["requests"].sum())),
             ("event times", len(found.event_ns_R), len(found.requests_R)),
             ("bytes of request ids", len(found.request_ids), int(found.requests_R["id_bytes"].sum())),
-            ("bytes of text", len(found.text), int(found.text_lengths_NC.sum())),
-            ("bytes of keys", len(found.keys), int(np.maximum(found.key_lengths_N, 1).sum()) - rows),
+            ("bytes of text", len(found.text), int(found.text_lengths_NC.sum(dtype=np.int64))),
+            ("bytes of keys", len(found.keys), int(np.maximum(found.key_lengths_N, 1).sum(dtype=np.int64)) - rows),
         ):
             if size != expected:
                 raise Unreadable(f"it has {size} {what}, expected {expected}")
@@ -144,20 +145,23 @@ class AnswersPile:
 
 
 def leb128(encoded: bytes) -> np.ndarray:
-    """The numbers, uint64: seven bits a byte, the lowest first; a byte whose highest bit is set is not a number's last."""
+    """The numbers, of an unsigned type that holds them: seven bits a byte, the lowest first; a byte whose highest bit is set is
+    not a number's last.
+    """
     raw = np.frombuffer(encoded, dtype=np.uint8)
+    if not len(raw) or raw.max() < 0x80:
+        return raw
     ends = np.flatnonzero(raw < 0x80)
-    if len(ends) == len(raw):
-        return raw.astype(np.uint64)
-    starts = np.empty_like(ends)
-    starts[:1], starts[1:] = 0, ends[:-1] + 1
-    values = (raw[starts] & 0x7F).astype(np.uint64)
-    longer = np.flatnonzero(ends > starts)
-    place = 1
-    while len(longer):
-        values[longer] |= (raw[starts[longer] + place] & 0x7F).astype(np.uint64) << np.uint64(7 * place)
-        place += 1
-        longer = longer[ends[longer] >= starts[longer] + place]
+    sizes = np.diff(ends, prepend=-1)
+    longest = int(sizes.max(initial=1))
+    values = raw[ends].astype(np.uint32 if longest <= 4 else np.uint64)  # right where a number is one byte
+    longer = np.flatnonzero(sizes > 1)
+    starts, left = ends[longer] - sizes[longer] + 1, sizes[longer]
+    found = (raw[starts] & 0x7F).astype(values.dtype)
+    for place in range(1, longest):
+        more = np.flatnonzero(left > place)
+        found[more] |= (raw[starts[more] + place] & 0x7F).astype(values.dtype) << values.dtype.type(7 * place)
+    values[longer] = found
     return values
 
 

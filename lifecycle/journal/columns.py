@@ -72,15 +72,21 @@ def table_of(answers: Answers, kind: Kind) -> pa.Table:
     outputs = {name: pa.array(answers.outputs_NO[kept, o]) for o, name in enumerate(kind.outputs)}
     taken = {*own, *outputs, DAY, HOUR}
     columns = dict(own) | outputs
-    strings = _texts(answers.text, answers.text_lengths_NC.ravel())
+    texts = _texts(answers.text, answers.text_lengths_NC.ravel())
+    is_empty_C = (answers.text_lengths_NC == 0).any(axis=0)
     for c, (name, dtype) in enumerate(kind.strings):
-        values = strings.take(pa.array(kept * len(kind.strings) + c))
-        columns[TAKEN.format(name) if name in taken else name] = _typed(values, dtype)
-    for j, (name, dtype) in enumerate(kind.numbers):
-        columns[TAKEN.format(name) if name in taken else name] = _number(answers.numbers_NM[kept, j], dtype)
-    for k, name in enumerate(kind.ids):
-        columns[ID.format(name)] = pa.array(answers.ids_NK[kept, k].astype(np.uint32))
+        values = texts.take(pa.array(kept * len(kind.strings) + c))
+        columns[TAKEN.format(name) if name in taken else name] = _typed(values, dtype, bool(is_empty_C[c]))
+    for (name, dtype), values_N in zip(kind.numbers, _by_column(answers.numbers_NM, kept), strict=True):
+        columns[TAKEN.format(name) if name in taken else name] = _number(values_N, dtype)
+    for name, ids_N in zip(kind.ids, _by_column(answers.ids_NK.astype(np.uint32, copy=False), kept), strict=True):
+        columns[ID.format(name)] = pa.array(ids_N)
     return pa.table(columns)
+
+
+def _by_column(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """The kept rows, a column side by side."""
+    return np.ascontiguousarray((values if len(kept) == len(values) else values[kept]).T)
 
 
 def _own(answers: Answers, request_N: np.ndarray, row_N: np.ndarray, kept: np.ndarray) -> dict[str, pa.Array]:
@@ -145,18 +151,18 @@ def _images(answers: Answers, kept: np.ndarray) -> pa.Array:
     return pa.array([digests.get(row) for row in kept.tolist()], pa.string())
 
 
-def _typed(values: pa.Array, dtype: str) -> pa.Array:
-    """Strings as they came as the values that they mean; null where there is none, as where a text means nothing of the kind."""
-    encoded = values.dictionary_encode()
-    distinct = _null_if_empty(encoded.dictionary)
-    if dtype in READERS:
-        distinct = pa.array([_meaning(READERS[dtype], text) for text in distinct.to_pylist()], TYPES[dtype])
+def _typed(texts: pa.Array, dtype: str, is_empty: bool) -> pa.Array:
+    """Texts as the values that they mean; null where one is empty, or means nothing of the kind. `is_empty`: is one of them."""
+    if dtype not in READERS:
+        return _null_if_empty(texts) if is_empty else texts
+    encoded = texts.dictionary_encode()
+    distinct = pa.array([_meaning(READERS[dtype], text) for text in encoded.dictionary.to_pylist()], TYPES[dtype])
     return distinct.take(encoded.indices)
 
 
-def _meaning(reader: Callable[[str], Any], text: str | None) -> Any:
+def _meaning(reader: Callable[[str], Any], text: str) -> Any:
     try:
-        return None if text is None else reader(text)
+        return reader(text)
     except (Misspelt, TooLarge, ValueError):
         return None
 

@@ -5,7 +5,7 @@ import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from serving.triton.journal.layout import CHECKED, FORMAT, FRAME_HEAD, FRAME_MAGIC, OPENED, SEGMENT_HEAD, SEGMENT_MAGIC
@@ -15,8 +15,7 @@ class NotASegment(ValueError):
     """The file cannot be read at all: it is something else, or of another format."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Frame:
+class Frame(NamedTuple):
     kind: int
     start: int  # of the payload, within the file
     end: int
@@ -68,22 +67,19 @@ class Segment:
 
     def frames(self) -> Iterator[Frame]:
         """Every whole frame, in order."""
-        content, at, end = memoryview(self.content), SEGMENT_HEAD.size, self.size
-        try:
-            while at < end:
-                if at + FRAME_HEAD.size <= end:
-                    magic, size, kind, checksum = FRAME_HEAD.unpack_from(content, at)
-                    start = at + FRAME_HEAD.size
-                    stop = start + size
-                    if magic == FRAME_MAGIC and stop <= end:
-                        known = crc32(content[at + CHECKED.start : at + CHECKED.stop])
-                        if crc32(content[start:stop], known) == checksum:
-                            yield Frame(kind=kind, start=start, end=stop)
-                            at = stop
-                            continue
-                at = self._after_damage(at)
-        finally:
-            content.release()
+        content, at, end, head = self.content, SEGMENT_HEAD.size, self.size, FRAME_HEAD.size
+        while at < end:
+            start = at + head
+            if start <= end:
+                magic, size, kind, checksum = FRAME_HEAD.unpack_from(content, at)
+                stop = start + size
+                if magic == FRAME_MAGIC and stop <= end:
+                    known = crc32(content[at + CHECKED.start : at + CHECKED.stop])
+                    if crc32(content[start:stop], known) == checksum:
+                        yield Frame(kind, start, stop)
+                        at = stop
+                        continue
+            at = self._after_damage(at)
 
     def _after_damage(self, at: int) -> int:
         """The next place where a frame may begin."""

@@ -110,7 +110,7 @@ def serve_segment(folder: Path, path: Path) -> Done:
 def _written(folder: Path, segment: Segment) -> tuple[Done, list[tuple[Path, Path]]]:
     """What is in a segment, and its rows in files that have to be renamed: from, to."""
     done, hours = Done(segment=segment.name), Hours(folder, segment.name)
-    kind, content = Kind.of(segment.about), memoryview(segment.content)
+    kind, content = Kind.of(segment.about), segment.content
     pile = AnswersPile(kind.widths)
     try:
         for frame in segment.frames():
@@ -128,7 +128,6 @@ def _written(folder: Path, segment: Segment) -> tuple[Done, list[tuple[Path, Pat
         if pile.num_rows:
             done.rows += hours.write(table_of(pile.take(), kind))
     finally:
-        content.release()
         files = hours.close()
     done.damages = [asdict(damage) for damage in segment.damages]
     return done, files
@@ -173,7 +172,7 @@ def damages_of(done: Done) -> list[Damage]:
     return [Damage(**damage) for damage in done.damages]
 
 
-def _num_refusals(content: memoryview) -> int:
+def _num_refusals(content: bytes) -> int:
     number = at = 0
     while at < len(content):
         *_, rule, request_id = REFUSAL.unpack_from(content, at)
