@@ -43,6 +43,8 @@ from serving.server.trial import trial_server
 
 ANSWERED = re.compile(r'^nv_inference_request_success{model="ctr",version="1"} (\S+)', re.M)
 JOURNALLED = re.compile(r'^adclick_journal_total{model="ctr",version="1",what="rows"} (\S+)', re.M)
+EXECUTED = re.compile(r'^nv_inference_exec_count{model="ctr",version="1"} (\S+)', re.M)
+MANY_ROWS = 16  # in a batch
 COUNTED_S = 2.0  # until the server's own counters are handed on
 CONVERTED = re.compile(r"journal: (\d+) rows of \d+ segments")
 JOURNAL = JournalConfig(enabled=True, folder="-", segment_mib=64, segment_s=3600, on_error="answer", sync_ms=1000)
@@ -50,7 +52,7 @@ PREFIX = 4  # bytes of a string's length in a request
 
 
 @checked(frozen=True, kw_only=True, config=STRICT)
-class Limits:
+class JournalLimits:
     cpu_ratio: float = Field(gt=0)
     throughput_ratio: float = Field(gt=0)
     bytes_ratio: float = Field(gt=0)
@@ -69,7 +71,7 @@ class BenchJournalConfig(PerfConfig):
     seconds: float = Field(gt=0)
     warmup_s: float = Field(ge=0)
     pairs: int = Field(ge=1)
-    limits: Limits
+    limits: JournalLimits
 
 
 @dataclass
@@ -82,9 +84,9 @@ class Side:
 
     def measure(self, analyzer: PerfAnalyzer, clients: int, config: BenchJournalConfig) -> None:
         """One run more. Raises ValueError if an answer was not right."""
-        cpu_before, answered_before = cpu_s(self.server), answered(self.server)
+        cpu_before, answered_before = cpu_s(self.server), counted(self.server, ANSWERED)
         load = analyzer.closed(clients, config.seconds, config.warmup_s)
-        cpu_after, answered_after = cpu_s(self.server), answered(self.server)
+        cpu_after, answered_after = cpu_s(self.server), counted(self.server, ANSWERED)
         if wrong := {name: number for name, number in count(load.samples).items() if number and name != "ok"}:
             raise ValueError(f"answers over {analyzer.protocol} at {clients} clients were not all right: {wrong}")
         self.rates.append(load.requests_per_s * float(load.samples["rows"][0]))
@@ -115,15 +117,18 @@ def served(config: BenchJournalConfig, folder: Path) -> list[Figure]:
             asking = [analyzers(target_of(server), requests, config.protocols, config.tolerance) for server in servers]
             for protocol in config.protocols:
                 sides = [Side(server) for server in servers]
-                before = size_of(folder / SEGMENTS), journalled(servers[0])
+                before = size_of(folder / SEGMENTS), *(counted(servers[0], family) for family in (JOURNALLED, EXECUTED))
                 for _ in range(config.pairs):
                     for side, analyzer in zip(sides, asking, strict=True):
                         side.measure(analyzer[protocol], clients, config)
                 time.sleep(COUNTED_S)
-                row_bytes = (size_of(folder / SEGMENTS) - before[0]) / (journalled(servers[0]) - before[1])
-                of_request = row_bytes / request_bytes(requests)
+                after = size_of(folder / SEGMENTS), *(counted(servers[0], family) for family in (JOURNALLED, EXECUTED))
+                size, number, batches = (b - a for a, b in zip(before, after, strict=True))
+                of_request = size / number / request_bytes(requests)
                 figures += workload_figures(f"{NAMES[protocol]}, {rows} / {clients}", sides, config.limits)
-                figures.append(bytes_figure(f"{NAMES[protocol]}, {rows} / {clients}", of_request, rows, clients, config.limits))
+                figures.append(
+                    bytes_figure(f"{NAMES[protocol]}, {rows} / {clients}", of_request, number / batches, config.limits)
+                )
                 cpu += zip(sides[0].cpu_us, sides[1].cpu_us, strict=True)
                 say(f"{figures[-3].what}: {figures[-3].figure}; {figures[-2].figure}; {figures[-1].figure}")
     pooled = median(a / b for a, b in cpu)
@@ -132,7 +137,7 @@ def served(config: BenchJournalConfig, folder: Path) -> list[Figure]:
     return [*figures, at_most(what, pooled, bar, f"{pooled:.3f}x in {len(cpu)} pairs", f"<= {bar:g}x")]
 
 
-def workload_figures(named: str, sides: list[Side], limits: Limits) -> list[Figure]:
+def workload_figures(named: str, sides: list[Side], limits: JournalLimits) -> list[Figure]:
     """Rate and CPU of a workload, with the journal by without."""
     rates = Compared(ours=tuple(sides[0].rates), theirs=tuple(sides[1].rates))
     cpu = Compared(ours=tuple(sides[0].cpu_us), theirs=tuple(sides[1].cpu_us))
@@ -144,14 +149,14 @@ def workload_figures(named: str, sides: list[Side], limits: Limits) -> list[Figu
     ]
 
 
-def bytes_figure(named: str, ratio: float, rows: int, clients: int, limits: Limits) -> Figure:
-    """Bytes of a row in a segment by those in the request; a batch of one row has all of the record for itself."""
-    bar = limits.bytes_ratio_alone if rows * clients < 16 else limits.bytes_ratio
+def bytes_figure(named: str, ratio: float, batch_rows: float, limits: JournalLimits) -> Figure:
+    """Bytes of a row in a segment by those in the request; a batch of few rows has the record for them alone."""
+    bar = limits.bytes_ratio if batch_rows >= MANY_ROWS else limits.bytes_ratio_alone
     what = f"journal: bytes of a row by its request's, over {named}"
-    return at_most(what, ratio, bar, f"{ratio:.2f}x", f"<= {bar:g}x")
+    return at_most(what, ratio, bar, f"{ratio:.2f}x in batches of {batch_rows:.1f} rows", f"<= {bar:g}x")
 
 
-def converted(folder: Path, limits: Limits) -> list[Figure]:
+def converted(folder: Path, limits: JournalLimits) -> list[Figure]:
     """What `lifecycle.journal` makes of the segments, in the environment of serving."""
     segments = size_of(folder / SEGMENTS)
     command = [str(VENV / "bin/python"), "-m", "lifecycle.journal", "--folder", str(folder)]
@@ -179,18 +184,10 @@ def cpu_s(server: TritonServer) -> float:
     return sum(used.user + used.system for used in times)
 
 
-def answered(server: TritonServer) -> float:
-    return float(ANSWERED.search(scraped(server))[1])
-
-
-def journalled(server: TritonServer) -> float:
-    """Rows, until the last time that they were counted."""
-    found = JOURNALLED.search(scraped(server))
+def counted(server: TritonServer, family: re.Pattern[str]) -> float:
+    """What the server says of itself, as of the last time that it counted."""
+    found = family.search(urllib3.request("GET", server.metrics_url, retries=False).data.decode())
     return 0.0 if found is None else float(found[1])
-
-
-def scraped(server: TritonServer) -> str:
-    return urllib3.request("GET", server.metrics_url, retries=False).data.decode()
 
 
 def size_of(folder: Path) -> int:

@@ -145,9 +145,10 @@ def test_without_a_journal_answers_have_no_id(strict_server, strict_spec, strict
 
 
 def test_what_is_made_parquet_is_what_was_written(strict_exported, strict_rows, tmp_path):
-    with journalling(
-        tmp_path, exported_with(strict_exported, tmp_path / "repository", **STRICT_LIMITS), segment_s=0.3
-    ) as running, CtrClient(running.server.grpc_url) as client:
+    with (
+        journalling(tmp_path, exported_with(strict_exported, tmp_path / "repository", **STRICT_LIMITS), segment_s=0.3) as running,
+        CtrClient(running.server.grpc_url) as client,
+    ):
         answers = [client.predict(strict_rows[:n]) for n in (1, 17, 50)]
     table = running.served().sort("prediction_id", "row")
     expected = pl.concat(
