@@ -51,6 +51,9 @@ class Noted:
         return round(self.event_time.timestamp() * 1000)
 
 
+NOTHING_NOTED = Noted()
+
+
 @dataclass(frozen=True, kw_only=True)
 class RequestBatch:
     """A table's rows, ready to be sent in pieces."""
@@ -60,8 +63,8 @@ class RequestBatch:
     images: list[bytes] | None  # one a row, b"" for none
     pieces: list[tuple[int, int]]  # first row and the row after the last, of each request
     digest: str  # of the declaration that the tensors follow
-    keys: list[bytes] | None
-    event_time_ms: int | None
+    keys: list[bytes] | None = None  # one a row
+    event_time_ms: int | None = None
 
     def tensors(self, start: int, stop: int) -> Tensors:
         """The inputs of the request of these rows: `categorical` object [N, C] of str, `numeric` float32 [N, M]."""
@@ -78,7 +81,7 @@ class RequestBatch:
         return found
 
 
-def batch_of(model: ServedModel, frame: Any, images: Images | None, check: bool, noted: Noted) -> RequestBatch:
+def batch_of(model: ServedModel, frame: Any, images: Images | None, check: bool, noted: Noted = NOTHING_NOTED) -> RequestBatch:
     """The frame's rows as requests to `model`. Raises BrokenRows, and ValueError where columns, images or keys are not right."""
     request = model.request
     names = column_names(frame)

@@ -23,7 +23,7 @@ class ServedModel:
     max_image_bytes: int  # of one encoded creative
     max_image_pixels: int  # width times height
     max_request_bytes: int  # of all strings of a request together, and of all its images
-    takes_keys: bool  # a model that was exported before there was a journal does not
+    takes_keys: bool = False  # a model that was exported before there was a journal does not
 
 
 def served_model(config: dict[str, Any]) -> ServedModel:
