@@ -149,7 +149,12 @@ def test_timings_are_neither_input_nor_output(stage):
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "examples/README.md", "docs/architecture.md", "docs/add-a-data-set.md", "docs/operations.md"]
+    "document",
+    [
+        "README.md",
+        "examples/README.md",
+        *(f"docs/{name}.md" for name in ("architecture", "add-a-data-set", "operations", "journal")),
+    ],
 )
 def test_paths_that_documents_name_exist(document):
     text = (ROOT / document).read_text()
