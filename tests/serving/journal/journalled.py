@@ -13,7 +13,7 @@ from lifecycle.journal.served import only_one, serve_segment, waiting
 from serving.journal.folder import SEGMENTS, kept_journal
 from serving.server.server import TritonServer
 from tests.lifecycle.journal.second_reader import read
-from tests.serving.served_world import serving
+from tests.serving.served_world import serving, wait_for
 
 
 def journal_config(folder: Path, **changes: Any) -> JournalConfig:
@@ -37,10 +37,17 @@ class Journalled:
         return [refusal for path in self.segments() for refusal in read(path)["refusals"]]
 
     def served(self) -> pl.DataFrame:
-        """All closed segments as the project's reader makes them Parquet."""
-        with only_one(self.folder):
+        """All segments as the project's reader makes them Parquet. A process that was killed in the midst of a commit to the disk
+        has its locks until that is done.
+        """
+
+        def serve_all() -> bool:
             for path in waiting(self.folder):
                 serve_segment(self.folder, path)
+            return len([*(self.folder / "done").iterdir()]) == len(self.segments())
+
+        with only_one(self.folder):
+            wait_for(serve_all, 20, "the processes of the server let go of their segments")
         files = [*(self.folder / "served").rglob("*.parquet")]
         return pl.concat([pl.read_parquet(path, hive_partitioning=False) for path in files])
 
