@@ -203,12 +203,12 @@ def main() -> None:
     print("serve: stopped", flush=True)
 
 
-def serve(config: ServerConfig, stopped: threading.Event, journal: dict[str, str]) -> None:
+def serve(config: ServerConfig, stopped: threading.Event, journal: dict[str, str] | None = None) -> None:
     """Run Triton until `stopped` is set. If it ends by itself it is started again; ValueError if it does so too often."""
     crashes: deque[float] = deque(maxlen=MAX_CRASHES)
     while True:
         log = Path(config.store) / "triton.log"
-        with TritonServer(config, log_path=log, cancelled=stopped, journal=journal) as server:
+        with TritonServer(config, log_path=log, cancelled=stopped, journal=journal or {}) as server:
             print(greeting(server), flush=True)
             takeovers = Takeovers(server.http_url, Store(Path(config.store)), server.version)
             while not stopped.wait(LOOK_S) and server.process.poll() is None:
