@@ -27,6 +27,7 @@ ORDER = [  # of the parts in the table
     "serving",
     "bench-serving",
     "bench-gate",
+    "bench-journal",
     "capacity",
     "soak",
     "spike",

@@ -29,5 +29,5 @@ echo "setup: building Triton's backend from serving/native and serving/preload"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target "$work/zig" -r requirements/zig.lock ||
   fail "pip could not install requirements/zig.lock; its messages stand above; is there a network and free disk space?"
 export ZIG_GLOBAL_CACHE_DIR=$work/cache ZIG_LOCAL_CACHE_DIR=$work/cache
-compile triton-backends/adclick/libtriton_adclick.so serving/native/*.c
+compile triton-backends/adclick/libtriton_adclick.so serving/native/*.c serving/native/*/*.c
 compile triton-preload/libpatient_send.so serving/preload/*.c

@@ -4,6 +4,7 @@ What imports torch is imported where it is used: the process that hands tests to
 """
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from shutil import which
@@ -33,6 +34,7 @@ LONGEST = (  # files that `make test` begins with, so that no worker is left wit
     *("test_load_ui.py", "test_native.py", "test_export.py", "test_serve_command.py", "test_c_parts.py", "test_compose.py"),
     *("test_gate_run.py", "test_deploy_command.py"),
 )
+NO_MOUNT = "nobody may mount a file system here; root may, where the machine allows it"
 NO_COMPILER = "there is no C compiler on this machine; apt-get install gcc"
 
 
@@ -48,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes minutes; run by `make test-slow`, and by nothing else")
     config.addinivalue_line("markers", "index: installs from the package index that pip is configured for")
     config.addinivalue_line("markers", "alone: judges how long something takes; `make test` runs no other test beside it")
+    config.addinivalue_line("markers", "mount: mounts a small file system in memory, as root")
     config.addinivalue_line("markers", "load: runs the load tests' own Python, .venv-load, which `make test` installs")
 
 
@@ -75,6 +78,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, sanitizer in (("native", MEMORY), ("native_threads", THREADS)):
         if item.get_closest_marker(marker) and ways(sanitizer) is None:
             pytest.skip(NO_GCC.format(sanitizer))
+    if item.get_closest_marker("mount") and not may_mount():
+        pytest.skip(NO_MOUNT)
     if item.get_closest_marker("index") and not package_index.is_there():
         pytest.skip(NO_INDEX)
     if item.get_closest_marker("load") and not LOCUST.is_file():
@@ -94,6 +99,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         NO_PERF_ANALYZER: "with perf_analyzer",
         NO_COMPILER: "of C code",
         NO_GPU: "on a GPU",
+        NO_MOUNT: "on a full disk",
         NO_INDEX: "of the installed client",
         NO_GCC.format(MEMORY): "of the C parts",
         NO_GCC.format(THREADS): "of the C parts' threads",
@@ -104,6 +110,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         skipped = [report for report in terminalreporter.stats.get("skipped", []) if reason in str(report.longrepr)]
         if skipped:
             terminalreporter.write_line(f"{len(skipped)} tests {what} were skipped: {reason}")
+
+
+@cache
+def may_mount() -> bool:
+    tried = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]  # gone with the process
+    try:
+        return subprocess.run(tried, capture_output=True, check=False).returncode == 0 and os.geteuid() == 0
+    except OSError:
+        return False
 
 
 @pytest.fixture

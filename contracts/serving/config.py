@@ -54,6 +54,19 @@ class ServerConfig:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
+class JournalConfig:
+    """What the server writes down of every answer, and where; read when it starts (docs/journal.md)."""
+
+    enabled: bool
+    folder: str = Field(min_length=1, max_length=1000)  # of one server
+    segment_mib: float = Field(gt=0, le=2**20)  # a file that has grown so large is closed, and may be made Parquet
+    segment_s: float = Field(gt=0, le=86400)  # and one that is so old
+    on_error: Literal["answer", "refuse"]  # what cannot be written is answered and counted, or not answered
+    sync_ms: int = Field(ge=0, le=2**31 - 1)  # between two commits to the disk; 0: when the operating system likes
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class ServingConfig:
     repository: RepositoryConfig
     server: ServerConfig
+    journal: JournalConfig

@@ -12,7 +12,7 @@ from contracts.serving.packed_text import SEPARATORS, text_of
 from contracts.serving.request import CATEGORICAL, NUMERIC
 from loadtests.peers.servers.raw_layout import COUNT_BYTES, pack
 from loadtests.requests.traffic import Payload
-from serving.client.protocols import HEADER_LENGTH, declared, infer_inputs
+from serving.client.protocols import HEADER_LENGTH, infer_inputs, parameters
 
 JSON_TYPE, BYTES_TYPE = "application/json", "application/octet-stream"
 GRPC_FRAME = 5  # bytes before each message: compressed or not, and the length
@@ -64,7 +64,7 @@ def packed(payload: Payload, digest: str) -> Body:
 def binary_open_inference(payload: Payload, digest: str) -> Body:
     """The Open Inference Protocol with binary tensors, as CtrClient sends it: both outputs, the declaration's digest."""
     inputs = infer_inputs(triton_http.InferInput, _arrays(payload))
-    content, length = triton_http.InferenceServerClient.generate_request_body(inputs, parameters=declared(digest))
+    content, length = triton_http.InferenceServerClient.generate_request_body(inputs, parameters=parameters(digest, None))
     return Body(content=content, headers={"Content-Type": BYTES_TYPE, HEADER_LENGTH: str(length)})
 
 
@@ -75,7 +75,7 @@ def grpc_message(payload: Payload, digest: str, model: str = "ctr") -> Body:
     for value in inputs:
         request.inputs.append(value._get_tensor())
         request.raw_input_contents.append(value._get_content())
-    for name, value in declared(digest).items():
+    for name, value in parameters(digest, None).items():
         request.parameters[name].string_param = value
     return Body(content=request.SerializeToString())
 

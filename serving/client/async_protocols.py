@@ -11,7 +11,7 @@ import tritonclient.http.aio as triton_http_aio
 
 from serving.client.batch import Tensors
 from serving.client.protocol_errors import own_errors
-from serving.client.protocols import CONNECTIONS, Address, Prediction, declared, infer_inputs, prediction
+from serving.client.protocols import CONNECTIONS, Address, Prediction, infer_inputs, parameters, prediction
 from serving.proxies import proxy_variable
 
 
@@ -30,10 +30,14 @@ class AsyncGrpcDoor:
             found = await self._client.get_model_config(self._address.model, as_json=True, client_timeout=timeout_s)
             return found["config"]
 
-    async def infer(self, tensors: Tensors, digest: str, timeout_s: float) -> Prediction:
-        inputs = infer_inputs(triton_grpc.InferInput, tensors)
+    async def infer(
+        self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", event_time_ms: int | None = None
+    ) -> Prediction:
+        inputs, said = infer_inputs(triton_grpc.InferInput, tensors), parameters(digest, event_time_ms)
         with own_errors(str(self._address), timeout_s, self._proxy):
-            result = await self._client.infer(self._address.model, inputs, parameters=declared(digest), client_timeout=timeout_s)
+            result = await self._client.infer(
+                self._address.model, inputs, parameters=said, request_id=request_id, client_timeout=timeout_s
+            )
             return prediction(result, tensors)
 
     async def close(self) -> None:
@@ -55,11 +59,13 @@ class AsyncHttpDoor:
             async with asyncio.timeout(timeout_s):
                 return await self._client.get_model_config(self._address.model)
 
-    async def infer(self, tensors: Tensors, digest: str, timeout_s: float) -> Prediction:
-        inputs = infer_inputs(triton_http.InferInput, tensors)
+    async def infer(
+        self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", event_time_ms: int | None = None
+    ) -> Prediction:
+        inputs, said = infer_inputs(triton_http.InferInput, tensors), parameters(digest, event_time_ms)
         with own_errors(str(self._address), timeout_s):
             async with asyncio.timeout(timeout_s):
-                result = await self._client.infer(self._address.model, inputs, parameters=declared(digest))
+                result = await self._client.infer(self._address.model, inputs, parameters=said, request_id=request_id)
             return prediction(result, tensors)
 
     async def close(self) -> None:

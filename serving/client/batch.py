@@ -3,19 +3,55 @@
 Shape letters: N rows, C categorical columns, M numeric columns.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from contracts.serving.journal import KEY, LONGEST_KEY
 from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, numbers, strings
 from serving.client.rows import as_polars, column_names, needed_columns, typed
 from serving.client.served_model import ServedModel
 
 Images = Mapping[Any, bytes] | pl.DataFrame  # by creative id; a frame has the columns creative_id and image
 Tensors = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted:
+    """What a caller wants in the server's journal beside the rows."""
+
+    keys: Sequence[str] | None = None  # one a row, by which the caller finds it again
+    event_time: datetime | None = None  # of the rows' event, aware of its zone
+
+    def key_bytes(self, model: ServedModel, num_rows: int) -> list[bytes] | None:
+        """The keys as they are sent. Raises ValueError."""
+        if self.keys is None:
+            return None
+        if not model.takes_keys:
+            raise ValueError("keys are given, but the served model takes none: it was exported before there was a journal")
+        if len(self.keys) != num_rows:
+            raise ValueError(f"{len(self.keys)} keys are given for {num_rows} rows; give one a row")
+        found = [key.encode() for key in self.keys]
+        if too_long := [row for row, key in enumerate(found) if len(key) > LONGEST_KEY]:
+            row = too_long[0]
+            raise ValueError(f"the key of row {row} has {len(found[row])} bytes, at most {LONGEST_KEY}; give a shorter one")
+        return found
+
+    @property
+    def event_time_ms(self) -> int | None:
+        """Milliseconds since 1970. Raises ValueError for a time without a zone."""
+        if self.event_time is None:
+            return None
+        if self.event_time.tzinfo is None:
+            raise ValueError(f"event_time {self.event_time} says no zone; give it one, such as datetime.UTC")
+        return round(self.event_time.timestamp() * 1000)
+
+
+NOTHING_NOTED = Noted()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +63,8 @@ class RequestBatch:
     images: list[bytes] | None  # one a row, b"" for none
     pieces: list[tuple[int, int]]  # first row and the row after the last, of each request
     digest: str  # of the declaration that the tensors follow
+    keys: list[bytes] | None = None  # one a row
+    event_time_ms: int | None = None
 
     def tensors(self, start: int, stop: int) -> Tensors:
         """The inputs of the request of these rows: `categorical` object [N, C] of str, `numeric` float32 [N, M]."""
@@ -38,11 +76,13 @@ class RequestBatch:
             found[NUMERIC] = self.floats_NM[start:stop]
         if self.images is not None:
             found[IMAGE] = np.array(self.images[start:stop], dtype=object)[:, None]
+        if self.keys is not None:
+            found[KEY] = np.array(self.keys[start:stop], dtype=object)[:, None]
         return found
 
 
-def batch_of(model: ServedModel, frame: Any, images: Images | None, check: bool) -> RequestBatch:
-    """The frame's rows as requests to `model`. Raises BrokenRows, and ValueError where columns or images are not right."""
+def batch_of(model: ServedModel, frame: Any, images: Images | None, check: bool, noted: Noted = NOTHING_NOTED) -> RequestBatch:
+    """The frame's rows as requests to `model`. Raises BrokenRows, and ValueError where columns, images or keys are not right."""
     request = model.request
     names = column_names(frame)
     columns = needed_columns(request, names)
@@ -62,6 +102,8 @@ def batch_of(model: ServedModel, frame: Any, images: Images | None, check: bool)
         images=per_row,
         pieces=pieces(len(rows), model.max_rows, sizes, model.max_request_bytes),
         digest=request.digest,
+        keys=noted.key_bytes(model, len(rows)),
+        event_time_ms=noted.event_time_ms,
     )
 
 

@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import numpy as np
 from tenacity import AsyncRetrying, Retrying
 
 from serving.client.async_protocols import AsyncGrpcDoor, AsyncHttpDoor
-from serving.client.batch import Images, RequestBatch, Tensors, batch_of
+from serving.client.batch import Images, Noted, RequestBatch, Tensors, batch_of
 from serving.client.errors import (
     DeadlineExceeded,
     RefusedRequest,
@@ -57,27 +58,28 @@ class CtrClient(ClientSettings):
         self._door.close()
 
     def predict(
-        self, frame: Any, images: Images | None = None, *, check: bool = True, deadline_s: float | None = None
+        self, frame: Any, images: Images | None = None, *, check: bool = True, deadline_s: float | None = None, **noted: Any
     ) -> Prediction:
         """Click probabilities of a Polars or pandas DataFrame or an Arrow table, row by row; extra columns are ignored.
 
         `images`: PNG or JPEG bytes by creative id, for creatives that the model has not seen (a mapping, or a Polars
         frame with creative_id and image). `check`: hold the rows against the declaration first, as training does. That
-        takes some 25 ms a call, 0.1 s for 200,000 rows; without it the server still refuses what it must not answer.
+        takes some 25 ms a call, 0.1 s for 200,000 rows; without it the server still refuses what it must not answer. `noted`:
+        `keys` (a str a row) and `event_time` (a datetime with a zone) go to the server's journal with the rows.
 
         Raises BrokenRows or ValueError before anything is sent; RefusedRequest, ServerUnavailable, DeadlineExceeded or
         ServerFailed after. There is an answer for all rows or for none.
         """
-        return joined(self._answers(self._ask, frame, images, check, deadline_s))
+        return joined(self._answers(self._ask, frame, images, check, deadline_s, Noted(**noted)))
 
     def predict_apart(
-        self, frame: Any, images: Images | None = None, *, check: bool = True, deadline_s: float | None = None
+        self, frame: Any, images: Images | None = None, *, check: bool = True, deadline_s: float | None = None, **noted: Any
     ) -> tuple[Prediction, list[RefusedRow]]:
         """As `predict`, but a row that the server refuses does not keep the others from their answer.
 
         Its probability is NaN and its model version 0, and the list says why. Each such row costs a request.
         """
-        found = self._answers(self._ask_apart, frame, images, check, deadline_s)
+        found = self._answers(self._ask_apart, frame, images, check, deadline_s, Noted(**noted))
         return joined([answer for answer, _ in found]), [refused for _, rows in found for refused in rows]
 
     def served(self, deadline: Deadline | None = None) -> ServedModel:
@@ -93,17 +95,17 @@ class CtrClient(ClientSettings):
         return known
 
     def _answers(
-        self, ask: Callable[..., Answer], frame: Any, images: Images | None, check: bool, deadline_s: float | None
+        self, ask: Callable[..., Answer], frame: Any, images: Images | None, check: bool, deadline_s: float | None, noted: Noted
     ) -> list[Answer]:
         """What `ask` gives of each piece of the frame, in order."""
         if not column_names(frame) or not len(frame):
             return []
         deadline = self._deadline(deadline_s)
         try:
-            return self._send(ask, batch_of(self.served(deadline), frame, images, check), deadline)
+            return self._send(ask, batch_of(self.served(deadline), frame, images, check, noted), deadline)
         except StaleModel:
             self._served = None
-            return self._send(ask, batch_of(self.served(deadline), frame, images, check), deadline)
+            return self._send(ask, batch_of(self.served(deadline), frame, images, check, noted), deadline)
 
     def _send(self, ask: Callable[..., Answer], batch: RequestBatch, deadline: Deadline) -> list[Answer]:
         if len(batch.pieces) == 1:
@@ -119,7 +121,7 @@ class CtrClient(ClientSettings):
 
     def _ask(self, batch: RequestBatch, start: int, stop: int, deadline: Deadline) -> Prediction:
         try:
-            return self._infer(batch.tensors(start, stop), batch.digest, deadline)
+            return self._infer(batch.tensors(start, stop), batch, deadline)
         except RefusedRequest as refusal:
             raise refusal.moved(start) from None
 
@@ -131,8 +133,9 @@ class CtrClient(ClientSettings):
         while len(kept):
             try:
                 sent = {name: values[kept] for name, values in tensors.items()} if refused else tensors
-                found = self._infer(sent, batch.digest, deadline)
-                answer.probability[kept], answer.model_version[kept] = found.probability, found.model_version
+                found = self._infer(sent, batch, deadline)
+                for one, all_rows in zip(vars(found).values(), vars(answer).values(), strict=True):
+                    all_rows[kept] = one
                 break
             except RefusedRequest as refusal:
                 broken = refusal.broken_row(len(kept))
@@ -143,9 +146,11 @@ class CtrClient(ClientSettings):
                 kept = np.delete(kept, broken.row)
         return answer, sorted(refused, key=lambda row: row.row)
 
-    def _infer(self, tensors: Tensors, digest: str, deadline: Deadline) -> Prediction:
+    def _infer(self, tensors: Tensors, batch: RequestBatch, deadline: Deadline) -> Prediction:
+        request_id = str(uuid4())  # a request that is repeated keeps it
+
         def infer() -> Prediction:
-            return self._door.infer(tensors, digest, self._attempt_s(deadline))
+            return self._door.infer(tensors, batch.digest, self._attempt_s(deadline), request_id, batch.event_time_ms)
 
         return retrying(Retrying, self.attempts, deadline)(infer)
 
@@ -172,17 +177,17 @@ class AsyncCtrClient(ClientSettings):
             self._door = None
 
     async def predict(
-        self, frame: Any, images: Images | None = None, *, check: bool = True, deadline_s: float | None = None
+        self, frame: Any, images: Images | None = None, *, check: bool = True, deadline_s: float | None = None, **noted: Any
     ) -> Prediction:
         """As CtrClient.predict. Rows are checked and packed in a thread, so that the loop goes on."""
         if not column_names(frame) or not len(frame):
             return joined([])
         deadline = self._deadline(deadline_s)
         try:
-            return await self._send(await self._batch(frame, images, check, deadline), deadline)
+            return await self._send(await self._batch(frame, images, check, deadline, Noted(**noted)), deadline)
         except StaleModel:
             self._served = None
-            return await self._send(await self._batch(frame, images, check, deadline), deadline)
+            return await self._send(await self._batch(frame, images, check, deadline, Noted(**noted)), deadline)
 
     async def served(self, deadline: Deadline | None = None) -> ServedModel:
         """What the server publishes of its model; asked for once."""
@@ -201,8 +206,8 @@ class AsyncCtrClient(ClientSettings):
             self._door = ASYNC_DOORS[self.protocol](self._address)
         return self._door
 
-    async def _batch(self, frame: Any, images: Images | None, check: bool, deadline: Deadline) -> RequestBatch:
-        return await asyncio.to_thread(batch_of, await self.served(deadline), frame, images, check)
+    async def _batch(self, frame: Any, images: Images | None, check: bool, deadline: Deadline, noted: Noted) -> RequestBatch:
+        return await asyncio.to_thread(batch_of, await self.served(deadline), frame, images, check, noted)
 
     async def _send(self, batch: RequestBatch, deadline: Deadline) -> Prediction:
         tasks = [asyncio.create_task(self._ask(batch, start, stop, deadline)) for start, stop in batch.pieces]
@@ -217,10 +222,11 @@ class AsyncCtrClient(ClientSettings):
 
     async def _ask(self, batch: RequestBatch, start: int, stop: int, deadline: Deadline) -> Prediction:
         async with self._free:
-            tensors = batch.tensors(start, stop)
+            tensors, request_id = batch.tensors(start, stop), str(uuid4())
 
             async def infer() -> Prediction:
-                return await self._opened().infer(tensors, batch.digest, self._attempt_s(deadline))
+                left_s = self._attempt_s(deadline)
+                return await self._opened().infer(tensors, batch.digest, left_s, request_id, batch.event_time_ms)
 
             try:
                 return await retrying(AsyncRetrying, self.attempts, deadline)(infer)
@@ -230,12 +236,15 @@ class AsyncCtrClient(ClientSettings):
 
 def unanswered(num_rows: int) -> Prediction:
     """NaN of no model."""
-    return Prediction(probability=np.full(num_rows, np.nan, dtype=np.float32), model_version=np.zeros(num_rows, dtype=np.int64))
+    return Prediction(
+        probability=np.full(num_rows, np.nan, dtype=np.float32),
+        model_version=np.zeros(num_rows, dtype=np.int64),
+        prediction_id=np.full(num_rows, "", dtype=object),
+        request_row=np.zeros(num_rows, dtype=np.int32),
+    )
 
 
 def joined(predictions: list[Prediction]) -> Prediction:
     """The pieces' predictions one after the other."""
-    return Prediction(
-        probability=np.concatenate([np.empty(0, dtype=np.float32), *(part.probability for part in predictions)]),
-        model_version=np.concatenate([np.empty(0, dtype=np.int64), *(part.model_version for part in predictions)]),
-    )
+    parts = [vars(unanswered(0)), *map(vars, predictions)]
+    return Prediction(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})

@@ -16,6 +16,7 @@ import tritonclient.http as triton_http
 import urllib3
 from tritonclient.utils import np_to_triton_dtype
 
+from contracts.serving.journal import EVENT_TIME_MS, PREDICTION_ID
 from contracts.serving.request import MODEL_VERSION, PROBABILITY
 from serving.client.batch import Tensors
 from serving.client.errors import ServerFailed
@@ -61,6 +62,8 @@ class Prediction:
 
     probability: np.ndarray  # float32 [N], of a click
     model_version: np.ndarray  # int64 [N], of the model that answered; may change between rows when a model is replaced
+    prediction_id: np.ndarray  # object [N] of str: the answer that the server's journal has the row in; "" if it keeps none
+    request_row: np.ndarray  # int32 [N]: which row of that answer
 
     def __len__(self) -> int:
         return len(self.probability)
@@ -80,10 +83,14 @@ class GrpcDoor:
         with own_errors(str(self._address), timeout_s, self._proxy):
             return self._client.get_model_config(self._address.model, as_json=True, client_timeout=timeout_s)["config"]
 
-    def infer(self, tensors: Tensors, digest: str, timeout_s: float) -> Prediction:
-        inputs = infer_inputs(triton_grpc.InferInput, tensors)
+    def infer(
+        self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", event_time_ms: int | None = None
+    ) -> Prediction:
+        inputs, said = infer_inputs(triton_grpc.InferInput, tensors), parameters(digest, event_time_ms)
         with own_errors(str(self._address), timeout_s, self._proxy):
-            result = self._client.infer(self._address.model, inputs, parameters=declared(digest), client_timeout=timeout_s)
+            result = self._client.infer(
+                self._address.model, inputs, parameters=said, request_id=request_id, client_timeout=timeout_s
+            )
             return prediction(result, tensors)
 
     def close(self) -> None:
@@ -102,9 +109,12 @@ class HttpDoor:
         with own_errors(str(self._address), timeout_s):
             return json.loads(self._request("GET", "config", timeout_s).data)
 
-    def infer(self, tensors: Tensors, digest: str, timeout_s: float) -> Prediction:
+    def infer(
+        self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", event_time_ms: int | None = None
+    ) -> Prediction:
+        inputs, said = infer_inputs(triton_http.InferInput, tensors), parameters(digest, event_time_ms)
         body, header_length = triton_http.InferenceServerClient.generate_request_body(
-            infer_inputs(triton_http.InferInput, tensors), parameters=declared(digest)
+            inputs, parameters=said, request_id=request_id
         )
         with own_errors(str(self._address), timeout_s):
             found = self._request("POST", "infer", timeout_s, body=body, headers={HEADER_LENGTH: str(header_length)})
@@ -124,9 +134,9 @@ class HttpDoor:
         return found
 
 
-def declared(digest: str) -> dict[str, str]:
-    """The request's parameter by which the server refuses tensors that follow another declaration."""
-    return {"declaration": digest}
+def parameters(digest: str, event_time_ms: int | None) -> dict[str, str | int]:
+    """Of a request: the server refuses tensors that follow another declaration, and its journal has the time of the event."""
+    return {"declaration": digest} | ({} if event_time_ms is None else {EVENT_TIME_MS: event_time_ms})
 
 
 def infer_inputs(kind: Callable[..., Any], tensors: Tensors) -> list[Any]:
@@ -145,4 +155,10 @@ def prediction(result: Any, tensors: Tensors) -> Prediction:
     shapes = [None if values is None else values.shape for values in found]
     if shapes != [(num_rows, 1)] * 2:
         raise ServerFailed(f"the server answered {num_rows} rows with tensors of shape {shapes}; is this the model 'ctr'?")
-    return Prediction(probability=found[0][:, 0], model_version=found[1][:, 0])
+    ids = result.as_numpy(PREDICTION_ID)
+    return Prediction(
+        probability=found[0][:, 0],
+        model_version=found[1][:, 0],
+        prediction_id=np.full(num_rows, "" if ids is None else ids.ravel()[0].decode(), dtype=object),
+        request_row=np.arange(num_rows, dtype=np.int32),
+    )

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.dataset.columns import Column
+from contracts.serving.journal import KEY
 from contracts.serving.request import CATEGORICAL, NUMERIC, RENAMED, RequestSpec
 from serving.client.errors import ServerFailed
 
@@ -22,6 +23,7 @@ class ServedModel:
     max_image_bytes: int  # of one encoded creative
     max_image_pixels: int  # width times height
     max_request_bytes: int  # of all strings of a request together, and of all its images
+    takes_keys: bool = False  # a model that was exported before there was a journal does not
 
 
 def served_model(config: dict[str, Any]) -> ServedModel:
@@ -44,6 +46,7 @@ def served_model(config: dict[str, Any]) -> ServedModel:
             max_image_bytes=int(published.get("max_image_bytes", MAX_IMAGE_BYTES)),
             max_image_pixels=int(published.get("max_image_pixels", MAX_IMAGE_PIXELS)),
             max_request_bytes=int(published.get("max_request_bytes", MAX_REQUEST_BYTES)),
+            takes_keys=KEY in {tensor["name"] for tensor in config.get("input", ())} - {*columns},
         )
     except KeyError as error:
         raise ServerFailed(

@@ -1,5 +1,6 @@
 #include "answer.h"
 
+#include "journal/refusals.h"
 #include "reply.h"
 
 #include <stdio.h>
@@ -9,6 +10,8 @@
 #define FAILED "the model could not answer this request; the server's log says why"
 #define OVERLOADED \
     "overloaded: too many requests are waiting, at most %u may (serving.repository.max_queue_size); try again later"
+#define UNWRITTEN \
+    "the answer could not be written to the journal, and serving.journal.on_error is refuse; the server's log says why"
 
 // Does a row hold a string that the vocabulary does not know in a column whose strings stand for something?
 static bool has_to_be_read(const Settings* s, const Answer* answer, size_t start, size_t end) {
@@ -21,24 +24,45 @@ static bool has_to_be_read(const Settings* s, const Answer* answer, size_t start
 }
 
 static bool make_room(Worker* worker, uint32_t count) {
-    if (count <= worker->ends_room) return true;
-    size_t* ends = realloc(worker->ends, count * sizeof *ends);
-    if (!ends) return false;
-    worker->ends = ends, worker->ends_room = count;
+    if (count <= worker->joined_room) return true;
+    Joined* joined = realloc(worker->joined, count * sizeof *joined);
+    if (!joined) return false;
+    worker->joined = joined, worker->joined_room = count;
     return true;
+}
+
+// Tell the journal that requests, those that are not NULL, get no answer.
+static void note_unanswered(Worker* worker, Request** requests, uint32_t count, const char* rule) {
+    uint64_t noted = 0;
+    if (!worker->writer || worker->warmups_left) return;
+    begin_refusals(worker->writer);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!requests[i]) continue;
+        Unanswered found = describe_unanswered(requests[i], rule);
+        add_refusal(worker->writer, (uint32_t)worker->shared->version, &found);
+        noted++;
+    }
+    if (noted) write_refusals(worker->writer, noted);
+}
+
+// Answer all requests that are not NULL with one error.
+static void fail_all(Worker* worker, Instance* instance, Request** requests, uint32_t count, int code, const char* text) {
+    for (uint32_t i = 0; i < count; i++)
+        if (requests[i]) send_error(instance, requests[i], code, text);
 }
 
 static void refuse_all(Worker* worker, Instance* instance, Request** requests, uint32_t count) {
     char sentence[256];
     snprintf(sentence, sizeof sentence, OVERLOADED, worker->shared->settings.max_waiting);
-    for (uint32_t i = 0; i < count; i++) send_error(instance, requests[i], UNAVAILABLE, sentence);
+    note_unanswered(worker, requests, count, "overloaded");
+    fail_all(worker, instance, requests, count, UNAVAILABLE, sentence);
     count_overloaded(worker->shared->counters, count);
 }
 
 // A warm-up that is not plain gets any answer, nobody reads it: `ctr_careful` may not be there yet.
 static void skip_warm_up(Worker* worker, Instance* instance, Request* request, uint64_t start_ns) {
     const float nothing = 0;
-    bool sent = send_rows(request, &nothing, 1, worker->shared->version);
+    bool sent = send_rows(request, &nothing, 1, worker->shared->version, NULL);
     uint64_t now = now_ns();
     drop(TRITONBACKEND_ModelInstanceReportStatistics(instance, request, sent, start_ns, start_ns, now, now));
     drop(TRITONBACKEND_RequestRelease(request, RELEASE_ALL));
@@ -50,7 +74,7 @@ static void join(Worker* worker, Instance* instance, Request** requests, uint32_
     empty_rows(&worker->rows);
     for (uint32_t i = 0; i < count; i++) {
         size_t rows = append_request(&worker->rows, &shared->settings, requests[i]);
-        worker->ends[i] = worker->rows.rows;
+        worker->joined[i] = (Joined){.end = worker->rows.rows, .sent = worker->rows.sent};
         if (rows) continue;
         if (worker->warmups_left)
             skip_warm_up(worker, instance, requests[i], start_ns);
@@ -60,29 +84,64 @@ static void join(Worker* worker, Instance* instance, Request** requests, uint32_
     }
 }
 
-// Answer the joined requests from the graph's answer, or with an error if it has none.
+// Which requests are answered with what the graph says of them; the others are handed on when that is written.
+static void choose(Worker* worker, uint32_t count, const Answer* answer) {
+    size_t start = 0;
+    for (uint32_t i = 0; i < count; start = worker->joined[i++].end) {
+        Joined* request = &worker->joined[i];
+        request->is_handed_on = !worker->warmups_left && has_to_be_read(&worker->shared->settings, answer, start, request->end);
+    }
+}
+
+// Write the answers down before any of them leaves. May they?
+static bool write_down(Worker* worker, uint32_t count, const Answer* answer) {
+    const Shared* shared = worker->shared;
+    if (!worker->writer || worker->warmups_left) return true;
+    return write_answers(worker->writer, &shared->settings, (uint32_t)shared->version, &worker->rows, answer, worker->joined,
+                         count);
+}
+
+static void send_answer(Worker* worker, Instance* instance, Request* request, const Joined* joined, size_t start,
+                        const Answer* answer, const uint64_t times_ns[3]) {
+    Shared* shared = worker->shared;
+    char id[ID_TEXT + 1];
+    bool has_id = worker->writer && !worker->warmups_left;
+    if (has_id) spell_id(joined->id, id);
+    bool sent = send_rows(request, answer->p_click + start, joined->end - start, shared->version, has_id ? id : NULL);
+    if (sent && !worker->warmups_left) count_answered(shared->counters, answer, start, joined->end);
+    if (!sent) count_failed(shared->counters, 1);
+    drop(TRITONBACKEND_ModelInstanceReportStatistics(instance, request, sent, times_ns[0], times_ns[1], times_ns[2], now_ns()));
+    drop(TRITONBACKEND_RequestRelease(request, RELEASE_ALL));
+}
+
+// Answer the joined requests from the graph's answer, or, if they could not be written down, with an error.
 static void answer_each(Worker* worker, Instance* instance, Request** requests, uint32_t count, const Answer* answer,
                         const uint64_t times_ns[3]) {
     Shared* shared = worker->shared;
+    choose(worker, count, answer);
+    bool may_leave = write_down(worker, count, answer);
     for (uint32_t i = 0; i < count; i++) {
+        const Joined* joined = &worker->joined[i];
         if (!requests[i]) continue;
-        size_t start = i ? worker->ends[i - 1] : 0, end = worker->ends[i];
-        if (!answer) {
-            send_error(instance, requests[i], INTERNAL, FAILED);
-            count_failed(shared->counters, 1);
-            continue;
-        }
-        if (!worker->warmups_left && has_to_be_read(&shared->settings, answer, start, end)) {
+        if (joined->is_handed_on)
             ask_careful(shared->careful, instance, requests[i], times_ns[0]);
-            continue;
+        else if (may_leave)
+            send_answer(worker, instance, requests[i], joined, i ? worker->joined[i - 1].end : 0, answer, times_ns);
+        else {
+            send_error(instance, requests[i], UNAVAILABLE, UNWRITTEN);
+            count_refused_for_journal(shared->counters, 1);
         }
-        bool sent = send_rows(requests[i], answer->p_click + start, end - start, shared->version);
-        if (sent && !worker->warmups_left) count_answered(shared->counters, answer, start, end);
-        if (!sent) count_failed(shared->counters, 1);
-        drop(TRITONBACKEND_ModelInstanceReportStatistics(instance, requests[i], sent, times_ns[0], times_ns[1], times_ns[2],
-                                                         now_ns()));
-        drop(TRITONBACKEND_RequestRelease(requests[i], RELEASE_ALL));
     }
+}
+
+// The graph gave no answer, and the log says why.
+static void fail_joined(Worker* worker, Instance* instance, Request** requests, uint32_t count, const char* reason) {
+    uint64_t failed = 0;
+    drop(TRITONSERVER_LogMessage(LOG_ERROR, __FILE__, __LINE__, reason));
+    for (uint32_t i = 0; i < count; i++) failed += requests[i] != NULL;
+    note_unanswered(worker, requests, count, "failed");
+    fail_all(worker, instance, requests, count, INTERNAL, FAILED);
+    count_failed(worker->shared->counters, failed);
 }
 
 static void answer_plain(Worker* worker, Instance* instance, Request** requests, uint32_t count, uint64_t start_ns) {
@@ -92,9 +151,12 @@ static void answer_plain(Worker* worker, Instance* instance, Request** requests,
     uint64_t times_ns[3] = {start_ns, now_ns()};
     const char* failed = run_graph(shared->graph, whole_text(&worker->rows), worker->rows.numbers, rows, &answer);
     times_ns[2] = now_ns();
-    if (failed) drop(TRITONSERVER_LogMessage(LOG_ERROR, __FILE__, __LINE__, failed));
-    answer_each(worker, instance, requests, count, failed ? NULL : &answer, times_ns);
-    if (!failed) release_answer(shared->graph, &answer);
+    if (failed) {
+        fail_joined(worker, instance, requests, count, failed);
+    } else {
+        answer_each(worker, instance, requests, count, &answer, times_ns);
+        release_answer(shared->graph, &answer);
+    }
     drop(TRITONBACKEND_ModelInstanceReportBatchStatistics(instance, rows, start_ns, times_ns[1], times_ns[2], now_ns()));
 }
 
@@ -105,7 +167,7 @@ void answer_batch(Worker* worker, Instance* instance, Request** requests, uint32
         return;
     }
     if (!make_room(worker, count)) {
-        for (uint32_t i = 0; i < count; i++) send_error(instance, requests[i], INTERNAL, "out of memory");
+        fail_all(worker, instance, requests, count, INTERNAL, "out of memory");
         count_failed(worker->shared->counters, count);
         return;
     }

@@ -6,6 +6,8 @@
 #include "careful.h"
 #include "counters.h"
 #include "graph.h"
+#include "journal/journal.h"
+#include "journal/record.h"
 #include "rows.h"
 #include "settings.h"
 #include "triton.h"
@@ -17,6 +19,7 @@ typedef struct {
     Counters* counters;
     Backlog* backlog;
     Careful* careful;
+    Journal* journal;  // NULL: none is kept
     int64_t version;
 } Shared;
 
@@ -26,8 +29,9 @@ typedef struct {
     Shared* shared;
     Turn turn;
     Rows rows;
-    size_t* ends;  // of each request of the batch within the rows; where it ends where it starts, it is not plain
-    size_t ends_room;
+    Joined* joined;  // the requests of the batch
+    size_t joined_room;
+    Writer* writer;  // NULL: no journal is kept
     uint32_t warmups_left;
 } Worker;
 

@@ -10,15 +10,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+// `schema` is NULL if the model was exported before there was a journal.
+static const char* begin_journal(Shared* shared, const char* name, const char* schema) {
+    About about = {name, schema, graph_runtime(shared->graph), (uint64_t)shared->version, shared->settings.threads};
+    return open_journal(&about, shared->counters, &shared->journal);
+}
+
 static const char* load(Shared* shared, const char* name, const char* folder) {
-    enum { SETTINGS, GRAPH, FILES };
-    Content files[FILES] = {[SETTINGS] = {.name = "native.txt"}, [GRAPH] = {.name = "ctr_packed.onnx"}};
+    enum { SETTINGS, GRAPH, SCHEMA, FILES };
+    Content files[FILES] = {[SETTINGS] = {.name = "native.txt"},
+                            [GRAPH] = {.name = "ctr_packed.onnx"},
+                            [SCHEMA] = {.name = "journal.json", .is_optional = true}};
     const char* failed = read_package(folder, files, FILES);
     if (failed) return failed;
     failed = read_settings(files[SETTINGS].name, files[SETTINGS].bytes, files[SETTINGS].size, &shared->settings);
     if (!failed) failed = open_graph(files[GRAPH].bytes, files[GRAPH].size, &shared->settings, &shared->graph);
-    free_contents(files, FILES);
     if (!failed) failed = open_counters(&shared->settings, name, (uint64_t)shared->version, &shared->counters);
+    if (!failed) failed = begin_journal(shared, name, files[SCHEMA].bytes);
+    free_contents(files, FILES);
     return failed;
 }
 
@@ -26,6 +35,7 @@ static void unload(Shared* shared) {
     if (!shared) return;
     close_backlog(shared->backlog);
     close_careful(shared->careful);
+    close_journal(shared->journal);
     close_counters(shared->counters);
     close_graph(shared->graph);
     free(shared);
@@ -51,8 +61,8 @@ Error* TRITONBACKEND_ModelInitialize(Model* model) {
     int length = snprintf(folder, sizeof folder, "%s/%llu", repository, (unsigned long long)version);
     bool fits = length > 0 && (size_t)length < sizeof folder;
     const char* failed = fits ? load(shared, name, folder) : "the path of the model's folder is too long";
-    error =
-        failed ? TRITONSERVER_ErrorNew(INVALID_ARG, failed) : open_careful(server, version, shared->counters, &shared->careful);
+    error = failed ? TRITONSERVER_ErrorNew(INVALID_ARG, failed)
+                   : open_careful(server, version, shared->counters, shared->journal, &shared->careful);
     if (!error) error = TRITONBACKEND_ModelSetState(model, shared);
     if (error) unload(shared);
     return error;
@@ -87,8 +97,13 @@ Error* TRITONBACKEND_ModelInstanceInitialize(Instance* instance) {
     if (!worker) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
     worker->shared = shared;
     worker->warmups_left = worker->shared->settings.warmups;
-    error = TRITONBACKEND_ModelInstanceSetState(instance, worker);
-    if (error) free(worker);
+    Journal* journal = worker->shared->journal;
+    if (journal && !(worker->writer = add_writer(journal)))
+        error = TRITONSERVER_ErrorNew(INTERNAL, "no writer for the journal: out of memory");
+    if (!error) error = TRITONBACKEND_ModelInstanceSetState(instance, worker);
+    if (!error) return NULL;
+    if (journal) remove_writer(journal, worker->writer);
+    free(worker);
     return error;
 }
 
@@ -98,8 +113,9 @@ Error* TRITONBACKEND_ModelInstanceFinalize(Instance* instance) {
     Worker* worker = state;
     if (!worker) return error;
     await_careful(worker->shared->careful);  // answers that are still to come belong to this instance
+    if (worker->writer) remove_writer(worker->shared->journal, worker->writer);
     free_rows(&worker->rows);
-    free(worker->ends);
+    free(worker->joined);
     free(worker);
     return error;
 }

@@ -1,5 +1,6 @@
 #include "careful.h"
 
+#include "journal/refusals.h"
 #include "relay.h"
 #include "reply.h"
 
@@ -10,6 +11,8 @@
 struct Careful {
     Server* server;
     Counters* counters;
+    Journal* journal;
+    Writer* writer;  // NULL: no journal is kept; `lock` is held while it is used
     Allocator* allocator;
     int64_t version;
     pthread_mutex_t lock;
@@ -40,12 +43,15 @@ static Error* give_back(Allocator* allocator, void* data, void* data_user, size_
     return NULL;
 }
 
-Error* open_careful(Server* server, uint64_t version, Counters* counters, Careful** careful) {
+Error* open_careful(Server* server, uint64_t version, Counters* counters, Journal* journal, Careful** careful) {
     *careful = calloc(1, sizeof **careful);
     if (!*careful) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
     (*careful)->server = server, (*careful)->counters = counters, (*careful)->version = (int64_t)version;
     pthread_mutex_init(&(*careful)->lock, NULL);
     pthread_cond_init(&(*careful)->idle, NULL);
+    (*careful)->journal = journal;
+    if (journal && !((*careful)->writer = add_writer(journal)))
+        return TRITONSERVER_ErrorNew(INTERNAL, "no writer for the journal: out of memory");
     return TRITONSERVER_ResponseAllocatorNew(&(*careful)->allocator, allocate, give_back, NULL);
 }
 
@@ -58,6 +64,7 @@ void await_careful(Careful* careful) {
 void close_careful(Careful* careful) {
     if (!careful) return;
     await_careful(careful);
+    if (careful->writer) remove_writer(careful->journal, careful->writer);
     if (careful->allocator) drop(TRITONSERVER_ResponseAllocatorDelete(careful->allocator));
     pthread_cond_destroy(&careful->idle);
     pthread_mutex_destroy(&careful->lock);
@@ -84,12 +91,25 @@ static void end(Call* call) {
 // Did the model itself give this error, and count it: a refusal, too much to do, or its own failure.
 static bool is_its_own(Error* error) {
     const char* text = TRITONSERVER_ErrorMessage(error);
-    return TRITONSERVER_ErrorCode(error) == INVALID_ARG || !strncmp(text, "overloaded: ", 12) || !strncmp(text, "the model ", 10);
+    return TRITONSERVER_ErrorCode(error) == INVALID_ARG || !strncmp(text, "overloaded: ", 12) ||
+           !strncmp(text, "the model ", 10) || !strncmp(text, "the answer ", 11);
+}
+
+// A request that the model neither answered nor refused.
+static void note_failed(Careful* careful, Request* request) {
+    count_failed(careful->counters, 1);
+    if (!careful->writer) return;
+    Unanswered found = describe_unanswered(request, "failed");
+    pthread_mutex_lock(&careful->lock);
+    begin_refusals(careful->writer);
+    add_refusal(careful->writer, (uint32_t)careful->version, &found);
+    write_refusals(careful->writer, 1);
+    pthread_mutex_unlock(&careful->lock);
 }
 
 static Error* outcome(Call* call, InnerResponse* inner, Response* response) {
     Error* theirs = inner ? TRITONSERVER_InferenceResponseError(inner) : NULL;
-    if (!inner || (theirs && !is_its_own(theirs))) count_failed(call->careful->counters, 1);
+    if (!inner || (theirs && !is_its_own(theirs))) note_failed(call->careful, call->request);
     if (!inner) return TRITONSERVER_ErrorNew(INTERNAL, CAREFUL " gave no answer");
     if (theirs) return TRITONSERVER_ErrorNew(TRITONSERVER_ErrorCode(theirs), TRITONSERVER_ErrorMessage(theirs));
     return response ? copy_outputs(inner, response) : NULL;
@@ -146,8 +166,8 @@ void ask_careful(Careful* careful, Instance* instance, Request* request, uint64_
         careful->under_way--;
         pthread_mutex_unlock(&careful->lock);
     }
+    note_failed(careful, request);
     send_error(instance, request, TRITONSERVER_ErrorCode(error), TRITONSERVER_ErrorMessage(error));
-    count_failed(careful->counters, 1);
     drop(error);
     if (inner) drop(TRITONSERVER_InferenceRequestDelete(inner));
     free(call);

@@ -17,6 +17,7 @@ typedef struct {
     const char *family, *help, *label, *value;  // the last two: a label of its own, or NULL
     Metric* metric;
     double pending;
+    bool from_zero;  // it is there before it counts: what a figure begins with is no rise to Prometheus
 } Series;
 
 struct Counters {
@@ -26,25 +27,40 @@ struct Counters {
     pthread_cond_t wake;
     bool closing;
     char model[NAME_SIZE], version[24], edge[BUCKETS + 1][16];
-    Series answered, overloaded, failed, rows, known, strange, sum, count, bucket[BUCKETS + 1];
+    Series answered, overloaded, failed, unwritten, rows, known, strange, sum, count, bucket[BUCKETS + 1];
+    Series kept_requests, kept_rows, kept_bytes, lost_requests, lost_rows;
     Series (*special)[SPECIAL];  // [fields]
 };
 
 static void name_series(Counters* c) {
-    const char* requests = "Requests by outcome: answered, refused, overloaded, failed";
+    const char* requests = "Requests by outcome: answered, refused, overloaded, failed, unwritten (on_error: refuse)";
+    const char* kept = "Answers that were written to the journal: requests, rows";
+    const char* lost = "Answers that are not in the journal, because it could not be written: requests, rows";
     const char* creatives = "Rows by what was known of their creative: known, image (sent along), unknown";
-    c->answered = (Series){"adclick_requests_total", requests, "outcome", "answered", NULL, 0};
-    c->overloaded = (Series){"adclick_requests_total", requests, "outcome", "overloaded", NULL, 0};
-    c->failed = (Series){"adclick_requests_total", requests, "outcome", "failed", NULL, 0};
-    c->rows = (Series){"adclick_rows_total", "Rows that were answered", NULL, NULL, NULL, 0};
-    c->known = (Series){"adclick_creatives_total", creatives, "kind", "known", NULL, 0};
-    c->strange = (Series){"adclick_creatives_total", creatives, "kind", "unknown", NULL, 0};
-    c->sum = (Series){"adclick_predicted_probability_sum", "Sum of the answered probabilities", NULL, NULL, NULL, 0};
-    c->count = (Series){"adclick_predicted_probability_count", "Number of the answered probabilities", NULL, NULL, NULL, 0};
+    c->answered = (Series){"adclick_requests_total", requests, "outcome", "answered", NULL, 0, false};
+    c->overloaded = (Series){"adclick_requests_total", requests, "outcome", "overloaded", NULL, 0, false};
+    c->failed = (Series){"adclick_requests_total", requests, "outcome", "failed", NULL, 0, false};
+    c->unwritten = (Series){"adclick_requests_total", requests, "outcome", "unwritten", NULL, 0, false};
+    c->kept_requests = (Series){"adclick_journal_total", kept, "what", "requests", NULL, 0, false};
+    c->kept_rows = (Series){"adclick_journal_total", kept, "what", "rows", NULL, 0, false};
+    c->kept_bytes = (Series){"adclick_journal_bytes_total", "Bytes of the journal's frames", NULL, NULL, NULL, 0, false};
+    c->lost_requests = (Series){"adclick_journal_lost_total", lost, "what", "requests", NULL, 0, false};
+    c->lost_rows = (Series){"adclick_journal_lost_total", lost, "what", "rows", NULL, 0, false};
+    c->rows = (Series){"adclick_rows_total", "Rows that were answered", NULL, NULL, NULL, 0, false};
+    c->known = (Series){"adclick_creatives_total", creatives, "kind", "known", NULL, 0, false};
+    c->strange = (Series){"adclick_creatives_total", creatives, "kind", "unknown", NULL, 0, false};
+    c->sum = (Series){"adclick_predicted_probability_sum", "Sum of the answered probabilities", NULL, NULL, NULL, 0, false};
+    c->count =
+        (Series){"adclick_predicted_probability_count", "Number of the answered probabilities", NULL, NULL, NULL, 0, false};
     for (size_t i = 0; i <= BUCKETS; i++) {
         snprintf(c->edge[i], sizeof c->edge[i], i < BUCKETS ? "%g" : "+Inf", i < BUCKETS ? EDGES[i] : 0.0);
-        c->bucket[i] = (Series){
-            "adclick_predicted_probability_bucket", "Answered rows with a probability of at most le", "le", c->edge[i], NULL, 0};
+        c->bucket[i] = (Series){"adclick_predicted_probability_bucket",
+                                "Answered rows with a probability of at most le",
+                                "le",
+                                c->edge[i],
+                                NULL,
+                                0,
+                                false};
     }
     for (uint32_t f = 0; f < c->settings->fields; f++) {
         const char* column = c->settings->field[f];
@@ -53,13 +69,15 @@ static void name_series(Counters* c) {
                                           "column",
                                           column,
                                           NULL,
-                                          0};
-        c->special[f][MISSING] = (Series){"adclick_missing_values_total", "Missing values, by column", "column", column, NULL, 0};
+                                          0,
+                                          false};
+        c->special[f][MISSING] =
+            (Series){"adclick_missing_values_total", "Missing values, by column", "column", column, NULL, 0, false};
     }
 }
 
 static void hand_on(const Counters* c, Series* series) {
-    if (series->pending <= 0) return;
+    if (series->pending <= 0 && !(series->from_zero && !series->metric)) return;
     const Pair labels[] = {{"model", c->model}, {"version", c->version}, {series->label, series->value}};
     size_t count = series->label ? 3 : 2;
     Error* error =
@@ -72,7 +90,9 @@ static void hand_on(const Counters* c, Series* series) {
 }
 
 static void hand_on_all(Counters* c) {
-    Series* single[] = {&c->answered, &c->overloaded, &c->failed, &c->rows, &c->known, &c->strange, &c->sum, &c->count};
+    Series* single[] = {&c->answered,   &c->overloaded,    &c->failed,    &c->unwritten,     &c->rows,
+                        &c->known,      &c->strange,       &c->sum,       &c->kept_requests, &c->kept_rows,
+                        &c->kept_bytes, &c->lost_requests, &c->lost_rows, &c->count};
     for (size_t i = 0; i < sizeof single / sizeof *single; i++) hand_on(c, single[i]);
     for (size_t i = 0; i <= BUCKETS; i++) hand_on(c, &c->bucket[i]);
     for (uint32_t f = 0; f < c->settings->fields; f++)
@@ -170,3 +190,22 @@ static void count(Counters* c, Series* series, uint64_t number) {
 void count_overloaded(Counters* c, uint64_t requests) { count(c, &c->overloaded, requests); }
 
 void count_failed(Counters* c, uint64_t requests) { count(c, &c->failed, requests); }
+
+void count_refused_for_journal(Counters* c, uint64_t requests) { count(c, &c->unwritten, requests); }
+
+void count_journalled(Counters* c, uint64_t requests, uint64_t rows, uint64_t bytes) {
+    pthread_mutex_lock(&c->lock);
+    c->kept_requests.pending += (double)requests, c->kept_rows.pending += (double)rows, c->kept_bytes.pending += (double)bytes;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void begin_loss_at_zero(Counters* c) {
+    pthread_mutex_lock(&c->lock);
+    c->lost_requests.from_zero = c->lost_rows.from_zero = true;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void count_lost(Counters* c, uint64_t requests, uint64_t rows) {
+    count(c, &c->lost_requests, requests);
+    count(c, &c->lost_rows, rows);
+}

@@ -19,3 +19,9 @@ void close_counters(Counters* counters);  // hands on what is left
 void count_answered(Counters* counters, const Answer* answer, size_t start, size_t end);
 void count_overloaded(Counters* counters, uint64_t requests);
 void count_failed(Counters* counters, uint64_t requests);
+void count_refused_for_journal(Counters* counters, uint64_t requests);  // they would have been answered, could they be written
+
+// Answers that are in the journal, and those that are not though they may have left.
+void count_journalled(Counters* counters, uint64_t requests, uint64_t rows, uint64_t bytes);
+void begin_loss_at_zero(Counters* counters);  // from now on it is said that there is none
+void count_lost(Counters* counters, uint64_t requests, uint64_t rows);

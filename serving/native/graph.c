@@ -8,6 +8,7 @@
 
 struct Graph {
     const OrtApi* api;
+    const char* version;
     OrtEnv* environment;
     OrtSession* session;
     OrtMemoryInfo* memory;
@@ -49,13 +50,15 @@ const char* open_graph(const void* model, size_t bytes, const Settings* settings
     if (!graph) return "out of memory";
     graph->inputs_count = expected_inputs(settings, graph->inputs);
     graph->outputs_count = expected_outputs(settings, graph->outputs);
-    const char* failed = open_onnxruntime(&graph->api);
+    const char* failed = open_onnxruntime(&graph->api, &graph->version);
     if (!failed) failed = start_session(graph, model, bytes, settings);
     if (!failed) return NULL;
     close_graph(graph);
     *out = NULL;
     return failed;
 }
+
+const char* graph_runtime(const Graph* graph) { return graph->version; }
 
 void close_graph(Graph* graph) {
     if (!graph) return;

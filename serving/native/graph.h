@@ -20,6 +20,7 @@ typedef struct {
 // imply. NULL, or a sentence that says why there is no graph (kept until the next call of this thread).
 const char* open_graph(const void* model, size_t bytes, const Settings* settings, Graph** graph);
 void close_graph(Graph* graph);
+const char* graph_runtime(const Graph* graph);  // the version of ONNX Runtime
 
 // `text` ends with a NUL and has none before; `numbers` float32 [N, numeric]. What it answers has the shapes above. May run in
 // several threads at once.

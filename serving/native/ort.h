@@ -86,9 +86,9 @@ typedef struct {
     const char* (*GetVersionString)(void);
 } OrtApiBase;
 
-// ONNX Runtime's table, out of the library that the environment variable ADCLICK_ONNXRUNTIME names; it stays in the process.
-// NULL, or a sentence that says why not (kept until the next call of this thread).
-const char* open_onnxruntime(const OrtApi** api);
+// ONNX Runtime's table and version, out of the library that the environment variable ADCLICK_ONNXRUNTIME names; it stays in the
+// process. NULL, or a sentence that says why not (kept until the next call of this thread).
+const char* open_onnxruntime(const OrtApi** api, const char** version);
 
 // What a call that failed says, as a sentence (kept until the next call of this thread); releases the status.
 const char* ort_says(const OrtApi* api, OrtStatus* status);

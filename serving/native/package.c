@@ -61,7 +61,7 @@ static const char* read_file(const char* folder, const char* name, Content* cont
     close(file);
     if (whole && content) {
         room[size] = 0;
-        *content = (Content){content->name, room, size};
+        *content = (Content){content->name, room, size, content->is_optional};
         return NULL;
     }
     free(room);
@@ -134,16 +134,16 @@ static const char* check_files(Reading* reading) {
                         file->name_bytes < 256 ? (int)file->name_bytes : 256, file->name);
     }
     for (size_t i = 0; !wrong && i < reading->count; i++)
-        if (!reading->wanted[i].bytes)
+        if (!reading->wanted[i].bytes && !reading->wanted[i].is_optional)
             wrong = PROBLEM("%.256s is not listed in " MANIFEST "; export the model again", reading->wanted[i].name);
     return wrong;
 }
 
 const char* read_package(const char* folder, Content* wanted, size_t count) {
-    Content text = {NULL, NULL, 0};
+    Content text = {NULL, NULL, 0, false};
     unsigned char digest[SHA256_BYTES];
     Reading reading = {folder, {NULL, 0, 0}, wanted, count};
-    for (size_t i = 0; i < count; i++) wanted[i] = (Content){wanted[i].name, NULL, 0};
+    for (size_t i = 0; i < count; i++) wanted[i] = (Content){wanted[i].name, NULL, 0, wanted[i].is_optional};
     const char* wrong = read_file(folder, MANIFEST, &text, digest);
     if (wrong) return wrong;
     wrong = parse_manifest(text.bytes, text.size, &reading.manifest);
@@ -157,6 +157,6 @@ const char* read_package(const char* folder, Content* wanted, size_t count) {
 void free_contents(Content* wanted, size_t count) {
     for (size_t i = 0; i < count; i++) {
         free(wanted[i].bytes);
-        wanted[i] = (Content){wanted[i].name, NULL, 0};
+        wanted[i] = (Content){wanted[i].name, NULL, 0, wanted[i].is_optional};
     }
 }

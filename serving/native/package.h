@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 // A file that is to be loaded. `bytes` [size] belong to the caller, who frees them; NULL before they are read.
@@ -9,6 +10,7 @@ typedef struct {
     const char* name;
     char* bytes;
     size_t size;
+    bool is_optional;  // the version may be without it
 } Content;
 
 // Read all files of the version folder and hold them against its manifest, `package.json`; of those that are wanted, keep what

@@ -9,6 +9,12 @@ uint64_t now_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+int64_t unix_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 void drop(Error* error) {
     if (error) TRITONSERVER_ErrorDelete(error);
 }
@@ -35,7 +41,18 @@ static Error* add_output(Response* response, const char* name, int type, size_t 
     return error;
 }
 
-bool send_rows(Request* request, const float* p_click, size_t rows, int64_t version) {
+// One string, behind its length.
+static Error* add_text(Response* response, const char* name, const char* text) {
+    uint32_t length = (uint32_t)strlen(text);
+    void* data;
+    Error* error = add_output(response, name, TYPE_BYTES, 1, sizeof length + length, &data);
+    if (error) return error;
+    memcpy(data, &length, sizeof length);
+    memcpy((char*)data + sizeof length, text, length);
+    return NULL;
+}
+
+bool send_rows(Request* request, const float* p_click, size_t rows, int64_t version, const char* id) {
     Response* response;
     void* data;
     Error* error = TRITONBACKEND_ResponseNew(&response, request);
@@ -48,6 +65,7 @@ bool send_rows(Request* request, const float* p_click, size_t rows, int64_t vers
         error = add_output(response, "model_version", TYPE_INT64, rows, sizeof(int64_t), &data);
         for (size_t row = 0; !error && row < rows; row++) ((int64_t*)data)[row] = version;
     }
+    if (!error && id && is_asked_for(request, "prediction_id")) error = add_text(response, "prediction_id", id);
     bool sent = !error;
     drop(TRITONBACKEND_ResponseSend(response, RESPONSE_FINAL, error));
     drop(error);

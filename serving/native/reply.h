@@ -7,10 +7,12 @@
 #include <stddef.h>
 
 uint64_t now_ns(void);  // of the clock by which Triton measures
+int64_t unix_ns(void);  // since 1970, of the clock on the wall, which may jump
 void drop(Error* error);
 
-// Answer with probabilities, those outputs of them that were asked for; false if that failed. The request stays ours.
-bool send_rows(Request* request, const float* p_click, size_t rows, int64_t version);
+// Answer with probabilities, those outputs of them that were asked for; false if that failed. The request stays ours. `id` is
+// that of the answer, as text; NULL if it has none.
+bool send_rows(Request* request, const float* p_click, size_t rows, int64_t version, const char* id);
 
 // Answer with an error and release the request.
 void send_error(Instance* instance, Request* request, int code, const char* text);

@@ -2,15 +2,20 @@
 
 #pragma once
 
+#include "request/sent.h"
 #include "settings.h"
 #include "triton.h"
 
 #include <stddef.h>
 
 typedef struct {
-    char* text;      // see whole_text
-    float* numbers;  // [rows, numeric]
+    char* text;         // see whole_text
+    uint32_t* lengths;  // [rows, categorical]: bytes of each string
+    float* numbers;     // [rows, numeric]
+    float* came;        // the same before missing markers became NaN; `numbers` itself where columns have none
     size_t text_bytes, text_room, rows, rows_room;
+    Bytes keys;
+    Sent sent;  // with the request that was appended last
 } Rows;
 
 void empty_rows(Rows* rows);

@@ -26,7 +26,7 @@ from serving.releases.choice import first_repository
 from serving.releases.store import Store
 from serving.server.arguments import Paths, triton_arguments
 from serving.server.secret import ENV, admin_secret
-from serving.server.settings import changed, load_server_config
+from serving.server.settings import changed, load_journal_config, load_server_config
 from serving.triton.environment import METRICS_URL
 
 EXPORTED = Path("artifacts/repository/container")
@@ -40,6 +40,9 @@ SECRET = "@SECRET@"  # stands in the arguments for what the container's shell re
 
 def main() -> int:
     config = load_server_config()
+    journal = load_journal_config()
+    if journal is not None and journal.enabled:
+        raise ValueError("the container keeps no journal yet; set serving.journal.enabled to false, or use `make serve`")
     store = Store(Path(f"{config.store}-container"))
     version = store.release(first_repository(EXPORTED) or EXPORTED)
     if version != store.active():

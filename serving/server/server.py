@@ -24,13 +24,14 @@ from types import TracebackType
 from contracts.serving.config import ServerConfig
 from serving.child_process import end_with_parent
 from serving.releases.choice import choose_release
+from serving.journal.folder import kept_journal
 from serving.releases.store import Store
 from serving.server.admin import AdminApi
 from serving.server.arguments import Paths, triton_arguments
 from serving.server.ports import listens, refuse_busy_ports
 from serving.server.runtime import Runtime, find_runtime, refuse_shell_characters
 from serving.server.secret import admin_secret
-from serving.server.settings import load_server_config
+from serving.server.settings import load_journal_config, load_server_config
 from serving.server.takeovers import Takeovers
 from serving.server.watchdog import Watchdog
 from serving.triton.environment import METRICS_URL
@@ -57,6 +58,7 @@ class TritonServer:
     venv: Path = VENV
     log_path: Path = Path("models/triton.log")
     watch: bool = True  # bring back models whose process dies
+    journal: dict[str, str] = field(default_factory=dict)  # what `kept_journal` tells of it
     cancelled: threading.Event = field(default_factory=threading.Event)  # set while it starts: raises Cancelled on entry
     process: subprocess.Popen | None = field(default=None, init=False)
 
@@ -137,7 +139,7 @@ class TritonServer:
             self.process = subprocess.Popen(
                 [str(runtime.program), *arguments],
                 cwd=self._folder.name,  # what lies in the working directory would be imported by the models
-                env=runtime.environment | {METRICS_URL: self.metrics_url},
+                env=runtime.environment | self.journal | {METRICS_URL: self.metrics_url},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -189,6 +191,7 @@ def main() -> None:
     config = load_server_config(
         host=args.host, http_port=args.http_port, grpc_port=args.grpc_port, metrics_port=args.metrics_port
     )
+    journal = load_journal_config(folder=args.journal)
     refuse_busy_ports(config.host, {"http": config.http_port, "grpc": config.grpc_port, "metrics": config.metrics_port})
     advice = choose_release(Store(Path(config.store)), args.exported)
     if advice is not None:
@@ -197,16 +200,17 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     print("serve: starting Triton ...", flush=True)
-    with suppress(Cancelled):
-        serve(config, stopped)
+    with suppress(Cancelled), kept_journal(journal) as told:
+        serve(config, stopped, told)
     print("serve: stopped", flush=True)
 
 
-def serve(config: ServerConfig, stopped: threading.Event) -> None:
+def serve(config: ServerConfig, stopped: threading.Event, journal: dict[str, str] | None = None) -> None:
     """Run Triton until `stopped` is set. If it ends by itself it is started again; ValueError if it does so too often."""
     crashes: deque[float] = deque(maxlen=MAX_CRASHES)
     while True:
-        with TritonServer(config, log_path=Path(config.store) / "triton.log", cancelled=stopped) as server:
+        log = Path(config.store) / "triton.log"
+        with TritonServer(config, log_path=log, cancelled=stopped, journal=journal or {}) as server:
             print(greeting(server), flush=True)
             takeovers = Takeovers(server.http_url, Store(Path(config.store)), server.version)
             while not stopped.wait(LOOK_S) and server.process.poll() is None:
@@ -227,6 +231,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--host", help="address to bind (default: serving.server.host)")
     for name in ("http", "grpc", "metrics"):
         parser.add_argument(f"--{name}-port", type=int, help=f"(default: serving.server.{name}_port)")
+    parser.add_argument("--journal", metavar="FOLDER", help="keep a journal of every answer there (default: serving.journal)")
     parser.add_argument("--exported", type=Path, help="serve this repository, without evidence (default: what was served before)")
     return parser.parse_args(argv)
 

@@ -13,13 +13,16 @@ from serving.server.settings import changed
 
 
 @contextmanager
-def trial_server(exported: Path, config: ServerConfig, venv: Path = VENV) -> Iterator[TritonServer]:
+def trial_server(
+    exported: Path, config: ServerConfig, venv: Path = VENV, journal: dict[str, str] | None = None
+) -> Iterator[TritonServer]:
     """The exported repository on free ports of this machine, from a store that is removed afterwards.
 
-    Raises ValueError if it does not load.
+    `journal` is what `kept_journal` tells of one; None: a trial's answers are nobody's, and go to none. Raises ValueError if the
+    repository does not load.
     """
     log = Path(config.store) / "trial.log"
-    with trial_store(exported, config) as trial, TritonServer(trial, venv=venv, log_path=log) as server:
+    with trial_store(exported, config) as trial, TritonServer(trial, venv=venv, log_path=log, journal=journal or {}) as server:
         yield server
 
 

@@ -17,13 +17,16 @@ BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0
 FIRST_ID = 2  # of values that are neither unknown nor missing
 SPECIAL = {"adclick_unknown_values_total": 0, "adclick_missing_values_total": 1}  # ids that the encoder gives them
 FAMILIES = {
-    "adclick_requests_total": "Requests by outcome: answered, refused, overloaded, failed",
+    "adclick_requests_total": "Requests by outcome: answered, refused, overloaded, failed, unwritten (on_error: refuse)",
     "adclick_rows_total": "Rows that were answered",
     "adclick_refused_total": "Requests that were refused, by the rule they broke",
     "adclick_unknown_values_total": "Values that training has not seen often enough, by column",
     "adclick_missing_values_total": "Missing values, by column",
     "adclick_creatives_total": "Rows by what was known of their creative: known, image (sent along), unknown",
     "adclick_creative_images_total": "Images of creatives that were sent, by outcome: encoded, refused",
+    "adclick_journal_total": "Answers that were written to the journal: requests, rows",
+    "adclick_journal_bytes_total": "Bytes of the journal's frames",
+    "adclick_journal_lost_total": "Answers that are not in the journal, because it could not be written: requests, rows",
     "adclick_predicted_probability_bucket": "Answered rows with a probability of at most le",
     "adclick_predicted_probability_sum": "Sum of the answered probabilities",
     "adclick_predicted_probability_count": "Number of the answered probabilities",

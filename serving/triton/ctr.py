@@ -8,6 +8,7 @@ import gc
 import json
 import sys
 import traceback
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,24 @@ from serving.triton.creatives import CreativeLooks
 from serving.triton.graph import Answer, OrtGraph, TritonGraph
 from serving.triton.joined_rows import JoinedRows
 from serving.triton.joined_text import TextJoiner
+from serving.triton.journal.model import ModelJournal, unanswered
 from serving.triton.package import open_version
 from serving.triton.packed_request import PackedRequest, RequestReader, take_raw_strings
-from serving.triton.refusal import INNER, INNER_CALL, Overloaded, Refused
+from serving.triton.refusal import INNER, INNER_CALL, Overloaded, Refused, Unwritten
 
 FAILED = "the model could not answer this request; the server's log says why"
 SWITCH_S = 0.0002  # a request waits no longer for the interpreter while the thread that counts has it (Python: 0.005)
-Outcome = np.ndarray | Refused | Overloaded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """What a request is answered."""
+
+    p_click_N: np.ndarray  # float32
+    prediction_id: str | None  # None if no journal is kept
+
+
+Outcome = Answered | Refused | Overloaded | Unwritten
 
 
 class TritonPythonModel:
@@ -54,6 +66,7 @@ class TritonPythonModel:
         labels = {"model": config["name"], "version": str(self._version)}
         self._counters = Counters(settings["metrics_interval_s"], settings["fields"], **labels)
         self._looks = CreativeLooks(self._version, no_image, settings, self._counters)
+        self._journal = ModelJournal(config["name"], self._version, settings, self._counters, pb_utils.Logger.log_error)
         self._backlog = Backlog(config["name"], args["model_version"], settings["max_queue_size"])
         self._versions_N1 = np.full((config["max_batch_size"], 1), self._version, dtype=np.int64)
         # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests
@@ -71,13 +84,15 @@ class TritonPythonModel:
             self._warmups_left -= 1
         else:
             self._count_requests(outcomes)
+            self._note_unanswered(requests, outcomes)
         return [self._response(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
 
     def finalize(self) -> None:
+        self._journal.close()
         self._counters.close()
 
     def answer(self, requests: list[PackedRequest]) -> list[Outcome]:
-        """Probabilities float32 [rows] of each request, or why it is refused."""
+        """The answer of each request, or why it has none. What is answered has been written to the journal."""
         if not requests:
             return []
         rows = JoinedRows(requests, self._joiner, self._reader)
@@ -87,9 +102,15 @@ class TritonPythonModel:
         if self._string_rules.respell(rows, found):
             found = self._graph.run(rows, looks_NE)
         self._string_rules.require(rows)
-        if not self._warmups_left:
+        ids = [None] * len(requests) if self._warmups_left else self._journal.answers(rows, found)
+        if ids is not None and not self._warmups_left:
             self._count_rows(rows, found, looks_NE)
-        return rows.split(found.p_click_N)
+        outcomes = []
+        for number, outcome in enumerate(rows.split(found.p_click_N)):
+            if not isinstance(outcome, Refused):
+                outcome = Unwritten() if ids is None else Answered(p_click_N=outcome, prediction_id=ids[number])
+            outcomes.append(outcome)
+        return outcomes
 
     def _outcomes(self, requests: list[Any]) -> list[Outcome | str]:
         """What becomes of each request: its probabilities, why it is refused, or FAILED."""
@@ -123,7 +144,7 @@ class TritonPythonModel:
         )
 
     def _count_requests(self, outcomes: list[Outcome | str]) -> None:
-        answered = sum(isinstance(outcome, np.ndarray) for outcome in outcomes)
+        answered = sum(isinstance(outcome, Answered) for outcome in outcomes)
         if answered:
             self._counters.count("adclick_requests_total", answered, outcome="answered")
         if answered == len(outcomes):
@@ -133,16 +154,36 @@ class TritonPythonModel:
                 self._counters.refused(outcome.rule)
             elif isinstance(outcome, Overloaded):
                 self._counters.count("adclick_requests_total", outcome="overloaded")
+            elif isinstance(outcome, Unwritten):
+                self._counters.count("adclick_requests_total", outcome="unwritten")
             elif isinstance(outcome, str):
                 self._counters.count("adclick_requests_total", outcome="failed")
 
+    def _note_unanswered(self, requests: list[Any], outcomes: list[Outcome | str]) -> None:
+        if not self._journal.is_kept:
+            return
+        rules = [_rule(outcome) for outcome in outcomes]
+        self._journal.refusals(unanswered(request, rule) for request, rule in zip(requests, rules, strict=True) if rule)
+
     def _response(self, request: Any, outcome: Outcome | str) -> Any:
-        if isinstance(outcome, np.ndarray):
-            version = pb_utils.Tensor("model_version", self._versions_N1[: len(outcome)])
-            return pb_utils.InferenceResponse([pb_utils.Tensor("probability", outcome[:, None]), version])
-        if isinstance(outcome, Overloaded):
+        if isinstance(outcome, Answered):
+            version = pb_utils.Tensor("model_version", self._versions_N1[: len(outcome.p_click_N)])
+            tensors = [pb_utils.Tensor("probability", outcome.p_click_N[:, None]), version]
+            if outcome.prediction_id is not None:
+                tensors.append(pb_utils.Tensor("prediction_id", np.array([[outcome.prediction_id]], dtype=object)))
+            return pb_utils.InferenceResponse(tensors)
+        if isinstance(outcome, Overloaded | Unwritten):
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(outcome), pb_utils.TritonError.UNAVAILABLE))
         if not isinstance(outcome, Refused):
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(outcome, pb_utils.TritonError.INTERNAL))
         sentence = f"{INNER}{outcome}" if INNER_CALL in request.parameters() else str(outcome)
         return pb_utils.InferenceResponse(error=pb_utils.TritonError(sentence, pb_utils.TritonError.INVALID_ARG))
+
+
+def _rule(outcome: Outcome | str) -> str | None:
+    """Why a request has no answer, as the journal calls it; None if it has one."""
+    if isinstance(outcome, Refused):
+        return outcome.rule
+    if isinstance(outcome, Overloaded):
+        return "overloaded"
+    return "failed" if isinstance(outcome, str) else None

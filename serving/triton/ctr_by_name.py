@@ -9,11 +9,12 @@ import triton_python_backend_utils as pb_utils
 
 from serving.triton.backlog import Backlog
 from serving.triton.counters import Counters
+from serving.triton.journal.model import ModelJournal, unanswered
 from serving.triton.package import open_version
-from serving.triton.packed_request import CATEGORICAL, IMAGE, NUMERIC
-from serving.triton.refusal import BUSY, INNER, INNER_CALL, Refused
+from serving.triton.packed_request import CATEGORICAL, IMAGE, KEY, NUMERIC
+from serving.triton.refusal import BUSY, INNER, INNER_CALL, UNWRITTEN, Refused
 
-OUTPUTS = ["probability", "model_version"]
+OUTPUTS = ["probability", "model_version", "prediction_id"]
 
 
 class TritonPythonModel:
@@ -22,16 +23,21 @@ class TritonPythonModel:
         name, version = json.loads(args["model_config"])["name"], args["model_version"]
         self._backlog = Backlog(name, version, settings["max_queue_size"])
         self._counters = Counters(settings["metrics_interval_s"], [], model=name, version=version)
+        self._journal = ModelJournal(name, int(version), settings, self._counters, pb_utils.Logger.log_error)
+        names = {column["name"] for pack in (CATEGORICAL, NUMERIC) for column in settings[pack]}
+        self._passed_on = [name for name in (IMAGE, KEY) if name not in names]
         self._packs = [(name, settings[name]) for name in (CATEGORICAL, NUMERIC) if settings[name]]
 
     async def execute(self, requests: list[Any]) -> list[Any]:
         if self._backlog.too_long():
             self._counters.count("adclick_requests_total", len(requests), outcome="overloaded")
+            self._journal.refusals(unanswered(request, "overloaded") for request in requests)
             busy = pb_utils.TritonError(str(self._backlog.refusal()), pb_utils.TritonError.UNAVAILABLE)
             return [pb_utils.InferenceResponse(error=busy) for _ in requests]
         return await asyncio.gather(*(self._answer(request) for request in requests))
 
     def finalize(self) -> None:
+        self._journal.close()
         self._counters.close()
 
     async def _answer(self, request: Any) -> Any:
@@ -39,12 +45,14 @@ class TritonPythonModel:
             packed = [pb_utils.Tensor(name, self._packed(request, name, columns)) for name, columns in self._packs]
         except Refused as refusal:
             self._counters.refused(refusal.rule)
+            self._journal.refusals([unanswered(request, refusal.rule)])
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(refusal), pb_utils.TritonError.INVALID_ARG))
-        image = pb_utils.get_input_tensor_by_name(request, IMAGE)
+        others = [pb_utils.get_input_tensor_by_name(request, name) for name in self._passed_on]
         sent = request.parameters()
         response = await pb_utils.InferenceRequest(
             model_name="ctr",
-            inputs=packed if image is None else [*packed, image],
+            request_id=request.request_id(),
+            inputs=[*packed, *(tensor for tensor in others if tensor is not None)],
             requested_output_names=OUTPUTS,
             parameters={**(json.loads(sent) if sent else {}), INNER_CALL: True},
         ).async_exec()
@@ -73,5 +81,5 @@ def _error(message: str) -> Any:
     """The error of `ctr` as its own callers would get it."""
     if message.startswith(INNER):
         return pb_utils.TritonError(message.removeprefix(INNER), pb_utils.TritonError.INVALID_ARG)
-    kind = pb_utils.TritonError.UNAVAILABLE if BUSY in message else pb_utils.TritonError.INTERNAL
+    kind = pb_utils.TritonError.UNAVAILABLE if BUSY in message or UNWRITTEN in message else pb_utils.TritonError.INTERNAL
     return pb_utils.TritonError(message, kind)

@@ -1,4 +1,5 @@
 """What the server's environment tells its models."""
 
 ONNXRUNTIME = "ADCLICK_ONNXRUNTIME"  # ONNX Runtime's library, for the backend in serving/native
+JOURNAL = "ADCLICK_JOURNAL"  # how the journal is kept; see serving/native/journal/options.h. Not there: none is
 METRICS_URL = "ADCLICK_METRICS_URL"  # where this server publishes its metrics

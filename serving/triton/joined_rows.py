@@ -17,7 +17,8 @@ from serving.triton.refusal import Refused
 class JoinedRows:
     """Rows of several requests. A refused request's rows stay: the graph answers them and nobody reads it.
 
-    `text` holds the strings; None if requests have none.
+    `text` holds the strings; None if requests have none. `came` is the same as they came, where they lie in the requests' bytes;
+    None if one of them is unusual.
     """
 
     def __init__(self, requests: list[PackedRequest], joiner: TextJoiner | None, reader: RequestReader) -> None:
@@ -27,11 +28,13 @@ class JoinedRows:
         self.refusals: list[Refused | None] = [None] * len(requests)
         self.numeric_NM = requests[0].numeric_NM if len(requests) == 1 else np.concatenate([r.numeric_NM for r in requests])
         self._joiner = joiner
+        self.came: JoinedText | None = None
         self.text = None if joiner is None else self._joined(joiner, reader)
 
     def _joined(self, joiner: TextJoiner, reader: RequestReader) -> JoinedText:
         try:
-            return joiner.join([request.raw for request in self.requests], self.num_rows)
+            self.came = joiner.join([request.raw for request in self.requests], self.num_rows)
+            return self.came
         except Unusual:
             return joiner.spelled([row for i in range(len(self.requests)) for row in self._spelled(i, reader)])
 

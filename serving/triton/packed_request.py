@@ -12,9 +12,12 @@ import triton_python_backend_utils as pb_utils
 
 from contracts.serving.packed_text import PREFIX
 from serving.triton.joined_text import LENGTH, cut
-from serving.triton.refusal import Refused, refused_value
+from serving.triton.refusal import Refused, quoted, refused_value
 
-CATEGORICAL, NUMERIC, IMAGE = "categorical", "numeric", "creative_image"
+CATEGORICAL, NUMERIC, IMAGE, KEY = "categorical", "numeric", "creative_image", "key"
+EVENT_TIME_MS, NOT_SENT = "event_time_ms", -(2**63)  # parameter of a request; its time if there is none
+MOST_MS, NS_PER_MS = (2**63 - 1) // 1_000_000, 1_000_000
+LONGEST_KEY = 256  # bytes
 MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 
@@ -26,6 +29,9 @@ class PackedRequest:
     raw: np.ndarray | None  # uint8, strings behind their lengths, row by row, not yet looked at; None without such columns
     numeric_NM: np.ndarray  # float32
     images: list[bytes] | None  # one a row, b"" for none
+    request_id: str = ""  # the caller's
+    event_ns: int = NOT_SENT  # since 1970
+    keys: list[bytes] | None = None  # one a row
 
 
 class RawStrings(np.ndarray):
@@ -59,7 +65,9 @@ class RequestReader:
 
     def read(self, request: Any) -> PackedRequest:
         """The request's rows. Raises Refused."""
-        self._same_declaration(request.parameters())
+        parameters = request.parameters()
+        sent = json.loads(parameters) if parameters else {}
+        self._same_declaration(sent.get("declaration"))
         tensors = {tensor.name(): tensor for tensor in request.inputs()}
         raw, num_rows, numeric = None, 0, None
         if self.categorical:
@@ -71,9 +79,15 @@ class RequestReader:
             numeric = tensors[NUMERIC].as_numpy()
         else:
             numeric = np.empty((num_rows, 0), dtype=np.float32)
-        image = tensors.get(IMAGE)
+        image, key = tensors.get(IMAGE), tensors.get(KEY)
         return PackedRequest(
-            num_rows=num_rows, raw=raw, numeric_NM=numeric, images=None if image is None else self._images(image, num_rows)
+            num_rows=num_rows,
+            raw=raw,
+            numeric_NM=numeric,
+            images=None if image is None else self._images(image, num_rows),
+            request_id=request.request_id(),
+            event_ns=_event_ns(sent.get(EVENT_TIME_MS)),
+            keys=None if key is None else _keys(key, num_rows),
         )
 
     def strings(self, request: PackedRequest) -> list[list[str]]:
@@ -94,8 +108,7 @@ class RequestReader:
                 raise refused_value(self.categorical[column], row, value, "encoding", "text in UTF-8") from None
         return [found[start : start + width] for start in range(0, len(found), width)]
 
-    def _same_declaration(self, parameters: str) -> None:
-        sent = json.loads(parameters).get("declaration") if parameters else None
+    def _same_declaration(self, sent: Any) -> None:
         if sent is not None and sent != self.digest:
             raise Refused(
                 "declaration",
@@ -119,15 +132,7 @@ class RequestReader:
             raise Refused("request_size", f"input '{CATEGORICAL}' holds {total} bytes, at most {most} a request; send fewer rows")
 
     def _images(self, tensor: Any, num_rows: int) -> list[bytes] | None:
-        shape = tensor.shape()
-        if len(shape) != 2 or shape[1] != 1:
-            raise Refused("shape", f"input '{IMAGE}' has shape {list(shape)}, expected BYTES [rows, 1]: an image a row")
-        try:
-            images = cut(as_raw(tensor.as_numpy()).tobytes())
-        except ValueError as error:
-            raise Refused("shape", f"input '{IMAGE}' is no BYTES tensor: {error}") from None
-        if len(images) != num_rows:
-            raise Refused("shape", f"input '{IMAGE}' holds {len(images)} images for {num_rows} rows; send one a row, or none")
+        images = _one_a_row(tensor, IMAGE, "image", num_rows)
         for row, image in enumerate(images):
             if len(image) > self.limits["max_image_bytes"]:
                 raise Refused(
@@ -142,6 +147,43 @@ class RequestReader:
                 f"input '{IMAGE}' holds {total} bytes, at most {self.limits['max_request_bytes']} a request; send fewer rows",
             )
         return images if total else None
+
+
+def _one_a_row(tensor: Any, name: str, what: str, num_rows: int) -> list[bytes]:
+    """The strings of a tensor BYTES [rows, 1]. Raises Refused."""
+    shape = tensor.shape()
+    if len(shape) != 2 or shape[1] != 1:
+        article = "an" if what[0] in "aeiou" else "a"
+        raise Refused("shape", f"input '{name}' has shape {list(shape)}, expected BYTES [rows, 1]: {article} {what} a row")
+    try:
+        found = cut(as_raw(tensor.as_numpy()).tobytes())
+    except ValueError as error:
+        raise Refused("shape", f"input '{name}' is no BYTES tensor: {error}") from None
+    if len(found) != num_rows:
+        raise Refused("shape", f"input '{name}' holds {len(found)} {what}s for {num_rows} rows; send one a row, or none")
+    return found
+
+
+def _keys(tensor: Any, num_rows: int) -> list[bytes]:
+    keys = _one_a_row(tensor, KEY, "key", num_rows)
+    for row, key in enumerate(keys):
+        if len(key) > LONGEST_KEY:
+            raise Refused("key", f"input '{KEY}', row {row}: {len(key)} bytes, at most {LONGEST_KEY}")
+        try:
+            key.decode()
+        except UnicodeDecodeError:
+            raise Refused("key", f"input '{KEY}', row {row}: {quoted(key)} is no text in UTF-8") from None
+    return keys
+
+
+def _event_ns(sent: Any) -> int:
+    if sent is None:
+        return NOT_SENT
+    if not isinstance(sent, int) or isinstance(sent, bool) or abs(sent) > MOST_MS:
+        raise Refused(
+            "event_time", f"parameter '{EVENT_TIME_MS}' is {quoted(sent)}, expected a whole number: milliseconds since 1970"
+        )
+    return sent * NS_PER_MS
 
 
 def _some(columns: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 INNER = "refused: "  # begins a refusal between models: a call inside Triton 2.51 hands on an error's text, not its kind
 BUSY = "overloaded: "  # begins the answer of a model that has too much to do
+UNWRITTEN = "the answer could not be written to the journal, and serving.journal.on_error is refuse; the server's log says why"
 INNER_CALL = "adclick_inner_call"  # parameter of a request that another model makes
 PLAIN = 1e15  # below it a whole number is shown without an exponent
 LONGEST_QUOTE = 40  # characters of an offending value that a message repeats
@@ -14,6 +15,13 @@ class Refused(ValueError):
     def __init__(self, rule: str, sentence: str) -> None:
         super().__init__(sentence)
         self.rule = rule
+
+
+class Unwritten(RuntimeError):
+    """The answer may not leave, because the journal could not be written (serving.journal.on_error); one sentence."""
+
+    def __init__(self) -> None:
+        super().__init__(UNWRITTEN)
 
 
 class Overloaded(RuntimeError):

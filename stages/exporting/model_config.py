@@ -9,6 +9,7 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from contracts.dataset.columns import Column
 from contracts.serving.config import RepositoryConfig
+from contracts.serving.journal import KEY, PREDICTION_ID
 from contracts.serving.request import CATEGORICAL, IMAGE, MODEL_VERSION, NUMERIC, PROBABILITY, RENAMED, RequestSpec
 
 LABELS = "labels.txt"
@@ -25,6 +26,7 @@ def public_config(name: str, request: RequestSpec, repository: RepositoryConfig,
     config = _python_model(name, repository, instances)
     config.output.add(name=PROBABILITY, data_type=triton.TYPE_FP32, dims=[1], label_filename=LABELS)
     config.output.add(name=MODEL_VERSION, data_type=triton.TYPE_INT64, dims=[1])
+    config.output.add(name=PREDICTION_ID, data_type=triton.TYPE_STRING, dims=[1])
     columns = {CATEGORICAL: [c.name for c in request.categorical], NUMERIC: [c.name for c in request.numeric]}
     parameters = {
         "declaration": request.digest,
@@ -57,6 +59,7 @@ def ctr_config(
         if columns:
             config.input.add(name=name, data_type=kind, dims=[len(columns)], optional=True)
     _offer_images(config, request)
+    _offer_keys(config)
     # the largest batch as well: buffers of ONNX Runtime and Python grow to their size before the first request
     _warm_up(config, warmups, sorted({1, min(64, repository.max_batch_size), repository.max_batch_size}))
     return config
@@ -69,6 +72,8 @@ def ctr_by_name_config(request: RequestSpec, repository: RepositoryConfig) -> tr
         kind = triton.TYPE_FP32 if column in request.numeric else triton.TYPE_STRING
         config.input.add(name=column.name, data_type=kind, dims=[1], optional=True)
     _offer_images(config, request)
+    if KEY not in {column.name for column in request.columns}:
+        _offer_keys(config)
     return config
 
 
@@ -92,6 +97,10 @@ def join_requests(config: triton.ModelConfig, repository: RepositoryConfig) -> N
 def _offer_images(config: triton.ModelConfig, request: RequestSpec) -> None:
     if request.creative is not None:
         config.input.add(name=IMAGE, data_type=triton.TYPE_STRING, dims=[1], optional=True)
+
+
+def _offer_keys(config: triton.ModelConfig) -> None:
+    config.input.add(name=KEY, data_type=triton.TYPE_STRING, dims=[1], optional=True)
 
 
 def _python_model(name: str, repository: RepositoryConfig, instances: int) -> triton.ModelConfig:

@@ -21,7 +21,9 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from contracts.dataset.declaration import Declaration
 from contracts.serving.config import RepositoryConfig
+from contracts.serving.journal import SCHEMA
 from contracts.serving.request import CATEGORICAL, NUMERIC, RequestSpec, column_rules, numbers, request_of, strings
+from stages.exporting.journal import journal_schema, schema_file
 from stages.exporting.model_config import LABELS, Warmups, as_text, creative_encoder_config, ctr_by_name_config, ctr_config
 from stages.exporting.native import BACKEND, CAREFUL, SETTINGS, native_settings
 from stages.files import read_json, sha256_file, write_json
@@ -37,6 +39,7 @@ CODE = (
     "contracts/tables/spellings.py",
     "serving/__init__.py",
     "serving/triton",
+    "serving/triton/journal",
 )
 PROVENANCE = ("manifest.json", "declaration.json", "features.json")
 LIMITS = ("max_request_bytes", "max_string_bytes", "max_image_bytes", "max_image_pixels")
@@ -53,7 +56,7 @@ def write_repository(
     files = [graph, *(export_dir / name for name in PROVENANCE)]
     if config.native:
         native = ctr_config(request, config, named, backend=BACKEND)
-        contents = {SETTINGS: native_settings(settings, onnx.load(graph), native)}
+        contents = {SETTINGS: native_settings(settings, onnx.load(graph), native), SCHEMA: schema_file(settings)}
         write_model(folder, native, files=files, warmups=warmups, contents=contents)
     python = ctr_config(request, config, named, CAREFUL if config.native else "ctr")
     write_model(folder, python, settings, files, warmups, code="ctr")
@@ -83,7 +86,7 @@ def request_settings(export_dir: Path, request: RequestSpec, config: RepositoryC
     fields = [entry["name"] for entry in features["categorical"]]
     place = {name: i for i, name in enumerate(fields)}
     numeric = {f"{column.name}__bucket": column.name for column in request.numeric}
-    return {
+    settings = {
         "declaration": request.digest,
         CATEGORICAL: [column_rules(c, c.name in used, place.get(c.name)) for c in request.categorical],
         NUMERIC: [column_rules(c, c.name in used, None) for c in request.numeric],
@@ -95,6 +98,7 @@ def request_settings(export_dir: Path, request: RequestSpec, config: RepositoryC
         "metrics_interval_s": config.metrics_interval_s,
         "max_queue_size": config.max_queue_size,
     }
+    return settings | {"journal": journal_schema(settings)}
 
 
 def no_image_embedding(ranker: Path) -> list[float] | None:

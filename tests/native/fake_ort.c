@@ -277,7 +277,9 @@ static const OrtApi API = {
 
 static const OrtApi* api_of(uint32_t version) { return version == ORT_API && !fails() ? &API : NULL; }
 
+static const char* version_of(void) { return "1.2.3"; }
+
 __attribute__((visibility("default"))) const OrtApiBase* OrtGetApiBase(void) {
-    static const OrtApiBase BASE = {api_of, NULL};
+    static const OrtApiBase BASE = {api_of, version_of};
     return &BASE;
 }

@@ -23,9 +23,10 @@ LIBRARIES = [
 ]
 SEND = "test_patient_send.c"  # a program of its own, since it has its own `send`
 FUZZED = {  # what the fuzz targets are about
-    "rows": ("rows.c", "settings.c", "words.c"),
+    "rows": ("rows.c", "settings.c", "words.c", "request/input.c", "request/sent.c", "journal/bytes.c"),
     "settings": ("settings.c", "words.c"),
     "package": ("package.c", "manifest.c"),
+    "sent": ("request/sent.c", "request/input.c", "journal/bytes.c", "journal/options.c", "words.c"),
 }
 THREAD_PROBE = "#include <pthread.h>\nint main(void) { return pthread_self() == 0; }\n"
 FUZZ_PROBE = "#include <stddef.h>\nint LLVMFuzzerTestOneInput(const unsigned char* data, size_t size) { return 0; }\n"
@@ -76,7 +77,7 @@ def _works(command: list[str | Path]) -> bool:
 def build_units(folder: Path, found: Ways) -> Path:
     """The tests of serving/native."""
     own = [path for path in sorted(HERE.glob("*.c")) if not path.name.startswith("fuzz") and path.name != SEND]
-    return build(folder / "units", found, [*own, *sorted(NATIVE.glob("*.c"))], "-rdynamic")
+    return build(folder / "units", found, [*own, *sorted(NATIVE.rglob("*.c"))], "-rdynamic")
 
 
 def build_send(folder: Path, found: Ways) -> Path:

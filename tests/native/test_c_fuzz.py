@@ -42,6 +42,12 @@ def a_manifest(**changed: str) -> bytes:
 SEEDS = {
     "rows": [a_request(2, False), a_request(2, True), a_request(1 << 62, False)],
     "settings": [NATIVE_TEXT.encode(), NATIVE_TEXT.replace("format 2", "format 1").encode(), b"format 2\nend\n"],
+    "sent": [
+        bytes([1, 1, 3, 0, 0]) + b"\3\0\0\0key\0\0\0\0",
+        bytes([1, 0, 5, 2, 0]) + struct.pack("<I", 256) + "\u00e9".encode() * 128,
+        b"\x0067108864 60 1000 answer /a folder",
+        b"\x001 0.5 0 refuse x",
+    ],
     "package": [a_manifest(), a_manifest(GRAPH="other"), b'{"files": {}}'],
 }
 

@@ -17,7 +17,7 @@ static void begin(void) {
     forget_counts();
     CHECK_NOTHING_SAID(read_settings("native.txt", NATIVE_TEXT, strlen(NATIVE_TEXT), &settings));
     CHECK_NOTHING_SAID(open_counters(&settings, "ctr", 7, &counters));
-    Error* error = open_careful((Server*)&model, 7, counters, &careful);
+    Error* error = open_careful((Server*)&model, 7, counters, NULL, &careful);
     CHECK(!error);
 }
 
@@ -171,7 +171,7 @@ TEST(a_careful_that_cannot_be_opened_leaves_nothing_behind) {
     int n = 0;
     for (bool failed = true; failed;) {
         fail_at(++n);
-        Error* error = open_careful((Server*)&model, 7, NULL, &careful);
+        Error* error = open_careful((Server*)&model, 7, NULL, NULL, &careful);
         failed = has_failed();
         fail_at(0);
         CHECK(!error == !failed);

@@ -33,6 +33,7 @@ class Reply:
     error: str = ""
     probability: np.ndarray | None = None  # float32 [N]
     version: np.ndarray | None = None  # int64 [N]
+    prediction_id: str | None = None
 
 
 def packed(rows: pl.DataFrame, spec: RequestSpec, images: list[bytes] | None = None) -> Tensors:
@@ -74,7 +75,13 @@ def send_grpc(client: triton.InferenceServerClient, inputs: list[triton.InferInp
         answer = client.infer(model, inputs, client_timeout=TIMEOUT_S, parameters=parameters or None)
     except InferenceServerException as error:
         return Reply(code=str(error.status()).removeprefix("StatusCode."), error=error.message())
-    return Reply(code="OK", probability=answer.as_numpy("probability")[:, 0], version=answer.as_numpy("model_version")[:, 0])
+    ids = answer.as_numpy("prediction_id")
+    return Reply(
+        code="OK",
+        probability=answer.as_numpy("probability")[:, 0],
+        version=answer.as_numpy("model_version")[:, 0],
+        prediction_id=None if ids is None else ids[0, 0].decode(),
+    )
 
 
 def over_http(server: TritonServer, tensors: Tensors, model: str = "ctr", **parameters: Any) -> Reply:
@@ -91,9 +98,15 @@ def over_http(server: TritonServer, tensors: Tensors, model: str = "ctr", **para
     length = int(answer.headers["Inference-Header-Content-Length"])
     found, start = {}, length
     for output in json.loads(answer.data[:length])["outputs"]:
-        dtype, end = {"FP32": "<f4", "INT64": "<i8"}[output["datatype"]], start + output["parameters"]["binary_data_size"]
-        found[output["name"]], start = np.frombuffer(answer.data[start:end], dtype=dtype), end
-    return Reply(code="OK", probability=found["probability"], version=found["model_version"])
+        end = start + output["parameters"]["binary_data_size"]
+        found[output["name"]], start = answer.data[start:end], end
+    text = found.get("prediction_id")
+    return Reply(
+        code="OK",
+        probability=np.frombuffer(found["probability"], dtype="<f4"),
+        version=np.frombuffer(found["model_version"], dtype="<i8"),
+        prediction_id=text and text[4:].decode(),
+    )
 
 
 def over_json(server: TritonServer, tensors: Tensors, model: str = "ctr", **parameters: Any) -> Reply:
@@ -107,6 +120,7 @@ def over_json(server: TritonServer, tensors: Tensors, model: str = "ctr", **para
         code="OK",
         probability=np.array(found["probability"], dtype=np.float32),
         version=np.array(found["model_version"], dtype=np.int64),
+        prediction_id=found.get("prediction_id", [None])[0],
     )
 
 

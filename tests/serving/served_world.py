@@ -67,12 +67,17 @@ def request_spec(exported: Path) -> RequestSpec:
 
 
 @contextmanager
-def serving(folder: Path, repository: Path, watch: bool = True, **changes: Any) -> Iterator[TritonServer]:
-    """Triton on the models of an exported repository, everything below `folder`. Nothing of it is left afterwards."""
+def serving(
+    folder: Path, repository: Path, watch: bool = True, journal: dict[str, str] | None = None, **changes: Any
+) -> Iterator[TritonServer]:
+    """Triton on the models of an exported repository, everything below `folder`. Nothing of it is left afterwards.
+
+    `journal`: what `kept_journal` tells of one that is to be kept.
+    """
     config = server_config(folder, **changes)
     store = Store(Path(config.store))
     store.activate(store.release(repository))
-    with TritonServer(config, venv=VENV, log_path=folder / "triton.log", watch=watch) as server:
+    with TritonServer(config, venv=VENV, log_path=folder / "triton.log", watch=watch, journal=journal or {}) as server:
         yield server
     assert_nothing_is_left(server)
 

@@ -9,6 +9,7 @@ import onnxruntime as ort
 import pytest
 from tritonclient.grpc import model_config_pb2 as triton
 
+from contracts.serving.journal import KEY
 from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC
 from serving.triton.package import check_package
 from stages.exporting.container import served_ranker
@@ -86,13 +87,15 @@ def test_the_doors_take_what_a_request_holds(world, packaging):
     assert (spec.creative is None) == (world.name.startswith(("no_images", "numbers", "strings")))
     image = {} if spec.creative is None else {IMAGE: (triton.TYPE_STRING, [1])}
     packed = {name: (kind, [len(columns)]) for name, (kind, columns) in packs.items() if columns}
-    assert of_config(found["ctr"].input) == packed | image
+    key = {KEY: (triton.TYPE_STRING, [1])}
+    assert of_config(found["ctr"].input) == packed | image | key
     by_name = {column.name: (kind, [1]) for kind, columns in packs.values() for column in columns}
-    assert of_config(found["ctr_by_name"].input) == by_name | image
+    assert of_config(found["ctr_by_name"].input) == by_name | image | key
     for name in ("ctr", "ctr_by_name"):
         assert of_config(found[name].output) == {
             "probability": (triton.TYPE_FP32, [1]),
             "model_version": (triton.TYPE_INT64, [1]),
+            "prediction_id": (triton.TYPE_STRING, [1]),
         }
     warmed = [warmup.batch_size for warmup in found["ctr"].model_warmup]
     assert warmed == ([1, 64, found["ctr"].max_batch_size] if packaging == "embedded" else [])

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import tritonclient.grpc as triton
 
+from contracts.serving.journal import KEY
 from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC
 from serving.client import CtrClient
 from stages.scoring.scorer import score_split
@@ -146,7 +147,7 @@ def test_it_serves_models_without_strings_numbers_or_images(exported_as, tmp_pat
             assert np.abs(other.predict(rows.to_arrow()).probability - expected).max() <= ALLOWED
         with triton.InferenceServerClient(server.grpc_url) as client:
             config = client.get_model_config("ctr", as_json=True)["config"]
-        assert [value["name"] for value in config["input"]] == [name for name, columns in offered.items() if columns]
+        assert [value["name"] for value in config["input"]] == [*(name for name, columns in offered.items() if columns), KEY]
 
 
 def test_without_the_backend_the_python_model_is_the_door(strict_exported, strict_spec, strict_rows, tmp_path):

@@ -2,6 +2,7 @@
 // time, and notes what becomes of each request. One thread.
 
 #include "answer.h"
+#include "journal/refusals.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static char sentence[256];
 // End; what is left is handed on to the metrics.
 void finish(void) {
     close_counters(shared.counters), close_backlog(shared.backlog);
-    for (uint32_t i = 0; i < instance_count; i++) free(workers[i].ends);
+    for (uint32_t i = 0; i < instance_count; i++) free(workers[i].joined);
     free(workers), free(requests);
     workers = NULL, requests = NULL;
 }
@@ -93,6 +94,16 @@ const char* whole_text(Rows* rows) { return ""; }
 size_t append_request(Rows* rows, const Settings* settings, Request* request) {
     return rows->rows += request->rows, request->rows;
 }
+// No journal is kept.
+bool write_answers(Writer* writer, const Settings* settings, uint32_t release, const Rows* rows, const Answer* answer,
+                   Joined* requests, uint32_t count) {
+    abort();
+}
+void spell_id(const unsigned char id[ID_BYTES], char text[ID_TEXT + 1]) { abort(); }
+Unanswered describe_unanswered(Request* request, const char* rule) { abort(); }
+void begin_refusals(Writer* writer) { abort(); }
+void add_refusal(Writer* writer, uint32_t release, const Unanswered* request) { abort(); }
+void write_refusals(Writer* writer, uint64_t count) { abort(); }
 void ask_careful(Careful* careful, Instance* instance, Request* request, uint64_t start_ns) { abort(); }
 void release_answer(const Graph* graph, Answer* answer) { free((void*)answer->p_click); }
 const char* run_graph(const Graph* graph, const char* text, float* numbers, size_t rows, Answer* answer) {

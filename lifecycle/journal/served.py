@@ -1,0 +1,190 @@
+"""Closed segments as Parquet files, each row exactly once, whenever the program is killed.
+
+A segment is closed when nobody holds its lock: its writer has ended it, or has died. What is made of it follows from its bytes
+alone, files and names; they are made beside the folder of the others, renamed into it, and then a note says that the segment is
+done. Killed before the note is there, the program makes the same files again.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from contracts.tables.parquet import ParquetRows
+from lifecycle.journal.answers import AnswersPile
+from lifecycle.journal.columns import DAY, HOUR, Kind, table_of
+from lifecycle.journal.segments import Damage, Segment
+from serving.journal.folder import SEGMENTS
+from serving.triton.journal.layout import ANSWERS, CLOSED, LOSS, LOST, REFUSAL, REFUSALS
+
+SERVED, PARTIAL, DONE, LOCK = "served", "partial", "done", "served.lock"
+CHUNK_ROWS, CHUNK_BYTES = 1 << 16, 1 << 25  # decoded at once, or a frame that has more
+HOUR_NS = 3600 * 10**9
+
+
+@dataclass(kw_only=True)
+class Done:
+    """What became of a segment."""
+
+    segment: str
+    rows: int = 0
+    refused: int = 0  # requests
+    lost_requests: int = 0  # that it tells of
+    lost_rows: int = 0
+    is_ended: bool = False  # by its writer
+    files: list[str] = field(default_factory=list)  # below SERVED
+    damages: list[dict[str, Any]] = field(default_factory=list)
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Raises ValueError if another process makes Parquet of this journal, or there is no journal."""
+    if not (folder / SEGMENTS).is_dir():
+        raise ValueError(f"{folder} holds no journal; serve with serving.journal.enabled, or name its folder")
+    for name in (SERVED, PARTIAL, DONE):
+        (folder / name).mkdir(exist_ok=True)
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process makes Parquet files of {folder}; one is enough") from None
+        for left in (folder / PARTIAL).iterdir():  # by one that was killed
+            left.unlink()
+        yield
+    finally:
+        os.close(lock)
+
+
+def waiting(folder: Path) -> list[Path]:
+    """Closed segments that are not done, oldest first."""
+    done = {path.name.removesuffix(".json") for path in (folder / DONE).glob("*.json")}
+    names = sorted(path for path in (folder / SEGMENTS).glob("*.segment") if path.name not in done)
+    return [path for path in names if _is_closed(path)]
+
+
+def _is_closed(path: Path) -> bool:
+    """Does nobody write to it. A writer has the lock of a segment before that has its name."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(file)
+    return True
+
+
+def serve_segment(folder: Path, path: Path) -> Done:
+    """Make the Parquet files of a closed segment, and note it. Raises NotASegment or Unreadable, and then has made none."""
+    segment = Segment(path)
+    try:
+        done, files = _written(folder, segment)
+    finally:
+        segment.close()
+    for partial, target in files:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(partial, target)
+        _commit(target.parent)
+        done.files.append(str(target.relative_to(folder / SERVED)))
+    note = folder / DONE / f"{segment.name}.json"
+    partial = folder / PARTIAL / note.name
+    partial.write_text(json.dumps(asdict(done), indent=1))
+    _commit(partial)
+    os.replace(partial, note)
+    _commit(note.parent)
+    return done
+
+
+def _written(folder: Path, segment: Segment) -> tuple[Done, list[tuple[Path, Path]]]:
+    """What is in a segment, and its rows in files that have to be renamed: from, to."""
+    done, hours = Done(segment=segment.name), Hours(folder, segment.name)
+    kind, content = Kind.of(segment.about), segment.content
+    pile = AnswersPile(kind.widths)
+    try:
+        for frame in segment.frames():
+            if frame.kind == ANSWERS:
+                pile.add(content, frame.start, frame.end)
+                if pile.num_rows >= CHUNK_ROWS or pile.num_bytes >= CHUNK_BYTES:
+                    done.rows += hours.write(table_of(pile.take(), kind))
+                    segment.forget(frame.end)
+            elif frame.kind == REFUSALS:
+                done.refused += _num_refusals(content[frame.start : frame.end])
+            elif frame.kind == LOSS:
+                requests, rows, _, _ = LOST.unpack_from(content, frame.start)
+                done.lost_requests, done.lost_rows = done.lost_requests + requests, done.lost_rows + rows
+            done.is_ended = frame.kind == CLOSED
+        if pile.num_rows:
+            done.rows += hours.write(table_of(pile.take(), kind))
+    finally:
+        files = hours.close()
+    done.damages = [asdict(damage) for damage in segment.damages]
+    return done, files
+
+
+class Hours:
+    """A segment's rows by the hour in which they were answered, UTC: a file each."""
+
+    def __init__(self, folder: Path, segment: str) -> None:
+        self._folder, self._stem = folder, segment.removesuffix(".segment")
+        self._open: dict[int, tuple[Path, ParquetRows]] = {}
+
+    def write(self, table: pa.Table) -> int:
+        """Add rows; how many they were."""
+        hours_N = table["answered_at"].combine_chunks().view(pa.int64()).to_numpy() // HOUR_NS
+        for hour in np.unique(hours_N).tolist():
+            rows = table if (hours_N == hour).all() else table.filter(pa.array(hours_N == hour))
+            for batch in rows.to_batches():
+                self._rows(hour).write(batch)
+        return len(table)
+
+    def close(self) -> list[tuple[Path, Path]]:
+        """End the files, which lie on the disk then; from where to where they have to be renamed."""
+        found = []
+        for hour, (partial, rows) in sorted(self._open.items()):
+            rows.close()
+            _commit(partial)
+            start = datetime.fromtimestamp(hour * 3600, UTC)
+            folder = self._folder / SERVED / f"{DAY}={start:%Y-%m-%d}" / f"{HOUR}={start:%H}"
+            found.append((partial, folder / f"{self._stem}.parquet"))
+        self._open = {}
+        return found
+
+    def _rows(self, hour: int) -> ParquetRows:
+        if hour not in self._open:
+            partial = self._folder / PARTIAL / f"{self._stem}-{hour}.parquet"
+            self._open[hour] = partial, ParquetRows(partial)
+        return self._open[hour][1]
+
+
+def damages_of(done: Done) -> list[Damage]:
+    return [Damage(**damage) for damage in done.damages]
+
+
+def _num_refusals(content: bytes) -> int:
+    number = at = 0
+    while at < len(content):
+        *_, rule, request_id = REFUSAL.unpack_from(content, at)
+        at += REFUSAL.size + rule + request_id
+        number += 1
+    return number
+
+
+def _commit(path: Path) -> None:
+    """See a file, or the names in a folder, on the disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,65 @@
+"""The journal's folder as the server keeps it: one server at a time, and what its models are told of it."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from contracts.serving.config import JournalConfig
+from serving.triton.environment import JOURNAL
+
+SEGMENTS, LOCK = "segments", "lock"
+MODE = 0o750  # what clients sent is in there
+LONGEST_FOLDER = 1000  # bytes; FOLDER_SIZE in serving/native/journal/options.h
+
+
+@contextmanager
+def kept_journal(config: JournalConfig | None) -> Iterator[dict[str, str]]:
+    """What the server's environment says of the journal, whose folder is ours until the end; nothing if none is kept.
+
+    Makes the folder. Raises ValueError if another server keeps a journal there, or it cannot be written.
+    """
+    if config is None or not config.enabled:
+        yield {}
+        return
+    folder = Path(config.folder).resolve()
+    if len(os.fsencode(folder)) > LONGEST_FOLDER:
+        raise ValueError(
+            f"serving.journal.folder has {len(os.fsencode(folder))} bytes, at most {LONGEST_FOLDER}; take a shorter one"
+        )
+    lock = _locked(folder)
+    try:
+        yield {JOURNAL: journal_variable(config, folder)}
+    finally:
+        os.close(lock)
+
+
+def journal_variable(config: JournalConfig, folder: Path) -> str:
+    """What serving/native/journal/options.h and serving/triton/journal/options.py read."""
+    size = max(1, int(config.segment_mib * 2**20))
+    return f"{size} {config.segment_s!r} {config.sync_ms} {config.on_error} {folder}"
+
+
+def _locked(folder: Path) -> int:
+    """The open lock file, which has our process id in it. Raises ValueError."""
+    try:
+        (folder / SEGMENTS).mkdir(mode=MODE, parents=True, exist_ok=True)
+        probe = folder / SEGMENTS / f".probe.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o640)
+    except OSError as error:
+        raise ValueError(f"the journal cannot be written to {folder} (serving.journal.folder): {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(lock, 20).decode("ascii", "replace").strip() or "unknown"
+        os.close(lock)
+        raise ValueError(
+            f"another server (process {owner}) keeps its journal in {folder}; give each a folder of its own "
+            "(serving.journal.folder)"
+        ) from None
+    os.ftruncate(lock, 0)
+    os.write(lock, f"{os.getpid()}\n".encode())
+    return lock

@@ -1,0 +1,112 @@
+#include "journal.h"
+
+#include "../reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define LOOK_NS 200000000  // between two looks at the segments
+
+struct Journal {
+    Desk desk;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    Writer* writers;
+    bool closing;
+};
+
+static void look_after_all(Journal* journal, bool commit) {
+    for (Writer* writer = journal->writers; writer; writer = writer->next) look_after(writer, commit);
+}
+
+static void* keep_looking(void* user) {
+    Journal* journal = user;
+    uint64_t sync_ns = (uint64_t)journal->desk.options.sync_ms * 1000000, committed_ns = now_ns();
+    uint64_t pause_ns = sync_ns && sync_ns < LOOK_NS ? sync_ns : LOOK_NS;
+    pthread_mutex_lock(&journal->lock);
+    while (!journal->closing) {
+        uint64_t until_ns = now_ns() + pause_ns;
+        struct timespec until = {(time_t)(until_ns / 1000000000), (long)(until_ns % 1000000000)};
+        pthread_cond_timedwait(&journal->wake, &journal->lock, &until);
+        bool commit = sync_ns && now_ns() - committed_ns >= sync_ns;
+        if (commit) committed_ns = now_ns();
+        look_after_all(journal, commit);
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return NULL;
+}
+
+static const char* start(Journal* journal) {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&journal->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&journal->lock, NULL);
+    return pthread_create(&journal->thread, NULL, keep_looking, journal) ? "no thread for the journal" : NULL;
+}
+
+static char* describe(const About* about) {
+    static const char FORM[] =
+        "\"written_by\": \"native\", \"model\": \"%s\", \"release\": %llu, \"onnxruntime\": \"%s\", \"threads\": %u, "
+        "\"schema\": %s";
+    unsigned long long release = about->release;
+    int length = snprintf(NULL, 0, FORM, about->model, release, about->onnxruntime, about->threads, about->schema);
+    char* text = length < 0 ? NULL : malloc((size_t)length + 1);
+    if (text) snprintf(text, (size_t)length + 1, FORM, about->model, release, about->onnxruntime, about->threads, about->schema);
+    return text;
+}
+
+const char* open_journal(const About* about, Counters* counters, Journal** out) {
+    const char* text = getenv(JOURNAL_VARIABLE);
+    *out = NULL;
+    if (!text) return NULL;
+    Journal* journal = calloc(1, sizeof *journal);
+    if (!journal) return "out of memory";
+    const char* failed = read_options(text, &journal->desk.options);
+    journal->desk.counters = counters;
+    if (!failed && about->schema && !(journal->desk.about = describe(about))) failed = "out of memory";
+    if (!failed) failed = start(journal);
+    if (!failed) return begin_loss_at_zero(counters), *out = journal, NULL;
+    free(journal->desk.about);
+    free(journal);
+    return failed;
+}
+
+void close_journal(Journal* journal) {
+    if (!journal) return;
+    pthread_mutex_lock(&journal->lock);
+    journal->closing = true;
+    pthread_cond_signal(&journal->wake);
+    pthread_mutex_unlock(&journal->lock);
+    pthread_join(journal->thread, NULL);
+    pthread_cond_destroy(&journal->wake);
+    pthread_mutex_destroy(&journal->lock);
+    free(journal->desk.about);
+    free(journal);
+}
+
+Writer* add_writer(Journal* journal) {
+    Writer* writer = make_writer(&journal->desk);
+    if (!writer) return NULL;
+    pthread_mutex_lock(&journal->lock);
+    writer->next = journal->writers;
+    journal->writers = writer;
+    pthread_mutex_unlock(&journal->lock);
+    return writer;
+}
+
+void remove_writer(Journal* journal, Writer* writer) {
+    if (!writer) return;
+    pthread_mutex_lock(&journal->lock);
+    for (Writer** place = &journal->writers; *place; place = &(*place)->next)
+        if (*place == writer) {
+            *place = writer->next;
+            break;
+        }
+    pthread_mutex_unlock(&journal->lock);
+    free_writer(writer);
+}

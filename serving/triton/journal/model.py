@@ -1,0 +1,125 @@
+"""A model's journal: its batches and refusals as records. Not kept: nothing is written, and answers have no id."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from contracts.local_libraries import onnx_runtime
+from contracts.serving.packed_text import PREFIX
+from serving.triton.counters import Counters
+from serving.triton.graph import Answer
+from serving.triton.joined_rows import JoinedRows
+from serving.triton.joined_text import JoinedText, cut
+from serving.triton.journal.options import journal_options
+from serving.triton.journal.record import Asked, Seen, Unanswered, write_answers, write_refusals
+from serving.triton.journal.writer import Writer
+
+LOST = "adclick_journal_lost_total"
+
+
+class ModelJournal:
+    """Writes what one process of the model `name` answers. Raises ValueError if the environment cannot be understood."""
+
+    def __init__(self, name: str, version: int, settings: dict[str, Any], counters: Counters, say: Callable[[str], None]) -> None:
+        self._release, options = version, journal_options()
+        about = {"written_by": "python", "model": name, "release": version, "onnxruntime": onnx_runtime().__version__}
+        about |= {"threads": settings["ort_threads"], "schema": settings["journal"]}
+        self._writer = None if options is None else Writer(options, about, counters.count, say)
+        if options is not None:
+            for what in ("requests", "rows"):  # a counter that begins with what was lost would hide its first rise
+                counters.count(LOST, 0, what=what)
+
+    @property
+    def is_kept(self) -> bool:
+        return self._writer is not None
+
+    def answers(self, rows: JoinedRows, found: Answer) -> list[str | None] | None:
+        """Write the requests of `rows` that are not refused; the id of each answer, None if it has none.
+
+        None instead of the list if they may not leave.
+        """
+        kept = [number for number, refusal in enumerate(rows.refusals) if refusal is None]
+        if self._writer is None or not kept:
+            return [None] * len(rows.requests)
+        asked = [rows.requests[number] for number in kept]
+        requests = [
+            Asked(num_rows=a.num_rows, request_id=a.request_id, event_ns=a.event_ns, keys=a.keys) for a in asked
+        ]  # fmt: skip
+        ids = write_answers(self._writer, self._release, requests, _seen(rows, found, kept))
+        if ids is None:
+            return None
+        by_number = dict(zip(kept, ids, strict=True))
+        return [by_number.get(number) for number in range(len(rows.requests))]
+
+    def refusals(self, requests: Iterable[Unanswered]) -> None:
+        """Write that these are not answered."""
+        told = [*requests]
+        if self._writer is not None and told:
+            write_refusals(self._writer, self._release, told)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+def unanswered(request: Any, rule: str) -> Unanswered:
+    """What is written of a request that Triton handed over."""
+    tensors = request.inputs()
+    shape = tensors[0].shape() if tensors else ()
+    size = sum(_num_bytes(tensor.as_numpy()) for tensor in tensors)
+    return Unanswered(rule=rule, request_id=request.request_id(), num_bytes=size, num_rows=shape[0] if len(shape) else 0)
+
+
+def _num_bytes(values: np.ndarray) -> int:
+    if values.dtype != object:
+        return values.nbytes
+    return sum(len(value) + PREFIX for value in values.ravel())
+
+
+def _seen(rows: JoinedRows, found: Answer, kept: list[int]) -> Seen:
+    is_kept_N = np.repeat([refusal is None for refusal in rows.refusals], [request.num_rows for request in rows.requests])
+    everything = bool(is_kept_N.all())
+    ids_NK = found.cat_idx_NF
+    if found.creative_idx_N is not None:
+        ids_NK = np.column_stack([ids_NK, found.creative_idx_N])
+    lengths, text = _strings(rows, kept, None if everything else is_kept_N)
+    place_N = np.cumsum(is_kept_N) - 1
+    images = [
+        (int(place_N[place]), hashlib.sha256(image).digest()) for _, _, place, image in rows.images() if is_kept_N[place]
+    ]  # fmt: skip
+    return Seen(
+        text_lengths=lengths,
+        text=text,
+        numbers_NM=np.concatenate([rows.requests[number].numeric_NM for number in kept]),
+        ids_NK=ids_NK if everything else ids_NK[is_kept_N],
+        p_click_N=found.p_click_N if everything else found.p_click_N[is_kept_N],
+        images=images,
+        graph_rows=rows.num_rows,
+    )
+
+
+def _strings(rows: JoinedRows, kept: list[int], is_kept_N: np.ndarray | None) -> tuple[np.ndarray, bytes]:
+    """Lengths and bytes of the strings as they came, one after the other."""
+    if rows.text is None:
+        return np.empty(0, dtype=np.int64), b""
+    if rows.came is not None:
+        return _without_marks(rows.came, is_kept_N)
+    values = [value for number in kept for value in cut(rows.requests[number].raw.tobytes())]
+    return np.array([len(value) for value in values], dtype=np.int64), b"".join(values)
+
+
+def _without_marks(came: JoinedText, is_kept_N: np.ndarray | None) -> tuple[np.ndarray, bytes]:
+    starts_NC, lengths_NC = came.starts_NC, came.lengths_NC
+    is_text = np.ones(len(came.encoded), dtype=bool)
+    marks = starts_NC.ravel() - PREFIX
+    for place in range(PREFIX):
+        is_text[marks + place] = False
+    if is_kept_N is not None:
+        ends_N = starts_NC[:, -1] + lengths_NC[:, -1]
+        for start, end in zip(starts_NC[~is_kept_N, 0].tolist(), ends_N[~is_kept_N].tolist(), strict=True):
+            is_text[start:end] = False
+        lengths_NC = lengths_NC[is_kept_N]
+    text = np.frombuffer(came.encoded, dtype=np.uint8)[is_text]
+    return lengths_NC.ravel(), text.tobytes()

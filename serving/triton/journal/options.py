@@ -1,0 +1,38 @@
+"""How the journal is kept, as the server's environment says it; serving/native/journal/options.h reads the same."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving.triton.environment import JOURNAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalOptions:
+    segment_bytes: int
+    segment_s: float
+    sync_ms: int
+    refuses: bool
+    folder: Path
+
+
+def journal_options() -> JournalOptions | None:
+    """None if no journal is kept. Raises ValueError."""
+    text = os.environ.get(JOURNAL)
+    if text is None:
+        return None
+    try:
+        size, seconds, sync_ms, on_error, folder = text.split(" ", 4)
+        options = JournalOptions(
+            segment_bytes=int(size),
+            segment_s=float(seconds),
+            sync_ms=int(sync_ms),
+            refuses={"answer": False, "refuse": True}[on_error],
+            folder=Path(folder),
+        )
+    except (ValueError, KeyError):
+        raise ValueError(
+            f"{JOURNAL} is not understood: expected 'SEGMENT_BYTES SEGMENT_S SYNC_MS answer|refuse FOLDER', got '{text[:60]}'; "
+            "start Triton as `make serve` does"
+        ) from None
+    return options

@@ -1,0 +1,115 @@
+"""A reader of segments written from docs/journal.md alone, one value after the other, to hold the project's own against."""
+
+import json
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+
+class Cursor:
+    def __init__(self, content: bytes) -> None:
+        self.content, self.at = content, 0
+
+    def take(self, size: int) -> bytes:
+        found = self.content[self.at : self.at + size]
+        assert len(found) == size
+        self.at += size
+        return found
+
+    def unpack(self, form: str) -> Any:
+        (value,) = struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))
+        return value
+
+    def number(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    @property
+    def is_done(self) -> bool:
+        return self.at == len(self.content)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """All of a segment that is whole: `about`, `rows` (one dict each), `refusals`, `losses`, `closed`."""
+    file = Cursor(path.read_bytes())
+    assert file.take(16) == b"adcljrnl" + struct.pack("<I", 1) + bytes(4)
+    found: dict[str, Any] = {"rows": [], "refusals": [], "losses": [], "closed": None}
+    while not file.is_done:
+        assert file.take(4) == bytes.fromhex("f74a520a")
+        checked = file.take(8)
+        size, kind = struct.unpack("<II", checked)
+        checksum, payload = file.unpack("I"), file.take(size)
+        assert zlib.crc32(checked + payload) == checksum
+        body = Cursor(payload)
+        if kind == 1:
+            found["about"] = json.loads(payload)
+        elif kind == 2:
+            found["rows"] += _answers(body, found["about"]["schema"])
+        elif kind == 3:
+            while not body.is_done:
+                found["refusals"].append(_refusal(body))
+        elif kind == 4:
+            found["losses"].append([body.unpack(form) for form in "QQqq"])
+        elif kind == 5:
+            found["closed"] = [body.unpack("Q") for _ in range(4)]
+    return found
+
+
+def _refusal(body: Cursor) -> dict[str, Any]:
+    when, size, rows, release = (body.unpack(form) for form in "qQII")
+    rule, request_id = (body.unpack("H") for _ in range(2))
+    return {
+        "when": when, "bytes": size, "rows": rows, "release": release,
+        "rule": body.take(rule).decode(), "request_id": body.take(request_id).decode(),
+    }  # fmt: skip
+
+
+def _answers(body: Cursor, schema: dict[str, Any]) -> list[dict[str, Any]]:
+    count, zeros, rows, requests, batch_rows, answered_ns, route = (body.unpack(form) for form in "HHIIIqQ")
+    assert zeros == 0
+    directory = [(body.unpack("H"), body.unpack("I")) for _ in range(count)]
+    sections = {tag: Cursor(body.take(size)) for tag, size in directory}
+    assert body.is_done
+    images = {}
+    while 11 in sections and not sections[11].is_done:
+        row = sections[11].unpack("I")
+        images[row] = sections[11].take(32).hex()
+    found, number = [], 0
+    for _ in range(requests):
+        digits = sections[1].take(16).hex()
+        num_rows, release, status, arm, id_bytes = (sections[1].unpack(form) for form in "IIBBH")
+        request_id = sections[2].take(id_bytes).decode() if id_bytes else None
+        event_ns = sections[3].unpack("q") if 3 in sections else -(2**63)
+        for row in range(num_rows):
+            key_length = sections[4].number() if 4 in sections else 0
+            key = sections[5].take(key_length - 1).decode() if key_length else None
+            lengths = [sections[6].number() for _ in schema["categorical"]]
+            entry = {
+                "prediction_id": "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])),
+                "row": row,
+                "answered_ns": answered_ns,
+                "event_ns": None if event_ns == -(2**63) else event_ns,
+                "request_id": request_id,
+                "key": key,
+                "release": release,
+                "arm": arm,
+                "route": route,
+                "batch_rows": batch_rows,
+                "image_sha256": images.get(number),
+                "strings": [sections[7].take(length).decode() for length in lengths],
+                "numbers": [sections[8].unpack("f") for _ in schema["numeric"]],
+                "ids": [sections[9].number() for _ in schema["ids"]],
+                "outputs": [sections[10].unpack("f") for _ in schema["outputs"]],
+            }
+            number += 1
+            if status == 0:
+                found.append(entry)
+    assert number == rows
+    assert all(section.is_done for tag, section in sections.items() if tag != 11)
+    return found

@@ -1,0 +1,315 @@
+// journal/: what is written of batches that a model answers, on a disk that takes it and on others.
+
+#include "fake_inner.h"
+#include "fake_ort.h"
+#include "version_folder.h"
+
+#include "journal/crc32.h"
+#include "journal/frame.h"
+#include "journal/prediction_id.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SCHEMA "{\"ids\": []}"
+
+static Model model;
+static Instance instance;
+static char *version, *kept, repository[512];
+
+// A model with a journal in a folder of its own.
+static void load_with(const char* form) {
+    char path[700], told[1200];
+    version = make_version(NATIVE_TEXT);
+    kept = make_version(NATIVE_TEXT);
+    write_text(version, "journal.json", SCHEMA);
+    write_manifest(version, (const char*[]){"native.txt", "ctr_packed.onnx", "journal.json", NULL});
+    snprintf(path, sizeof path, "%s/segments", kept);
+    CHECK(!mkdir(path, 0700));
+    snprintf(told, sizeof told, form, kept);
+    CHECK(!setenv("ADCLICK_JOURNAL", told, 1));
+    reset_ort(), forget_counts();
+    metrics_text = "nv_inference_pending_request_count{model=\"ctr\",version=\"7\"} 0\n";
+    snprintf(repository, sizeof repository, "%s.models", version);
+    snprintf(path, sizeof path, "%s/7", repository);
+    CHECK(!mkdir(repository, 0700) && !symlink(version, path));
+    model = (Model){.name = "ctr", .repository = repository, .version = 7};
+    instance = (Instance){.model = &model};
+    fake_ort.rows = 1;
+}
+
+static void load(const char* form) {
+    load_with(form);
+    CHECK(!TRITONBACKEND_ModelInitialize(&model) && !TRITONBACKEND_ModelInstanceInitialize(&instance));
+}
+
+static void let_go(void) {
+    CHECK(!TRITONBACKEND_ModelInstanceFinalize(&instance) && !TRITONBACKEND_ModelFinalize(&model));
+    unsetenv("ADCLICK_JOURNAL");
+}
+
+static void forget(void) {
+    char path[700];
+    snprintf(path, sizeof path, "%s/7", repository);
+    CHECK(!unlink(path) && !rmdir(repository));
+    remove_folder(version), remove_folder(kept);
+}
+
+static Input a_tensor(const char* name, int type, int64_t columns, const void* data, uint64_t bytes) {
+    Input tensor = {.name = name, .type = type, .shape = {1, columns}, .dims = 2, .bytes = bytes, .pieces_count = 1};
+    tensor.pieces[0] = data, tensor.piece_bytes[0] = bytes;
+    return tensor;
+}
+
+static Request one_row(const char* strings, uint64_t bytes) {
+    static const float TWENTY[] = {20, 7};
+    Request request = a_request();
+    request.outputs[request.outputs_count++] = "prediction_id";
+    request.id = "mine";
+    request.inputs[0] = a_tensor("categorical", TYPE_BYTES, 3, strings, bytes);
+    request.inputs[1] = a_tensor("numeric", TYPE_FP32, 2, TWENTY, sizeof TWENTY);
+    request.inputs_count = 2;
+    return request;
+}
+
+static void ask(Request* request) {
+    Request* batch[] = {request};
+    forget_answer(request);
+    CHECK(!TRITONBACKEND_ModelInstanceExecute(&instance, batch, 1));
+    CHECK(request->released == 1 && request->answers == 1);
+}
+
+// The frames of all segments, by kind, each with a right checksum; `payload` gets the last one of `kind`.
+static int count_frames(uint32_t kind, char payload[4096]) {
+    static char content[1 << 16];
+    char path[1200];
+    int found = 0;
+    snprintf(path, sizeof path, "%s/segments", kept);
+    DIR* folder = opendir(path);
+    CHECK(folder);
+    for (struct dirent* entry; (entry = readdir(folder));) {
+        if (entry->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "%s/segments/%s", kept, entry->d_name);
+        FILE* file = fopen(path, "rb");
+        size_t size = fread(content, 1, sizeof content, file), at = 16;
+        fclose(file);
+        CHECK(size > at && !memcmp(content, "adcljrnl\1\0\0\0\0\0\0\0", 16));
+        while (at < size) {
+            uint32_t head[3];
+            CHECK(size - at >= FRAME_HEAD && !memcmp(content + at, FRAME_MAGIC, 4));
+            memcpy(head, content + at + 4, sizeof head);
+            CHECK(head[0] <= size - at - FRAME_HEAD);
+            CHECK_NUMBER(crc32_of(crc32_of(0, content + at + 4, 8), content + at + FRAME_HEAD, head[0]), head[2]);
+            if (head[1] == kind) memcpy(payload, content + at + FRAME_HEAD, head[0] < 4096 ? head[0] : 4096), found++;
+            at += FRAME_HEAD + head[0];
+        }
+    }
+    closedir(folder);
+    return found;
+}
+
+static double counted_of(const char* family, const char* what) {
+    char labels[64];
+    snprintf(labels, sizeof labels, "model=ctr,version=7,what=%s", what);
+    return counted(family, labels);
+}
+
+TEST(what_is_answered_is_written_before_with_the_id_that_the_client_gets) {
+    char payload[4096], id[ID_TEXT + 1];
+    load("1000000 60 5 answer %s");
+    Request plain = one_row("\1\0\0\0a\0\0\0\0\1\0\0\0c", 14);
+    int64_t ms = 1700000000000;
+    plain.parameters[0] = (Given){"event_time_ms", PARAMETER_INT, &ms}, plain.parameters_count = 1;
+    plain.inputs[2] = a_tensor("key", TYPE_BYTES, 1, "\3\0\0\0key", 7);
+    plain.inputs_count = 3;
+    ask(&plain);
+    CHECK(plain.code == NO_ERROR && plain.sent_count == 3 && plain.sent[2].bytes == 4 + ID_TEXT);
+    CHECK_NUMBER(count_frames(FRAME_OPENED, payload), 1);
+    CHECK(strstr(payload, "\"schema\": " SCHEMA) && strstr(payload, "\"release\": 7") && strstr(payload, "\"1.2.3\""));
+    CHECK_NUMBER(count_frames(FRAME_ANSWERS, payload), 1);
+    CHECK(payload[0] == 10 && payload[4] == 1 && payload[8] == 1);  // sections, rows, requests
+    const char* request = payload + 32 + 10 * 6;
+    spell_id((const unsigned char*)request, id);
+    CHECK(!memcmp(id, (char*)plain.sent[2].data + 4, ID_TEXT));
+    CHECK(!memcmp(request + 16, "\1\0\0\0\7\0\0\0\0\0\4\0mine", 16));
+    const char* rest = request + 28 + 4;
+    int64_t event_ns;
+    memcpy(&event_ns, rest, 8);
+    CHECK(event_ns == ms * 1000000 && !memcmp(rest + 8, "\4key\1\0\1ac", 9));
+    forget_answer(&plain);
+    let_go();
+    CHECK_NUMBER(count_frames(FRAME_CLOSED, payload), 1);
+    CHECK(payload[0] == 1 && payload[8] == 1 && payload[16] == 1);
+    CHECK(counted_of("adclick_journal_total", "rows") == 1 && counted_of("adclick_journal_lost_total", "rows") == 0);
+    forget();
+}
+
+static void answer_075(InnerRequest* inner) {
+    InnerRequest ends = *inner;
+    ends.answered(an_answer(&ends, 0.75f, 7), 0, ends.answered_user);
+    ends.released(inner, RELEASE_ALL, ends.released_user);
+    ends.answered(NULL, RESPONSE_FINAL, ends.answered_user);
+}
+
+static void fail_inner(InnerRequest* inner) {
+    InnerRequest ends = *inner;
+    ends.answered(an_error(INTERNAL, "Stub process is not healthy."), RESPONSE_FINAL, ends.answered_user);
+    ends.released(inner, RELEASE_ALL, ends.released_user);
+}
+
+TEST(what_another_model_answers_is_left_to_it_and_what_nobody_answers_is_noted) {
+    char payload[4096];
+    load("1000000 60 0 answer %s");
+    Request plain = one_row("\1\0\0\0a\0\0\0\0\1\0\0\0c", 14), other = one_row("\1\0\0\0\xff\0\0\0\0\1\0\0\0c", 14);
+    on_infer = answer_075;
+    ask(&other);
+    CHECK_NUMBER(count_frames(FRAME_ANSWERS, payload), 0);
+    Request* both[] = {&plain, &other};
+    fake_ort.rows = 1;
+    forget_answer(&other);
+    CHECK(!TRITONBACKEND_ModelInstanceExecute(&instance, both, 2));
+    CHECK(count_frames(FRAME_ANSWERS, payload) == 1 && payload[8] == 1);
+    on_infer = fail_inner;
+    ask(&other);
+    CHECK_NUMBER(count_frames(FRAME_REFUSALS, payload), 1);
+    CHECK(payload[8] == 22 && payload[16] == 1 && payload[20] == 7 && !memcmp(payload + 24, "\6\0\4\0failedmine", 14));
+    fake_ort.id = -3;
+    ask(&plain);
+    CHECK(plain.code == INTERNAL && count_frames(FRAME_REFUSALS, payload) == 2);
+    forget_answer(&plain), forget_answer(&other);
+    let_go();
+    forget();
+}
+
+// From now on no file of this process may grow beyond so many bytes: a write takes what fits, and the next fails.
+static void limit_files(rlim_t bytes) {
+    signal(SIGXFSZ, SIG_IGN);
+    CHECK(!setrlimit(RLIMIT_FSIZE, &(struct rlimit){bytes, RLIM_INFINITY}));
+}
+
+static void rest(void) { nanosleep(&(struct timespec){.tv_nsec = 150000000}, NULL); }  // until it is tried again
+
+TEST(what_a_full_disk_takes_in_part_is_cut_off_and_counted_as_lost) {
+    char payload[4096];
+    load("1000000 60 0 answer %s");
+    Request plain = one_row("\1\0\0\0a\0\0\0\0\1\0\0\0c", 14);
+    ask(&plain);
+    limit_files(500);
+    for (int i = 0; i < 20; i++) ask(&plain);
+    CHECK_NUMBER(plain.code, NO_ERROR);
+    CHECK_SAYS(logged, "the journal cannot be written: a segment cannot be written: File too large; answers go on without it");
+    int written = count_frames(FRAME_ANSWERS, payload);
+    CHECK(written >= 1 && written < 20);
+    limit_files(RLIM_INFINITY);
+    rest();
+    ask(&plain);
+    CHECK_SAYS(logged, "the journal is written again");
+    CHECK_NUMBER(count_frames(FRAME_ANSWERS, payload), written + 1);
+    CHECK_NUMBER(count_frames(FRAME_LOSS, payload), 1);
+    CHECK(payload[0] == 21 - written && payload[8] == 21 - written);
+    forget_answer(&plain);
+    let_go();
+    CHECK(counted_of("adclick_journal_total", "rows") == written + 1);
+    CHECK(counted_of("adclick_journal_lost_total", "requests") == 21 - written);
+    forget();
+}
+
+TEST(what_cannot_be_written_is_refused_if_that_is_wanted) {
+    char payload[4096], path[700];
+    load("1000000 60 0 refuse %s");
+    Request plain = one_row("\1\0\0\0a\0\0\0\0\1\0\0\0c", 14);
+    snprintf(path, sizeof path, "%s/segments", kept);
+    CHECK(!rmdir(path));
+    ask(&plain);
+    CHECK_NUMBER(plain.code, UNAVAILABLE);
+    CHECK_SAYS(plain.text, "the answer could not be written to the journal, and serving.journal.on_error is refuse");
+    CHECK_SAYS(logged, "no file can be made in");
+    CHECK(!mkdir(path, 0700));
+    rest();
+    ask(&plain);
+    CHECK(plain.code == NO_ERROR && count_frames(FRAME_ANSWERS, payload) == 1 && !count_frames(FRAME_LOSS, payload));
+    forget_answer(&plain);
+    let_go();
+    CHECK(counted("adclick_requests_total", "model=ctr,version=7,outcome=unwritten") == 1);
+    CHECK(counted_of("adclick_journal_lost_total", "requests") == 0);
+    forget();
+}
+
+TEST(a_segment_that_is_removed_takes_its_rows_along_and_they_are_counted) {
+    char payload[4096], path[700];
+    load("1000000 60 0 answer %s");
+    Request plain = one_row("\1\0\0\0a\0\0\0\0\1\0\0\0c", 14);
+    ask(&plain), ask(&plain);
+    snprintf(path, sizeof path, "%s/segments", kept);
+    DIR* folder = opendir(path);
+    for (struct dirent* entry; (entry = readdir(folder));)
+        if (entry->d_name[0] != '.') CHECK(!unlinkat(dirfd(folder), entry->d_name, 0));
+    closedir(folder);
+    for (int i = 0; i < 100 && counted_of("adclick_journal_lost_total", "rows") < 2; i++) rest();
+    ask(&plain);
+    CHECK(count_frames(FRAME_ANSWERS, payload) == 1 && count_frames(FRAME_LOSS, payload) == 1 && payload[0] == 2);
+    forget_answer(&plain);
+    let_go();
+    CHECK(counted_of("adclick_journal_lost_total", "rows") == 2 && counted_of("adclick_journal_total", "rows") == 3);
+    forget();
+}
+
+TEST(segments_end_when_they_are_large_or_old) {
+    char payload[4096];
+    load("400 60 0 answer %s");
+    Request plain = one_row("\1\0\0\0a\0\0\0\0\1\0\0\0c", 14);
+    for (int i = 0; i < 5; i++) ask(&plain);
+    CHECK(count_frames(FRAME_OPENED, payload) > 1 && count_frames(FRAME_ANSWERS, payload) == 5);
+    let_go();
+    forget();
+    load("1000000 0.05 0 answer %s");
+    ask(&plain);
+    for (int i = 0; i < 100 && !count_frames(FRAME_CLOSED, payload); i++) rest();  // nobody asks, and it ends
+    CHECK_NUMBER(count_frames(FRAME_CLOSED, payload), 1);
+    forget_answer(&plain);
+    let_go();
+    forget();
+}
+
+TEST(a_release_without_a_schema_is_served_and_its_answers_are_lost) {
+    load_with("1000000 60 0 answer %s");
+    write_manifest(version, (const char*[]){"native.txt", "ctr_packed.onnx", NULL});
+    char path[700];
+    snprintf(path, sizeof path, "%s/journal.json", version);
+    CHECK(!unlink(path));
+    CHECK(!TRITONBACKEND_ModelInitialize(&model) && !TRITONBACKEND_ModelInstanceInitialize(&instance));
+    Request plain = one_row("\1\0\0\0a\0\0\0\0\1\0\0\0c", 14);
+    ask(&plain);
+    CHECK_SAYS(logged, "this release was exported before there was a journal; export the model again");
+    forget_answer(&plain);
+    let_go();
+    CHECK_NUMBER(counted_of("adclick_journal_lost_total", "rows"), 1);
+    forget();
+}
+
+TEST(whatever_fails_every_request_is_answered_and_what_was_answered_is_written_or_lost) {
+    char payload[4096];
+    load("1000000 60 0 answer %s");
+    int n = 0, answered = 0;
+    for (bool failed = true; failed;) {
+        Request plain = one_row("\1\0\0\0a\0\0\0\0\1\0\0\0c", 14);
+        on_infer = answer_075;
+        fail_at(++n);
+        Request* batch[] = {&plain};
+        CHECK(!TRITONBACKEND_ModelInstanceExecute(&instance, batch, 1));
+        failed = has_failed();
+        fail_at(0);
+        CHECK(plain.released == 1 && plain.reports == 1);
+        answered += plain.code == NO_ERROR && *(float*)plain.sent[0].data == 0.25f;
+        forget_answer(&plain);
+        if (n % 8 == 0) rest();
+    }
+    let_go();
+    double known = count_frames(FRAME_ANSWERS, payload) + counted_of("adclick_journal_lost_total", "rows");
+    CHECK(n > 30 && answered >= 2 && known >= answered);
+    forget();
+}
