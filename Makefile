@@ -114,6 +114,7 @@ bench-serving: $(VENV)-load/.perf-analyzer  ## rows a second of the served model
 
 bench-gate: $(VENV)-load/.installed $(VENV)/.dev $(VENV)-serving/.installed  ## does make gate refuse a model slowed by 15 %, and let an equal one pass, ten times each (about 50 minutes)
 	@$(RUN) python -m bench.served.gate $(ARGS)
+
 bench-journal: $(VENV)-load/.perf-analyzer  ## what the journal costs: the served model with and without it, and its segments made Parquet (about 12 minutes)
 	@$(RUN) python -m bench.served.journal $(ARGS)
 

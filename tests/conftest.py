@@ -6,6 +6,7 @@ What imports torch is imported where it is used: the process that hands tests to
 import os
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from shutil import which
 

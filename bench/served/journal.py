@@ -26,6 +26,7 @@ from bench.parts import PartFailed
 from bench.served.capacity import NAMES
 from bench.served.entry import say, served_main
 from contracts.serving.config import JournalConfig
+from contracts.serving.releases import EXPORTED
 from contracts.serving.request import CATEGORICAL, NUMERIC
 from lifecycle.journal.served import SERVED
 from loadtests.limits.settings import Protocol
@@ -37,7 +38,7 @@ from loadtests.perf_analyzer.target import analyzers, target_of
 from loadtests.requests.traffic import read_traffic
 from loadtests.verdicts.samples import count
 from serving.journal.folder import SEGMENTS, kept_journal
-from serving.server.server import EXPORTED, VENV, TritonServer
+from serving.server.server import VENV, TritonServer
 from serving.server.settings import load_server_config
 from serving.server.trial import trial_server
 

@@ -23,8 +23,8 @@ from types import TracebackType
 
 from contracts.serving.config import ServerConfig
 from serving.child_process import end_with_parent
-from serving.releases.choice import choose_release
 from serving.journal.folder import kept_journal
+from serving.releases.choice import choose_release
 from serving.releases.store import Store
 from serving.server.admin import AdminApi
 from serving.server.arguments import Paths, triton_arguments
