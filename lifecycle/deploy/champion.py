@@ -1,11 +1,11 @@
 """The champion: which model it is, and the command that makes another model it."""
 
 import hashlib
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from contracts.serving.releases import EXPORTED_VERSION, identity
+from lifecycle.deploy.commands import exit_code
 
 CHAMPION = Path("champion/model")
 MANIFEST = CHAMPION / "export/manifest.json"
@@ -34,4 +34,4 @@ def promote(arguments: Sequence[str] = ()) -> bool:
     """Run `make promote`'s command, which prints what it did or why not. Returns whether it worked."""
     if not PIPELINE_PYTHON.is_file():
         return False
-    return subprocess.run([str(PIPELINE_PYTHON), "-m", "stages.promote", *arguments], check=False).returncode == 0
+    return exit_code([str(PIPELINE_PYTHON), "-m", "stages.promote", *arguments]) == 0

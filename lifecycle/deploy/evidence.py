@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import os
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from lifecycle.deploy.commands import exit_code
 
 COMPARE = (".venv/bin/dvc", "repro", "--single-item", "compare")  # does nothing if its inputs are those of its report
 GATE = (".venv-load/bin/python", "-m", "lifecycle.gate", "--unless-fresh")
@@ -54,8 +54,7 @@ def _report(name: str, path: Path, command: Sequence[str], candidate: str, champ
     program = Path(command[0])
     if not program.is_file():
         return Report(name=name, path=path, content=None, missing=f"{program} is not installed; `make deploy` installs it")
-    searched = f"{program.parent.resolve()}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    code = subprocess.run(command, env=os.environ | {"PATH": searched}, check=False).returncode
+    code = exit_code(command)
     content = json.loads(path.read_bytes()) if path.is_file() else {}
     if (content.get("candidate"), content.get("champion", "")) != (candidate, champion) or (code and content["passes"]):
         about = f"`{' '.join(command)}` ended with code {code} and wrote no report about this candidate and champion"
