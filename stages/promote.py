@@ -22,7 +22,7 @@ from contracts.git_commit import git_revision
 from contracts.serving.config import ServingConfig
 from contracts.serving.release_log import NAME, Entry, append, read
 from contracts.serving.releases import EXPORTED_VERSION, identity
-from stages.champion_pointer import POINTER, committed, restore, to_commit, track
+from stages.champion_pointer import POINTER, committed, restore, to_commit, track, tracked
 from stages.comparing.models import (
     CHAMPION_DIR,
     EVALUATION,
@@ -57,13 +57,14 @@ def main() -> None:
     candidate = sha256_file(EXPORT_DIR / "manifest.json")
     champion = read_champion()
     if champion is not None and champion.digest == candidate and same_repositories():
-        print(f"promote: the newest export, {candidate[:12]}, is the champion already")
+        complete_promotion(store, candidate, commits)
         return
     comparison = read_comparison(candidate, None if champion is None else champion.digest)
     refuse_unproven(comparison, args.force)
     forced_because = args.why if args.force and not comparison["passes"] else None
-    write_champion(promotion(comparison, forced_because))
-    remember(store, comparison, track(), forced_because)
+    about = promotion(comparison, forced_because)
+    write_champion(about)
+    remember(store, about, track())
     print(f"promote: {candidate[:12]} is the champion ({comparison['verdict']}: {comparison['reasons'][0]})")
     say_how_to_keep(candidate, commits)
 
@@ -92,17 +93,27 @@ def bring_back(store: Path, model: str, commits: bool) -> None:
     say_how_to_keep(model, commits)
 
 
-def remember(store: Path, comparison: dict[str, Any], pointer: dict[str, Any], forced_because: str | None) -> None:
-    """Add the promotion to releases.jsonl."""
-    evidence = {name: comparison[name] for name in ("verdict", "passes", "reasons")} | {"sha256": sha256_file(COMPARISON_PATH)}
+def complete_promotion(store: Path, model: str, commits: bool) -> None:
+    """The newest export is the champion: have DVC track it, in case the promotion broke off before that."""
+    before, pointer = tracked(), track()
+    if pointer == before:
+        print(f"promote: the newest export, {model[:12]}, is the champion already")
+        return
+    remember(store, read_json(CHAMPION_DIR / PROMOTION), pointer)
+    print(f"promote: {model[:12]} is the champion; its promotion had broken off")
+    say_how_to_keep(model, commits)
+
+
+def remember(store: Path, about: dict[str, Any], pointer: dict[str, Any]) -> None:
+    """Add a promotion to releases.jsonl; `about` is its promotion.json."""
     entry = Entry(
         event="promotion",
-        model=comparison["candidate"],
-        champion=comparison["champion"],
-        data=read_json(EXPORT_DIR / "manifest.json").get("data", {}),
-        evidence={"comparison": evidence},
-        reasons=tuple(comparison["reasons"]),
-        forced_because=forced_because,
+        model=about["candidate"],
+        champion=about["before"],
+        data=read_json(CHAMPION_DIR / EXPORT / "manifest.json").get("data", {}),
+        evidence={"comparison": about["comparison"]},
+        reasons=tuple(about["reasons"]),
+        forced_because=about["forced_because"],
         pointer=pointer,
     )
     append(store, entry)
@@ -153,6 +164,8 @@ def promotion(comparison: dict[str, Any], forced_because: str | None) -> dict[st
         "before": comparison["champion"],
         "verdict": comparison["verdict"],
         "reasons": comparison["reasons"],
+        "comparison": {name: comparison[name] for name in ("verdict", "passes", "reasons")}
+        | {"sha256": sha256_file(COMPARISON_PATH)},
         "forced_because": forced_because,
     }
 

@@ -56,6 +56,19 @@ def test_the_stage_depends_on_the_champion_and_runs_again_after_a_promotion(prom
     assert POINTER in run(promoted, "dvc", "dag", "compare")
 
 
+def test_a_promotion_that_broke_off_before_dvc_had_the_files_is_completed(promoted, tmp_path):
+    run(tmp_path, "git", "clone", "--quiet", str(promoted), "clone")
+    clone = tmp_path / "clone"
+    for name in ("artifacts", "reports", "champion/model"):
+        shutil.copytree(promoted / name, clone / name, dirs_exist_ok=True)
+    shutil.copy(promoted / "params.yaml", clone)
+    (clone / POINTER).unlink()
+    said = run(clone, *PROMOTE, **NAMES)
+    assert "is the champion; its promotion had broken off" in said
+    assert (clone / POINTER).is_file() and '"event": "promotion"' in (clone / "models/releases.jsonl").read_text()
+    assert "is the champion already" in run(clone, *PROMOTE, **NAMES)
+
+
 def test_a_fresh_clone_takes_the_champion_from_the_remote_and_has_the_same_files(promoted, tmp_path):
     run(tmp_path, "git", "clone", "--quiet", str(promoted), "clone")
     clone = tmp_path / "clone"

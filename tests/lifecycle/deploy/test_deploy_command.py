@@ -29,7 +29,9 @@ pathlib.Path("asked.txt").open("a").write(name + "\\n")
 sys.exit(int(code))
 """
 SIZES = count()
-PROMOTE = '#!/bin/sh\nshift 2\necho "promote: $*" >> promoted.txt\nexit $(cat promote_ends 2>/dev/null || echo 0)\n'
+PROMOTE = (
+    '#!/bin/sh\nshift 2\ndvc || exit 1\necho "promote: $*" >> promoted.txt\nexit $(cat promote_ends 2>/dev/null || echo 0)\n'
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,9 @@ def project(tmp_path, monkeypatch, server, store, exported) -> Path:
     (tmp_path / ".venv-serving").symlink_to(VENV)
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").write_text(PROMOTE)
-    (tmp_path / ".venv/bin/python").chmod(0o755)
+    (tmp_path / ".venv/bin/dvc").write_text("#!/bin/sh\n")  # which a promotion calls, and no PATH of a user has
+    for name in ("python", "dvc"):
+        (tmp_path / ".venv/bin" / name).chmod(0o755)
     (tmp_path / "report.py").write_text(REPORT)
     (tmp_path / "reports").mkdir()
     (tmp_path / "champion/model/export").mkdir(parents=True)
