@@ -77,7 +77,7 @@ gate: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)
 promote: $(VENV)/.pipeline  ## make the newest export the champion, if stage compare lets it (FORCE=1 WHY="..." overrides)
 	@requirements/check-git.sh promote && $(RUN) python -m stages.promote $(if $(FORCE),--force --why "$${WHY:-}")
 
-serve: $(VENV)-serving/.installed  ## serve the exported model on Triton (installs 0.8 GB): gRPC 8001, HTTP 8000, metrics 8002 (SERVING=gpu: in NVIDIA's container)
+serve: $(VENV)-serving/.installed  ## serve the model that was served last, at first the champion or the newest export, on Triton (installs 0.8 GB): gRPC 8001, HTTP 8000, metrics 8002 (SERVING=gpu: in NVIDIA's container)
 	@$(SERVE) -m serving.server$(if $(filter gpu,$(SERVING)),.container) $(ARGS)
 
 deploy: $(VENV)-serving/.installed $(VENV)/.pipeline $(VENV)-load/.installed  ## the newest export into the running server, if it is good enough (4 minutes; FORCE=1 WHY="..." overrides)

@@ -11,6 +11,10 @@ from lifecycle.deploy.server import RunningServer
 from lifecycle.deploy.side_by_side import side_by_side
 from serving.server.trial import trial_server
 
+UNSEEN = (
+    "version {} is being served and was never promoted, so that nothing was compared with it; this one becomes the first champion"
+)
+
 
 def bring_in(server: RunningServer, exported: Path, forced_because: str | None) -> None:
     """Raises ValueError with the gravest reason if the export is refused; the server then serves what it did before."""
@@ -24,8 +28,9 @@ def bring_in(server: RunningServer, exported: Path, forced_because: str | None) 
     champion = champion_model()
     is_champion = candidate == champion and identity(exported, EXPORTED_VERSION) == champion_repository(exported.name)
     reports = [] if is_champion else gather(candidate, champion)
-    reasons = [*never_promoted(server, champion), *(reason for report in reports for reason in report.reasons)]
-    for line in side_by_side(reports):
+    reasons = [reason for report in reports for reason in report.reasons]
+    unseen = [] if champion is not None or before is None else [UNSEEN.format(before)]
+    for line in (*side_by_side(reports), *unseen):
         print(f"deploy: {line}")
     entry = Entry(
         event="release" if not reasons or forced_because else "refusal",
@@ -34,7 +39,7 @@ def bring_in(server: RunningServer, exported: Path, forced_because: str | None) 
         champion=champion,
         data=data_of(exported),
         evidence={report.name: report.summary() for report in reports},
-        reasons=tuple(reasons or passed(reports)),
+        reasons=(*(reasons or passed(reports)), *unseen),
         forced_because=forced_because if reasons else None,
     )
     if entry.event == "refusal":
@@ -45,14 +50,6 @@ def bring_in(server: RunningServer, exported: Path, forced_because: str | None) 
     print(f"deploy: version {version} is being served, before it was {before}", flush=True)
     if not is_champion:
         make_champion(version, entry.forced_because)
-
-
-def never_promoted(server: RunningServer, champion: str | None) -> list[str]:
-    """Why a first champion would be no comparison with what users get today."""
-    active = server.store.active()
-    if champion is not None or active is None:
-        return []
-    return [f"version {active} is being served and was never promoted, so that nothing was compared with it"]
 
 
 def passed(reports: Sequence[Report]) -> list[str]:

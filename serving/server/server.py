@@ -227,7 +227,7 @@ def serve(config: ServerConfig, stopped: threading.Event, journal: dict[str, str
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m serving.server", description="Serve the exported model on Triton.")
+    parser = argparse.ArgumentParser(prog="python -m serving.server", description="Serve the released model on Triton.")
     parser.add_argument("--host", help="address to bind (default: serving.server.host)")
     for name in ("http", "grpc", "metrics"):
         parser.add_argument(f"--{name}-port", type=int, help=f"(default: serving.server.{name}_port)")

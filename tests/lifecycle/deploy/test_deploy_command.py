@@ -254,14 +254,17 @@ def test_the_same_model_with_other_settings_needs_evidence(candidate, reports, d
         deploy()
 
 
-def test_what_is_served_and_was_never_promoted_cannot_be_replaced_unseen(reports, candidate, deploy, answers, store, project):
+def test_a_first_champion_says_that_nothing_was_compared_with_what_is_served(
+    reports, candidate, deploy, answers, store, project, capsys
+):
     shutil.rmtree(project / "champion")
     for name in ("comparison", "gate"):
         reports(name, champion=None, verdict="first")
-    with pytest.raises(ValueError, match=r"refused, .*version 1 is being served and was never promoted, so that nothing was"):
-        deploy()
-    deploy("--force", "--why", "I looked at it")
-    assert answers() == store.active() != 1
+    deploy()
+    assert answers() == store.active() != 1 and (project / "promoted.txt").read_text() == "promote: \n"
+    said = "version 1 is being served and was never promoted, so that nothing was compared with it; this one becomes the first"
+    assert f"deploy: {said} champion" in capsys.readouterr().out
+    assert read(store.folder)[0][0]["reasons"][-1].startswith(said)
 
 
 def test_a_champion_whose_files_are_not_here_has_to_be_brought(reports, candidate, deploy, answers, project):
