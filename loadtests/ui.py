@@ -58,19 +58,23 @@ def judge_run(prepared: PreparedRun, sending: LocustProcesses) -> None:
     own = replace(prepared, folder=new_run_folder(prepared.config.shape))
     shutil.copy(prepared.folder / PLAN, own.folder / PLAN)
     started_at, versions = datetime.now(UTC).isoformat(timespec="seconds"), facts.versions(f"http://{prepared.target.http}")
+    ended_s = None
     try:
         with observer(own, sending):
             wait_for_state(sending, begun=False)
+            ended_s = time.monotonic()  # the observer takes a second to end
     except BaseException as error:
         end_in_order(error)
         raise
     finally:
-        report(own, prepared, started_at, versions)
+        report(own, prepared, started_at, versions, ended_s or time.monotonic())
 
 
-def report(own: PreparedRun, prepared: PreparedRun, started_at: str, versions: dict[str, str]) -> None:
-    """Move what the processes recorded into the run's own folder, judge it, write summary and page."""
-    ended_s = time.monotonic()
+def report(own: PreparedRun, prepared: PreparedRun, started_at: str, versions: dict[str, str], ended_s: float) -> None:
+    """Move what the processes recorded into the run's own folder, judge it, write summary and page.
+
+    `ended_s`: when nothing was sent any more, by the monotonic clock.
+    """
     recorded = gather(prepared.folder, own.folder)
     whole = window_of(own.config, recorded)
     window = window_of(own.config, recorded, ended_s)

@@ -76,7 +76,7 @@ class BenchJournalConfig(PerfConfig):
 
 
 @dataclass
-class Side:
+class MeasuredServer:
     """What was measured of a server, run by run."""
 
     server: TritonServer
@@ -117,7 +117,7 @@ def served(config: BenchJournalConfig, folder: Path) -> list[Figure]:
             requests = requests_of(read_traffic(config.traffic_rows), rows, config.distinct)
             asking = [analyzers(target_of(server), requests, config.protocols, config.tolerance) for server in servers]
             for protocol in config.protocols:
-                sides = [Side(server) for server in servers]
+                sides = [MeasuredServer(server) for server in servers]
                 before = size_of(folder / SEGMENTS), *(counted(servers[0], family) for family in (JOURNALLED, EXECUTED))
                 for _ in range(config.pairs):
                     for side, analyzer in zip(sides, asking, strict=True):
@@ -138,7 +138,7 @@ def served(config: BenchJournalConfig, folder: Path) -> list[Figure]:
     return [*figures, at_most(what, pooled, bar, f"{pooled:.3f}x in {len(cpu)} pairs", f"<= {bar:g}x")]
 
 
-def workload_figures(named: str, sides: list[Side], limits: JournalLimits) -> list[Figure]:
+def workload_figures(named: str, sides: list[MeasuredServer], limits: JournalLimits) -> list[Figure]:
     """Rate and CPU of a workload, with the journal by without."""
     rates = Compared(ours=tuple(sides[0].rates), theirs=tuple(sides[1].rates))
     cpu = Compared(ours=tuple(sides[0].cpu_us), theirs=tuple(sides[1].cpu_us))

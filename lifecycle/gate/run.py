@@ -15,7 +15,7 @@ from lifecycle.gate.answers.parity import parity_check, read_evaluated
 from lifecycle.gate.checks import CONTRACT, LOAD, GateCheck
 from lifecycle.gate.measuring.figures import figure_checks, open_workloads, progress
 from lifecycle.gate.measuring.rounds import GateRound, Measuring, Start, look_at
-from lifecycle.gate.measuring.sender import Unanswered
+from lifecycle.gate.measuring.sender import NotAnswered
 from lifecycle.gate.measuring.served import DidNotLoad, served, server_facts
 from lifecycle.gate.measuring.training import training_checks
 from lifecycle.gate.models import GatedModel
@@ -65,7 +65,7 @@ def run_checks(
             checks.found += figures_alone(start, candidate)
     except DidNotLoad as error:
         checks.found.append(GateCheck(name=LOAD, passed=False, sentence=str(error)))
-    except Unanswered as error:
+    except NotAnswered as error:
         sentence = f"under load a request was not answered rightly: {error}"
         checks.found.append(GateCheck(name=LOADED, passed=False, sentence=sentence))
     return checks.found, facts

@@ -87,7 +87,7 @@ class Measuring:
 
 
 def look_at(one: Served, traffic: TrafficRows, config: GateConfig) -> Start:
-    """A server that has just started; sends it some traffic. Raises Unanswered."""
+    """A server that has just started; sends it some traffic. Raises NotAnswered."""
     for rows, clients in config.workloads:
         side = prepared_side(one, traffic, rows, config)
         with sender_to(one, clients) as sender:

@@ -20,7 +20,7 @@ TIMEOUT_S = 10.0
 HEAD_END, LENGTH, JSON_LENGTH = b"\r\n\r\n", b"content-length:", HEADER_LENGTH.lower().encode() + b":"
 
 
-class Unanswered(ValueError):
+class NotAnswered(ValueError):
     """A request was not answered, or not rightly."""
 
 
@@ -36,7 +36,7 @@ class Sent:
 class Sender:
     """`clients` connections to `host`:`port`, each of which waits for its answer before it asks again.
 
-    `name` is what messages call the model. Raises Unanswered on entry if the server is gone.
+    `name` is what messages call the model. Raises NotAnswered on entry if the server is gone.
     """
 
     name: str
@@ -57,15 +57,15 @@ class Sender:
             connection.close()
 
     def send(self, requests: Sequence[PreparedRequest], judge: Judge) -> Sent:
-        """Send all of them once. Raises Unanswered for the first that is not answered, or not rightly."""
+        """Send all of them once. Raises NotAnswered for the first that is not answered, or not rightly."""
         try:
             sent, replies = self._exchange([self._content(request) for request in requests])
         except OSError as error:
-            raise Unanswered(f"the {self.name} did not answer: {error.strerror or error}") from None
+            raise NotAnswered(f"the {self.name} did not answer: {error.strerror or error}") from None
         for request, reply in zip(requests, replies, strict=True):
             verdict = judge.verdict(request, reply)
             if verdict.outcome != "ok":
-                raise Unanswered(f"the {self.name}, {verdict.reason}")
+                raise NotAnswered(f"the {self.name}, {verdict.reason}")
         return sent
 
     def _exchange(self, contents: Sequence[bytes]) -> tuple[Sent, list[Reply]]:

@@ -12,7 +12,7 @@ from statistics import median
 import numpy as np
 
 from contracts.lifecycle.config import BLOCKS, GateConfig
-from lifecycle.gate.measuring.sender import Sender, Sent, Unanswered
+from lifecycle.gate.measuring.sender import NotAnswered, Sender, Sent
 from lifecycle.gate.measuring.served import FAILURES, Served
 from loadtests.requests.bodies import binary_body
 from loadtests.requests.prepared_request import PreparedRequest
@@ -53,7 +53,7 @@ class MeasuredWorkload:
 def measure(
     config: GateConfig, workload: tuple[int, int], sides: Sequence[tuple[Served, TrafficRows]], coin: random.Random
 ) -> MeasuredWorkload:
-    """`sides`: candidate and champion, with the same rows as requests to each. Raises Unanswered."""
+    """`sides`: candidate and champion, with the same rows as requests to each. Raises NotAnswered."""
     rows, clients = workload
     prepared = [prepared_side(served, traffic, rows, config) for served, traffic in sides]
     with ExitStack() as stack:
@@ -110,7 +110,7 @@ def p99(slices: Sequence[SentSlice]) -> float:
 def prepared_side(served: Served, traffic: TrafficRows, rows: int, config: GateConfig) -> Side:
     """Different requests of `rows` consecutive rows; the right answers are those that the server gives to each alone.
 
-    Raises Unanswered.
+    Raises NotAnswered.
     """
     distinct = max(1, min(config.distinct, traffic.num_rows // rows))
     found, version = [], 0
@@ -122,7 +122,7 @@ def prepared_side(served: Served, traffic: TrafficRows, rows: int, config: GateC
             try:
                 answer = door.infer(asked, traffic.spec.digest, ASK_TIMEOUT_S)
             except FAILURES as error:
-                raise Unanswered(f"the {served.model.name} did not answer: {error}") from None
+                raise NotAnswered(f"the {served.model.name} did not answer: {error}") from None
             body, header_length = binary_body(tensors, traffic.spec.digest)
             found.append(
                 PreparedRequest(

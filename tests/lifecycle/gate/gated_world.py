@@ -23,6 +23,7 @@ from tests.stages.pipeline_world import CONF
 ROOT = CONF.parent
 PYTHON = ROOT / ".venv-load/bin/python"
 WITHIN_S = 180
+LENIENT = {"request_time": 1.0, "p99": 9.0, "load_time": 9.0}  # one start, and few slices, beside other tests
 SHORT = {"workloads": [[1, 1], [8, 2]], "slice_s": 0.01, "pairs": 24, "rounds": [1], "distinct": 8, "parity_rows": 200}
 
 
@@ -50,7 +51,7 @@ def gate_project(exported: Path, folder: Path, champion: bool = True, **changes:
     params = yaml.safe_load((exported / "params.yaml").read_text())
     params["serving"]["server"] |= dict(zip(("http_port", "grpc_port", "metrics_port"), free_ports(3), strict=True))
     params["gate"] |= SHORT | changes
-    params["gate"]["limits"]["load_time"] = 9.0  # one start on a busy machine takes twice as long as another
+    params["gate"]["limits"] |= LENIENT
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return folder
 

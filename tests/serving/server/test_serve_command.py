@@ -14,7 +14,7 @@ import pytest
 import urllib3
 import yaml
 
-from serving.releases.choice import choose_release
+from serving.releases.choice import UNPROMOTED, choose_release
 from serving.releases.store import Store
 from serving.server import server as serve_command
 from tests.serving.served_world import VENV, exported_with, free_ports, server_config, session_of, wait_for
@@ -123,6 +123,7 @@ def test_it_says_how_to_call_it_and_ctrl_c_ends_it_within_five_seconds(run, fold
     assert command.process.returncode == 0
     assert took_s < CTRL_C_S
     assert lines == [
+        f"serve: {UNPROMOTED}",
         "serve: starting Triton ...",
         "serve: ready, model ctr version 1; log: models/triton.log; Ctrl-C stops it",
         f"  gRPC     127.0.0.1:{ports['grpc_port']}",
