@@ -50,18 +50,18 @@ experiment: $(VENV)/.pipeline  ## run the pipeline with other settings: make exp
 experiments: $(VENV)/.pipeline  ## list what each experiment gave, and in what it differs
 	@requirements/check-git.sh experiments && $(RUN) python -m stages.experiment_table
 
-test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests (20 minutes; installs 3.6 GB)
+test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests (15 minutes; installs 3.6 GB)
 	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) mypy --no-error-summary && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] serving/*/*/*.[ch] tests/native/*.[ch]
 	@shared=$$(mktemp -d); trap 'rm -rf "$$shared"' EXIT; export ADCLICK_TESTS_SHARE="$$shared"; \
 		$(RUN) $(TESTS) $(ARGS) && { $(RUN) $(TIMED) $(ARGS) || [ $$? = 5 ]; }
 
-test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (2 minutes)
+test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (80 seconds)
 	@$(RUN) $(AT_ONCE) -n 2 tests/contracts tests/features tests/evaluation tests/models tests/project -m "not slow and not triton and not load and not index" $(ARGS)
 
 test-native: $(VENV)/.dev  ## test the C parts alone, under gcc's address, undefined and thread sanitizers (2 minutes)
 	@$(RUN) python -m pytest tests/native $(ARGS)
 
-test-slow: $(VENV)/.dev $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## what takes too long for `make test`: fuzzing, ten thousand requests, emulated processors (30 minutes)
+test-slow: $(VENV)/.dev $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## what takes too long for `make test`: fuzzing, ten thousand requests, emulated processors (50 minutes)
 	@$(RUN) python -m pytest -m slow --timeout 3600 $(ARGS)
 
 lint: $(VENV)/.dev  ## check the code's style, format and types
