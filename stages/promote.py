@@ -111,7 +111,7 @@ def remember(store: Path, about: dict[str, Any], pointer: dict[str, Any]) -> Non
         model=about["candidate"],
         champion=about["before"],
         data=read_json(CHAMPION_DIR / EXPORT / "manifest.json").get("data", {}),
-        evidence={"comparison": about["comparison"]},
+        evidence={name: about[name] for name in ("comparison",) if name in about},  # the first promotions did not keep it
         reasons=tuple(about["reasons"]),
         forced_because=about["forced_because"],
         pointer=pointer,
