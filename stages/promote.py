@@ -22,7 +22,7 @@ from contracts.git_commit import git_revision
 from contracts.serving.config import ServingConfig
 from contracts.serving.release_log import NAME, Entry, append, read
 from contracts.serving.releases import EXPORTED_VERSION, identity
-from stages.champion_pointer import POINTER, committed, restore, to_commit, track, tracked
+from stages.champion_pointer import POINTER, committed, restore, to_commit, track
 from stages.comparing.models import (
     CHAMPION_DIR,
     EVALUATION,
@@ -94,9 +94,9 @@ def bring_back(store: Path, model: str, commits: bool) -> None:
 
 
 def complete_promotion(store: Path, model: str, commits: bool) -> None:
-    """The newest export is the champion: have DVC track it, in case the promotion broke off before that."""
-    before, pointer = tracked(), track()
-    if pointer == before:
+    """The newest export is the champion: have DVC track it, and the log say so, in case the promotion broke off before that."""
+    pointer = track()
+    if any((line["event"], line["model"], line["pointer"]) == ("promotion", model, pointer) for line in read(store)[0]):
         print(f"promote: the newest export, {model[:12]}, is the champion already")
         return
     remember(store, read_json(CHAMPION_DIR / PROMOTION), pointer)

@@ -67,6 +67,8 @@ def test_a_promotion_that_broke_off_before_dvc_had_the_files_is_completed(promot
     assert "is the champion; its promotion had broken off" in said
     assert (clone / POINTER).is_file() and '"event": "promotion"' in (clone / "models/releases.jsonl").read_text()
     assert "is the champion already" in run(clone, *PROMOTE, **NAMES)
+    (clone / "models/releases.jsonl").unlink()
+    assert "its promotion had broken off" in run(clone, *PROMOTE, **NAMES)
 
 
 def test_a_fresh_clone_takes_the_champion_from_the_remote_and_has_the_same_files(promoted, tmp_path):
