@@ -112,7 +112,7 @@ gpu-check:  ## measure training on this machine's NVIDIA GPU (8 minutes; needs a
 bench-serving: $(VENV)-load/.perf-analyzer  ## rows a second of the served model against the release before it and in process (about 12 minutes)
 	@$(RUN) python -m bench.served.speed $(ARGS)
 
-bench-gate: $(VENV)-load/.installed $(VENV)/.dev $(VENV)-serving/.installed  ## does make gate refuse a model slowed by 15 %, and let an equal one pass, ten times each (about 50 minutes)
+bench-gate: $(VENV)-load/.installed $(VENV)/.dev $(VENV)-serving/.installed  ## does make gate refuse a model slowed by 15 %, and let an equal one pass, ten times each (about 25 minutes)
 	@$(RUN) python -m bench.served.gate $(ARGS)
 
 bench-journal: $(VENV)-load/.perf-analyzer  ## what the journal costs: the served model with and without it, and its segments made Parquet (about 12 minutes)

@@ -5,10 +5,8 @@ from typing import Any
 
 import yaml
 
-from stages.comparing.models import CHAMPION_DIR
+from contracts.lifecycle.champion import CHAMPION, POINTER
 from stages.files import atomic_path
-
-POINTER = CHAMPION_DIR.with_suffix(".dvc")
 
 
 def track() -> dict[str, Any]:
@@ -16,10 +14,10 @@ def track() -> dict[str, Any]:
 
     Raises ValueError with DVC's words.
     """
-    failed = _failed("dvc", "add", str(CHAMPION_DIR))
+    failed = _failed("dvc", "add", str(CHAMPION))
     if failed is not None:
         back = f"; `dvc checkout --force {POINTER}` brings the champion before it back" if POINTER.is_file() else ""
-        raise ValueError(f"{CHAMPION_DIR} is written, but `dvc add` failed: {failed}{back}")
+        raise ValueError(f"{CHAMPION} is written, but `dvc add` failed: {failed}{back}")
     return tracked()
 
 
@@ -53,16 +51,18 @@ def to_commit(message: str) -> str:
 
 def committed(message: str) -> str:
     """Commit the pointer alone, if it has changed; what else is staged stays so. Raises ValueError with git's words."""
-    add, commit = ["git", "add", str(POINTER)], ["git", "commit", "--quiet", "-m", message, "--", str(POINTER)]
-    for command in (add, commit):
-        if command is commit and _failed("git", "diff", "--cached", "--quiet", "--", str(POINTER)) is None:
-            return f"{POINTER} is committed already"
-        failed = _failed(*command)
-        if failed is not None:
-            raise ValueError(
-                f"the champion is written and tracked, but `{' '.join(command[:2])}` failed: {failed}; {to_commit(message)}"
-            )
+    _or_raise(message, "git", "add", str(POINTER))
+    if _failed("git", "diff", "--cached", "--quiet", "--", str(POINTER)) is None:
+        return f"{POINTER} is committed already"
+    _or_raise(message, "git", "commit", "--quiet", "-m", message, "--", str(POINTER))
     return f"committed {POINTER}"
+
+
+def _or_raise(message: str, *command: str) -> None:
+    failed = _failed(*command)
+    if failed is not None:
+        words = f"the champion is written and tracked, but `{' '.join(command[:2])}` failed: {failed}"
+        raise ValueError(f"{words}; {to_commit(message)}")
 
 
 def _write(content: bytes) -> None:

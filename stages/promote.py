@@ -19,15 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from contracts.git_commit import git_revision
+from contracts.lifecycle.champion import CHAMPION, EXPORT, REPOSITORY, TIMING
 from contracts.serving.config import ServingConfig
 from contracts.serving.release_log import NAME, Entry, append, read
-from contracts.serving.releases import EXPORTED_VERSION, identity
+from contracts.serving.releases import EXPORTED, EXPORTED_VERSION, identity
 from stages.champion_pointer import POINTER, committed, restore, to_commit, track
 from stages.comparing.models import (
-    CHAMPION_DIR,
     EVALUATION,
     EVALUATION_PATH,
-    EXPORT,
     EXPORT_DIR,
     PROFILE,
     PROFILE_PATH,
@@ -43,8 +42,8 @@ from stages.scoring.scorer import check_export
 from stages.settings import load_section
 
 COMPARISON_PATH, LOCK_PATH = Path("reports/comparison.json"), Path("dvc.lock")
-TIMING_PATH, WEIGHTS_PATH = Path("reports/train_timing.json"), Path("artifacts/model/weights.safetensors")
-REPOSITORY_DIR, REPOSITORY = Path("artifacts/repository"), "repository"
+TIMING_PATH, WEIGHTS_PATH = Path("reports") / TIMING, Path("artifacts/model/weights.safetensors")
+REPOSITORY_DIR = EXPORTED.parent
 
 
 def main() -> None:
@@ -73,22 +72,23 @@ def same_repositories() -> bool:
     """Would both be served with the same settings."""
     names = [path.name for path in REPOSITORY_DIR.iterdir()]
     ours, champions = (
-        [identity(folder / name, EXPORTED_VERSION) for name in names] for folder in (REPOSITORY_DIR, CHAMPION_DIR / REPOSITORY)
+        [identity(folder / name, EXPORTED_VERSION) for name in names] for folder in (REPOSITORY_DIR, CHAMPION / REPOSITORY)
     )
     return ours == champions
 
 
-def bring_back(store: Path, model: str, commits: bool) -> None:
+def bring_back(store: Path, release: str, commits: bool) -> None:
     """Make an earlier champion the champion again, by what releases.jsonl says of its promotion.
 
     Raises ValueError if it says nothing, or DVC has the files no more.
     """
-    promoted = [entry for entry in read(store)[0] if entry["event"] == "promotion" and entry["model"] == model]
+    promoted = [entry for entry in read(store)[0] if entry["event"] == "promotion" and entry.get("release") == release]
     if not promoted or not promoted[-1]["pointer"]:
-        raise ValueError(f"{store / NAME} has no promotion of {model[:12]}")
-    pointer = promoted[-1]["pointer"]
+        raise ValueError(f"{store / NAME} has no promotion of release {release[:12]}")
+    model, pointer = promoted[-1]["model"], promoted[-1]["pointer"]
     restore(pointer)
-    append(store, Entry(event="promotion", model=model, pointer=pointer, reasons=("it was the champion before",)))
+    again = Entry(event="promotion", model=model, release=release, pointer=pointer, reasons=("it was the champion before",))
+    append(store, again)
     print(f"promote: {model[:12]} is the champion again")
     say_how_to_keep(model, commits)
 
@@ -99,7 +99,7 @@ def complete_promotion(store: Path, model: str, commits: bool) -> None:
     if any((line["event"], line["model"], line["pointer"]) == ("promotion", model, pointer) for line in read(store)[0]):
         print(f"promote: the newest export, {model[:12]}, is the champion already")
         return
-    remember(store, read_json(CHAMPION_DIR / PROMOTION), pointer)
+    remember(store, read_json(CHAMPION / PROMOTION), pointer)
     print(f"promote: {model[:12]} is the champion; its promotion had broken off")
     say_how_to_keep(model, commits)
 
@@ -109,8 +109,9 @@ def remember(store: Path, about: dict[str, Any], pointer: dict[str, Any]) -> Non
     entry = Entry(
         event="promotion",
         model=about["candidate"],
+        release=identity(CHAMPION / REPOSITORY / EXPORTED.name, EXPORTED_VERSION),
         champion=about["before"],
-        data=read_json(CHAMPION_DIR / EXPORT / "manifest.json").get("data", {}),
+        data=read_json(CHAMPION / EXPORT / "manifest.json").get("data", {}),
         evidence={name: about[name] for name in ("comparison",) if name in about},  # the first promotions did not keep it
         reasons=tuple(about["reasons"]),
         forced_because=about["forced_because"],
@@ -128,7 +129,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m stages.promote", description="Make the newest export the champion.")
     parser.add_argument("--force", action="store_true", help="promote what compare does not let pass; needs --why")
     parser.add_argument("--why", default="", help="the reason for --force, kept in promotion.json and releases.jsonl")
-    parser.add_argument("--back-to", metavar="MODEL", help="make this earlier champion it again: sha-256 of its manifest.json")
+    parser.add_argument("--back-to", metavar="RELEASE", help="make the champion again what releases.jsonl calls so")
     args = parser.parse_args(argv)
     if args.force and not args.why.strip():
         raise ValueError('--force needs a reason: make promote FORCE=1 WHY="..."')
@@ -172,13 +173,13 @@ def promotion(comparison: dict[str, Any], forced_because: str | None) -> dict[st
 
 def write_champion(about: dict[str, Any]) -> None:
     """Replace champion/model as a whole."""
-    with atomic_folder(CHAMPION_DIR) as fresh:
+    with atomic_folder(CHAMPION) as fresh:
         shutil.copytree(EXPORT_DIR, fresh / EXPORT)
         shutil.copytree(REPOSITORY_DIR, fresh / REPOSITORY)
         for source, name in ((PROFILE_PATH, PROFILE), (SPLIT_PATH, SPLIT), (EVALUATION_PATH, EVALUATION)):
             shutil.copyfile(source, fresh / name)
         if (timing := training_cost()) is not None:
-            write_json(fresh / TIMING_PATH.name, timing)
+            write_json(fresh / TIMING, timing)
         write_json(fresh / PROMOTION, about)
 
 

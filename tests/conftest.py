@@ -31,7 +31,7 @@ NO_GCC = (
 NO_LOCUST = "there is no Locust in .venv-load; run `make test`, which installs it"
 NO_INDEX = "pip finds no package index, or none that has what builds the client's wheel; set one (pip config, PIP_INDEX_URL)"
 LONGEST = (  # files that `make test` begins with, so that no worker is left with one of them at the end
-    *("test_train_together.py", "test_container.py", "test_load_run.py", "test_deploy.py", "test_train.py", "test_champion.py"),
+    *("test_train_together.py", "test_container.py", "test_load_run.py", "test_switch.py", "test_train.py", "test_champion.py"),
     *("test_load_ui.py", "test_native.py", "test_export.py", "test_serve_command.py", "test_c_parts.py", "test_compose.py"),
     *("test_gate_run.py", "test_deploy_command.py"),
 )

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from contracts.files import sync
 from contracts.git_commit import git_revision
 
 NAME, FORMAT = "releases.jsonl", 1
@@ -33,6 +34,7 @@ class Entry:
     evidence: dict[str, Any] = field(default_factory=dict)  # of comparison and gate: verdict, reasons, sha-256 of the report
     reasons: tuple[str, ...] = ()
     forced_because: str | None = None  # why it was served although the evidence is against it
+    release: str | None = None  # identity of the repository: of model and serving settings
     pointer: dict[str, Any] | None = None  # of a promotion: what champion/model.dvc says, by which DVC finds the files
 
 
@@ -51,7 +53,7 @@ def append(store: Path, entry: Entry) -> dict[str, Any]:
         _write(descriptor, b"\n" * torn + json.dumps(line, sort_keys=True).encode() + b"\n", size)
     finally:
         os.close(descriptor)
-    _sync_folder(store)  # the file may be new
+    sync(store)  # the file may be new
     parsed: dict[str, Any] = json.loads(json.dumps(line))
     return parsed
 
@@ -87,11 +89,3 @@ def _write(descriptor: int, content: bytes, size: int) -> None:
     except OSError:
         os.ftruncate(descriptor, size)
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

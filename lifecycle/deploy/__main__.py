@@ -9,9 +9,7 @@ if __name__ == "__main__":  # before the imports below, which take their time
 
 import argparse
 import sys
-from pathlib import Path
 
-from contracts.serving.releases import EXPORTED
 from lifecycle.deploy.back import go_back
 from lifecycle.deploy.newest import bring_in
 from lifecycle.deploy.server import running_server
@@ -23,7 +21,7 @@ def main() -> None:
     args = parse(sys.argv[1:])
     with running_server(load_server_config(host=args.host, http_port=args.http_port)) as server:
         if args.version is None:
-            bring_in(server, args.exported, args.why if args.force else None)
+            bring_in(server, args.why if args.force else None)
         else:
             go_back(server, args.version, args.why)
 
@@ -35,7 +33,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--why", default="", help="the reason for --force, or for going back, kept in releases.jsonl")
     parser.add_argument("--host", help="where the server runs (default: serving.server.host)")
     parser.add_argument("--http-port", type=int, help="(default: serving.server.http_port)")
-    parser.add_argument("--exported", type=Path, default=EXPORTED, help="repository to release (default: %(default)s)")
     args = parser.parse_args(argv)
     if args.force and not args.why.strip():
         raise ValueError('--force needs a reason: make deploy FORCE=1 WHY="..."')

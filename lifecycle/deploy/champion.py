@@ -1,33 +1,32 @@
 """The champion: which model it is, and the command that makes another model it."""
 
-import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.serving.releases import EXPORTED_VERSION, identity
+from contracts.lifecycle.champion import CHAMPION, REPOSITORY, is_promoted
+from contracts.serving.releases import EXPORTED, EXPORTED_VERSION, identity, model_of
 from lifecycle.deploy.commands import exit_code
 
-CHAMPION = Path("champion/model")
-MANIFEST = CHAMPION / "export/manifest.json"
 PIPELINE_PYTHON = Path(".venv/bin/python")
 
 
-def champion_model() -> str | None:
-    """sha-256 of the manifest of the champion's export; None if no model was ever promoted.
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """A model as it is to be served, or was."""
 
-    Raises ValueError if one was, and its files are not here.
-    """
-    pointer = CHAMPION.with_suffix(".dvc")
-    if MANIFEST.is_file():
-        return hashlib.sha256(MANIFEST.read_bytes()).hexdigest()
-    if pointer.is_file() or CHAMPION.exists():
-        raise ValueError(f"{MANIFEST} is not here; `dvc pull {pointer}` brings the champion from the DVC remote")
-    return None
+    model: str | None  # sha-256 of its export's manifest.json; None if the repository does not say it
+    release: str  # identity of the repository: the same model may be served with other settings
 
 
-def champion_repository(packaging: str) -> str:
-    """What the champion's repository is known by: the same model may be served with other settings."""
-    return identity(CHAMPION / "repository" / packaging, EXPORTED_VERSION)
+def exported_model(repository: Path, version: str = EXPORTED_VERSION) -> Exported:
+    """A version of a repository, or of the store."""
+    return Exported(model=model_of(repository, version), release=identity(repository, version))
+
+
+def read_champion() -> Exported | None:
+    """None if no model was ever promoted. Raises ValueError if one was, and its files are not here."""
+    return exported_model(CHAMPION / REPOSITORY / EXPORTED.name) if is_promoted() else None
 
 
 def promote(arguments: Sequence[str] = ()) -> bool:

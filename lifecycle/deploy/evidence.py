@@ -1,12 +1,12 @@
 """What is known of a candidate before it is served: the reports of stage `compare` and of the gate."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contracts.files import sha256_file
 from lifecycle.deploy.commands import exit_code
 
 COMPARE = (".venv/bin/dvc", "repro", "--single-item", "compare")  # does nothing if its inputs are those of its report
@@ -37,8 +37,7 @@ class Report:
         """What releases.jsonl keeps of it."""
         if self.content is None:
             return {"missing": self.missing}
-        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        return {name: self.content[name] for name in ("verdict", "passes", "reasons")} | {"sha256": digest}
+        return {name: self.content[name] for name in ("verdict", "passes", "reasons")} | {"sha256": sha256_file(self.path)}
 
 
 def gather(candidate: str, champion: str | None) -> list[Report]:

@@ -1,11 +1,11 @@
 """Brings the newest export into the running server, if the evidence is for it, and makes it the champion."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 
 from contracts.serving.release_log import Entry, append
-from contracts.serving.releases import EXPORTED_VERSION, data_of, identity, model_of
-from lifecycle.deploy.champion import champion_model, champion_repository, promote
+from contracts.serving.releases import EXPORTED, data_of
+from lifecycle.deploy.champion import exported_model, promote, read_champion
 from lifecycle.deploy.evidence import Report, gather
 from lifecycle.deploy.server import RunningServer
 from lifecycle.deploy.side_by_side import side_by_side
@@ -16,28 +16,30 @@ UNSEEN = (
 )
 
 
-def bring_in(server: RunningServer, exported: Path, forced_because: str | None) -> None:
-    """Raises ValueError with the gravest reason if the export is refused; the server then serves what it did before."""
-    candidate = model_of(exported)
-    if candidate is None:
-        raise ValueError(f"{exported} holds no exported model; run `make repro` first")
+def bring_in(server: RunningServer, forced_because: str | None) -> None:
+    """Raises ValueError with the gravest reason if the newest export is refused; the server then serves what it did before."""
+    candidate = exported_model(EXPORTED)
+    if candidate.model is None:
+        raise ValueError(f"{EXPORTED} holds no exported model; run `make repro` first")
     before = server.store.active()
-    if server.serves(server.store.released(exported)):
+    if server.serves(server.store.released(EXPORTED)):
         print(f"deploy: version {before} is being served already")
         return
-    champion = champion_model()
-    is_champion = candidate == champion and identity(exported, EXPORTED_VERSION) == champion_repository(exported.name)
-    reports = [] if is_champion else gather(candidate, champion)
+    champion = read_champion()
+    reports = [] if candidate == champion else gather(candidate.model, None if champion is None else champion.model)
+    if exported_model(EXPORTED) != candidate:
+        raise ValueError(f"{EXPORTED} changed while the evidence was gathered; run `make deploy` again")
     reasons = [reason for report in reports for reason in report.reasons]
     unseen = [] if champion is not None or before is None else [UNSEEN.format(before)]
     for line in (*side_by_side(reports), *unseen):
         print(f"deploy: {line}")
     entry = Entry(
-        event="release" if not reasons or forced_because else "refusal",
-        model=candidate,
+        event="refusal" if reasons and not forced_because else "release",
+        model=candidate.model,
+        release=candidate.release,
         before=before,
-        champion=champion,
-        data=data_of(exported),
+        champion=None if champion is None else champion.model,
+        data=data_of(EXPORTED),
         evidence={report.name: report.summary() for report in reports},
         reasons=(*(reasons or passed(reports)), *unseen),
         forced_because=forced_because if reasons else None,
@@ -45,10 +47,10 @@ def bring_in(server: RunningServer, exported: Path, forced_because: str | None) 
     if entry.event == "refusal":
         append(server.store.folder, entry)
         raise ValueError(refused(reasons))
-    version = released(server, exported, entry)
-    server.switch_to(version, Entry(**vars(entry) | {"version": version}))
+    version = released(server, entry)
+    server.switch_to(version, replace(entry, version=version))
     print(f"deploy: version {version} is being served, before it was {before}", flush=True)
-    if not is_champion:
+    if candidate != champion:
         make_champion(version, entry.forced_because)
 
 
@@ -65,21 +67,21 @@ def refused(reasons: Sequence[str]) -> str:
     )
 
 
-def released(server: RunningServer, exported: Path, entry: Entry) -> int:
+def released(server: RunningServer, entry: Entry) -> int:
     """The number of the export in the store; one that is new there is first tried in a server of its own.
 
     Raises ValueError if it does not load; a line of the log says so.
     """
-    known = server.store.released(exported)
+    known = server.store.released(EXPORTED)
     if known is not None:
         return known
     try:
         print("deploy: trying the new version in a server of its own ...", flush=True)
-        with trial_server(exported, server.config):
+        with trial_server(EXPORTED, server.config):
             pass  # it has loaded and answered its warm-up requests
-        return server.store.release(exported)
+        return server.store.release(EXPORTED)
     except ValueError as error:
-        append(server.store.folder, Entry(**vars(entry) | {"event": "refusal", "reasons": (str(error),)}))
+        append(server.store.folder, replace(entry, event="refusal", reasons=(str(error),)))
         raise
 
 

@@ -4,15 +4,15 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from contracts.serving.config import ServerConfig
 from contracts.serving.release_log import Entry, append
 from serving.releases.store import Store
 from serving.server.admin import AdminApi
-from serving.server.deploy import deploy
 from serving.server.secret import admin_secret
+from serving.server.switch import switch
 
 LOCK = ".deploy.lock"
 
@@ -34,10 +34,9 @@ class RunningServer:
         """
         append(self.store.folder, entry)
         try:
-            deploy(self.store, self.admin, version)
+            switch(self.store, self.admin, version)
         except ValueError as error:
-            refused = Entry(event="refusal", model=entry.model, version=version, before=entry.before, reasons=(str(error),))
-            append(self.store.folder, refused)
+            append(self.store.folder, replace(entry, event="refusal", reasons=(str(error),)))
             raise
 
 

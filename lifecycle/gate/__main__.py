@@ -28,6 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from contracts.files import write_whole
 from contracts.git_commit import git_revision
 from lifecycle.gate.checks import verdict
 from lifecycle.gate.measuring.served import server_digests
@@ -59,8 +60,9 @@ def main() -> int:
             found = gate(candidate, champion)
             if read_candidate() != candidate:
                 raise ValueError("artifacts/ changed while the gate looked at it; run `make gate` again")
-            write(PAGE_PATH, page(found, candidate.declaration.name))
-            write(JSON_PATH, json.dumps(found, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+            write_whole(PAGE_PATH, page(found, candidate.declaration.name).encode())
+            text = json.dumps(found, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+            write_whole(JSON_PATH, f"{text}\n".encode())
         else:
             say(f"the report of {found['started']} is about the same models, server and settings")
     if found["passes"]:
@@ -72,7 +74,7 @@ def main() -> int:
 def gate(candidate: GatedModel, champion: GatedModel | None) -> dict[str, Any]:
     """What is found, as plain values."""
     config, started, began = load_gate_config(), datetime.now(UTC), time.monotonic()
-    is_champion = champion is not None and (champion.digest, champion.served_as) == (candidate.digest, candidate.served_as)
+    is_champion = champion is not None and champion.served_as == candidate.served_as
     alone = FIRST if champion is None else SAME if is_champion else None
     say(f"candidate {candidate.digest[:12]}, {alone or f'champion {champion.digest[:12] if champion else None}'}")
     beside = champion if alone is None else None
@@ -134,17 +136,6 @@ def held_alone() -> Iterator[None]:
         WORK.mkdir(parents=True)
         tempfile.tempdir = str(WORK.resolve())
         yield
-
-
-def write(path: Path, text: str) -> None:
-    """The file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

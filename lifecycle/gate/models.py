@@ -1,6 +1,5 @@
 """The two models that the gate looks at, each as its export left it: repository, declaration, probabilities, training."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +8,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from contracts.dataset.declaration import Declaration
-from contracts.serving.releases import EXPORTED_VERSION, identity
+from contracts.files import sha256_file
+from contracts.lifecycle.champion import CHAMPION as CHAMPION_DIR
+from contracts.lifecycle.champion import EXPORT, POINTER, REPOSITORY, TIMING, is_promoted
+from contracts.serving.releases import EXPORTED, EXPORTED_VERSION, identity
 from contracts.serving.request import RequestSpec, request_of
 
 CANDIDATE, CHAMPION = "candidate", "champion"
-CHAMPION_DIR = Path("champion/model")
-TIMING = "train_timing.json"
 PUBLIC_VERSION = Path("ctr/1")  # of an exported repository
 
 
@@ -27,7 +27,7 @@ class GatedModel:
     declaration: Declaration
     used: frozenset[str]  # columns that the model looks at
     digest: str  # sha-256 of the export's manifest: two models with the same digest are the same
-    served_as: str  # of the repository: the same model may be served with other settings
+    served_as: str  # identity of the repository, so of model and serving settings
     training: dict[str, Any] | None  # what its training took; None if that was not kept
 
     @property
@@ -44,20 +44,15 @@ def read_candidate(folder: Path = Path()) -> GatedModel:
     training = read_json_if_there(folder / "reports" / TIMING)
     if training is not None and not (weights.is_file() and training.get("weights") == sha256_file(weights)):
         training = None  # of another training, or not known of which
-    return _read(CANDIDATE, export, folder / "artifacts/repository/embedded", training, "run `dvc repro export`")
+    return _read(CANDIDATE, export, folder / EXPORTED, training, "run `dvc repro export`")
 
 
 def read_champion(folder: Path = CHAMPION_DIR) -> GatedModel | None:
     """The promoted model; None if none ever was. Raises ValueError if its files are not here."""
-    pointer = folder.with_suffix(".dvc")
-    if not folder.is_dir():
-        if pointer.is_file():
-            raise ValueError(f"{folder} is not here; `dvc pull {pointer}` brings the champion from the DVC remote")
+    if not is_promoted(folder):
         return None
-    back = f"`dvc checkout --force {pointer}` brings the champion back"
-    if not (folder / "export/manifest.json").is_file():
-        raise ValueError(f"{folder}/export/manifest.json is missing; {back}")
-    return _read(CHAMPION, folder / "export", folder / "repository/embedded", read_json_if_there(folder / TIMING), back)
+    training, back = read_json_if_there(folder / TIMING), f"`dvc checkout --force {POINTER}` brings the champion back"
+    return _read(CHAMPION, folder / EXPORT, folder / REPOSITORY / EXPORTED.name, training, back)
 
 
 def _read(name: str, export: Path, repository: Path, training: dict[str, Any] | None, advice: str) -> GatedModel:
@@ -81,8 +76,3 @@ def read_json(path: Path) -> Any:
 
 def read_json_if_there(path: Path) -> dict[str, Any] | None:
     return read_json(path) if path.is_file() else None
-
-
-def sha256_file(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

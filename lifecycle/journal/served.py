@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from contracts.files import sync
 from contracts.tables.parquet import ParquetRows
 from lifecycle.journal.answers import AnswersPile
 from lifecycle.journal.columns import DAY, HOUR, Kind, table_of
@@ -96,14 +97,14 @@ def serve_segment(folder: Path, path: Path) -> Done:
     for partial, target in files:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(partial, target)
-        _commit(target.parent)
+        sync(target.parent)
         done.files.append(str(target.relative_to(folder / SERVED)))
     note = folder / DONE / f"{segment.name}.json"
     partial = folder / PARTIAL / note.name
     partial.write_text(json.dumps(asdict(done), indent=1))
-    _commit(partial)
+    sync(partial)
     os.replace(partial, note)
-    _commit(note.parent)
+    sync(note.parent)
     return done
 
 
@@ -154,7 +155,7 @@ class Hours:
         found = []
         for hour, (partial, rows) in sorted(self._open.items()):
             rows.close()
-            _commit(partial)
+            sync(partial)
             start = datetime.fromtimestamp(hour * 3600, UTC)
             folder = self._folder / SERVED / f"{DAY}={start:%Y-%m-%d}" / f"{HOUR}={start:%H}"
             found.append((partial, folder / f"{self._stem}.parquet"))
@@ -179,12 +180,3 @@ def _num_refusals(content: bytes) -> int:
         at += REFUSAL.size + rule + request_id
         number += 1
     return number
-
-
-def _commit(path: Path) -> None:
-    """See a file, or the names in a folder, on the disk."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from loadtests.requests.bodies import HEADER_LENGTH, MODEL
+from loadtests.requests.plain_http import HEAD_END, JSON_LENGTH, LENGTH, header_number, http_request
 from loadtests.requests.prepared_request import KINDS
 from loadtests.verdicts.samples import OUTCOMES, SAMPLE
 
@@ -42,17 +42,17 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        end = self._buffer.find(b"\r\n\r\n")
+        end = self._buffer.find(HEAD_END)
         if end < 0:
             return
         head = bytes(self._buffer[:end]).lower()
-        length = header(head, b"content-length:")
-        if len(self._buffer) < end + 4 + length:
+        length = header_number(head, LENGTH)
+        if len(self._buffer) < end + len(HEAD_END) + length:
             return
         request, self.request = self.request, None
         if request is not None:
-            body = bytes(self._buffer[end + 4 : end + 4 + length])
-            self.sender.answered(request, int(head[9:12]), body, header(head, HEADER_LENGTH.lower().encode() + b":"))
+            body = bytes(self._buffer[end + len(HEAD_END) : end + len(HEAD_END) + length])
+            self.sender.answered(request, int(head[9:12]), body, header_number(head, JSON_LENGTH))
             self.sender.idle.append(self)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -78,7 +78,7 @@ class SpikeSender:
 
         Raises ValueError if the connections cannot be made. Right answers are told from wrong ones after the last of them.
         """
-        self._contents = [self._content(*body) for body in self.bodies]
+        self._contents = [http_request(self.host, self.port, *body) for body in self.bodies]
         self._answers: list[tuple[int, bytes, int]] = []
         self._samples = np.zeros(len(due_s), dtype=SAMPLE)
         self._samples["rows"], self._samples["kind"] = self.rows, KINDS.index("http_binary")
@@ -161,13 +161,3 @@ class SpikeSender:
     async def _connect(self) -> None:
         with suppress(OSError):
             await asyncio.get_running_loop().create_connection(lambda: Connection(self), self.host, self.port)
-
-    def _content(self, body: bytes, header_length: int) -> bytes:
-        head = f"POST /v2/models/{MODEL}/infer HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nContent-Length: {len(body)}\r\n"
-        return f"{head}{HEADER_LENGTH}: {header_length}\r\n\r\n".encode() + body
-
-
-def header(head: bytes, name: bytes) -> int:
-    """A header's number, 0 where it is not there; names are in lower case."""
-    start = head.find(b"\r\n" + name)
-    return 0 if start < 0 else int(head[start + 2 + len(name) :].split(b"\r\n", 1)[0])

@@ -4,7 +4,6 @@ Reads of a run's folder `summary.json` and `samples-*.npy` (see `loadtests.verdi
 `loadtests.observation.observe`). What a run that was killed left behind is shown as far as it goes.
 """
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from contracts.files import write_whole
 from loadtests.observation.observed import read_observations
 from loadtests.report import wording
 from loadtests.report.before import compare_with_before
@@ -28,10 +28,7 @@ def write_report(run_dir: Path, *outputs: Path) -> None:
     before = compare_with_before(load_run, run_dir)
     page = render(page_context(load_run, read_observations(run_dir / OBSERVED), before))
     for output in outputs:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        partial = output.with_name(f"{output.name}.partial")
-        partial.write_text(page, encoding="utf-8")
-        os.replace(partial, output)
+        write_whole(output, page.encode())
 
 
 def render(context: Mapping[str, Any]) -> str:

@@ -1,26 +1,23 @@
 #include "relay.h"
 
+#include "request/input.h"
+
 #include <string.h>
 
 static Error* copy_inputs(Request* request, InnerRequest* inner) {
     uint32_t count = 0;
     Error* error = TRITONBACKEND_RequestInputCount(request, &count);
     for (uint32_t i = 0; !error && i < count; i++) {
-        Input* input;
-        const char* name;
-        const int64_t* shape;
-        int type;
-        uint32_t dims, buffers;
-        uint64_t bytes;
-        error = TRITONBACKEND_RequestInputByIndex(request, i, &input);
-        if (!error) error = TRITONBACKEND_InputProperties(input, &name, &type, &shape, &dims, &bytes, &buffers);
-        if (!error) error = TRITONSERVER_InferenceRequestAddInput(inner, name, type, shape, dims);
-        for (uint32_t k = 0; !error && k < buffers; k++) {
+        Properties tensor;
+        error = read_properties(request, i, &tensor);
+        if (!error) error = TRITONSERVER_InferenceRequestAddInput(inner, tensor.name, tensor.type, tensor.shape, tensor.dims);
+        for (uint32_t k = 0; !error && k < tensor.buffers; k++) {
             const void* data;
+            uint64_t bytes;
             int memory = MEMORY_CPU;
             int64_t device = 0;
-            error = TRITONBACKEND_InputBuffer(input, k, &data, &bytes, &memory, &device);
-            if (!error) error = TRITONSERVER_InferenceRequestAppendInputData(inner, name, data, bytes, memory, device);
+            error = TRITONBACKEND_InputBuffer(tensor.input, k, &data, &bytes, &memory, &device);
+            if (!error) error = TRITONSERVER_InferenceRequestAppendInputData(inner, tensor.name, data, bytes, memory, device);
         }
     }
     return error;

@@ -109,22 +109,18 @@ static bool find_tensors(Request* request, const Settings* s, Tensor* strings, T
     uint32_t count = 0;
     Error* error = TRITONBACKEND_RequestInputCount(request, &count);
     for (uint32_t i = 0; !error && i < count; i++) {
-        Tensor tensor;
-        const char* name;
-        const int64_t* shape;
-        int type;
-        uint32_t dims;
-        error = TRITONBACKEND_RequestInputByIndex(request, i, &tensor.input);
-        if (!error)
-            error = TRITONBACKEND_InputProperties(tensor.input, &name, &type, &shape, &dims, &tensor.bytes, &tensor.buffers);
+        Properties tensor;
+        error = read_properties(request, i, &tensor);
         if (error) break;
-        bool is_strings = !strcmp(name, "categorical") && type == TYPE_BYTES,
-             is_numbers = !strcmp(name, "numeric") && type == TYPE_FP32, is_keys = !strcmp(name, "key") && type == TYPE_BYTES;
+        bool is_strings = !strcmp(tensor.name, "categorical") && tensor.type == TYPE_BYTES,
+             is_numbers = !strcmp(tensor.name, "numeric") && tensor.type == TYPE_FP32,
+             is_keys = !strcmp(tensor.name, "key") && tensor.type == TYPE_BYTES;
         if (!is_strings && !is_numbers && !is_keys) return false;
-        if (dims != 2 || shape[1] != (int64_t)(is_strings ? s->categorical : is_numbers ? s->numeric : 1)) return false;
-        if (shape[0] < 1 || shape[0] > (int64_t)s->max_rows) return false;  // so nothing below leaves 64 bits
-        tensor.rows = (size_t)shape[0];
-        *(is_strings ? strings : is_numbers ? numbers : keys) = tensor;
+        if (tensor.dims != 2 || tensor.shape[1] != (int64_t)(is_strings ? s->categorical : is_numbers ? s->numeric : 1))
+            return false;
+        if (tensor.shape[0] < 1 || tensor.shape[0] > (int64_t)s->max_rows) return false;  // so nothing below leaves 64 bits
+        Tensor* target = is_strings ? strings : is_numbers ? numbers : keys;
+        *target = (Tensor){tensor.input, tensor.bytes, tensor.buffers, (size_t)tensor.shape[0]};
     }
     if (error) return TRITONSERVER_ErrorDelete(error), false;
     if (!strings->input != !s->categorical || !numbers->input != !s->numeric) return false;

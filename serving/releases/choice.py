@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from contracts.lifecycle.champion import CHAMPION, POINTER, REPOSITORY, is_promoted
 from contracts.serving.release_log import Entry, append
 from contracts.serving.releases import EXPORTED, data_of, model_of
 from serving.releases.store import Store
 
-CHAMPION, CHAMPION_POINTER = Path("champion/model"), Path("champion/model.dvc")
 NEWER = "artifacts/ has another export than version {}, which is served; `make deploy` brings it in, if it is good enough"
 UNPROMOTED = "no model was promoted yet; `make promote` makes this one the champion, with which the next is compared"
 
@@ -18,7 +18,7 @@ def choose_release(store: Store, exported: Path | None = None) -> str | None:
     if what is to be served is not here.
     """
     if exported is not None and not exported.is_dir():
-        raise ValueError(f"there is no repository {exported}; the champion's comes by `dvc pull {CHAMPION_POINTER}`")
+        raise ValueError(f"there is no repository {exported}; the champion's comes by `dvc pull {POINTER}`")
     active = store.active()
     if exported is None and active is not None:
         return NEWER.format(active) if EXPORTED.is_dir() and store.released(EXPORTED) != active else None
@@ -43,8 +43,6 @@ def choose_release(store: Store, exported: Path | None = None) -> str | None:
 
 def first_repository(exported: Path = EXPORTED) -> Path | None:
     """The champion's in the packaging of `exported`; if none was ever promoted, `exported`; None if that is not there either."""
-    if CHAMPION.is_dir():
-        return CHAMPION / "repository" / exported.name
-    if CHAMPION_POINTER.is_file():
-        raise ValueError(f"{CHAMPION} is not here; `dvc pull {CHAMPION_POINTER}` brings the champion from the DVC remote")
+    if is_promoted():
+        return CHAMPION / REPOSITORY / exported.name
     return exported if exported.is_dir() else None

@@ -17,6 +17,7 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from contracts.files import write_whole
 from contracts.serving.releases import EXPORTED_VERSION, PUBLIC, release_number, releases
 from serving.triton.package import check_package
 
@@ -186,7 +187,4 @@ def _released_name(exported: str, number: int) -> str:
 def _write(path: Path, content: bytes) -> None:
     if path.is_file() and path.read_bytes() == content:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    write_whole(path, content)

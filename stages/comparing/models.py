@@ -1,6 +1,6 @@
 """The two models that are compared, each as its export left it: graphs, declaration, and what its training rows were like.
 
-The champion's files lie in champion/model, which DVC tracks (`champion/model.dvc`) and only `make promote` writes.
+The champion's files lie where contracts/lifecycle/champion.py says.
 """
 
 from __future__ import annotations
@@ -12,20 +12,14 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from contracts.dataset.declaration import Declaration
+from contracts.lifecycle.champion import CHAMPION, EXPORT, is_promoted
 from stages.files import read_json, sha256_file
 from stages.scoring.scorer import check_export
 
 EXPORT_DIR = Path("artifacts/export")
 PROFILE_PATH = Path("artifacts/reference_profile.json")
 SPLIT_PATH, EVALUATION_PATH = Path("reports/split.json"), Path("reports/evaluation.json")
-CHAMPION_DIR = Path("champion/model")
-EXPORT, PROFILE, SPLIT, EVALUATION, PROMOTION = (
-    "export",
-    "reference_profile.json",
-    "split.json",
-    "evaluation.json",
-    "promotion.json",
-)
+PROFILE, SPLIT, EVALUATION, PROMOTION = "reference_profile.json", "split.json", "evaluation.json", "promotion.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +43,9 @@ def read_candidate() -> ExportedModel:
     return _read(EXPORT_DIR, PROFILE_PATH, SPLIT_PATH, EVALUATION_PATH)
 
 
-def read_champion(folder: Path = CHAMPION_DIR) -> ExportedModel | None:
+def read_champion(folder: Path = CHAMPION) -> ExportedModel | None:
     """The promoted model; None if none ever was. Raises ValueError if its files are not here, or are others."""
-    if not folder.is_dir():
-        pointer = folder.with_suffix(".dvc")
-        if pointer.is_file():
-            raise ValueError(f"{folder} is not here; `dvc pull {pointer}` brings the champion from the DVC remote")
+    if not is_promoted(folder):
         return None
     for name in (PROFILE, SPLIT, EVALUATION, PROMOTION):
         if not (folder / name).is_file():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from contracts.serving.releases import identity
 from stages.files import digests_below, read_json
 from tests.comparing.compared_world import make_model, world
 from tests.project.project_copy import copy_project, run
@@ -15,7 +16,7 @@ from tests.project.project_copy import copy_project, run
 NAMES = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "a"), ("EMAIL", "a@b.org"))}
 PROMOTE = ("python", "-m", "stages.promote")
 COMPARE = ("dvc", "repro", "--single-item", "compare")  # the stages before it have run, without DVC
-POINTER = "champion/model.dvc"
+POINTER, REPOSITORY = "champion/model.dvc", "champion/model/repository/embedded"
 
 
 @pytest.fixture(scope="module")
@@ -87,22 +88,22 @@ def test_an_earlier_champion_is_brought_back_out_of_the_cache_or_the_remote(prom
     shutil.copy(promoted / "params.yaml", clone)
     run(clone, "dvc", "pull", "--quiet", POINTER)
     pointer, files = (clone / POINTER).read_bytes(), digests_below(clone / "champion/model")
-    model = read_json(clone / "champion/model/promotion.json")["candidate"]
+    model, release = read_json(clone / "champion/model/promotion.json")["candidate"], identity(clone / REPOSITORY, "1")
     (clone / "champion/model/promotion.json").write_text("{}")
     run(clone, "dvc", "add", "--quiet", "champion/model")
     assert (clone / POINTER).read_bytes() != pointer
-    said = run(clone, *PROMOTE, "--back-to", model, **NAMES)
+    said = run(clone, *PROMOTE, "--back-to", release, **NAMES)
     assert f"promote: {model[:12]} is the champion again" in said
     assert yaml.safe_load((clone / POINTER).read_bytes()) == yaml.safe_load(pointer)
     assert digests_below(clone / "champion/model") == files
     shutil.rmtree(clone / ".dvc/cache")
     (clone / "champion/model/promotion.json").write_text("{}")
-    run(clone, *PROMOTE, "--back-to", model, **NAMES)
+    run(clone, *PROMOTE, "--back-to", release, **NAMES)
     assert digests_below(clone / "champion/model") == files
     shutil.rmtree(clone / ".dvc/cache")
     run(clone, "dvc", "remote", "modify", "--local", "backup", "url", str(tmp_path / "empty"))
     (clone / "champion/model/promotion.json").write_text("{}")
-    said = run(clone, *PROMOTE, "--back-to", model, fails=True, **NAMES)
+    said = run(clone, *PROMOTE, "--back-to", release, fails=True, **NAMES)
     assert re.search(r"its files are neither in DVC's cache nor in the remote: .*\w", said)
     assert (clone / POINTER).is_file()
 

@@ -104,7 +104,7 @@ def test_the_same_model_with_other_settings_of_serving_is_promoted_too(ready, mo
 
 
 def test_a_model_that_was_never_promoted_cannot_be_brought_back(ready, monkeypatch):
-    with pytest.raises(ValueError, match="models/releases.jsonl has no promotion of abc"):
+    with pytest.raises(ValueError, match="models/releases.jsonl has no promotion of release abc"):
         run_promote(monkeypatch, "--back-to", "abc")
 
 

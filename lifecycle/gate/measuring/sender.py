@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from loadtests.requests.bodies import HEADER_LENGTH, MODEL
+from loadtests.requests.plain_http import HEAD_END, JSON_LENGTH, LENGTH, header_number, http_request
 from loadtests.requests.prepared_request import PreparedRequest
 from loadtests.verdicts.answers import Judge, Reply
 
 TIMEOUT_S = 10.0
-HEAD_END, LENGTH, JSON_LENGTH = b"\r\n\r\n", b"content-length:", HEADER_LENGTH.lower().encode() + b":"
 
 
 class NotAnswered(ValueError):
@@ -59,7 +58,7 @@ class Sender:
     def send(self, requests: Sequence[PreparedRequest], judge: Judge) -> Sent:
         """Send all of them once. Raises NotAnswered for the first that is not answered, or not rightly."""
         try:
-            sent, replies = self._exchange([self._content(request) for request in requests])
+            sent, replies = self._exchange([http_request(self.host, self.port, one.body, one.header_length) for one in requests])
         except OSError as error:
             raise NotAnswered(f"the {self.name} did not answer: {error.strerror or error}") from None
         for request, reply in zip(requests, replies, strict=True):
@@ -99,13 +98,6 @@ class Sender:
         assert isinstance(found, socket.socket)
         return found
 
-    def _content(self, request: PreparedRequest) -> bytes:
-        head = (
-            f"POST /v2/models/{MODEL}/infer HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n"
-            f"Content-Length: {len(request.body)}\r\n{HEADER_LENGTH}: {request.header_length}\r\n\r\n"
-        )
-        return head.encode() + request.body
-
 
 def _receive(connection: socket.socket) -> Reply:
     """One whole answer. Raises OSError if the connection ends before."""
@@ -114,12 +106,12 @@ def _receive(connection: socket.socket) -> Reply:
         _more(connection, received)
     head = bytes(received[:end]).lower()
     start = end + len(HEAD_END)
-    length = _number(head, LENGTH)
+    length = header_number(head, LENGTH)
     while len(received) < start + length:
         _more(connection, received)
     status, content = head[9:12].decode(), bytes(received[start : start + length])
     if status == "200":
-        return Reply("OK", content, _number(head, JSON_LENGTH))
+        return Reply("OK", content, header_number(head, JSON_LENGTH))
     return Reply(status, words=content.decode("utf-8", "replace"))
 
 
@@ -128,9 +120,3 @@ def _more(connection: socket.socket, received: bytearray) -> None:
     if not part:
         raise ConnectionError("the server has closed the connection")
     received += part
-
-
-def _number(head: bytes, name: bytes) -> int:
-    """A header's number, 0 where it is not there."""
-    start = head.find(b"\r\n" + name)
-    return 0 if start < 0 else int(head[start + 2 + len(name) :].split(b"\r\n", 1)[0])

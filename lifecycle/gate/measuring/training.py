@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from contracts.lifecycle.champion import TIMING
 from lifecycle.gate.checks import GateCheck
-from lifecycle.gate.models import TIMING, GatedModel
+from lifecycle.gate.models import GatedModel
 
 FIGURES = (  # words, name in TIMING, key of the limit, unit
     ("training time", "train_s", "train_time", "s"),

@@ -1,6 +1,7 @@
 #include "refusals.h"
 
 #include "../reply.h"
+#include "../request/input.h"
 
 Unanswered describe_unanswered(Request* request, const char* rule) {
     Unanswered found = {.rule = rule, .id = ""};
@@ -8,17 +9,11 @@ Unanswered describe_unanswered(Request* request, const char* rule) {
     Error* error = TRITONBACKEND_RequestId(request, &found.id);
     if (!error) error = TRITONBACKEND_RequestInputCount(request, &count);
     for (uint32_t i = 0; !error && i < count; i++) {
-        Input* input;
-        const char* name;
-        const int64_t* shape;
-        int type;
-        uint32_t dims, buffers;
-        uint64_t bytes;
-        error = TRITONBACKEND_RequestInputByIndex(request, i, &input);
-        if (!error) error = TRITONBACKEND_InputProperties(input, &name, &type, &shape, &dims, &bytes, &buffers);
+        Properties tensor;
+        error = read_properties(request, i, &tensor);
         if (error) break;
-        found.bytes += bytes;
-        if (dims && shape[0] > 0 && shape[0] <= UINT32_MAX) found.rows = (uint32_t)shape[0];
+        found.bytes += tensor.bytes;
+        if (tensor.dims && tensor.shape[0] > 0 && tensor.shape[0] <= UINT32_MAX) found.rows = (uint32_t)tensor.shape[0];
     }
     if (error) TRITONSERVER_ErrorDelete(error);
     return found;

@@ -2,6 +2,13 @@
 
 #include <string.h>
 
+Error* read_properties(Request* request, uint32_t i, Properties* found) {
+    Error* error = TRITONBACKEND_RequestInputByIndex(request, i, &found->input);
+    if (error) return error;
+    return TRITONBACKEND_InputProperties(found->input, &found->name, &found->type, &found->shape, &found->dims, &found->bytes,
+                                         &found->buffers);
+}
+
 bool copy_input(Input* input, uint32_t buffers, uint64_t bytes, char* target) {
     uint64_t at = 0;
     for (uint32_t i = 0; i < buffers; i++) {

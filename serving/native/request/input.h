@@ -8,6 +8,18 @@
 
 enum { PREFIX = 4 };  // bytes before each string: its length in a tensor
 
+typedef struct {
+    Input* input;
+    const char* name;
+    const int64_t* shape;
+    int type;
+    uint32_t dims, buffers;
+    uint64_t bytes;
+} Properties;
+
+// What a request says of its input number `i`.
+Error* read_properties(Request* request, uint32_t i, Properties* found);
+
 // Copy all of a tensor of `bytes` bytes to `target`; false if it cannot be read or has another size.
 bool copy_input(Input* input, uint32_t buffers, uint64_t bytes, char* target);
 

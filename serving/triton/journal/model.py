@@ -14,9 +14,7 @@ from serving.triton.joined_rows import JoinedRows
 from serving.triton.joined_text import JoinedText, cut
 from serving.triton.journal.options import journal_options
 from serving.triton.journal.record import Asked, Seen, Unanswered, write_answers, write_refusals
-from serving.triton.journal.writer import Writer
-
-LOST = "adclick_journal_lost_total"
+from serving.triton.journal.writer import LOST_TOTAL, Writer
 
 
 class ModelJournal:
@@ -29,7 +27,7 @@ class ModelJournal:
         self._writer = None if options is None else Writer(options, about, counters.count, say)
         if options is not None:
             for what in ("requests", "rows"):  # a counter that begins with what was lost would hide its first rise
-                counters.count(LOST, 0, what=what)
+                counters.count(LOST_TOTAL, 0, what=what)
 
     @property
     def is_kept(self) -> bool:

@@ -16,6 +16,7 @@ from serving.triton.journal.segment import Clock, SegmentFile, frame
 REST_S = 0.1  # between two attempts while nothing can be written
 LOOK_S = 0.2  # between two looks at the segment
 REQUESTS, ROWS = "requests", "rows"
+LOST_TOTAL = "adclick_journal_lost_total"
 
 
 class IdSource:
@@ -107,8 +108,8 @@ class Writer:
         if not self._lost_requests:
             self._lost_since_ns = self.clock()
         self._lost_requests, self._lost_rows = self._lost_requests + requests, self._lost_rows + rows
-        self._count("adclick_journal_lost_total", requests, what=REQUESTS)
-        self._count("adclick_journal_lost_total", rows, what=ROWS)
+        self._count(LOST_TOTAL, requests, what=REQUESTS)
+        self._count(LOST_TOTAL, rows, what=ROWS)
 
     def _report(self, error: OSError | None) -> None:
         if error is not None and not self._is_failing:

@@ -1,133 +1,20 @@
 """`python -m lifecycle.deploy` against real Triton; what makes the reports, and what promotes, are programs of these tests."""
 
 import fcntl
+import shlex
 import shutil
-import sys
-from collections.abc import Callable
 from hashlib import sha256
-from itertools import count
-from pathlib import Path
 
 import pytest
-import yaml
 
 from contracts.serving.release_log import read
-from contracts.serving.releases import model_of
-from lifecycle.deploy import __main__ as deploy_command
+from contracts.serving.releases import identity, model_of
 from lifecycle.deploy import champion, evidence
-from serving.releases.store import Store
 from stages.files import read_json
-from tests.serving.doors import over_grpc, packed
-from tests.serving.served_world import REPOSITORY, VENV, exported_with, free_ports, request_spec, serving, spoil
+from tests.lifecycle.deploy.deployed_world import events, served_as
+from tests.serving.served_world import REPOSITORY, exported_with, free_ports, spoil
 
 pytestmark = pytest.mark.triton
-
-REPORT = """import json, sys, pathlib
-name, content, code = sys.argv[1:]
-if content: pathlib.Path(name).write_text(content)
-pathlib.Path("asked.txt").open("a").write(name + "\\n")
-sys.exit(int(code))
-"""
-SIZES = count()
-PROMOTE = (
-    '#!/bin/sh\nshift 2\ndvc || exit 1\necho "promote: $*" >> promoted.txt\nexit $(cat promote_ends 2>/dev/null || echo 0)\n'
-)
-
-
-@pytest.fixture(scope="module")
-def server(exported, tmp_path_factory):
-    """A server whose versions these tests change; each leaves version 1 serving."""
-    with serving(tmp_path_factory.mktemp("deployed"), exported / REPOSITORY) as running:
-        yield running
-
-
-@pytest.fixture
-def store(server) -> Store:
-    return Store(Path(server.config.store))
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch, server, store, exported) -> Path:
-    """A project folder whose server this is, with a champion of other weights, and a log that is empty."""
-    (store.folder / "releases.jsonl").unlink(missing_ok=True)
-    params = yaml.safe_load((exported / "params.yaml").read_text())
-    named = ("http_port", "grpc_port", "metrics_port", "store", "secret_file")
-    params["serving"]["server"] |= {name: getattr(server.config, name) for name in named}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
-    (tmp_path / ".venv-serving").symlink_to(VENV)
-    (tmp_path / ".venv/bin").mkdir(parents=True)
-    (tmp_path / ".venv/bin/python").write_text(PROMOTE)
-    (tmp_path / ".venv/bin/dvc").write_text("#!/bin/sh\n")  # which a promotion calls, and no PATH of a user has
-    for name in ("python", "dvc"):
-        (tmp_path / ".venv/bin" / name).chmod(0o755)
-    (tmp_path / "report.py").write_text(REPORT)
-    (tmp_path / "reports").mkdir()
-    (tmp_path / "champion/model/export").mkdir(parents=True)
-    (tmp_path / "champion/model/export/manifest.json").write_text("the champion's")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def reports(project, monkeypatch, exported) -> Callable[..., None]:
-    """Say what comparison and gate will find about the candidate and the champion."""
-
-    def find(name: str, ends: int = 0, writes: bool = True, **changes: object) -> None:
-        about = {"candidate": model_of(exported / REPOSITORY), "champion": sha256(b"the champion's").hexdigest()}
-        found = about | {"verdict": "better", "passes": True, "reasons": [f"{name} is content"]} | changes
-        content = evidence.json.dumps(found) if writes else ""
-        command = (sys.executable, "report.py", f"reports/{name}.json", content, str(ends))
-        monkeypatch.setattr(evidence, {"comparison": "COMPARE", "gate": "GATE"}[name], command)
-
-    find("comparison")
-    find("gate")
-    return find
-
-
-@pytest.fixture
-def deploy(monkeypatch) -> Callable[..., None]:
-    def run(*arguments: str) -> None:
-        monkeypatch.setattr(sys, "argv", ["deploy", *arguments])
-        deploy_command.main()
-
-    return run
-
-
-@pytest.fixture
-def new_candidate(project, exported) -> Path:
-    """An export that was not released yet."""
-    return exported_with(exported, project / REPOSITORY, max_batch_size=256 + next(SIZES))
-
-
-@pytest.fixture(scope="module")
-def other(server, exported, tmp_path_factory) -> Path:
-    """A repository that the store has, so that it is not tried in a server of its own again."""
-    made = exported_with(exported, tmp_path_factory.mktemp("other") / "repository", max_batch_size=128)
-    Store(Path(server.config.store)).release(made)
-    return made
-
-
-@pytest.fixture
-def candidate(project, other) -> Path:
-    """An export that was released before, and is not served."""
-    return Path(shutil.copytree(other, project / REPOSITORY))
-
-
-def served(server, exported_rows, exported) -> int:
-    reply = over_grpc(server, packed(exported_rows[:1], request_spec(exported)))
-    assert reply.code == "OK", reply.error
-    return int(reply.version[0])
-
-
-@pytest.fixture
-def answers(server, exported_rows, exported, deploy, project):
-    """Which version answers; afterwards version 1 does so again."""
-    yield lambda: served(server, exported_rows, exported)
-    deploy("--version", "1")
-
-
-def events(store: Store) -> list[tuple]:
-    return [(entry["event"], entry["version"], entry["before"]) for entry in read(store.folder)[0]]
 
 
 def test_a_candidate_that_passes_is_served_and_becomes_the_champion(
@@ -200,7 +87,7 @@ def test_going_back_needs_no_evidence_and_brings_the_champion_back(
     deploy("--version", "1", "--why", "complaints")
     assert answers() == 1 and not (project / "asked.txt").exists()
     assert events(store)[1:] == [("rollback", 1, number)] and read(store.folder)[0][-1]["reasons"] == ["complaints"]
-    assert (project / "promoted.txt").read_text().splitlines()[1] == f"promote: --back-to {model_of(exported / REPOSITORY)}"
+    assert (project / "promoted.txt").read_text().splitlines()[1] == f"promote: --back-to {identity(exported / REPOSITORY, '1')}"
     capsys.readouterr()
     (project / "promote_ends").write_text("1")
     deploy("--version", str(number))
@@ -238,7 +125,7 @@ def test_a_version_that_does_not_load_later_leaves_a_line_that_says_so(reports, 
 
 def test_the_champion_needs_no_evidence(candidate, deploy, answers, store, exported, project):
     champion_folder = project / "champion/model"
-    shutil.copytree(project / "artifacts/repository", champion_folder / "repository")
+    shutil.copytree(project / "artifacts/repository", champion_folder / "repository", dirs_exist_ok=True)
     shutil.copy(exported / "artifacts/export/manifest.json", champion_folder / "export/manifest.json")
     deploy()
     assert answers() == store.active() != 1 and not (project / "promoted.txt").exists()
@@ -246,12 +133,23 @@ def test_the_champion_needs_no_evidence(candidate, deploy, answers, store, expor
 
 
 def test_the_same_model_with_other_settings_needs_evidence(candidate, reports, deploy, answers, exported, project):
-    shutil.copy(exported / "artifacts/export/manifest.json", project / "champion/model/export/manifest.json")
     same = model_of(exported / REPOSITORY)
+    served_as(project, same)
     reports("comparison", champion=same)
     reports("gate", champion=same, passes=False, verdict="failed", reasons=["a queue of one"])
     with pytest.raises(ValueError, match="gate, failed: a queue of one"):
         deploy()
+
+
+def test_an_export_that_changes_while_the_evidence_is_gathered_is_not_released(
+    reports, candidate, deploy, answers, store, monkeypatch
+):
+    script = f"{shlex.join(evidence.GATE)} && printf ' ' >> {shlex.quote(str(candidate / 'ctr/1/package.json'))}"
+    monkeypatch.setattr(evidence, "GATE", ("/bin/sh", "-c", script))
+    before = store.versions()
+    with pytest.raises(ValueError, match="artifacts/repository/embedded changed while the evidence was gathered; run"):
+        deploy()
+    assert store.versions() == before and answers() == 1 and events(store) == []
 
 
 def test_a_first_champion_says_that_nothing_was_compared_with_what_is_served(
@@ -270,7 +168,7 @@ def test_a_first_champion_says_that_nothing_was_compared_with_what_is_served(
 def test_a_champion_whose_files_are_not_here_has_to_be_brought(reports, candidate, deploy, answers, project):
     shutil.rmtree(project / "champion/model")
     (project / "champion/model.dvc").touch()
-    with pytest.raises(ValueError, match="champion/model/export/manifest.json is not here; `dvc pull champion/model.dvc` brings"):
+    with pytest.raises(ValueError, match="champion/model is not here; `dvc pull champion/model.dvc` brings the champion"):
         deploy()
 
 

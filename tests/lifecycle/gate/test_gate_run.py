@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 
 from bench.served.slowed import copy_model
-from lifecycle.gate import __main__ as gate
 from tests.lifecycle.gate.gated_world import begin_gate, gate_project, run_gate, servers_of
 from tests.serving.served_world import replace_file
 from tests.stages.declared_worlds import columns_of, write_declared
@@ -164,16 +163,3 @@ def test_a_server_that_dies_under_load_is_a_refusal_and_leaves_nothing(exported,
     assert running.returncode == 1 and "Traceback" not in said, said
     assert "under load a request was not answered rightly" in said.splitlines()[-1]
     assert not report(folder)["passes"] and servers_of(folder) == []
-
-
-def test_a_full_disk_leaves_the_report_of_before(project, monkeypatch):
-    path = Path("reports/gate.json")
-    gate.write(path, "before")
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(gate.os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
-        gate.write(path, "after")
-    assert path.read_text() == "before" and [*path.parent.iterdir()] == [path]

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from contracts.lifecycle.champion import CHAMPION, POINTER
 from contracts.serving.release_log import read
 from contracts.serving.releases import EXPORTED
-from serving.releases.choice import CHAMPION, NEWER, UNPROMOTED, choose_release
+from serving.releases.choice import NEWER, UNPROMOTED, choose_release
 from serving.releases.store import Store
 from tests.serving.served_world import exported_with
 
@@ -36,6 +37,8 @@ def test_the_first_export_is_served_while_nothing_was_promoted(store):
 
 def test_the_champion_is_served_first_where_there_is_one(store, champion):
     shutil.copytree(champion, CHAMPION / "repository/embedded")
+    (CHAMPION / "export").mkdir()
+    (CHAMPION / "export/manifest.json").touch()
     assert choose_release(store) is None
     assert store.active() == store.released(champion) == 1 and store.released(EXPORTED) is None
     assert choose_release(store) == NEWER.format(1)
@@ -59,7 +62,7 @@ def test_what_is_not_here_is_said(store):
     with pytest.raises(ValueError, match="there is no repository nowhere; the champion's comes by `dvc pull champion/model.dvc`"):
         choose_release(store, Path("nowhere"))
     CHAMPION.parent.mkdir()
-    CHAMPION.with_suffix(".dvc").touch()
+    POINTER.touch()
     with pytest.raises(ValueError, match="champion/model is not here; `dvc pull champion/model.dvc` brings the champion"):
         choose_release(store)
 

@@ -16,7 +16,7 @@ import tritonclient.grpc as grpc
 from onnx import numpy_helper
 
 from serving.releases.store import Store
-from serving.server.deploy import deploy
+from serving.server.switch import switch
 from stages.exporting.container import write_container
 from stages.files import read_json, sha256_file, write_json
 from stages.scoring.scorer import Scorer, score_split
@@ -149,7 +149,7 @@ def test_each_version_answers_with_its_own_graphs_while_versions_change(three_wo
         for asker in askers:
             asker.start()
         for version in (2, 3, 1):
-            deploy(store, running.admin, version)
+            switch(store, running.admin, version)
         ended.set()
         for asker in askers:
             asker.join()
@@ -164,7 +164,7 @@ def test_a_graph_that_does_not_load_leaves_the_version_before(three_worlds, spec
     with serving(tmp_path, repositories[0]) as running:
         store = Store(Path(running.config.store))
         with pytest.raises(ValueError, match="version 2 was refused, version 1 is still being served: .*no engine"):
-            deploy(store, running.admin, store.release(repositories[1]))
+            switch(store, running.admin, store.release(repositories[1]))
         reply = over_grpc(running, packed(rows, spec))
         assert reply.code == "OK", reply.error
         assert np.abs(reply.probability - expected_of(three_worlds[0])).max() <= ALLOWED

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from serving.releases.store import Store
-from serving.server.deploy import deploy
+from serving.server.switch import switch
 from tests.serving.doors import over_grpc, packed
 from tests.serving.load import load
 from tests.serving.pictures import encoded
@@ -43,9 +43,9 @@ def served(server, exported_rows, spec) -> list[int]:
 def test_a_new_version_and_the_way_back_fail_no_request(server, store, second, exported_rows, spec, images):
     with load(server, exported_rows, spec, images=images) as asked:
         time.sleep(0.3)
-        deploy(store, server.admin, store.release(second))
+        switch(store, server.admin, store.release(second))
         time.sleep(0.3)
-        deploy(store, server.admin, 1)
+        switch(store, server.admin, 1)
         time.sleep(0.3)
         assert served(server, exported_rows, spec) == [1]
     assert dict(asked.reasons) == {} and not asked.wrong
@@ -75,7 +75,7 @@ def test_a_version_that_does_not_load_leaves_the_one_before_serving(
     with load(server, exported_rows, spec, clients=4) as asked:
         said = f"version {broken} was refused, version 1 is still being served: model 'ctr' was not loaded: .*({words})"
         with pytest.raises(ValueError, match=said) as refused:
-            deploy(store, server.admin, broken)
+            switch(store, server.admin, broken)
         time.sleep(0.5)
     assert len(str(refused.value).splitlines()) == 1 and "Traceback" not in str(refused.value)
     assert dict(asked.reasons) == {} and not asked.wrong and asked.versions() == [1]

@@ -9,7 +9,7 @@ SETTLE_S = 5.0  # at most, for the version before to answer what it has begun
 POLL_S = 0.05
 
 
-def deploy(store: Store, admin: AdminApi, version: int) -> None:
+def switch(store: Store, admin: AdminApi, version: int) -> None:
     """Make the running server serve `version`. Raises ValueError if it does not load; the version before then goes on."""
     before = store.active()
     store.activate(version)
