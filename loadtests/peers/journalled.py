@@ -27,7 +27,7 @@ JOURNAL = JournalConfig(
 
 def bentoml(python: str, folder: Path, ports: tuple[int, int, int]) -> list[str]:
     address = ("--host", "127.0.0.1", "--port", str(ports[0]), "--working-dir", str(ROOT))
-    return [python, "-m", "bentoml", "serve", "loadtests.peers.servers.bentoml_journalled:Clicks", *address]
+    return [python, "-m", "bentoml", "serve", "loadtests.peers.servers.bentoml_journalled:JournalledClicks", *address]
 
 
 def mlserver(python: str, folder: Path, ports: tuple[int, int, int]) -> list[str]:

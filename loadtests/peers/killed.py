@@ -48,7 +48,7 @@ def _send(running: Journalling, bodies: Sequence[Body], turn: int, received: Rec
         while not stopped.is_set():
             turn += 1
             body, request_id = bodies[turn % len(bodies)], str(uuid.uuid4())
-            content, headers = _with_id(body, request_id)
+            content, headers = with_id(body, request_id)
             try:
                 answer = pool.request("POST", url, body=content, headers=headers)
             except urllib3.exceptions.HTTPError:
@@ -57,7 +57,7 @@ def _send(running: Journalling, bodies: Sequence[Body], turn: int, received: Rec
                 received.ids.append(request_id.encode())
 
 
-def _with_id(body: Body, request_id: str) -> tuple[bytes, dict[str, str]]:
+def with_id(body: Body, request_id: str) -> tuple[bytes, dict[str, str]]:
     """The body with an id: in its JSON where that has one, and in a header for the others."""
     length = int(body.headers.get(HEADER_LENGTH, len(body.content)))
     if not body.content.startswith(b'{"inputs"') and HEADER_LENGTH not in body.headers:

@@ -7,7 +7,7 @@ from loadtests.peers.servers.packed_graph import PackedGraph
 
 
 @bentoml.service(workers=2, logging={"access": {"enabled": False}})
-class Clicks:
+class JournalledClicks:
     def __init__(self) -> None:
         self.graph = PackedGraph.of_environment()
 

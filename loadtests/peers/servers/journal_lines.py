@@ -13,7 +13,7 @@ import numpy as np
 FOLDER = "ADCLICK_PEER_JOURNAL"  # environment variable: where the files are
 
 
-def described(request_id: str, text: str, numeric_NM: np.ndarray, probability_N: np.ndarray) -> dict[str, object]:
+def line_of(request_id: str, text: str, numeric_NM: np.ndarray, probability_N: np.ndarray) -> dict[str, object]:
     """The rows as they came and the answer: what is written of ours, but for the ids that the graph saw."""
     return {
         "answered_ns": time.time_ns(),
@@ -32,5 +32,5 @@ class JsonLines:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
 
     def write(self, request_id: str, text: str, numeric_NM: np.ndarray, probability_N: np.ndarray) -> None:
-        line = json.dumps(described(request_id, text, numeric_NM, probability_N), separators=(",", ":"))
+        line = json.dumps(line_of(request_id, text, numeric_NM, probability_N), separators=(",", ":"))
         os.write(self._file, line.encode() + b"\n")

@@ -8,7 +8,7 @@ from mlserver.codecs import NumpyCodec, StringCodec
 from mlserver.logging import logger
 from mlserver.types import InferenceRequest, InferenceResponse
 
-from loadtests.peers.servers.journal_lines import described
+from loadtests.peers.servers.journal_lines import line_of
 from loadtests.peers.servers.packed_graph import PackedGraph
 
 
@@ -22,5 +22,5 @@ class JournalledRuntime(MLModel):
         (text,) = StringCodec.decode_input(inputs["text"])
         numeric_NM = NumpyCodec.decode_input(inputs["numeric"]).astype(np.float32)
         probability = self.graph.predict(text, numeric_NM).ravel()
-        logger.info(json.dumps(described(payload.id or "", text, numeric_NM, probability)))
+        logger.info(json.dumps(line_of(payload.id or "", text, numeric_NM, probability)))
         return InferenceResponse(model_name=self.name, outputs=[NumpyCodec.encode_output("probability", probability[:, None])])
