@@ -63,6 +63,9 @@ class JournalConfig:
     segment_s: float = Field(gt=0, le=86400)  # and one that is so old
     on_error: Literal["answer", "refuse"]  # what cannot be written is answered and counted, or not answered
     sync_ms: int = Field(ge=0, le=2**31 - 1)  # between two commits to the disk; 0: when the operating system likes
+    images: Literal["none", "unknown", "all"]  # that are kept: of creatives that the model did not know, or every one
+    images_keep_days: float = Field(gt=0, le=36500)  # an image is removed so long after it came last
+    images_max_gib: float = Field(gt=0, le=2**20)  # of all images; what came longest ago is removed first
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -1,4 +1,7 @@
-"""`python -m lifecycle.journal`: closed segments of the journal as Parquet files, each row exactly once (docs/journal.md)."""
+"""`python -m lifecycle.journal`: closed segments of the journal as Parquet files, each row exactly once (docs/journal.md).
+
+It also removes images that are old, or too many.
+"""
 
 if __name__ == "__main__":  # before the imports below, which take their time
     from contracts.terminal import end_on_ctrl_c
@@ -9,15 +12,20 @@ import argparse
 import signal
 import sys
 import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
+from contracts.serving.config import JournalConfig
 from lifecycle.journal.answers import Unreadable
+from lifecycle.journal.images import remove_images
 from lifecycle.journal.segments import NotASegment
 from lifecycle.journal.served import SERVED, damages_of, only_one, serve_segment, waiting
 from serving.entry import run
 from serving.server.settings import load_journal_config
 
 LOOK_S = 1.0  # between two looks for closed segments
+IMAGES_S = 600.0  # between two looks for old images
 
 
 def main() -> int:
@@ -30,7 +38,11 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     with only_one(folder):
-        return follow(folder, stopped) if args.follow else 1 if convert(folder, stopped, set()) else 0
+        if args.follow:
+            return follow(folder, config, stopped)
+        faulty = convert(folder, stopped, set())
+        tidy_images(folder, config)
+        return 1 if faulty else 0
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -42,13 +54,25 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def follow(folder: Path, stopped: threading.Event) -> int:
+def follow(folder: Path, config: JournalConfig, stopped: threading.Event) -> int:
     """Convert what is closed until `stopped` is set. Each fault is told once."""
     told: set[str] = set()
+    tidied = float("-inf")
     while not stopped.is_set():
         convert(folder, stopped, told, is_quiet=True)
+        if time.monotonic() - tidied >= IMAGES_S:
+            tidied = time.monotonic()
+            tidy_images(folder, config)
         stopped.wait(LOOK_S)
     return 0
+
+
+def tidy_images(folder: Path, config: JournalConfig) -> None:
+    """Remove images that the settings want no longer."""
+    removed = remove_images(folder, config.images_keep_days, int(config.images_max_gib * 2**30), datetime.now(UTC))
+    if removed.images:
+        left = f"{removed.kept_images} are left, {removed.kept_bytes / 2**20:.1f} MiB"
+        print(f"journal: {removed.images} images removed, {removed.bytes / 2**20:.1f} MiB; {left}", flush=True)
 
 
 def convert(folder: Path, stopped: threading.Event, told: set[str], is_quiet: bool = False) -> int:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from contracts.serving.config import JournalConfig
-from serving.triton.environment import JOURNAL
+from serving.triton.environment import JOURNAL, JOURNAL_IMAGES
 
 SEGMENTS, LOCK = "segments", "lock"
 MODE = 0o750  # what clients sent is in there
@@ -30,7 +30,8 @@ def kept_journal(config: JournalConfig | None) -> Iterator[dict[str, str]]:
         )
     lock = _locked(folder)
     try:
-        yield {JOURNAL: journal_variable(config, folder)}
+        images = {} if config.images == "none" else {JOURNAL_IMAGES: config.images}
+        yield {JOURNAL: journal_variable(config, folder)} | images
     finally:
         os.close(lock)
 

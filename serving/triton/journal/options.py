@@ -4,7 +4,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.triton.environment import JOURNAL
+from serving.triton.environment import JOURNAL, JOURNAL_IMAGES
+
+IMAGES_KEPT = ("none", "unknown", "all")  # of creatives that the model did not know
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +16,7 @@ class JournalOptions:
     sync_ms: int
     refuses: bool
     folder: Path
+    images: str  # one of IMAGES_KEPT
 
 
 def journal_options() -> JournalOptions | None:
@@ -29,6 +32,7 @@ def journal_options() -> JournalOptions | None:
             sync_ms=int(sync_ms),
             refuses={"answer": False, "refuse": True}[on_error],
             folder=Path(folder),
+            images=_images_kept(),
         )
     except (ValueError, KeyError):
         raise ValueError(
@@ -36,3 +40,13 @@ def journal_options() -> JournalOptions | None:
             "start Triton as `make serve` does"
         ) from None
     return options
+
+
+def _images_kept() -> str:
+    kept = os.environ.get(JOURNAL_IMAGES, "none")
+    if kept not in IMAGES_KEPT:
+        raise ValueError(
+            f"{JOURNAL_IMAGES} is not understood: expected one of {', '.join(IMAGES_KEPT)}, got '{kept[:60]}'; "
+            "start Triton as `make serve` does"
+        )
+    return kept
