@@ -114,7 +114,8 @@ class ImageStore:
     def _commit(self) -> None:
         with self._lock:
             new, self._new = self._new, []
-        for path in [*new, *{path.parent for path in new}]:
+        folders = {folder for path in new for folder in path.parents[:2]}  # names are in the one, and that in the other
+        for path in [*new, *folders]:
             with suppress(OSError):  # it may be gone again
                 file = os.open(path, os.O_RDONLY)
                 try:

@@ -24,6 +24,7 @@ def journal_options() -> JournalOptions | None:
     text = os.environ.get(JOURNAL)
     if text is None:
         return None
+    images = _images_kept()
     try:
         size, seconds, sync_ms, on_error, folder = text.split(" ", 4)
         options = JournalOptions(
@@ -32,7 +33,7 @@ def journal_options() -> JournalOptions | None:
             sync_ms=int(sync_ms),
             refuses={"answer": False, "refuse": True}[on_error],
             folder=Path(folder),
-            images=_images_kept(),
+            images=images,
         )
     except (ValueError, KeyError):
         raise ValueError(
