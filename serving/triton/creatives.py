@@ -11,7 +11,6 @@ import numpy as np
 from serving.triton.counters import Counters
 from serving.triton.graph import ModelFailed, NoOutput, call_model
 from serving.triton.joined_rows import JoinedRows
-from serving.triton.journal.options import journal_options
 from serving.triton.packed_request import IMAGE
 from serving.triton.pixels import read_image
 from serving.triton.refusal import INNER, Refused
@@ -28,12 +27,17 @@ class Looks:
 
 
 class CreativeLooks:
-    """Embeddings of images. `no_image_1E` stands where there is none; None if the model looks at no images."""
+    """Asks what images look like. `no_image_1E` stands where there is none; None if the model looks at no images.
 
-    def __init__(self, version: int, no_image_1E: np.ndarray | None, settings: dict[str, Any], counters: Counters) -> None:
+    `measures`: `creative_encoder` measures them, too, which it does where a journal is kept.
+    """
+
+    def __init__(
+        self, version: int, no_image_1E: np.ndarray | None, settings: dict[str, Any], counters: Counters, measures: bool = False
+    ) -> None:
         self._version, self._no_image_1E, self._counters = version, no_image_1E, counters
         self._limits = settings["limits"]
-        self._outputs = ("creative_emb",) if journal_options() is None else ("creative_emb", "creative_look")
+        self._outputs = ("creative_emb", "creative_look") if measures else ("creative_emb",)
 
     def of(self, rows: JoinedRows) -> Looks | None:
         """What the rows' images look like; None if no row has one. Refuses requests with a broken image."""

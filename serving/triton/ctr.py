@@ -65,9 +65,9 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         labels = {"model": config["name"], "version": str(self._version)}
         self._counters = Counters(settings["metrics_interval_s"], settings["fields"], **labels)
-        self._looks = CreativeLooks(self._version, no_image, settings, self._counters)
         sees_images, say = settings["no_image"] is not None, pb_utils.Logger.log_error
         self._journal = ModelJournal(config["name"], self._version, settings, self._counters, say, sees_images)
+        self._looks = CreativeLooks(self._version, no_image, settings, self._counters, measures=self._journal.is_kept)
         self._backlog = Backlog(config["name"], args["model_version"], settings["max_queue_size"])
         self._versions_N1 = np.full((config["max_batch_size"], 1), self._version, dtype=np.int64)
         # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests
