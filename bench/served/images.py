@@ -17,7 +17,7 @@ import tritonclient.grpc as grpc
 from pydantic import TypeAdapter
 
 from bench.figures import Compared, Figure
-from bench.served.journal import JOURNAL, size_of
+from bench.served.journal import JOURNAL, cpu_s, size_of
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import partitions
 from contracts.serving.releases import EXPORTED
@@ -25,6 +25,7 @@ from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, numbers, requ
 from contracts.tables.raw import read_images
 from serving.journal.folder import SEGMENTS, kept_journal
 from serving.proxies import grpc_options
+from serving.server.server import TritonServer
 from serving.server.settings import load_server_config
 from serving.server.trial import trial_server
 from stages.files import read_json
@@ -50,7 +51,7 @@ def measure() -> list[Figure]:
             trial_server(EXPORTED, config, journal=told) as journalled,
         ):
             figures = worth_of_images(server.grpc_url, new, declaration)
-            return figures + cost_of_keeping([journalled.grpc_url, server.grpc_url], journal, new, declaration)
+            return figures + cost_of_keeping([journalled, server], journal, new, declaration)
 
 
 def packed(rows: pl.DataFrame, declaration: Declaration) -> tuple[np.ndarray, np.ndarray]:
@@ -113,14 +114,13 @@ def worth_of_images(url: str, new: pl.DataFrame, declaration: Declaration) -> li
     ]
 
 
-def cost_of_keeping(urls: list[str], journal: Path, new: pl.DataFrame, declaration: Declaration) -> list[Figure]:
-    """Rows a second of one client, each with an image: with a journal by without, of images that are new and that came before.
+def cost_of_keeping(servers: list[TritonServer], journal: Path, new: pl.DataFrame, declaration: Declaration) -> list[Figure]:
+    """What rows with an image each cost, with a journal by without, where the images are new and where they came before.
 
-    `urls`: with, without.
+    `servers`: with, without.
     """
     rows = new.head(KEPT_ROWS)
     categorical, numeric = packed(rows, declaration)
-    clients = [grpc.InferenceServerClient(url, channel_args=grpc_options(url)) for url in urls]
     content, drawn = rows["image"].to_list(), count()
 
     def requests() -> list[list]:
@@ -128,28 +128,28 @@ def cost_of_keeping(urls: list[str], journal: Path, new: pl.DataFrame, declarati
         some = ([image + b"%d" % next(drawn) for image in content] for _ in range(KEPT_REQUESTS))
         return [inputs(categorical, numeric, np.array(images, dtype=object)[:, None]) for images in some]
 
-    def rate(client: grpc.InferenceServerClient, sent: list[list]) -> float:
-        start = time.perf_counter()
-        for tensors in sent:
-            client.infer("ctr", tensors)
-        return len(sent) * KEPT_ROWS / (time.perf_counter() - start)
-
-    found: dict[str, list[tuple[float, float]]] = {"images that are new": [], "images that came before": []}
+    found: dict[str, list[list[tuple[float, float]]]] = {"new images": [], "images that came before": []}
     for _ in range(KEPT_PAIRS):
         sent = requests()
         for pairs in found.values():
-            with_journal, without = (rate(client, sent) for client in clients)
-            pairs.append((with_journal, without))
-    number = KEPT_PAIRS * KEPT_REQUESTS * KEPT_ROWS
+            pairs.append([of_a_row(server, sent) for server in servers])
     figures = []
     for what, pairs in found.items():
-        rates = Compared(ours=tuple(ours for ours, _ in pairs), theirs=tuple(theirs for _, theirs in pairs))
-        shown = (
-            f"{median(rates.ratios):.3f}x in the median of {KEPT_PAIRS} pairs, {rates.shown(3)}; {median(rates.ours):,.0f} rows/s"
-        )
-        figures.append(Figure(what=f"journal: rate of rows with {what}", figure=shown))
-    size = size_of(journal / SEGMENTS) / (2 * number)
+        cpu, rates = (Compared(ours=tuple(a[k] for a, _ in pairs), theirs=tuple(b[k] for _, b in pairs)) for k in range(2))
+        shown = f"{median(cpu.ours):.0f} us a row, {cpu.shown(2)}; {median(rates.ours):,.0f} rows/s, {rates.shown(2)}"
+        figures.append(Figure(what=f"journal: the server's CPU for rows with {what}", figure=shown))
+    size = size_of(journal / SEGMENTS) / (2 * KEPT_PAIRS * KEPT_REQUESTS * KEPT_ROWS)
     return [*figures, Figure(what="journal: bytes of a row with an image in a segment", figure=f"{size:,.0f}")]
+
+
+def of_a_row(server: TritonServer, sent: list[list]) -> tuple[float, float]:
+    """CPU microseconds of the server a row, and rows a second of one client."""
+    with grpc.InferenceServerClient(server.grpc_url, channel_args=grpc_options(server.grpc_url)) as client:
+        cpu, start = cpu_s(server), time.perf_counter()
+        for tensors in sent:
+            client.infer("ctr", tensors)
+        number, taken = len(sent) * KEPT_ROWS, time.perf_counter() - start
+        return (cpu_s(server) - cpu) / number * 1e6, number / taken
 
 
 def interval(statistic: Callable[[np.ndarray], float], num_rows: int) -> tuple[float, float]:

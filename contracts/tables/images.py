@@ -1,5 +1,6 @@
 """A creative's image as the model sees it: the one place that turns PNG or JPEG bytes into pixels, and measures these."""
 
+import math
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -9,8 +10,7 @@ from PIL import Image, UnidentifiedImageError
 MAX_PIXELS = 16_000_000
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")  # Pillow tries no other: some of them start programs
 PLAIN_MODES = ("RGB", "RGBA", "L")
-LUMA = np.array([0.2126, 0.7152, 0.0722])  # of R, G and B: Recommendation ITU-R BT.709
-OPPONENTS = np.array([[1, -1, 0], [0.5, 0.5, -1]])  # red against green, yellow against blue
+LUMA = (0.2126, 0.7152, 0.0722)  # of R, G and B: Recommendation ITU-R BT.709
 WHITE = 255.0
 UPPER = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))  # pairs of channels
 PIXELS_AT_ONCE = 8192  # small enough for the cache, and for one thread
@@ -68,31 +68,31 @@ def looks_of(rgb: Image.Image) -> ImageLooks:
     of red against green and yellow against blue, in values from 0 to 255, sqrt(sum of the variances) + 0.3 sqrt(sum of the
     squared means). All figures follow from means and covariances of R, G and B, so each pixel is read once.
     """
-    mean, covariance = _moments(np.asarray(rgb, dtype=np.uint8).reshape(-1, 3))
-    opponent_means = OPPONENTS @ mean
-    opponent_variances = np.maximum(np.diag(OPPONENTS @ covariance @ OPPONENTS.T), 0)
+    (r, g, b), (rr, rg, rb, gg, gb, bb) = _moments(np.asarray(rgb, dtype=np.uint8).reshape(-1, 3))
+    of_r, of_g, of_b = LUMA
+    luma = of_r * of_r * rr + of_g * of_g * gg + of_b * of_b * bb + 2 * (of_r * of_g * rg + of_r * of_b * rb + of_g * of_b * gb)
+    variances = (rr + gg - 2 * rg) + ((rr + gg + 2 * rg) / 4 + bb - rb - gb)  # of R - G and of (R + G) / 2 - B
     return ImageLooks(
         width=rgb.width,
         height=rgb.height,
-        brightness=float(LUMA @ mean / WHITE),
-        contrast=float(np.sqrt(max(LUMA @ covariance @ LUMA, 0)) / WHITE),
-        colourfulness=float(np.sqrt(opponent_variances.sum()) + 0.3 * np.sqrt(opponent_means @ opponent_means)),
+        brightness=(of_r * r + of_g * g + of_b * b) / WHITE,
+        contrast=math.sqrt(max(luma, 0)) / WHITE,  # rounding may leave less than nothing
+        colourfulness=math.sqrt(max(variances, 0)) + 0.3 * math.hypot(r - g, (r + g) / 2 - b),
     )
 
 
-def _moments(pixels_P3: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means [3] and covariances [3, 3] of the channels of P pixels, from sums that are exact."""
-    sums, products = np.zeros(3), np.zeros((3, 3))
+def _moments(pixels_P3: np.ndarray) -> tuple[list[float], list[float]]:
+    """Means of R, G and B, and the covariances of UPPER, of P pixels; from sums that are exact."""
+    sums, products = np.zeros(3), np.zeros(len(UPPER))
     for start in range(0, len(pixels_P3), PIXELS_AT_ONCE):
         part_3P = np.ascontiguousarray(pixels_P3[start : start + PIXELS_AT_ONCE].T, dtype=np.float64)
         sums += part_3P.sum(axis=1)
-        for i, j in UPPER:  # a channel by a channel: BLAS is four times slower with both as a matrix so narrow
-            products[i, j] += part_3P[i] @ part_3P[j]
+        # a channel by a channel: BLAS is four times slower with both as a matrix so narrow
+        products += [part_3P[i] @ part_3P[j] for i, j in UPPER]
     number, whole = len(pixels_P3), [int(value) for value in sums]
-    covariance = np.empty((3, 3))
-    for i, j in UPPER:
-        covariance[i, j] = covariance[j, i] = (number * int(products[i, j]) - whole[i] * whole[j]) / number**2
-    return sums / number, covariance
+    pairs = zip(UPPER, products.tolist(), strict=True)
+    covariances = [(number * int(product) - whole[i] * whole[j]) / number**2 for (i, j), product in pairs]
+    return [value / number for value in whole], covariances
 
 
 def _opened(content: bytes) -> Image.Image:

@@ -51,5 +51,5 @@ def test_transparency_is_laid_on_white_and_pixels_are_those_of_the_model():
     buffer = BytesIO()
     Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(buffer, "PNG")
     rgb = decoded(buffer.getvalue())
-    assert looks_of(rgb).brightness == 1
+    assert looks_of(rgb).brightness == pytest.approx(1)
     assert np.array_equal(resized(rgb, 8), to_pixels(buffer.getvalue(), 8)) and (resized(rgb, 8) == 255).all()
