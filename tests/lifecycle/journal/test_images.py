@@ -3,7 +3,10 @@
 import fcntl
 import hashlib
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from lifecycle.journal import images
 from lifecycle.journal.images import DamagedImage, NoImage, read_image, remove_images
 from serving.triton.journal.images import ImageStore, image_path
 from serving.triton.journal.options import JournalOptions
+from tests.lifecycle.journal.journal_world import a_journal
 
 NOW = datetime(2025, 1, 15, 8, tzinfo=UTC)  # what the tests do comes after it
 MANY = 10**9
@@ -134,3 +138,14 @@ def test_files_that_are_being_written_are_left_alone_and_those_of_dead_writers_a
         assert held.exists() and young.exists() and not left.exists()
     remove_images(tmp_path, 10, MANY, NOW)
     assert young.exists() and not held.exists()
+
+
+def test_the_command_removes_what_the_settings_want_no_longer(tmp_path):
+    a_journal(tmp_path)
+    old, new = keep(tmp_path, b"old" * 1000, 10_000), keep(tmp_path, b"new", 0)
+    os.utime(image_path(tmp_path, new))
+    command = [sys.executable, "-m", "lifecycle.journal", "--folder", str(tmp_path)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True)
+    assert "journal: 312 rows of 1 segments are in" in done.stdout
+    assert "journal: 1 images removed, 0.0 MiB; 1 are left, 0.0 MiB" in done.stdout
+    assert names(tmp_path) == {new} and old != new
