@@ -65,6 +65,9 @@ class JournalConfig:
     sync_ms: int = Field(ge=0, le=2**31 - 1)  # between two commits to the disk; 0: when the operating system likes
     keep_days: float | None = Field(gt=0)  # older segments and Parquet files go; None: none does because it is old
     max_gib: float | None = Field(gt=0)  # of segments and Parquet files together; None: no bound
+    images: Literal["none", "unknown", "all"]  # that are kept: of creatives that the model did not know, or every one
+    images_keep_days: float = Field(gt=0, le=36500)  # an image is removed so long after it came last
+    images_max_gib: float = Field(gt=0, le=2**20)  # of all images; what came longest ago is removed first
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -1,6 +1,6 @@
 """Frames of answers as arrays: many frames at once, so that a row costs little.
 
-Shape letters: R requests, N rows, C string columns, M number columns, K ids, O outputs.
+Shape letters: R requests, N rows, C string columns, M number columns, K ids, O outputs, L rows whose image was looked at.
 """
 
 from collections import defaultdict
@@ -13,12 +13,15 @@ import numpy as np
 
 from serving.triton.journal.layout import (
     ANSWERS_HEAD,
+    EMBEDDING_HEAD,
+    EMBEDDINGS,
     EVENT_TIMES,
     IDS,
     IMAGE,
     IMAGES,
     KEY_LENGTHS,
     KEYS,
+    LOOKS,
     NOT_SENT,
     NUMBERS,
     OUTPUTS,
@@ -33,6 +36,12 @@ REQUEST_TYPE = np.dtype(
     [("id", "V16"), ("rows", "<u4"), ("release", "<u4"), ("status", "u1"), ("arm", "u1"), ("id_bytes", "<u2")]
 )
 FRAME_TYPE = np.dtype([("rows", "<u4"), ("requests", "<u4"), ("graph_rows", "<u4"), ("answered_ns", "<i8"), ("route", "<u8")])
+LOOK_TYPE = np.dtype(
+    [
+        *(("row", "<u4"), ("bytes", "<u4"), ("width", "<u4"), ("height", "<u4")),
+        *(("brightness", "<f4"), ("contrast", "<f4"), ("colourfulness", "<f4"), ("format", "u1"), ("zeros", "V3")),
+    ]
+)
 ABSENT = NOT_SENT.to_bytes(8, "little", signed=True)
 
 
@@ -66,6 +75,8 @@ class Answers:
     ids_NK: np.ndarray  # unsigned
     outputs_NO: np.ndarray  # float32
     images: list[tuple[int, bytes]]  # row, SHA-256
+    looks_L: np.ndarray  # LOOK_TYPE, of rows whose image the model looked at
+    embeddings_L: np.ndarray  # `row` uint32 and `emb` float32 [E]; E is 0 if there is none
 
     @property
     def num_rows(self) -> int:
@@ -83,6 +94,8 @@ class AnswersPile:
         self._heads: list[tuple[int, int, int, int, int]] = []
         self._parts: defaultdict[int, list[bytes]] = defaultdict(list)
         self._images: list[tuple[int, bytes]] = []
+        self._looks: list[np.ndarray] = []
+        self._embeddings: list[np.ndarray] = []
         self.num_rows = self.num_bytes = 0
 
     def add(self, content: mmap, start: int, end: int) -> None:
@@ -103,6 +116,14 @@ class AnswersPile:
             parts[KEY_LENGTHS].append(bytes(rows))
         if IMAGES in there:
             self._images += [(self.num_rows + row, digest) for row, digest in IMAGE.iter_unpack(parts[IMAGES].pop())]
+        if LOOKS in there:
+            self._looks.append(_of_rows(parts[LOOKS].pop(), LOOK_TYPE, rows, self.num_rows, LOOKS))
+        if EMBEDDINGS in there:
+            dimension, entries_L = _embeddings(parts[EMBEDDINGS].pop())
+            kind = _embedding_type(dimension)
+            self._embeddings.append(_of_rows(entries_L, kind, rows, self.num_rows, EMBEDDINGS))
+            if self._embeddings[0].dtype != kind:
+                raise Unreadable(f"its embeddings have dimension {dimension}, those before another")
         self._heads.append((rows, requests, graph_rows, answered_ns, route))
         self.num_rows, self.num_bytes = self.num_rows + rows, self.num_bytes + end - start
 
@@ -129,6 +150,8 @@ class AnswersPile:
             ids_NK=numbers(IDS, widths.ids),
             outputs_NO=_shaped(np.frombuffer(joined(OUTPUTS), dtype="<f4"), rows, widths.outputs, OUTPUTS),
             images=self._images,
+            looks_L=np.concatenate(self._looks) if self._looks else np.empty(0, LOOK_TYPE),
+            embeddings_L=np.concatenate(self._embeddings) if self._embeddings else np.empty(0, _embedding_type(0)),
         )
         for what, size, expected in (
             ("rows of requests", int(found.requests_R["rows"].sum()), rows),
@@ -182,6 +205,28 @@ def _shaped(values: np.ndarray, rows: int, columns: int, tag: int) -> np.ndarray
     if len(values) != rows * columns:
         raise Unreadable(f"section {tag} holds {len(values)} values, expected {rows} x {columns}")
     return values.reshape(rows, columns)
+
+
+def _embeddings(section: bytes) -> tuple[int, bytes]:
+    """Their dimension, and the entries."""
+    if len(section) < EMBEDDING_HEAD.size:
+        raise Unreadable(f"section {EMBEDDINGS} has {len(section)} bytes, expected at least {EMBEDDING_HEAD.size}")
+    return EMBEDDING_HEAD.unpack_from(section)[0], section[EMBEDDING_HEAD.size :]
+
+
+def _embedding_type(dimension: int) -> np.dtype:
+    return np.dtype([("row", "<u4"), ("emb", "<f4", (dimension,))])
+
+
+def _of_rows(entries: bytes, kind: np.dtype, rows: int, before: int, tag: int) -> np.ndarray:
+    """Entries of some of the frame's rows, with the number that the row has among all; `before` it there are so many."""
+    if len(entries) % kind.itemsize:
+        raise Unreadable(f"section {tag} has {len(entries)} bytes of entries, expected a multiple of {kind.itemsize}")
+    found = np.frombuffer(entries, dtype=kind).copy()
+    if len(found) and found["row"].max() >= rows:
+        raise Unreadable(f"section {tag} names row {found['row'].max()} of {rows}")
+    found["row"] += before
+    return found
 
 
 @cache

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from contracts.tables.spellings import Misspelt, TooLarge, truth, whole_number
 from lifecycle.journal.answers import Answers, Widths
+from lifecycle.journal.image_columns import IMAGE_COLUMNS, image_columns
 from serving.triton.journal.layout import ANSWERED, NOT_SENT
 
 INSTANT = pa.timestamp("ns", "UTC")
@@ -27,7 +28,7 @@ OWN = {  # what the journal says of a row
     "arm": pa.string(),
     "route": pa.uint64(),
     "batch_rows": pa.uint32(),  # of the graph's call
-    "image_sha256": pa.string(),
+    **IMAGE_COLUMNS,
 }
 # Folders named COLUMN=VALUE become columns to Polars, pyarrow and DuckDB, in the place of those in the files: a data set may have
 # an `hour` of its own
@@ -107,7 +108,7 @@ def _own(answers: Answers, request_N: np.ndarray, row_N: np.ndarray, kept: np.nd
         "arm": arms,
         "route": pa.array(frames["route"][frame_N]),
         "batch_rows": pa.array(frames["graph_rows"][frame_N]),
-        "image_sha256": _images(answers, kept),
+        **image_columns(answers, kept),
     }
 
 
@@ -142,13 +143,6 @@ def _keys(answers: Answers) -> pa.Array:
         return pa.nulls(len(lengths_N), pa.string())
     keys = _texts(answers.keys, np.maximum(lengths_N, 1) - 1)
     return pc.if_else(pa.array(lengths_N > 0), keys, pa.scalar(None, pa.string()))
-
-
-def _images(answers: Answers, kept: np.ndarray) -> pa.Array:
-    if not answers.images:
-        return pa.nulls(len(kept), pa.string())
-    digests = {row: digest.hex() for row, digest in answers.images}
-    return pa.array([digests.get(row) for row in kept.tolist()], pa.string())
 
 
 def _typed(texts: pa.Array, dtype: str, is_empty: bool) -> pa.Array:

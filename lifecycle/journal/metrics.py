@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
+from lifecycle.journal.images import RemovedImages
 from lifecycle.journal.retention import Removed, opened
 from lifecycle.journal.served import unserved
 from serving.journal.bound import GIB, disk_bytes
@@ -30,6 +31,7 @@ class JournalMetrics:
         self._waiting = gauge("parquet_waiting_segments", "segments whose rows are not in Parquet yet, those being written too")
         self._disk = gauge("disk_bytes", "of segments and Parquet files")
         self._limit = gauge("disk_limit_bytes", "what they may take (serving.journal.max_gib); 0: no bound")
+        self._images = gauge("images_disk_bytes", "of the images that are kept")
         self.rows = counter("parquet_rows", "rows that were made Parquet")
         self.faulty = counter("faulty_segments", "segments that could not be read, or not wholly")
         self._removed = counter("removed_files", "segments and Parquet files that were too old, or took room")
@@ -42,7 +44,8 @@ class JournalMetrics:
         self._disk.set(disk_bytes(folder))
         self._limit.set((max_gib or 0) * GIB)
 
-    def expired(self, removed: Removed) -> None:
+    def expired(self, removed: Removed, images: RemovedImages) -> None:
+        self._images.set(images.kept_bytes)
         self._removed.inc(removed.segments + removed.files)
         self._young.inc(removed.young)
 

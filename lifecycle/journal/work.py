@@ -8,10 +8,12 @@ from pathlib import Path
 from contracts.clock import clock
 from contracts.serving.config import JournalConfig
 from lifecycle.journal.answers import Unreadable
+from lifecycle.journal.images import remove_images
 from lifecycle.journal.metrics import JournalMetrics
 from lifecycle.journal.retention import expire
 from lifecycle.journal.segments import NotASegment
 from lifecycle.journal.served import SERVED, damages_of, serve_segment, waiting
+from serving.journal.bound import GIB
 
 LOOK_S = 1.0  # between two looks for closed segments
 EXPIRE_S = 30.0  # between two looks for what is too old
@@ -69,9 +71,13 @@ class Work:
     def expire(self, is_quiet: bool = False) -> None:
         config = self._config
         removed = expire(self._folder, config.keep_days, config.max_gib, self._clock.now())
-        self.metrics.expired(removed)
         if removed.segments or removed.files:
             print(f"journal: {removed}", flush=True)
+        images = remove_images(self._folder, config.images_keep_days, int(config.images_max_gib * GIB), self._clock.now())
+        self.metrics.expired(removed, images)
+        if images.images:
+            left = f"{images.kept_images} are left, {images.kept_bytes / 2**20:.1f} MiB"
+            print(f"journal: {images.images} images removed, {images.bytes / 2**20:.1f} MiB; {left}", flush=True)
         if removed.is_short and not self._is_short:
             print(
                 f"journal: {self._folder} holds more than it should of {config.max_gib:g} GiB (serving.journal.max_gib), and "

@@ -9,7 +9,7 @@ from pathlib import Path
 from contracts.clock import CLOCK
 from contracts.serving.config import JournalConfig
 from serving.journal.bound import bounded
-from serving.triton.environment import JOURNAL
+from serving.triton.environment import JOURNAL, JOURNAL_IMAGES
 
 SEGMENTS, LOCK = "segments", "lock"
 MODE = 0o750  # what clients sent is in there
@@ -32,10 +32,10 @@ def kept_journal(config: JournalConfig | None) -> Iterator[dict[str, str]]:
         )
     lock = _locked(folder)
     try:
+        images = {} if config.images == "none" else {JOURNAL_IMAGES: config.images}
+        clock = {name: os.environ[name] for name in (CLOCK,) if name in os.environ}
         with bounded(folder, config.max_gib):
-            yield {JOURNAL: journal_variable(config, folder)} | {
-                name: os.environ[name] for name in (CLOCK,) if name in os.environ
-            }
+            yield {JOURNAL: journal_variable(config, folder)} | images | clock
     finally:
         os.close(lock)
 

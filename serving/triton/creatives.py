@@ -3,6 +3,7 @@
 That model has Triton's response cache, so an image that was sent before costs a look-up.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,38 +12,56 @@ from serving.triton.counters import Counters
 from serving.triton.graph import ModelFailed, NoOutput, call_model
 from serving.triton.joined_rows import JoinedRows
 from serving.triton.packed_request import IMAGE
-from serving.triton.pixels import read_pixels
+from serving.triton.pixels import read_image
 from serving.triton.refusal import INNER, Refused
 
 ATTEMPTS = 4  # to get an embedding that the cache knows as a failure
 
 
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """What the images of N joined rows look like; rows without one have none."""
+
+    emb_NE: np.ndarray  # float32: to the ranker
+    look_N: dict[int, np.ndarray]  # as `creative_encoder` measured it, by row; nothing where no journal is kept
+
+
 class CreativeLooks:
-    """Embeddings of images. `no_image_1E` stands where there is none; None if the model looks at no images."""
+    """Asks what images look like. `no_image_1E` stands where there is none; None if the model looks at no images.
 
-    def __init__(self, version: int, no_image_1E: np.ndarray | None, settings: dict[str, Any], counters: Counters) -> None:
+    `measures`: `creative_encoder` measures them, too, which it does where a journal is kept.
+    """
+
+    def __init__(
+        self, version: int, no_image_1E: np.ndarray | None, settings: dict[str, Any], counters: Counters, measures: bool = False
+    ) -> None:
         self._version, self._no_image_1E, self._counters = version, no_image_1E, counters
-        self._size, self._limits = settings["image_size"], settings["limits"]
+        self._limits = settings["limits"]
+        self._outputs = ("creative_emb", "creative_look") if measures else ("creative_emb",)
 
-    def of(self, rows: JoinedRows) -> np.ndarray | None:
-        """Embeddings float32 [N, E] of the rows' images; None if no row has one. Refuses requests with a broken image."""
-        looks_NE, seen = None, {}
+    def of(self, rows: JoinedRows) -> Looks | None:
+        """What the rows' images look like; None if no row has one. Refuses requests with a broken image."""
+        looks: Looks | None = None
+        seen: dict[bytes, dict[str, np.ndarray] | str] = {}
         for request, row, place, image in rows.images():
             if self._no_image_1E is None:
                 rows.refuse(request, Refused("image", f"input '{IMAGE}' is given, but this model looks at no images"))
                 continue
             if image not in seen:
                 seen[image] = self._look(image)
-            if isinstance(seen[image], str):
-                rows.refuse(request, Refused("image", f"input '{IMAGE}', row {row}: {seen[image]}"))
+            found = seen[image]
+            if isinstance(found, str):
+                rows.refuse(request, Refused("image", f"input '{IMAGE}', row {row}: {found}"))
                 continue
-            if looks_NE is None:
-                looks_NE = np.repeat(self._no_image_1E, rows.num_rows, axis=0)
-            looks_NE[place] = seen[image]
-        return looks_NE
+            if looks is None:
+                looks = Looks(emb_NE=np.repeat(self._no_image_1E, rows.num_rows, axis=0), look_N={})
+            looks.emb_NE[place] = found["creative_emb"]
+            if "creative_look" in found:
+                looks.look_N[place] = found["creative_look"]
+        return looks
 
-    def _look(self, image: bytes) -> np.ndarray | str:
-        """The image's embedding [E], or what is wrong with it."""
+    def _look(self, image: bytes) -> dict[str, np.ndarray] | str:
+        """What `creative_encoder` says of the image, or what is wrong with it."""
         try:
             found = self._encoded(image)
         except Refused as refusal:
@@ -51,8 +70,8 @@ class CreativeLooks:
         self._counters.count("adclick_creative_images_total", outcome="encoded")
         return found
 
-    def _encoded(self, image: bytes) -> np.ndarray:
-        """The image's embedding [E]. Raises Refused, or ModelFailed if `creative_encoder` does not answer.
+    def _encoded(self, image: bytes) -> dict[str, np.ndarray]:
+        """The outputs of one image. Raises Refused, or ModelFailed if `creative_encoder` does not answer.
 
         Triton 2.51 keeps failures in its cache as well, as answers without a tensor. So what is wrong with the image is
         found out anew, and one that is right is asked for under another key: as so many copies.
@@ -60,9 +79,10 @@ class CreativeLooks:
         for copies in range(1, ATTEMPTS + 1):
             sent = np.array([[image]] * copies, dtype=object)
             try:
-                return call_model("creative_encoder", self._version, {"image": sent}, ("creative_emb",))["creative_emb"][0]
+                found = call_model("creative_encoder", self._version, {"image": sent}, self._outputs)
+                return {name: values[0] for name, values in found.items()}
             except NoOutput:
-                read_pixels(image, self._size, self._limits)
+                read_image(image, self._limits)
             except ModelFailed as failed:
                 if not str(failed).startswith(INNER):
                     raise

@@ -17,7 +17,7 @@ import triton_python_backend_utils as pb_utils
 from serving.triton.backlog import Backlog
 from serving.triton.column_rules import NumericRules, StringRules
 from serving.triton.counters import FIRST_ID, AnsweredRows, Counters
-from serving.triton.creatives import CreativeLooks
+from serving.triton.creatives import CreativeLooks, Looks
 from serving.triton.graph import Answer, OrtGraph, TritonGraph
 from serving.triton.joined_rows import JoinedRows
 from serving.triton.joined_text import TextJoiner
@@ -65,8 +65,9 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         labels = {"model": config["name"], "version": str(self._version)}
         self._counters = Counters(settings["metrics_interval_s"], settings["fields"], **labels)
-        self._looks = CreativeLooks(self._version, no_image, settings, self._counters)
-        self._journal = ModelJournal(config["name"], self._version, settings, self._counters, pb_utils.Logger.log_error)
+        sees_images, say = settings["no_image"] is not None, pb_utils.Logger.log_error
+        self._journal = ModelJournal(config["name"], self._version, settings, self._counters, say, sees_images)
+        self._looks = CreativeLooks(self._version, no_image, settings, self._counters, measures=self._journal.is_kept)
         self._backlog = Backlog(config["name"], args["model_version"], settings["max_queue_size"])
         self._versions_N1 = np.full((config["max_batch_size"], 1), self._version, dtype=np.int64)
         # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests
@@ -97,14 +98,15 @@ class TritonPythonModel:
             return []
         rows = JoinedRows(requests, self._joiner, self._reader)
         self._numeric_rules.check(rows)
-        looks_NE = self._looks.of(rows)
-        found = self._graph.run(rows, looks_NE)
+        looks = self._looks.of(rows)
+        emb_NE = None if looks is None else looks.emb_NE
+        found = self._graph.run(rows, emb_NE)
         if self._string_rules.respell(rows, found):
-            found = self._graph.run(rows, looks_NE)
+            found = self._graph.run(rows, emb_NE)
         self._string_rules.require(rows)
-        ids = [None] * len(requests) if self._warmups_left else self._journal.answers(rows, found)
+        ids = [None] * len(requests) if self._warmups_left else self._journal.answers(rows, found, looks)
         if ids is not None and not self._warmups_left:
-            self._count_rows(rows, found, looks_NE)
+            self._count_rows(rows, found, looks)
         outcomes = []
         for number, outcome in enumerate(rows.split(found.p_click_N)):
             if not isinstance(outcome, Refused):
@@ -128,9 +130,9 @@ class TritonPythonModel:
             pb_utils.Logger.log_error(traceback.format_exc())
         return outcomes
 
-    def _count_rows(self, rows: JoinedRows, found: Answer, looks_NE: np.ndarray | None) -> None:
+    def _count_rows(self, rows: JoinedRows, found: Answer, looks: Looks | None) -> None:
         answered, has_image_N = rows.answered(), None
-        if looks_NE is not None:
+        if looks is not None:
             has_image_N = np.zeros(rows.num_rows, dtype=bool)
             has_image_N[[place for _, _, place, _ in rows.images()]] = True
         creative_idx_N = found.creative_idx_N

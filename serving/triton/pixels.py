@@ -1,21 +1,20 @@
-"""An image that a client sent, as the pixels that the model looks at, or why it cannot be looked at."""
+"""An image that a client sent, decoded, or why it cannot be looked at."""
 
 import warnings
 from io import BytesIO
 from typing import Any
 
-import numpy as np
 import triton_python_backend_utils as pb_utils
 from PIL import Image
 
-from contracts.tables.images import to_pixels
+from contracts.tables.images import decoded
 from serving.triton.refusal import Refused
 
 FORMATS = ("PNG", "JPEG")
 
 
-def read_pixels(image: bytes, size: int, limits: dict[str, Any]) -> np.ndarray:
-    """Pixels uint8 [3, size, size] of a PNG or JPEG file. Raises Refused, before decoding what is too large."""
+def read_image(image: bytes, limits: dict[str, Any]) -> tuple[Image.Image, str]:
+    """A PNG or JPEG file in RGB, and which of the two it is. Raises Refused, before decoding what is too large."""
     max_bytes, max_pixels = limits["max_image_bytes"], limits["max_image_pixels"]
     if len(image) > max_bytes:
         raise Refused("image_size", f"the image has {len(image)} bytes, at most {max_bytes}")
@@ -23,10 +22,10 @@ def read_pixels(image: bytes, size: int, limits: dict[str, Any]) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large images; the limit below is ours
             with Image.open(BytesIO(image), formats=FORMATS) as header:
-                width, height = header.size
+                (width, height), is_png = header.size, header.format == "PNG"  # Pillow has several names for kinds of JPEG
             if width * height > max_pixels:
                 raise Refused("image_size", f"the image has {width} x {height} pixels, at most {max_pixels} in all")
-            return to_pixels(image, size)
+            return decoded(image), "PNG" if is_png else "JPEG"
     except Refused:
         raise
     except Image.DecompressionBombError:

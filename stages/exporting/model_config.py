@@ -78,11 +78,12 @@ def ctr_by_name_config(request: RequestSpec, repository: RepositoryConfig) -> tr
 
 
 def creative_encoder_config(repository: RepositoryConfig, warmups: Warmups) -> triton.ModelConfig:
-    """Model `creative_encoder`: an image's bytes in, its embedding out; answers are cached."""
+    """Model `creative_encoder`: an image's bytes in, its embedding out, and its looks if asked for; answers are cached."""
     config = _python_model("creative_encoder", repository, 1)
     config.max_batch_size = CREATIVE_BATCH
     config.input.add(name="image", data_type=triton.TYPE_STRING, dims=[1])
     config.output.add(name="creative_emb", data_type=triton.TYPE_FP32, dims=[-1])
+    config.output.add(name="creative_look", data_type=triton.TYPE_FP64, dims=[-1])  # where a journal is kept
     config.response_cache.enable = True
     _warm_up(config, warmups, [1])
     return config

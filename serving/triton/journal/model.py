@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,22 +10,33 @@ import numpy as np
 from contracts.local_libraries import onnx_runtime
 from contracts.serving.packed_text import PREFIX
 from serving.triton.counters import Counters
+from serving.triton.creatives import Looks
 from serving.triton.graph import Answer
 from serving.triton.joined_rows import JoinedRows
 from serving.triton.joined_text import JoinedText, cut
+from serving.triton.journal.images import ImageStore
 from serving.triton.journal.options import journal_options
-from serving.triton.journal.record import Asked, Seen, Unanswered, write_answers, write_refusals
+from serving.triton.journal.record import Asked, LookedAt, Seen, Unanswered, write_answers, write_refusals
 from serving.triton.journal.writer import LOST_TOTAL, Writer
 
 
 class ModelJournal:
-    """Writes what one process of the model `name` answers. Raises ValueError if the environment cannot be understood."""
+    """Writes what one process of the model `name` answers. Raises ValueError if the environment cannot be understood.
 
-    def __init__(self, name: str, version: int, settings: dict[str, Any], counters: Counters, say: Callable[[str], None]) -> None:
+    `sees_images`: it keeps the images that come with requests, too.
+    """
+
+    def __init__(
+        self, name: str, version: int, settings: dict[str, Any], counters: Counters, say: Callable[[str], None],
+        sees_images: bool = False,
+    ) -> None:  # fmt: skip
         self._release, options = version, journal_options()
         about = {"written_by": "python", "model": name, "release": version, "onnxruntime": onnx_runtime().__version__}
         about |= {"threads": settings["ort_threads"], "schema": settings["journal"]}
         self._writer = None if options is None else Writer(options, about, counters.count, say)
+        self._keeps_all = options is not None and options.images == "all"
+        keeps_images = sees_images and options is not None and options.images != "none"
+        self._store = ImageStore(options, counters.count, say) if keeps_images else None
         if options is not None:
             for what in ("requests", "rows"):  # a counter that begins with what was lost would hide its first rise
                 counters.count(LOST_TOTAL, 0, what=what)
@@ -33,8 +45,9 @@ class ModelJournal:
     def is_kept(self) -> bool:
         return self._writer is not None
 
-    def answers(self, rows: JoinedRows, found: Answer) -> list[str | None] | None:
-        """Write the requests of `rows` that are not refused; the id of each answer, None if it has none.
+    def answers(self, rows: JoinedRows, found: Answer, looks: Looks | None) -> list[str | None] | None:
+        """Write the requests of `rows` that are not refused, and before that their images; the id of each answer, None if it has
+        none.
 
         None instead of the list if they may not leave.
         """
@@ -45,7 +58,12 @@ class ModelJournal:
         requests = [
             Asked(num_rows=a.num_rows, request_id=a.request_id, event_ns=a.event_ns, keys=a.keys) for a in asked
         ]  # fmt: skip
-        ids = write_answers(self._writer, self._release, requests, _seen(rows, found, kept))
+        images = _images(rows, found)
+        if self._store is not None and images:
+            wanted = {image.digest: image.content for image in images if image.is_looked_at or self._keeps_all}
+            if not self._store.keep(wanted):
+                return None
+        ids = write_answers(self._writer, self._release, requests, _seen(rows, found, looks, kept, images))
         if ids is None:
             return None
         by_number = dict(zip(kept, ids, strict=True))
@@ -58,6 +76,8 @@ class ModelJournal:
             write_refusals(self._writer, self._release, told)
 
     def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
         if self._writer is not None:
             self._writer.close()
 
@@ -76,7 +96,29 @@ def _num_bytes(values: np.ndarray) -> int:
     return sum(len(value) + PREFIX for value in values.ravel())
 
 
-def _seen(rows: JoinedRows, found: Answer, kept: list[int]) -> Seen:
+@dataclass(frozen=True, kw_only=True)
+class SentImage:
+    """An image that came with a row of a request that is not refused."""
+
+    place: int  # the joined row
+    content: bytes
+    digest: bytes  # SHA-256
+    is_looked_at: bool  # the model did not know the creative
+
+
+def _images(rows: JoinedRows, found: Answer) -> list[SentImage]:
+    digests: dict[bytes, bytes] = {}
+    images = []
+    for request, _, place, content in rows.images():
+        if rows.refusals[request] is None:
+            if content not in digests:
+                digests[content] = hashlib.sha256(content).digest()
+            is_stranger = found.creative_idx_N is not None and found.creative_idx_N[place] == 0
+            images.append(SentImage(place=place, content=content, digest=digests[content], is_looked_at=bool(is_stranger)))
+    return images
+
+
+def _seen(rows: JoinedRows, found: Answer, looks: Looks | None, kept: list[int], images: list[SentImage]) -> Seen:
     is_kept_N = np.repeat([refusal is None for refusal in rows.refusals], [request.num_rows for request in rows.requests])
     everything = bool(is_kept_N.all())
     ids_NK = found.cat_idx_NF
@@ -84,16 +126,24 @@ def _seen(rows: JoinedRows, found: Answer, kept: list[int]) -> Seen:
         ids_NK = np.column_stack([ids_NK, found.creative_idx_N])
     lengths, text = _strings(rows, kept, None if everything else is_kept_N)
     place_N = np.cumsum(is_kept_N) - 1
-    images = [
-        (int(place_N[place]), hashlib.sha256(image).digest()) for _, _, place, image in rows.images() if is_kept_N[place]
-    ]  # fmt: skip
+    looked_at = [
+        LookedAt(
+            row=int(place_N[image.place]),
+            num_bytes=len(image.content),
+            look=looks.look_N[image.place],
+            emb_E=looks.emb_NE[image.place],
+        )
+        for image in images
+        if image.is_looked_at and looks is not None
+    ]
     return Seen(
         text_lengths=lengths,
         text=text,
         numbers_NM=np.concatenate([rows.requests[number].numeric_NM for number in kept]),
         ids_NK=ids_NK if everything else ids_NK[is_kept_N],
         p_click_N=found.p_click_N if everything else found.p_click_N[is_kept_N],
-        images=images,
+        images=[(int(place_N[image.place]), image.digest) for image in images],
+        looked_at=looked_at,
         graph_rows=rows.num_rows,
     )
 

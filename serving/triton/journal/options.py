@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.clock import Clock, clock
-from serving.triton.environment import JOURNAL
+from serving.triton.environment import JOURNAL, JOURNAL_IMAGES
 
+IMAGES_KEPT = ("none", "unknown", "all")  # of creatives that the model did not know
 FULL = "full"  # a file in the folder, while that holds as much as it may: nothing more is written (serving/journal/bound.py)
 
 
@@ -18,6 +19,7 @@ class JournalOptions:
     refuses: bool
     folder: Path
     clock: Clock  # of all times that are written
+    images: str  # one of IMAGES_KEPT
 
 
 def journal_options() -> JournalOptions | None:
@@ -26,6 +28,7 @@ def journal_options() -> JournalOptions | None:
     if text is None:
         return None
     known = clock()
+    images = _images_kept()
     try:
         size, seconds, sync_ms, on_error, folder = text.split(" ", 4)
         options = JournalOptions(
@@ -35,6 +38,7 @@ def journal_options() -> JournalOptions | None:
             refuses={"answer": False, "refuse": True}[on_error],
             folder=Path(folder),
             clock=known,
+            images=images,
         )
     except (ValueError, KeyError):
         raise ValueError(
@@ -42,3 +46,13 @@ def journal_options() -> JournalOptions | None:
             "start Triton as `make serve` does"
         ) from None
     return options
+
+
+def _images_kept() -> str:
+    kept = os.environ.get(JOURNAL_IMAGES, "none")
+    if kept not in IMAGES_KEPT:
+        raise ValueError(
+            f"{JOURNAL_IMAGES} is not understood: expected one of {', '.join(IMAGES_KEPT)}, got '{kept[:60]}'; "
+            "start Triton as `make serve` does"
+        )
+    return kept

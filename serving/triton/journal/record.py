@@ -12,6 +12,8 @@ from serving.triton.journal.layout import (
     ANSWERED,
     ANSWERS,
     ANSWERS_HEAD,
+    EMBEDDING_HEAD,
+    EMBEDDINGS,
     EVENT_TIMES,
     IDS,
     IMAGE,
@@ -19,6 +21,8 @@ from serving.triton.journal.layout import (
     KEY_LENGTHS,
     KEYS,
     LONGEST_SHORT,
+    LOOK,
+    LOOKS,
     NOT_SENT,
     NUMBERS,
     OUTPUTS,
@@ -34,7 +38,7 @@ from serving.triton.journal.layout import (
 from serving.triton.journal.writer import Writer, spelled
 
 CHAMPION = NO_ROUTE = 0
-INT64 = Struct("<q")
+INT64, INDEX = Struct("<q"), Struct("<I")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +52,16 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LookedAt:
+    """The image of a row whose creative the model did not know."""
+
+    row: int
+    num_bytes: int
+    look: np.ndarray  # float64: width, height, brightness, contrast, colourfulness, number of the format
+    emb_E: np.ndarray  # float32: what the ranker got
+
+
+@dataclass(frozen=True, kw_only=True)
 class Seen:
     """The rows of these requests: as they came, and what the graph saw and said."""
 
@@ -57,6 +71,7 @@ class Seen:
     ids_NK: np.ndarray  # int64
     p_click_N: np.ndarray  # float32
     images: list[tuple[int, bytes]]  # row, SHA-256
+    looked_at: list[LookedAt]
     graph_rows: int  # rows of the graph's call, of which these may be some
 
 
@@ -101,6 +116,8 @@ def answers_payload(release: int, requests: list[Asked], seen: Seen, ids: list[b
     sections |= {IDS: leb128(seen.ids_NK.ravel()), OUTPUTS: np.ascontiguousarray(seen.p_click_N, dtype="<f4").tobytes()}
     if seen.images:
         sections[IMAGES] = b"".join(IMAGE.pack(row, digest) for row, digest in seen.images)
+    if seen.looked_at:
+        sections |= {LOOKS: b"".join(map(_look, seen.looked_at)), EMBEDDINGS: _embeddings(seen.looked_at)}
     rows = sum(request.num_rows for request in requests)
     head = ANSWERS_HEAD.pack(len(sections), 0, rows, len(requests), seen.graph_rows, now_ns, NO_ROUTE)
     directory = (SECTION.pack(tag, len(content)) for tag, content in sections.items())
@@ -132,6 +149,16 @@ def leb128(values: np.ndarray) -> bytes:
         seven = (left[here] >> np.uint64(7 * place)).astype(np.uint8) & 0x7F
         found[starts[here] + place] = seven | np.where(sizes[here] > place + 1, 0x80, 0).astype(np.uint8)
     return found.tobytes()
+
+
+def _look(image: LookedAt) -> bytes:
+    width, height, brightness, contrast, colourfulness, kind = image.look.tolist()
+    return LOOK.pack(image.row, image.num_bytes, int(width), int(height), brightness, contrast, colourfulness, int(kind))
+
+
+def _embeddings(images: list[LookedAt]) -> bytes:
+    rows = (INDEX.pack(image.row) + image.emb_E.astype("<f4").tobytes() for image in images)
+    return EMBEDDING_HEAD.pack(len(images[0].emb_E)) + b"".join(rows)
 
 
 def _short(text: str) -> bytes:

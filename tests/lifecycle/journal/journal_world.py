@@ -8,7 +8,7 @@ import numpy as np
 from contracts.clock import Clock
 from serving.triton.journal.layout import NOT_SENT
 from serving.triton.journal.options import JournalOptions
-from serving.triton.journal.record import Asked, Seen, Unanswered, write_answers, write_refusals
+from serving.triton.journal.record import Asked, LookedAt, Seen, Unanswered, write_answers, write_refusals
 from serving.triton.journal.writer import Writer
 
 START_NS = 1_800_000_000_000_000_000  # 2027-01-15T08:00:00Z
@@ -37,6 +37,7 @@ class World:
             "refuses": False,
             "folder": folder,
             "clock": Clock(),
+            "images": "none",
         }
         self.now_ns = START_NS
         self.writer = Writer(JournalOptions(**known | changed), ABOUT, self.count, self.said.append, clock=lambda: self.now_ns)
@@ -47,9 +48,10 @@ class World:
         self.counted[name] = self.counted.get(name, 0) + number
 
     def answer(
-        self, *sizes: int, key: str | None = None, image: bytes | None = None, event_ns: int = NOT_SENT
-    ) -> list[str] | None:
-        """Write a batch of requests of these numbers of rows; the ids of its answers."""
+        self, *sizes: int, key: str | None = None, images: dict[int, bytes] | None = None, event_ns: int = NOT_SENT,
+        looked_at: tuple[int, ...] = (),
+    ) -> list[str] | None:  # fmt: skip
+        """Write a batch of requests of these numbers of rows; the ids of its answers. `images`: row and digest."""
         rows = sum(sizes)
         strings = [
             [f"site {self.rng.integers(400)}" if row % 3 else "", str(self.rng.integers(24)), "yes", "\u00e9" * int(row == 1)]
@@ -62,7 +64,8 @@ class World:
             numbers_NM=np.stack([self.rng.random(rows), self.rng.integers(0, 9, rows)], axis=1).astype(np.float32),
             ids_NK=self.rng.integers(0, [400, 26, 2**33], (rows, 3)),
             p_click_N=self.rng.random(rows, dtype=np.float32),
-            images=[] if image is None else [(0, image)],
+            images=[*(images or {}).items()],
+            looked_at=[a_look(row, self.rng) for row in looked_at],
             graph_rows=rows + 2,
         )
         keys = [None if key is None else [key.encode()] * size for size in sizes]
@@ -81,13 +84,18 @@ class World:
         return sorted((self.folder / "segments").glob("*.segment"))
 
 
+def a_look(row: int, rng: np.random.Generator) -> LookedAt:
+    figures = [10 + row, 20, rng.random(), rng.random() / 2, 100 * rng.random(), 1 + row % 3]  # the third format is not known
+    return LookedAt(row=row, num_bytes=70_000 + row, look=np.array(figures), emb_E=rng.random(5, dtype=np.float32))
+
+
 def a_journal(folder: Path, **changed: Any) -> World:
     """Closed, with rows of every kind."""
     world = World(folder, **changed)
     world.answer(1)
     world.answer(2, 3, 1, key="k\u00fc", event_ns=START_NS)
     world.refuse("max", "overloaded")
-    world.answer(4, image=b"\x07" * 32)
+    world.answer(4, images={row: bytes([row]) * 32 for row in range(4)}, looked_at=(1, 2, 3))
     world.answer(300, 1)
     world.writer.close()
     return world

@@ -6,6 +6,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+LOOK = ("image_bytes", "image_width", "image_height", "image_brightness", "image_contrast", "image_colourfulness", "image_format")
+
 
 class Cursor:
     def __init__(self, content: bytes) -> None:
@@ -80,6 +82,15 @@ def _answers(body: Cursor, schema: dict[str, Any]) -> list[dict[str, Any]]:
     while 11 in sections and not sections[11].is_done:
         row = sections[11].unpack("I")
         images[row] = sections[11].take(32).hex()
+    looks = {}
+    while 14 in sections and not sections[14].is_done:
+        row = sections[14].unpack("I")
+        looks[row] = dict(zip(LOOK, (sections[14].unpack(form) for form in "IIIfffB"), strict=True))
+        assert sections[14].take(3) == bytes(3)
+    width = sections[15].unpack("I") if 15 in sections else 0
+    while 15 in sections and not sections[15].is_done:
+        row = sections[15].unpack("I")
+        looks[row]["image_embedding"] = [sections[15].unpack("f") for _ in range(width)]
     found, number = [], 0
     for _ in range(requests):
         digits = sections[1].take(16).hex()
@@ -102,6 +113,7 @@ def _answers(body: Cursor, schema: dict[str, Any]) -> list[dict[str, Any]]:
                 "route": route,
                 "batch_rows": batch_rows,
                 "image_sha256": images.get(number),
+                "looks": looks.get(number),
                 "strings": [sections[7].take(length).decode() for length in lengths],
                 "numbers": [sections[8].unpack("f") for _ in schema["numeric"]],
                 "ids": [sections[9].number() for _ in schema["ids"]],
@@ -111,5 +123,5 @@ def _answers(body: Cursor, schema: dict[str, Any]) -> list[dict[str, Any]]:
             if status == 0:
                 found.append(entry)
     assert number == rows
-    assert all(section.is_done for tag, section in sections.items() if tag != 11)
+    assert all(section.is_done for tag, section in sections.items() if tag not in (11, 14, 15))
     return found

@@ -33,6 +33,14 @@ def test_both_readers_say_the_same(tmp_path):
     assert [tuple(row["numbers"]) for row in rows] == table.select("age", "visits").rows()
     for place, name in enumerate(("site", "hour")):
         assert [row["ids"][place] for row in rows] == table[f"{name}__id"].to_list()
+    looked_at = [row["looks"] for row in rows if row["looks"]]
+    shown = table.filter(pl.col("image_width").is_not_null())
+    assert len(looked_at) == len(shown) == 3 and all(len(look["image_embedding"]) == 5 for look in looked_at)
+    assert shown["row"].to_list() == [row["row"] for row in rows if row["looks"]] == [1, 2, 3]
+    for name in looked_at[0].keys() - {"image_format"}:
+        assert [look[name] for look in looked_at] == shown[name].to_list(), name
+        assert table[name].null_count() == 309
+    assert [look["image_format"] for look in looked_at] == [2, 3, 1] and shown["image_format"].to_list() == ["JPEG", None, "PNG"]
     assert [refusal["rule"] for refusal in other[0]["refusals"]] == ["max", "overloaded"]
     assert other[0]["closed"] == [5, 7, 312, 2] and other[0]["losses"] == []
     assert other[0]["about"]["opened_ns"] == START_NS + 1_000_000 and other[0]["about"]["release"] == 3
