@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+Hiding = Literal["as_is", "drop", "keyed_hash"]  # of a value in the journal; a hash is an HMAC-SHA256
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -63,6 +64,9 @@ class JournalConfig:
     segment_s: float = Field(gt=0, le=86400)  # and one that is so old
     on_error: Literal["answer", "refuse"]  # what cannot be written is answered and counted, or not answered
     sync_ms: int = Field(ge=0, le=2**31 - 1)  # between two commits to the disk; 0: when the operating system likes
+    columns: dict[str, Hiding]  # those that are not written as they came; of the served release's declaration
+    caller_key: Hiding  # the key that a caller may send with a row
+    key_file: str = Field(min_length=1, max_length=1000)  # holds the key of keyed_hash, mode 0600; made if missing
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -3,7 +3,7 @@
 Shape letters: R requests, N rows, C string columns, K ids.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from contracts.tables.spellings import Misspelt, TooLarge, truth, whole_number
 from lifecycle.journal.answers import Answers, Widths
 from serving.triton.journal.layout import ANSWERED, NOT_SENT
+from serving.triton.journal.privacy import KEYED_HASH
 
 INSTANT = pa.timestamp("ns", "UTC")
 OWN = {  # what the journal says of a row
@@ -48,6 +49,7 @@ class Kind:
     numbers: tuple[tuple[str, str], ...]
     ids: tuple[str, ...]
     outputs: tuple[str, ...]
+    columns: Mapping[str, str]  # those that were not written as they came, and what was done with them
 
     @classmethod
     def of(cls, about: dict[str, Any]) -> "Kind":
@@ -55,7 +57,8 @@ class Kind:
         schema = about["schema"]
         columns = ([(c["name"], c["dtype"]) for c in schema[kind]] for kind in ("categorical", "numeric"))
         strings, numbers = map(tuple, columns)
-        return cls(strings=strings, numbers=numbers, ids=tuple(schema["ids"]), outputs=tuple(schema["outputs"]))
+        names = {"ids": tuple(schema["ids"]), "outputs": tuple(schema["outputs"])}
+        return cls(strings=strings, numbers=numbers, **names, columns=about.get("columns", {}))
 
     @property
     def widths(self) -> Widths:
@@ -76,11 +79,12 @@ def table_of(answers: Answers, kind: Kind) -> pa.Table:
     is_empty_C = (answers.text_lengths_NC == 0).any(axis=0)
     for c, (name, dtype) in enumerate(kind.strings):
         values = texts.take(pa.array(kept * len(kind.strings) + c))
-        columns[TAKEN.format(name) if name in taken else name] = _typed(values, dtype, bool(is_empty_C[c]))
+        typed = _typed(values, "string" if kind.columns.get(name) == KEYED_HASH else dtype, bool(is_empty_C[c]))
+        columns[TAKEN.format(name) if name in taken else name] = typed
     for (name, dtype), values_N in zip(kind.numbers, _by_column(answers.numbers_NM, kept), strict=True):
         columns[TAKEN.format(name) if name in taken else name] = _number(values_N, dtype)
     for name, ids_N in zip(kind.ids, _by_column(answers.ids_NK.astype(np.uint32, copy=False), kept), strict=True):
-        columns[ID.format(name)] = pa.array(ids_N)
+        columns[ID.format(name)] = pa.nulls(len(ids_N), pa.uint32()) if name in kind.columns else pa.array(ids_N)
     return pa.table(columns)
 
 

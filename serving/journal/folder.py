@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from contracts.serving.config import JournalConfig
+from serving.journal.privacy import privacy_variable
 from serving.triton.environment import JOURNAL
 
 SEGMENTS, LOCK = "segments", "lock"
@@ -15,10 +16,11 @@ LONGEST_FOLDER = 1000  # bytes; FOLDER_SIZE in serving/native/journal/options.h
 
 
 @contextmanager
-def kept_journal(config: JournalConfig | None) -> Iterator[dict[str, str]]:
+def kept_journal(config: JournalConfig | None, version: Path | None = None) -> Iterator[dict[str, str]]:
     """What the server's environment says of the journal, whose folder is ours until the end; nothing if none is kept.
 
-    Makes the folder. Raises ValueError if another server keeps a journal there, or it cannot be written.
+    Makes the folder. Raises ValueError if another server keeps a journal there, it cannot be written, or the release in the
+    folder `version` has not the columns that are to be hidden.
     """
     if config is None or not config.enabled:
         yield {}
@@ -28,9 +30,10 @@ def kept_journal(config: JournalConfig | None) -> Iterator[dict[str, str]]:
         raise ValueError(
             f"serving.journal.folder has {len(os.fsencode(folder))} bytes, at most {LONGEST_FOLDER}; take a shorter one"
         )
+    privacy = privacy_variable(config, version)
     lock = _locked(folder)
     try:
-        yield {JOURNAL: journal_variable(config, folder)}
+        yield {JOURNAL: journal_variable(config, folder)} | privacy
     finally:
         os.close(lock)
 
