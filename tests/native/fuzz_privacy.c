@@ -1,10 +1,9 @@
 // Any bytes as the environment's word on hidden columns, and as a journal.json: taken within their bounds, or not at all.
 
+#include "check.h"
 #include "fuzz.h"
 
 #include "journal/privacy.h"
-
-#include <stdlib.h>
 
 static const char SCHEMA[] =
     "{\"categorical\": [{\"name\": \"site\", \"dtype\": \"string\"}], \"numeric\": [{\"name\": \"age\", \"dtype\": \"float\"}], "
