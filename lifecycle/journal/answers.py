@@ -13,6 +13,7 @@ import numpy as np
 
 from serving.triton.journal.layout import (
     ANSWERS_HEAD,
+    ERASED,
     EVENT_TIMES,
     IDS,
     IMAGE,
@@ -24,6 +25,7 @@ from serving.triton.journal.layout import (
     OUTPUTS,
     REQUEST_IDS,
     REQUESTS,
+    ROW,
     SECTION,
     TEXT,
     TEXT_LENGTHS,
@@ -66,6 +68,7 @@ class Answers:
     ids_NK: np.ndarray  # unsigned
     outputs_NO: np.ndarray  # float32
     images: list[tuple[int, bytes]]  # row, SHA-256
+    erased: list[int]  # rows of which nothing is left
 
     @property
     def num_rows(self) -> int:
@@ -83,6 +86,7 @@ class AnswersPile:
         self._heads: list[tuple[int, int, int, int, int]] = []
         self._parts: defaultdict[int, list[bytes]] = defaultdict(list)
         self._images: list[tuple[int, bytes]] = []
+        self._erased: list[int] = []
         self.num_rows = self.num_bytes = 0
 
     def add(self, content: mmap, start: int, end: int) -> None:
@@ -103,6 +107,8 @@ class AnswersPile:
             parts[KEY_LENGTHS].append(bytes(rows))
         if IMAGES in there:
             self._images += [(self.num_rows + row, digest) for row, digest in IMAGE.iter_unpack(parts[IMAGES].pop())]
+        if ERASED in there:
+            self._erased += [self.num_rows + row for (row,) in ROW.iter_unpack(parts[ERASED].pop())]
         self._heads.append((rows, requests, graph_rows, answered_ns, route))
         self.num_rows, self.num_bytes = self.num_rows + rows, self.num_bytes + end - start
 
@@ -129,6 +135,7 @@ class AnswersPile:
             ids_NK=numbers(IDS, widths.ids),
             outputs_NO=_shaped(np.frombuffer(joined(OUTPUTS), dtype="<f4"), rows, widths.outputs, OUTPUTS),
             images=self._images,
+            erased=self._erased,
         )
         for what, size, expected in (
             ("rows of requests", int(found.requests_R["rows"].sum()), rows),

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from contracts.tables.spellings import Misspelt, TooLarge, truth, whole_number
 from lifecycle.journal.answers import Answers, Widths
 from serving.triton.journal.layout import ANSWERED, NOT_SENT
-from serving.triton.journal.privacy import KEYED_HASH
+from serving.triton.journal.privacy import AS_IS, KEYED_HASH
 
 INSTANT = pa.timestamp("ns", "UTC")
 OWN = {  # what the journal says of a row
@@ -50,6 +50,7 @@ class Kind:
     ids: tuple[str, ...]
     outputs: tuple[str, ...]
     columns: Mapping[str, str]  # those that were not written as they came, and what was done with them
+    caller_key: str  # what was done with the caller's keys
 
     @classmethod
     def of(cls, about: dict[str, Any]) -> "Kind":
@@ -58,7 +59,9 @@ class Kind:
         columns = ([(c["name"], c["dtype"]) for c in schema[kind]] for kind in ("categorical", "numeric"))
         strings, numbers = map(tuple, columns)
         names = {"ids": tuple(schema["ids"]), "outputs": tuple(schema["outputs"])}
-        return cls(strings=strings, numbers=numbers, **names, columns=about.get("columns", {}))
+        return cls(
+            strings=strings, numbers=numbers, **names, columns=about.get("columns", {}), caller_key=about.get("caller_key", AS_IS)
+        )
 
     @property
     def widths(self) -> Widths:
@@ -66,11 +69,13 @@ class Kind:
 
 
 def table_of(answers: Answers, kind: Kind) -> pa.Table:
-    """The rows that were answered, in the order in which they stand there: by prediction id, then row."""
+    """The rows that were answered and not erased, in the order in which they stand there: by prediction id, then row."""
     requests_R = answers.requests_R
     request_N = np.repeat(np.arange(len(requests_R)), requests_R["rows"])
     row_N = np.arange(len(request_N)) - np.repeat(np.cumsum(requests_R["rows"]) - requests_R["rows"], requests_R["rows"])
-    kept = np.flatnonzero(requests_R["status"][request_N] == ANSWERED)
+    is_there_N = requests_R["status"][request_N] == ANSWERED
+    is_there_N[answers.erased] = False
+    kept = np.flatnonzero(is_there_N)
     own = _own(answers, request_N[kept], row_N[kept], kept)
     outputs = {name: pa.array(answers.outputs_NO[kept, o]) for o, name in enumerate(kind.outputs)}
     taken = {*own, *outputs, DAY, HOUR}

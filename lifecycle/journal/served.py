@@ -57,7 +57,9 @@ def only_one(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"another process makes Parquet files of {folder}; one is enough") from None
+            raise ValueError(
+                f"another process makes Parquet files of {folder} or erases from it; stop it, or wait for it"
+            ) from None
         for left in (folder / PARTIAL).iterdir():  # by one that was killed
             left.unlink()
         yield
@@ -69,10 +71,10 @@ def waiting(folder: Path) -> list[Path]:
     """Closed segments that are not done, oldest first."""
     done = {path.name.removesuffix(".json") for path in (folder / DONE).glob("*.json")}
     names = sorted(path for path in (folder / SEGMENTS).glob("*.segment") if path.name not in done)
-    return [path for path in names if _is_closed(path)]
+    return [path for path in names if is_closed(path)]
 
 
-def _is_closed(path: Path) -> bool:
+def is_closed(path: Path) -> bool:
     """Does nobody write to it. A writer has the lock of a segment before that has its name."""
     try:
         file = os.open(path, os.O_RDONLY)

@@ -13,10 +13,12 @@ OPENED, ANSWERS, REFUSALS, LOSS, CLOSED = range(1, 6)  # kinds
 ANSWERS_HEAD = Struct("<HHIIIqQ")  # sections, nothing, rows, requests, rows of the graph's call, answer time, route
 SECTION = Struct("<HI")  # tag, bytes; so many stand behind the head, and then their contents in the same order
 REQUESTS, REQUEST_IDS, EVENT_TIMES, KEY_LENGTHS, KEYS, TEXT_LENGTHS, TEXT, NUMBERS, IDS, OUTPUTS, IMAGES = range(1, 12)
+ERASED = 16  # rows that were erased, which no writer writes; 12 to 15 are kept for what comes
 REQUEST = Struct("<16sIIBBH")  # id of the answer, rows, release, status, arm, bytes of the request's id
 ANSWERED, HANDED_ON = range(2)  # status
 NOT_SENT = -(2**63)  # an event time
 IMAGE = Struct("<I32s")  # row, SHA-256 of its image
+ROW = Struct("<I")  # that was erased
 LONGEST_SHORT = 2**16 - 1  # bytes of a text whose length has 16 bits
 
 REFUSAL = Struct("<qQIIHH")  # time, bytes, rows, release, bytes of the rule, bytes of the request's id; both follow

@@ -1,5 +1,6 @@
 """Segments made by hand: a few columns, batches of requests of several kinds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,13 @@ ABOUT = {"written_by": "python", "model": "ctr", "release": 3, "onnxruntime": "1
 class World:
     """A journal's folder, a writer with a clock of ours, and what was written."""
 
-    def __init__(self, folder: Path, **changed: Any) -> None:
+    def __init__(self, folder: Path, about: dict[str, Any] | None = None, **changed: Any) -> None:
         self.folder, self.said, self.counted = folder, list[str](), dict[str, float]()
         (folder / "segments").mkdir(parents=True, exist_ok=True)
         known = {"segment_bytes": 1 << 20, "segment_s": 3600.0, "sync_ms": 0, "refuses": False, "folder": folder}
         self.now_ns = START_NS
-        self.writer = Writer(JournalOptions(**known | changed), ABOUT, self.count, self.said.append, clock=lambda: self.now_ns)
+        told = ABOUT | (about or {})
+        self.writer = Writer(JournalOptions(**known | changed), told, self.count, self.said.append, clock=lambda: self.now_ns)
         self.rng = np.random.default_rng(3)
 
     def count(self, family: str, number: float = 1, **labels: str) -> None:
@@ -39,14 +41,17 @@ class World:
         self.counted[name] = self.counted.get(name, 0) + number
 
     def answer(
-        self, *sizes: int, key: str | None = None, image: bytes | None = None, event_ns: int = NOT_SENT
-    ) -> list[str] | None:
-        """Write a batch of requests of these numbers of rows; the ids of its answers."""
+        self, *sizes: int, key: str | None = None, image: bytes | None = None, event_ns: int = NOT_SENT,
+        sites: Sequence[str] | None = None,
+    ) -> list[str] | None:  # fmt: skip
+        """Write a batch of requests of these numbers of rows, with `sites` if they are given; the ids of its answers."""
         rows = sum(sizes)
         strings = [
             [f"site {self.rng.integers(400)}" if row % 3 else "", str(self.rng.integers(24)), "yes", "\u00e9" * int(row == 1)]
             for row in range(rows)
         ]
+        for row, site in zip(strings, sites or [], strict=False):
+            row[0] = site
         encoded = [text.encode() for row in strings for text in row]
         seen = Seen(
             text_lengths=np.array([len(text) for text in encoded]),
