@@ -25,7 +25,7 @@ from lifecycle.erase.report import beyond_reach, left, summary
 from lifecycle.erase.wanted import wanted_of
 from lifecycle.journal.served import only_one
 from serving.entry import run
-from serving.journal.folder import MODE, SEGMENTS
+from serving.journal.folder import make_folders
 from serving.journal.privacy import journal_key
 from serving.server.settings import PARAMS_PATH, load_journal_config, load_server_config
 from serving.triton.journal.privacy import pseudonym
@@ -92,7 +92,7 @@ def alone(journal: Path) -> Iterator[None]:
 
     Raises ValueError while another program makes Parquet of the journal, or erases there.
     """
-    (journal / SEGMENTS).mkdir(mode=MODE, parents=True, exist_ok=True)
+    make_folders(journal)
     with only_one(journal):
         yield
 

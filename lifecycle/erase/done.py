@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lifecycle.erase import dvc, images, notes, parquet, segments, source
-from lifecycle.erase.found import Found
+from lifecycle.erase.found import Findings
 from lifecycle.erase.wanted import Wanted
 from lifecycle.journal.served import is_closed
 from serving.journal.folder import SEGMENTS
@@ -32,7 +32,7 @@ def await_closed(journal: Path, most_s: float, say: Say) -> None:
         time.sleep(LOOK_S)
 
 
-def erase(journal: Path, found: Found, wanted: Wanted, entity: str, why: str, project: Path) -> None:
+def erase(journal: Path, found: Findings, wanted: Wanted, entity: str, why: str, project: Path) -> None:
     """Do what was found, between two lines of erased.jsonl. `entity` is what these say of the user."""
     pointers = {str(pointer.relative_to(project)) for pointer in found.pointers}
     begun = notes.unfinished(journal, entity)
@@ -45,7 +45,7 @@ def erase(journal: Path, found: Found, wanted: Wanted, entity: str, why: str, pr
     notes.append(journal, notes.DONE, entity=entity, why=why, erased=found.counts(), not_ours=sum(found.others.values()))
 
 
-def _in_journal(journal: Path, found: Found, wanted: Wanted) -> None:
+def _in_journal(journal: Path, found: Findings, wanted: Wanted) -> None:
     """Images first: what tells whose they are is in the rows."""
     segments.clean(journal / SEGMENTS)
     for path in found.images:

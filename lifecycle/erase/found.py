@@ -16,7 +16,7 @@ EVERY = 200  # files between two words on how far it is
 
 
 @dataclass(kw_only=True)
-class Found:
+class Findings:
     """What is to be done, in the order in which it is done; rows of each."""
 
     images: list[Path] = field(default_factory=list)
@@ -43,9 +43,9 @@ class Found:
         }
 
 
-def find(journal: Path, declaration: Declaration, wanted: Wanted, project: Path, say: Say) -> Found:
+def find(journal: Path, declaration: Declaration, wanted: Wanted, project: Path, say: Say) -> Findings:
     """`journal` is the journal's folder, in which there may be nothing."""
-    found = Found()
+    found = Findings()
     _in_journal(journal, wanted, found, say)
     for file in source.raw_files(declaration, wanted, project):
         try:
@@ -60,7 +60,7 @@ def find(journal: Path, declaration: Declaration, wanted: Wanted, project: Path,
     return found
 
 
-def _in_journal(journal: Path, wanted: Wanted, found: Found, say: Say) -> None:
+def _in_journal(journal: Path, wanted: Wanted, found: Findings, say: Say) -> None:
     """The rows of the user, and their images that no other row has."""
     theirs, others = set[bytes](), set[bytes]()
     paths = sorted((journal / SEGMENTS).glob("*.segment"))

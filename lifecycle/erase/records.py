@@ -38,14 +38,14 @@ KNOWN = {*range(REQUESTS, IMAGES + 1), ERASED}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class AnswerRecord:
     """The payload of a frame, in its sections."""
 
     head: tuple[int, ...]  # of ANSWERS_HEAD
     sections: dict[int, bytes]
 
     @classmethod
-    def of(cls, payload: bytes) -> "Record":
+    def of(cls, payload: bytes) -> "AnswerRecord":
         """Raises Unreadable."""
         head = ANSWERS_HEAD.unpack_from(payload)
         at = ANSWERS_HEAD.size
@@ -80,7 +80,7 @@ class Record:
             found_N |= _meant(keys, wanted, is_hashed=kind.caller_key == KEYED_HASH)
         return np.flatnonzero(found_N)
 
-    def without(self, rows: np.ndarray, widths: Widths) -> "Record":
+    def without(self, rows: np.ndarray, widths: Widths) -> "AnswerRecord":
         """The record with these rows erased. What sections of kinds that this program does not know say is left out."""
         before = [row for (row,) in ROW.iter_unpack(self.sections.get(ERASED, b""))]
         gone_N = np.zeros(self.num_rows, dtype=bool)
@@ -104,7 +104,7 @@ class Record:
         if not sections.get(IMAGES):
             sections.pop(IMAGES, None)
         sections[ERASED] = b"".join(ROW.pack(row) for row in np.flatnonzero(gone_N).tolist())
-        return Record(head=self.head, sections=sections)
+        return AnswerRecord(head=self.head, sections=sections)
 
 
 def _cut(text: bytes, lengths: np.ndarray) -> list[bytes]:

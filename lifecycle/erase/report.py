@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lifecycle.erase import reach
-from lifecycle.erase.found import Found
+from lifecycle.erase.found import Findings
 from lifecycle.erase.wanted import Wanted
 
 SHOWN = 5  # names of a list
 GC = "dvc gc --workspace --cloud --remote NAME"
 
 
-def summary(found: Found, verb: str) -> str:
+def summary(found: Findings, verb: str) -> str:
     counts = found.counts()
     return (
         f"{verb} {counts['journal_rows']} rows in {counts['journal_segments']} segments, {counts['parquet_rows']} in "
@@ -20,7 +20,7 @@ def summary(found: Found, verb: str) -> str:
     )
 
 
-def left(found: Found, wanted: Wanted, project: Path, store: Path) -> list[str]:
+def left(found: Findings, wanted: Wanted, project: Path, store: Path) -> list[str]:
     """One line for each place that still holds the user, or may."""
     lines = [
         f"{path} holds {rows} rows and no .dvc file here tracks it: remove them there" for path, rows in found.others.items()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.files import sync
-from lifecycle.erase.records import Record
+from lifecycle.erase.records import AnswerRecord
 from lifecycle.erase.wanted import Wanted
 from lifecycle.journal.columns import Kind
 from lifecycle.journal.segments import Segment
@@ -42,8 +42,9 @@ def look(path: Path, wanted: Wanted) -> Held:
         for read in segment.frames():
             if read.kind != ANSWERS:
                 continue
-            record = Record.of(segment.content[read.start : read.end])
-            rows = record.rows_of(wanted, kind).tolist() if may_be_there else []
+            payload = segment.content[read.start : read.end]
+            record = AnswerRecord.of(payload)
+            rows = record.rows_of(wanted, kind).tolist() if may_be_there and wanted.may_be_in(payload) else []
             held.rows += len(rows)
             for row, digest in record.images():
                 (held.images if row in rows else held.other_images).add(digest)
@@ -75,9 +76,11 @@ def erase(path: Path, wanted: Wanted) -> None:
 
 def _without(whole: bytes, wanted: Wanted, kind: Kind) -> bytes:
     """A frame of answers without the user's rows."""
-    record = Record.of(whole[FRAME_HEAD.size :]) if wanted.may_be_in(whole) else None
-    rows = [] if record is None else record.rows_of(wanted, kind)
-    return whole if record is None or not len(rows) else frame(ANSWERS, record.without(rows, kind.widths).payload())
+    if not wanted.may_be_in(whole):
+        return whole
+    record = AnswerRecord.of(whole[FRAME_HEAD.size :])
+    rows = record.rows_of(wanted, kind)
+    return frame(ANSWERS, record.without(rows, kind.widths).payload()) if len(rows) else whole
 
 
 def clean(folder: Path) -> None:

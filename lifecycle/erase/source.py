@@ -53,20 +53,21 @@ def raw_files(declaration: Declaration, wanted: Wanted, project: Path) -> list[R
     if root is None or not (project / root).exists():
         return []
     root = project / root
-    tables = [(source.files, source.format, source.rename), *(((j.files,), j.format, j.rename) for j in source.joins)]
-    declared = tuple(column.name for column in (*declaration.columns, *declaration.leave_out))
-    owners, found = owned(project), {}
+    tables: list[tuple[tuple[str, ...], Format, dict[str, str]]] = [(source.files, source.format, source.rename)]
+    tables += [((join.files,), join.format, join.rename) for join in source.joins]
+    declared = (*(column.name for column in declaration.columns), *(column.name for column in declaration.leave_out))
+    owners, found = owned(project), dict[Path, RawFile]()
     for patterns, fmt, rename in tables:
         names = (wanted.column, *(old for old, new in rename.items() if new == wanted.column))
         for path in [root] if root.is_file() else matching(root, patterns):
             pointer = next((pointer for place, pointer in owners.items() if path.resolve().is_relative_to(place)), None)
             found[path] = RawFile(path=path, fmt=fmt, names=names, columns=fmt.names or declared, pointer=pointer)
-    return [*found.values()]
+    return list(found.values())
 
 
 def owned(project: Path) -> dict[Path, Path]:
     """What each `.dvc` pointer below data/ tracks, and the pointer."""
-    found = {}
+    found: dict[Path, Path] = {}
     for pointer in sorted((project / "data").rglob("*.dvc")):
         outs = (yaml.safe_load(pointer.read_text()) or {}).get("outs", []) if pointer.is_file() else []
         found |= {(pointer.parent / out["path"]).resolve(): pointer for out in outs}
@@ -116,12 +117,15 @@ def _records(stream: IO[str], file: RawFile, wanted: Wanted) -> Iterator[tuple[s
             taken.append(line)
             yield line
 
-    quoting = csv.QUOTE_NONE if fmt.quote is None else csv.QUOTE_MINIMAL
     csv.field_size_limit(sys.maxsize)
     reader = csv.reader(
-        lines(), delimiter=fmt.delimiter, quotechar=fmt.quote or '"', quoting=quoting, escapechar=fmt.escape,
+        lines(),
+        delimiter=fmt.delimiter,
+        quotechar=fmt.quote or '"',
+        quoting=csv.QUOTE_NONE if fmt.quote is None else csv.QUOTE_MINIMAL,
+        escapechar=fmt.escape,
         doublequote=fmt.escape is None,
-    )  # fmt: skip
+    )
     place = None if fmt.header else _place(file.columns, file)
     left = 0 if fmt.skip_lines == "to_header" else fmt.num_skipped
     for number, cells in enumerate(reader):

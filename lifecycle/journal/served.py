@@ -23,7 +23,7 @@ from contracts.tables.parquet import ParquetRows
 from lifecycle.journal.answers import AnswersPile
 from lifecycle.journal.columns import DAY, HOUR, Kind, table_of
 from lifecycle.journal.segments import Damage, Segment
-from serving.journal.folder import SEGMENTS
+from serving.journal.folder import MODE, SEGMENTS
 from serving.triton.journal.layout import ANSWERS, CLOSED, LOSS, LOST, REFUSAL, REFUSALS
 
 SERVED, PARTIAL, DONE, LOCK = "served", "partial", "done", "served.lock"
@@ -51,7 +51,7 @@ def only_one(folder: Path) -> Iterator[None]:
     if not (folder / SEGMENTS).is_dir():
         raise ValueError(f"{folder} holds no journal; serve with serving.journal.enabled, or name its folder")
     for name in (SERVED, PARTIAL, DONE):
-        (folder / name).mkdir(exist_ok=True)
+        (folder / name).mkdir(mode=MODE, exist_ok=True)
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o640)
     try:
         try:

@@ -44,10 +44,17 @@ def journal_variable(config: JournalConfig, folder: Path) -> str:
     return f"{size} {config.segment_s!r} {config.sync_ms} {config.on_error} {folder}"
 
 
+def make_folders(folder: Path) -> None:
+    """The journal's folder and that of its segments, for owner and group alone. Those above get the usual mode."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for made in (folder, folder / SEGMENTS):
+        made.mkdir(mode=MODE, exist_ok=True)
+
+
 def _locked(folder: Path) -> int:
     """The open lock file, which has our process id in it. Raises ValueError."""
     try:
-        (folder / SEGMENTS).mkdir(mode=MODE, parents=True, exist_ok=True)
+        make_folders(folder)
         probe = folder / SEGMENTS / f".probe.{os.getpid()}"
         probe.touch()
         probe.unlink()
