@@ -24,6 +24,7 @@ from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import matching
 from contracts.dataset.source import Format
 from contracts.files import sync
+from contracts.tables.parquet import ParquetRows
 from lifecycle.erase.wanted import Wanted
 
 CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}  # as pyarrow calls them
@@ -91,7 +92,9 @@ def erase(file: RawFile, wanted: Wanted) -> None:
         if path.suffix.lower() == ".parquet":
             table = pq.read_table(path, partitioning=None)
             name = next(name for name in file.names if name in table.schema.names)
-            pq.write_table(table.filter(pa.array(~_meant(table, name, wanted))), partial)
+            with ParquetRows(partial, schema=table.schema) as rows:
+                for batch in table.filter(pa.array(~_meant(table, name, wanted))).to_batches():
+                    rows.write(batch)
         else:
             with _texts(path, file.fmt) as stream, _written(partial, path.suffix.lower(), file.fmt) as target:
                 target.writelines(text for text, is_theirs in _records(stream, file, wanted) if not is_theirs)

@@ -46,7 +46,8 @@ def journal_variable(config: JournalConfig, folder: Path) -> str:
 
 def make_folders(folder: Path) -> None:
     """The journal's folder and that of its segments, for owner and group alone. Those above get the usual mode."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not folder.parent.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
     for made in (folder, folder / SEGMENTS):
         made.mkdir(mode=MODE, exist_ok=True)
 

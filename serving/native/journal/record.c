@@ -48,9 +48,9 @@ static void put_event_times(const Batch* batch) {
         if (rows_of(batch->requests, i)) add_u64(batch->frame, (uint64_t)batch->requests[i].sent.event_ns);
 }
 
-static void put_length(const Batch* batch, uint64_t length) {
+static void add_number(const Batch* batch, uint64_t value) {
     char number[LONGEST_NUMBER];
-    add_bytes(batch->frame, number, (size_t)(put_number(number, length) - number));
+    add_bytes(batch->frame, number, (size_t)(put_number(number, value) - number));
 }
 
 // A text as it is to be written.
@@ -71,7 +71,7 @@ static void put_keys(const Batch* batch, bool as_lengths) {
             bool is_there = at < sent->keys_end;
             if (is_there) memcpy(&length, batch->rows->keys.at + at, PREFIX), at += PREFIX;
             if (as_lengths)
-                put_length(batch, is_there ? hidden_length(batch->privacy->caller_key, length) + 1 : 0);
+                add_number(batch, is_there ? hidden_length(batch->privacy->caller_key, length) + 1 : 0);
             else if (length)
                 put_hidden(batch, batch->privacy->caller_key, batch->rows->keys.at + at, length);
             at += length;
@@ -123,21 +123,27 @@ static void put_numbers(const Batch* batch) {
         if (batch->privacy->number[i % columns]) memcpy(batch->frame->at + start + i * sizeof(float), &(uint32_t){A_NAN}, 4);
 }
 
-// What is hidden is 0.
-static char* put_id(const Batch* batch, char* at, uint32_t place, int64_t id) {
-    return put_number(at, batch->privacy->hides_ids && batch->privacy->id[place] ? 0 : (uint64_t)id);
-}
-
 static void put_ids(const Batch* batch) {
     const Answer* answer = batch->answer;
     uint32_t fields = batch->settings->fields;
     char* at = add_room(batch->frame, batch->rows->rows * (fields + 1) * LONGEST_NUMBER);
     if (!at) return;
     for (size_t row = 0; row < batch->rows->rows; row++) {
-        for (uint32_t f = 0; f < fields; f++) at = put_id(batch, at, f, answer->cat_idx[row * fields + f]);
-        if (answer->creative_idx) at = put_id(batch, at, fields, answer->creative_idx[row]);
+        for (uint32_t f = 0; f < fields; f++) at = put_number(at, (uint64_t)answer->cat_idx[row * fields + f]);
+        if (answer->creative_idx) at = put_number(at, (uint64_t)answer->creative_idx[row]);
     }
     batch->frame->size = (size_t)(at - batch->frame->at);
+}
+
+// What is hidden is 0.
+static void put_some_ids(const Batch* batch) {
+    const Answer* answer = batch->answer;
+    const unsigned char* hiding = batch->privacy->id;
+    uint32_t fields = batch->settings->fields;
+    for (size_t row = 0; row < batch->rows->rows; row++) {
+        for (uint32_t f = 0; f < fields; f++) add_number(batch, hiding[f] ? 0 : (uint64_t)answer->cat_idx[row * fields + f]);
+        if (answer->creative_idx) add_number(batch, hiding[fields] ? 0 : (uint64_t)answer->creative_idx[row]);
+    }
 }
 
 static void put_section(const Batch* batch, int tag) {
@@ -149,7 +155,7 @@ static void put_section(const Batch* batch, int tag) {
     if (tag == TEXT_LENGTHS) put_text_lengths(batch);
     if (tag == TEXT) (batch->privacy->hides_text ? put_hidden_text : put_text)(batch);
     if (tag == NUMBERS) put_numbers(batch);
-    if (tag == IDS) put_ids(batch);
+    if (tag == IDS) (batch->privacy->hides_ids ? put_some_ids : put_ids)(batch);
     if (tag == OUTPUTS) add_bytes(batch->frame, batch->answer->p_click, rows->rows * ONE_OUTPUT * sizeof(float));
 }
 
