@@ -61,7 +61,7 @@ def raw_files(declaration: Declaration, wanted: Wanted, project: Path) -> list[R
     for patterns, fmt, rename in tables:
         names = (wanted.column, *(old for old, new in rename.items() if new == wanted.column))
         for path in [root] if root.is_file() else matching(root, patterns):
-            pointer = next((pointer for place, pointer in owners.items() if path.resolve().is_relative_to(place)), None)
+            pointer = next((pointer for place, pointer in owners.items() if _own_path(path).is_relative_to(place)), None)
             found[path] = RawFile(path=path, fmt=fmt, names=names, columns=fmt.names or declared, pointer=pointer)
     return list(found.values())
 
@@ -71,8 +71,13 @@ def owned(project: Path) -> dict[Path, Path]:
     found: dict[Path, Path] = {}
     for pointer in sorted((project / "data").rglob("*.dvc")):
         outs = (yaml.safe_load(pointer.read_text()) or {}).get("outs", []) if pointer.is_file() else []
-        found |= {(pointer.parent / out["path"]).resolve(): pointer for out in outs}
+        found |= {pointer.parent.resolve() / out["path"]: pointer for out in outs}
     return found
+
+
+def _own_path(path: Path) -> Path:
+    """Where the file lies, though not what it links to: DVC may keep a link into its cache there."""
+    return path.parent.resolve() / path.name
 
 
 def count(file: RawFile, wanted: Wanted) -> int:
@@ -86,7 +91,7 @@ def count(file: RawFile, wanted: Wanted) -> int:
 
 def erase(file: RawFile, wanted: Wanted) -> None:
     """Replace the file by one without the user's rows, the others byte for byte. Killed before its end, it has done nothing."""
-    path = file.path.resolve()
+    path = _own_path(file.path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         if path.suffix.lower() == ".parquet":

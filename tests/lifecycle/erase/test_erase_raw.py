@@ -119,6 +119,16 @@ def test_what_dvc_tracks_is_rewritten_as_a_new_version_and_others_are_named(proj
     assert CSV.encode() in contents(project / ".dvc/cache") and "`dvc gc --workspace`" in done.stdout
 
 
+def test_what_is_a_link_into_the_cache_is_replaced_and_the_cache_left_whole(project):
+    for command in (["config", "cache.type", "symlink"], ["checkout", "--relink"]):
+        subprocess.run([sys.executable, "-m", "dvc", *command], cwd=project, check=True, capture_output=True)
+    path = project / "data/sources/2024-01/rows.csv"
+    assert path.is_symlink()
+    cached = path.resolve()
+    assert "2 rows in 1 raw files" in erase(project).stdout
+    assert path.read_bytes() == KEPT.encode() and cached.read_bytes() == CSV.encode()
+
+
 def test_killed_before_dvc_knows_it_is_told_when_it_runs_again(project, monkeypatch):
     monkeypatch.chdir(project)
     from lifecycle.erase.__main__ import load_declaration
