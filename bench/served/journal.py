@@ -51,6 +51,7 @@ CONVERTED = re.compile(r"journal: (\d+) rows of \d+ segments")
 JOURNAL = JournalConfig(
     enabled=True, folder="-", segment_mib=64, segment_s=3600, on_error="answer", sync_ms=1000,
     keep_days=None, max_gib=None, images="unknown", images_keep_days=1, images_max_gib=1,
+    columns={}, caller_key="as_is", key_file="-",
 )  # fmt: skip
 PREFIX = 4  # bytes of a string's length in a request
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+Hiding = Literal["as_is", "drop", "keyed_hash"]  # of a value in the journal; a hash is an HMAC-SHA256
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -68,6 +69,9 @@ class JournalConfig:
     images: Literal["none", "unknown", "all"]  # that are kept: of creatives that the model did not know, or every one
     images_keep_days: float = Field(gt=0, le=36500)  # an image is removed so long after it came last
     images_max_gib: float = Field(gt=0, le=2**20)  # of all images; what came longest ago is removed first
+    columns: dict[str, Hiding]  # those that are not written as they came; of the served release's declaration
+    caller_key: Hiding  # the key that a caller may send with a row
+    key_file: str = Field(min_length=1, max_length=1000)  # holds the key of keyed_hash, mode 0600; made if missing
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

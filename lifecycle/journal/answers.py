@@ -15,6 +15,7 @@ from serving.triton.journal.layout import (
     ANSWERS_HEAD,
     EMBEDDING_HEAD,
     EMBEDDINGS,
+    ERASED,
     EVENT_TIMES,
     IDS,
     IMAGE,
@@ -27,6 +28,7 @@ from serving.triton.journal.layout import (
     OUTPUTS,
     REQUEST_IDS,
     REQUESTS,
+    ROW,
     SECTION,
     TEXT,
     TEXT_LENGTHS,
@@ -77,6 +79,7 @@ class Answers:
     images: list[tuple[int, bytes]]  # row, SHA-256
     looks_L: np.ndarray  # LOOK_TYPE, of rows whose image the model looked at
     embeddings_L: np.ndarray  # `row` uint32 and `emb` float32 [E]; E is 0 if there is none
+    erased: list[int]  # rows of which nothing is left
 
     @property
     def num_rows(self) -> int:
@@ -96,6 +99,7 @@ class AnswersPile:
         self._images: list[tuple[int, bytes]] = []
         self._looks: list[np.ndarray] = []
         self._embeddings: list[np.ndarray] = []
+        self._erased: list[int] = []
         self.num_rows = self.num_bytes = 0
 
     def add(self, content: mmap, start: int, end: int) -> None:
@@ -124,6 +128,8 @@ class AnswersPile:
             self._embeddings.append(_of_rows(entries_L, kind, rows, self.num_rows, EMBEDDINGS))
             if self._embeddings[0].dtype != kind:
                 raise Unreadable(f"its embeddings have dimension {dimension}, those before another")
+        if ERASED in there:
+            self._erased += [self.num_rows + row for (row,) in ROW.iter_unpack(parts[ERASED].pop())]
         self._heads.append((rows, requests, graph_rows, answered_ns, route))
         self.num_rows, self.num_bytes = self.num_rows + rows, self.num_bytes + end - start
 
@@ -152,6 +158,7 @@ class AnswersPile:
             images=self._images,
             looks_L=np.concatenate(self._looks) if self._looks else np.empty(0, LOOK_TYPE),
             embeddings_L=np.concatenate(self._embeddings) if self._embeddings else np.empty(0, _embedding_type(0)),
+            erased=self._erased,
         )
         for what, size, expected in (
             ("rows of requests", int(found.requests_R["rows"].sum()), rows),

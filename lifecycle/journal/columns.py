@@ -3,7 +3,7 @@
 Shape letters: R requests, N rows, C string columns, K ids.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from contracts.tables.spellings import Misspelt, TooLarge, truth, whole_number
 from lifecycle.journal.answers import Answers, Widths
 from lifecycle.journal.image_columns import IMAGE_COLUMNS, image_columns
 from serving.triton.journal.layout import ANSWERED, NOT_SENT
+from serving.triton.journal.privacy import AS_IS, KEYED_HASH
 
 INSTANT = pa.timestamp("ns", "UTC")
 OWN = {  # what the journal says of a row
@@ -49,6 +50,8 @@ class Kind:
     numbers: tuple[tuple[str, str], ...]
     ids: tuple[str, ...]
     outputs: tuple[str, ...]
+    columns: Mapping[str, str]  # those that were not written as they came, and what was done with them
+    caller_key: str  # what was done with the caller's keys
 
     @classmethod
     def of(cls, about: dict[str, Any]) -> "Kind":
@@ -56,7 +59,10 @@ class Kind:
         schema = about["schema"]
         columns = ([(c["name"], c["dtype"]) for c in schema[kind]] for kind in ("categorical", "numeric"))
         strings, numbers = map(tuple, columns)
-        return cls(strings=strings, numbers=numbers, ids=tuple(schema["ids"]), outputs=tuple(schema["outputs"]))
+        names = {"ids": tuple(schema["ids"]), "outputs": tuple(schema["outputs"])}
+        return cls(
+            strings=strings, numbers=numbers, **names, columns=about.get("columns", {}), caller_key=about.get("caller_key", AS_IS)
+        )
 
     @property
     def widths(self) -> Widths:
@@ -64,11 +70,13 @@ class Kind:
 
 
 def table_of(answers: Answers, kind: Kind) -> pa.Table:
-    """The rows that were answered, in the order in which they stand there: by prediction id, then row."""
+    """The rows that were answered and not erased, in the order in which they stand there: by prediction id, then row."""
     requests_R = answers.requests_R
     request_N = np.repeat(np.arange(len(requests_R)), requests_R["rows"])
     row_N = np.arange(len(request_N)) - np.repeat(np.cumsum(requests_R["rows"]) - requests_R["rows"], requests_R["rows"])
-    kept = np.flatnonzero(requests_R["status"][request_N] == ANSWERED)
+    is_there_N = requests_R["status"][request_N] == ANSWERED
+    is_there_N[answers.erased] = False
+    kept = np.flatnonzero(is_there_N)
     own = _own(answers, request_N[kept], row_N[kept], kept)
     outputs = {name: pa.array(answers.outputs_NO[kept, o]) for o, name in enumerate(kind.outputs)}
     taken = {*own, *outputs, DAY, HOUR}
@@ -77,11 +85,12 @@ def table_of(answers: Answers, kind: Kind) -> pa.Table:
     is_empty_C = (answers.text_lengths_NC == 0).any(axis=0)
     for c, (name, dtype) in enumerate(kind.strings):
         values = texts.take(pa.array(kept * len(kind.strings) + c))
-        columns[TAKEN.format(name) if name in taken else name] = _typed(values, dtype, bool(is_empty_C[c]))
+        typed = _typed(values, "string" if kind.columns.get(name) == KEYED_HASH else dtype, bool(is_empty_C[c]))
+        columns[TAKEN.format(name) if name in taken else name] = typed
     for (name, dtype), values_N in zip(kind.numbers, _by_column(answers.numbers_NM, kept), strict=True):
         columns[TAKEN.format(name) if name in taken else name] = _number(values_N, dtype)
     for name, ids_N in zip(kind.ids, _by_column(answers.ids_NK.astype(np.uint32, copy=False), kept), strict=True):
-        columns[ID.format(name)] = pa.array(ids_N)
+        columns[ID.format(name)] = pa.nulls(len(ids_N), pa.uint32()) if name in kind.columns else pa.array(ids_N)
     return pa.table(columns)
 
 

@@ -23,7 +23,7 @@ from contracts.tables.parquet import ParquetRows
 from lifecycle.journal.answers import AnswersPile
 from lifecycle.journal.columns import DAY, HOUR, Kind, table_of
 from lifecycle.journal.segments import Damage, Segment
-from serving.journal.folder import SEGMENTS
+from serving.journal.folder import MODE, SEGMENTS
 from serving.triton.journal.layout import ANSWERS, CLOSED, LOSS, LOST, REFUSAL, REFUSALS
 
 SERVED, PARTIAL, DONE, LOCK = "served", "partial", "done", "served.lock"
@@ -52,13 +52,15 @@ def only_one(folder: Path) -> Iterator[None]:
     if not (folder / SEGMENTS).is_dir():
         raise ValueError(f"{folder} holds no journal; serve with serving.journal.enabled, or name its folder")
     for name in (SERVED, PARTIAL, DONE):
-        (folder / name).mkdir(exist_ok=True)
+        (folder / name).mkdir(mode=MODE, exist_ok=True)
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o640)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"another process makes Parquet files of {folder}; one is enough") from None
+            raise ValueError(
+                f"another process makes Parquet files of {folder} or erases from it; stop it, or wait for it"
+            ) from None
         for left in (folder / PARTIAL).iterdir():  # by one that was killed
             left.unlink()
         yield
@@ -74,10 +76,10 @@ def unserved(folder: Path) -> list[Path]:
 
 def waiting(folder: Path) -> list[Path]:
     """Closed segments that are not done, oldest first."""
-    return [path for path in unserved(folder) if _is_closed(path)]
+    return [path for path in unserved(folder) if is_closed(path)]
 
 
-def _is_closed(path: Path) -> bool:
+def is_closed(path: Path) -> bool:
     """Does nobody write to it. A writer has the lock of a segment before that has its name."""
     try:
         file = os.open(path, os.O_RDONLY)

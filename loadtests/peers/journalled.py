@@ -23,6 +23,7 @@ ID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 JOURNAL = JournalConfig(
     enabled=True, folder="-", segment_mib=64, segment_s=3600, on_error="answer", sync_ms=1000, keep_days=None,
     max_gib=None, images="none", images_keep_days=1, images_max_gib=1,
+    columns={}, caller_key="as_is", key_file="-",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from contracts.clock import CLOCK
 from contracts.serving.config import JournalConfig
 from serving.journal.bound import bounded
+from serving.journal.privacy import privacy_variable
 from serving.triton.environment import JOURNAL, JOURNAL_IMAGES
 
 SEGMENTS, LOCK = "segments", "lock"
@@ -17,10 +18,11 @@ LONGEST_FOLDER = 1000  # bytes; FOLDER_SIZE in serving/native/journal/options.h
 
 
 @contextmanager
-def kept_journal(config: JournalConfig | None) -> Iterator[dict[str, str]]:
+def kept_journal(config: JournalConfig | None, version: Path | None = None) -> Iterator[dict[str, str]]:
     """What the server's environment says of the journal, whose folder is ours until the end; nothing if none is kept.
 
-    Makes the folder. Raises ValueError if another server keeps a journal there, or it cannot be written.
+    Makes the folder. Raises ValueError if another server keeps a journal there, it cannot be written, or the release in the
+    folder `version` has not the columns that are to be hidden.
     """
     if config is None or not config.enabled:
         yield {}
@@ -30,12 +32,13 @@ def kept_journal(config: JournalConfig | None) -> Iterator[dict[str, str]]:
         raise ValueError(
             f"serving.journal.folder has {len(os.fsencode(folder))} bytes, at most {LONGEST_FOLDER}; take a shorter one"
         )
+    privacy = privacy_variable(config, version)
     lock = _locked(folder)
     try:
         images = {} if config.images == "none" else {JOURNAL_IMAGES: config.images}
         clock = {name: os.environ[name] for name in (CLOCK,) if name in os.environ}
         with bounded(folder, config.max_gib):
-            yield {JOURNAL: journal_variable(config, folder)} | images | clock
+            yield {JOURNAL: journal_variable(config, folder)} | images | privacy | clock
     finally:
         os.close(lock)
 
@@ -46,10 +49,18 @@ def journal_variable(config: JournalConfig, folder: Path) -> str:
     return f"{size} {config.segment_s!r} {config.sync_ms} {config.on_error} {folder}"
 
 
+def make_folders(folder: Path) -> None:
+    """The journal's folder and that of its segments, for owner and group alone. Those above get the usual mode."""
+    if not folder.parent.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    for made in (folder, folder / SEGMENTS):
+        made.mkdir(mode=MODE, exist_ok=True)
+
+
 def _locked(folder: Path) -> int:
     """The open lock file, which has our process id in it. Raises ValueError."""
     try:
-        (folder / SEGMENTS).mkdir(mode=MODE, parents=True, exist_ok=True)
+        make_folders(folder)
         probe = folder / SEGMENTS / f".probe.{os.getpid()}"
         probe.touch()
         probe.unlink()

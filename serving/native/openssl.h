@@ -17,3 +17,15 @@ int EVP_DigestInit_ex(EVP_MD_CTX* context, const void* algorithm, void* engine);
 int EVP_DigestUpdate(EVP_MD_CTX* context, const void* data, size_t bytes);
 int EVP_DigestFinal_ex(EVP_MD_CTX* context, unsigned char* digest, unsigned int* bytes);
 const void* EVP_sha256(void);
+
+#define HMAC_KEY_BYTES 256  // the longest key of ours
+
+typedef struct hmac_ctx_st HMAC_CTX;
+
+// A keyed digest in the making; the caller frees it. NULL if there is no memory.
+HMAC_CTX* HMAC_CTX_new(void);
+void HMAC_CTX_free(HMAC_CTX* context);
+// Each returns 1, or 0 if it failed. No key and no algorithm: those of the digest before. `digest` is [SHA256_BYTES].
+int HMAC_Init_ex(HMAC_CTX* context, const void* key, int bytes, const void* algorithm, void* engine);
+int HMAC_Update(HMAC_CTX* context, const unsigned char* data, size_t bytes);
+int HMAC_Final(HMAC_CTX* context, unsigned char* digest, unsigned int* bytes);

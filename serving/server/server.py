@@ -24,6 +24,7 @@ from types import TracebackType
 from contracts.serving.config import ServerConfig
 from serving.child_process import end_with_parent
 from serving.journal.folder import kept_journal
+from serving.journal.privacy import version_folder
 from serving.releases.choice import choose_release
 from serving.releases.store import Store
 from serving.server.admin import AdminApi
@@ -193,14 +194,15 @@ def main() -> None:
     )
     journal = load_journal_config(folder=args.journal)
     refuse_busy_ports(config.host, {"http": config.http_port, "grpc": config.grpc_port, "metrics": config.metrics_port})
-    advice = choose_release(Store(Path(config.store)), args.exported)
+    store = Store(Path(config.store))
+    advice = choose_release(store, args.exported)
     if advice is not None:
         print(f"serve: {advice}", flush=True)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     print("serve: starting Triton ...", flush=True)
-    with suppress(Cancelled), kept_journal(journal) as told:
+    with suppress(Cancelled), kept_journal(journal, version_folder(store.folder, store.active())) as told:
         serve(config, stopped, told)
     print("serve: stopped", flush=True)
 

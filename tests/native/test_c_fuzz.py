@@ -48,6 +48,11 @@ SEEDS = {
         b"\x0067108864 60 1000 answer /a folder",
         b"\x001 0.5 0 refuse x",
     ],
+    "privacy": [
+        b"\x01drop 2 73697465 drop 616765 drop -",
+        b"\x01as_is 1 63726561746976655f696d616765 drop -",
+        b'\x00{"categorical": [{"name": "site", "dtype": "string"}], "numeric": [{"name": "age", "dtype": "int"}], "ids": []}',
+    ],
     "package": [a_manifest(), a_manifest(GRAPH="other"), b'{"files": {}}'],
 }
 

@@ -1,7 +1,10 @@
 // journal/: what is written of batches that a model answers, on a disk that takes it and on others.
 
-#include "journalled_model.h"
+#include "fake_ort.h"
+#include "journalled.h"
+#include "version_folder.h"
 
+#include "journal/frame.h"
 #include "journal/prediction_id.h"
 
 #include <signal.h>

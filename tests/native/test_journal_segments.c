@@ -1,6 +1,10 @@
 // journal/: when a segment ends, and what becomes of it and its rows.
 
-#include "journalled_model.h"
+#include "fake_ort.h"
+#include "journalled.h"
+#include "version_folder.h"
+
+#include "journal/frame.h"
 
 #include <dirent.h>
 #include <unistd.h>

@@ -58,15 +58,27 @@ static const char* start(Journal* journal) {
     return pthread_create(&journal->thread, NULL, keep_looking, journal) ? "no thread for the journal" : NULL;
 }
 
-static char* describe(const About* about) {
+// `privacy` is the end of it, "" if everything is written as it came.
+static char* describe(const About* about, const char* privacy) {
     static const char FORM[] =
         "\"written_by\": \"native\", \"model\": \"%s\", \"release\": %llu, \"onnxruntime\": \"%s\", \"threads\": %u, "
-        "\"schema\": %s";
+        "\"schema\": %s%s";
     unsigned long long release = about->release;
-    int length = snprintf(NULL, 0, FORM, about->model, release, about->onnxruntime, about->threads, about->schema);
+    int length = snprintf(NULL, 0, FORM, about->model, release, about->onnxruntime, about->threads, about->schema, privacy);
     char* text = length < 0 ? NULL : malloc((size_t)length + 1);
-    if (text) snprintf(text, (size_t)length + 1, FORM, about->model, release, about->onnxruntime, about->threads, about->schema);
+    if (text)
+        snprintf(text, (size_t)length + 1, FORM, about->model, release, about->onnxruntime, about->threads, about->schema,
+                 privacy);
     return text;
+}
+
+// What segments say, and what is hidden in them. Nothing is written without a schema.
+static const char* prepare(const About* about, Desk* desk) {
+    const char* text = getenv(PRIVACY_VARIABLE);
+    const char* failed = text && about->schema ? read_privacy(text, about->schema, &desk->privacy) : NULL;
+    if (failed || !about->schema) return failed;
+    desk->about = describe(about, desk->privacy.told.at ? desk->privacy.told.at : "");
+    return desk->about ? NULL : "out of memory";
 }
 
 const char* open_journal(const About* about, Counters* counters, Journal** out) {
@@ -79,10 +91,11 @@ const char* open_journal(const About* about, Counters* counters, Journal** out) 
     if (!failed) failed = read_clock(getenv(CLOCK_VARIABLE), &journal->desk.options.clock);
     if (!failed) look_at_bound(&journal->desk);
     journal->desk.counters = counters;
-    if (!failed && about->schema && !(journal->desk.about = describe(about))) failed = "out of memory";
+    if (!failed) failed = prepare(about, &journal->desk);
     if (!failed) failed = start(journal);
     if (!failed) return begin_loss_at_zero(counters), *out = journal, NULL;
     free(journal->desk.about);
+    free_privacy(&journal->desk.privacy);
     free(journal);
     return failed;
 }
@@ -97,6 +110,7 @@ void close_journal(Journal* journal) {
     pthread_cond_destroy(&journal->wake);
     pthread_mutex_destroy(&journal->lock);
     free(journal->desk.about);
+    free_privacy(&journal->desk.privacy);
     free(journal);
 }
 

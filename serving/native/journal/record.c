@@ -6,6 +6,7 @@
 
 enum { REQUESTS = 1, REQUEST_IDS, EVENT_TIMES, KEY_LENGTHS, KEYS, TEXT_LENGTHS, TEXT, NUMBERS, IDS, OUTPUTS, MOST_SECTIONS };
 enum { ANSWERED, HANDED_ON };  // status of a request
+enum { A_NAN = 0x7FC00000 };   // as float32, the one that Python has
 enum { CHAMPION = 0, NO_ROUTE = 0, DIRECTORY_ENTRY = 6, ONE_OUTPUT = 1 };
 
 // A batch on its way into a frame.
@@ -18,6 +19,8 @@ typedef struct {
     uint32_t count, release;
     uint32_t joined;                // of the `count` requests
     bool has_ids, has_event_times;  // has one of them
+    const Privacy* privacy;
+    Pseudonyms* pseudonyms;
 } Batch;
 
 static size_t rows_of(const Joined* requests, uint32_t i) { return requests[i].end - (i ? requests[i - 1].end : 0); }
@@ -45,6 +48,19 @@ static void put_event_times(const Batch* batch) {
         if (rows_of(batch->requests, i)) add_u64(batch->frame, (uint64_t)batch->requests[i].sent.event_ns);
 }
 
+static void add_number(const Batch* batch, uint64_t value) {
+    char number[LONGEST_NUMBER];
+    add_bytes(batch->frame, number, (size_t)(put_number(number, value) - number));
+}
+
+// A text as it is to be written.
+static void put_hidden(const Batch* batch, Hiding hiding, const char* text, uint32_t length) {
+    if (hiding == AS_IS) add_bytes(batch->frame, text, length);
+    if (hiding != KEYED_HASH || !length) return;
+    char* target = add_room(batch->frame, PSEUDONYM);
+    if (target && !put_pseudonym(batch->pseudonyms, text, length, target)) batch->frame->failed = true;
+}
+
 // The keys of a request, each behind its length in 4 bytes, as numbers of `length + 1` and as bytes; 0 in rows without one.
 static void put_keys(const Batch* batch, bool as_lengths) {
     for (uint32_t i = 0; i < batch->count; i++) {
@@ -52,23 +68,27 @@ static void put_keys(const Batch* batch, bool as_lengths) {
         size_t at = sent->keys;
         for (size_t row = 0; row < rows_of(batch->requests, i); row++) {
             uint32_t length = 0;
-            char number[LONGEST_NUMBER] = {0};
             bool is_there = at < sent->keys_end;
             if (is_there) memcpy(&length, batch->rows->keys.at + at, PREFIX), at += PREFIX;
             if (as_lengths)
-                add_bytes(batch->frame, number, (size_t)(put_number(number, is_there ? length + 1 : 0) - number));
+                add_number(batch, is_there ? hidden_length(batch->privacy->caller_key, length) + 1 : 0);
             else if (length)
-                add_bytes(batch->frame, batch->rows->keys.at + at, length);
+                put_hidden(batch, batch->privacy->caller_key, batch->rows->keys.at + at, length);
             at += length;
         }
     }
 }
 
 static void put_text_lengths(const Batch* batch) {
-    size_t count = batch->rows->rows * batch->settings->categorical;
+    size_t columns = batch->settings->categorical, count = batch->rows->rows * columns;
+    const unsigned char* hiding = batch->privacy->hides_text ? batch->privacy->text : NULL;
+    const uint32_t* lengths = batch->rows->lengths;
     char* at = add_room(batch->frame, count * LONGEST_NUMBER);
     if (!at) return;
-    for (size_t i = 0; i < count; i++) at = put_number(at, batch->rows->lengths[i]);
+    if (!hiding)
+        for (size_t i = 0; i < count; i++) at = put_number(at, lengths[i]);
+    else
+        for (size_t i = 0; i < count; i++) at = put_number(at, hidden_length(hiding[i % columns], lengths[i]));
     batch->frame->size = (size_t)(at - batch->frame->at);
 }
 
@@ -85,6 +105,24 @@ static void put_text(const Batch* batch) {
     }
 }
 
+static void put_hidden_text(const Batch* batch) {
+    size_t columns = batch->settings->categorical, count = batch->rows->rows * columns;
+    const char* text = batch->rows->text;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t length = batch->rows->lengths[i];
+        put_hidden(batch, batch->privacy->text[i % columns], text += PREFIX, length);
+        text += length;
+    }
+}
+
+static void put_numbers(const Batch* batch) {
+    size_t columns = batch->settings->numeric, count = batch->rows->rows * columns, start = batch->frame->size;
+    add_bytes(batch->frame, batch->rows->came, count * sizeof(float));
+    if (!batch->privacy->hides_numbers || batch->frame->failed) return;
+    for (size_t i = 0; i < count; i++)
+        if (batch->privacy->number[i % columns]) memcpy(batch->frame->at + start + i * sizeof(float), &(uint32_t){A_NAN}, 4);
+}
+
 static void put_ids(const Batch* batch) {
     const Answer* answer = batch->answer;
     uint32_t fields = batch->settings->fields;
@@ -97,6 +135,17 @@ static void put_ids(const Batch* batch) {
     batch->frame->size = (size_t)(at - batch->frame->at);
 }
 
+// What is hidden is 0.
+static void put_some_ids(const Batch* batch) {
+    const Answer* answer = batch->answer;
+    const unsigned char* hiding = batch->privacy->id;
+    uint32_t fields = batch->settings->fields;
+    for (size_t row = 0; row < batch->rows->rows; row++) {
+        for (uint32_t f = 0; f < fields; f++) add_number(batch, hiding[f] ? 0 : (uint64_t)answer->cat_idx[row * fields + f]);
+        if (answer->creative_idx) add_number(batch, hiding[fields] ? 0 : (uint64_t)answer->creative_idx[row]);
+    }
+}
+
 static void put_section(const Batch* batch, int tag) {
     const Rows* rows = batch->rows;
     if (tag == REQUESTS) put_requests(batch);
@@ -104,16 +153,16 @@ static void put_section(const Batch* batch, int tag) {
     if (tag == EVENT_TIMES) put_event_times(batch);
     if (tag == KEY_LENGTHS || tag == KEYS) put_keys(batch, tag == KEY_LENGTHS);
     if (tag == TEXT_LENGTHS) put_text_lengths(batch);
-    if (tag == TEXT) put_text(batch);
-    if (tag == NUMBERS) add_bytes(batch->frame, rows->came, rows->rows * batch->settings->numeric * sizeof *rows->came);
-    if (tag == IDS) put_ids(batch);
+    if (tag == TEXT) (batch->privacy->hides_text ? put_hidden_text : put_text)(batch);
+    if (tag == NUMBERS) put_numbers(batch);
+    if (tag == IDS) (batch->privacy->hides_ids ? put_some_ids : put_ids)(batch);
     if (tag == OUTPUTS) add_bytes(batch->frame, batch->answer->p_click, rows->rows * ONE_OUTPUT * sizeof(float));
 }
 
 static bool has_section(const Batch* batch, int tag) {
     if (tag == REQUEST_IDS) return batch->has_ids;
     if (tag == EVENT_TIMES) return batch->has_event_times;
-    if (tag == KEY_LENGTHS || tag == KEYS) return batch->rows->keys.size;
+    if (tag == KEY_LENGTHS || tag == KEYS) return batch->rows->keys.size && batch->privacy->caller_key != DROP;
     if (tag == TEXT_LENGTHS || tag == TEXT) return batch->settings->categorical;
     return tag != NUMBERS || batch->settings->numeric;
 }
@@ -152,7 +201,9 @@ static void put_answers(const Batch* batch, int64_t now_ns) {
 
 bool write_answers(Writer* writer, const Settings* settings, uint32_t release, const Rows* rows, const Answer* answer,
                    Joined* requests, uint32_t count) {
-    Batch batch = {&writer->frame, settings, rows, answer, requests, count, release, 0, false, false};
+    const Privacy* privacy = &writer->desk->privacy;
+    Batch batch = {&writer->frame, settings, rows,  answer, requests, count,
+                   release,        0,        false, false,  privacy,  writer->pseudonyms};
     Written what = {0};
     int64_t now_ns = unix_ns(&writer->desk->options.clock);
     for (uint32_t i = 0; i < count; i++) {

@@ -19,6 +19,9 @@ Writer* make_writer(const Desk* desk) {
     if (!writer) return NULL;
     if (!draw_writer(&writer->ids)) return free(writer), NULL;
     writer->desk = desk;
+    const Privacy* privacy = &desk->privacy;
+    if (privacy->key_bytes && !(writer->pseudonyms = open_pseudonyms(privacy->key, privacy->key_bytes)))
+        return free(writer), NULL;
     writer->segment.file = -1;
     pthread_mutex_init(&writer->lock, NULL);
     return writer;
@@ -77,6 +80,7 @@ void free_writer(Writer* writer) {
     pthread_mutex_destroy(&writer->lock);
     free_bytes(&writer->frame);
     free_bytes(&writer->aside);
+    close_pseudonyms(writer->pseudonyms);
     free(writer);
 }
 

@@ -8,6 +8,7 @@
 #include "frame.h"
 #include "options.h"
 #include "prediction_id.h"
+#include "privacy.h"
 #include "segment.h"
 
 #include <pthread.h>
@@ -18,7 +19,8 @@ typedef struct {
     JournalOptions options;
     Counters* counters;
     atomic_bool is_full;  // the folder holds as much as it may: nothing more is written
-    char* about;          // what every segment of them says of itself, as the inside of a JSON object; NULL: none can be written
+    Privacy privacy;
+    char* about;  // what every segment of them says of itself, as the inside of a JSON object; NULL: none can be written
 } Desk;
 
 // What a frame holds.
@@ -30,8 +32,9 @@ typedef struct Writer {
     struct Writer* next;  // the journal's
     const Desk* desk;
     IdSource ids;
-    Bytes frame;           // that the thread puts together
-    pthread_mutex_t lock;  // of all below
+    Bytes frame;             // that the thread puts together
+    Pseudonyms* pseudonyms;  // the thread's; NULL if nothing is hashed
+    pthread_mutex_t lock;    // of all below
     Segment segment;
     Bytes aside;  // frames that the writer adds by itself
     uint64_t number, again_ns, lost_requests, lost_rows;

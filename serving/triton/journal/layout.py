@@ -14,6 +14,7 @@ ANSWERS_HEAD = Struct("<HHIIIqQ")  # sections, nothing, rows, requests, rows of 
 SECTION = Struct("<HI")  # tag, bytes; so many stand behind the head, and then their contents in the same order
 REQUESTS, REQUEST_IDS, EVENT_TIMES, KEY_LENGTHS, KEYS, TEXT_LENGTHS, TEXT, NUMBERS, IDS, OUTPUTS, IMAGES = range(1, 12)
 LOOKS, EMBEDDINGS = 14, 15
+ERASED = 16  # rows that were erased, which no writer writes; 12 to 15 are kept for what comes
 REQUEST = Struct("<16sIIBBH")  # id of the answer, rows, release, status, arm, bytes of the request's id
 ANSWERED, HANDED_ON = range(2)  # status
 NOT_SENT = -(2**63)  # an event time
@@ -21,6 +22,7 @@ IMAGE = Struct("<I32s")  # row, SHA-256 of its image
 LOOK = Struct("<4I3fB3x")  # row, bytes of its image, width, height, brightness, contrast, colourfulness, format
 IMAGE_FORMATS = {"PNG": 1, "JPEG": 2}
 EMBEDDING_HEAD = Struct("<I")  # dimension E; a row as uint32 and E float32 follow for each row
+ROW = Struct("<I")  # that was erased
 LONGEST_SHORT = 2**16 - 1  # bytes of a text whose length has 16 bits
 
 REFUSAL = Struct("<qQIIHH")  # time, bytes, rows, release, bytes of the rule, bytes of the request's id; both follow

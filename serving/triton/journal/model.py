@@ -16,6 +16,7 @@ from serving.triton.joined_rows import JoinedRows
 from serving.triton.joined_text import JoinedText, cut
 from serving.triton.journal.images import ImageStore
 from serving.triton.journal.options import journal_options
+from serving.triton.journal.privacy import Privacy, journal_privacy
 from serving.triton.journal.record import Asked, LookedAt, Seen, Unanswered, write_answers, write_refusals
 from serving.triton.journal.writer import LOST_TOTAL, Writer
 
@@ -33,6 +34,10 @@ class ModelJournal:
         self._release, options = version, journal_options()
         about = {"written_by": "python", "model": name, "release": version, "onnxruntime": onnx_runtime().__version__}
         about |= {"threads": settings["ort_threads"], "schema": settings["journal"]}
+        self._privacy: Privacy | None = None
+        if options is not None:
+            self._privacy = journal_privacy(settings["journal"])
+            about |= {} if self._privacy is None else self._privacy.told
         self._writer = None if options is None else Writer(options, about, counters.count, say)
         self._keeps_all = options is not None and options.images == "all"
         keeps_images = sees_images and options is not None and options.images != "none"
@@ -55,15 +60,23 @@ class ModelJournal:
         if self._writer is None or not kept:
             return [None] * len(rows.requests)
         asked = [rows.requests[number] for number in kept]
+        hidden = self._privacy
         requests = [
-            Asked(num_rows=a.num_rows, request_id=a.request_id, event_ns=a.event_ns, keys=a.keys) for a in asked
-        ]  # fmt: skip
-        images = _images(rows, found)
+            Asked(
+                num_rows=a.num_rows,
+                request_id=a.request_id,
+                event_ns=a.event_ns,
+                keys=a.keys if hidden is None else hidden.of_keys(a.keys),
+            )
+            for a in asked
+        ]
+        images = [] if hidden is not None and hidden.hides_images else _images(rows, found)
         if self._store is not None and images:
             wanted = {image.digest: image.content for image in images if image.is_looked_at or self._keeps_all}
             if not self._store.keep(wanted):
                 return None
-        ids = write_answers(self._writer, self._release, requests, _seen(rows, found, looks, kept, images))
+        seen = _seen(rows, found, looks, kept, images)
+        ids = write_answers(self._writer, self._release, requests, seen if hidden is None else hidden.of_rows(seen))
         if ids is None:
             return None
         by_number = dict(zip(kept, ids, strict=True))

@@ -1,5 +1,6 @@
 """Segments made by hand: a few columns, batches of requests of several kinds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ ABOUT = {"written_by": "python", "model": "ctr", "release": 3, "onnxruntime": "1
 class World:
     """A journal's folder, a writer with a clock of ours, and what was written."""
 
-    def __init__(self, folder: Path, **changed: Any) -> None:
+    def __init__(self, folder: Path, about: dict[str, Any] | None = None, **changed: Any) -> None:
         self.folder, self.said, self.counted = folder, list[str](), dict[str, float]()
         (folder / "segments").mkdir(parents=True, exist_ok=True)
         known = {
@@ -40,7 +41,8 @@ class World:
             "images": "none",
         }
         self.now_ns = START_NS
-        self.writer = Writer(JournalOptions(**known | changed), ABOUT, self.count, self.said.append, clock=lambda: self.now_ns)
+        told = ABOUT | (about or {})
+        self.writer = Writer(JournalOptions(**known | changed), told, self.count, self.said.append, clock=lambda: self.now_ns)
         self.rng = np.random.default_rng(3)
 
     def count(self, family: str, number: float = 1, **labels: str) -> None:
@@ -49,14 +51,18 @@ class World:
 
     def answer(
         self, *sizes: int, key: str | None = None, images: dict[int, bytes] | None = None, event_ns: int = NOT_SENT,
-        looked_at: tuple[int, ...] = (),
+        looked_at: tuple[int, ...] = (), sites: Sequence[str] | None = None,
     ) -> list[str] | None:  # fmt: skip
-        """Write a batch of requests of these numbers of rows; the ids of its answers. `images`: row and digest."""
+        """Write a batch of requests of these numbers of rows, with `sites` if they are given; the ids of its answers. `images`:
+        row and digest.
+        """
         rows = sum(sizes)
         strings = [
             [f"site {self.rng.integers(400)}" if row % 3 else "", str(self.rng.integers(24)), "yes", "\u00e9" * int(row == 1)]
             for row in range(rows)
         ]
+        for row, site in zip(strings, sites or [], strict=False):
+            row[0] = site
         encoded = [text.encode() for row in strings for text in row]
         seen = Seen(
             text_lengths=np.array([len(text) for text in encoded]),

@@ -38,10 +38,10 @@ class Cursor:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """All of a segment that is whole: `about`, `rows` (one dict each), `refusals`, `losses`, `closed`."""
+    """All of a segment that is whole: `about`, `rows` and `erased` (one dict each), `refusals`, `losses`, `closed`."""
     file = Cursor(path.read_bytes())
     assert file.take(16) == b"adcljrnl" + struct.pack("<I", 1) + bytes(4)
-    found: dict[str, Any] = {"rows": [], "refusals": [], "losses": [], "closed": None}
+    found: dict[str, Any] = {"rows": [], "erased": [], "refusals": [], "losses": [], "closed": None}
     while not file.is_done:
         assert file.take(4) == bytes.fromhex("f74a520a")
         checked = file.take(8)
@@ -52,7 +52,9 @@ def read(path: Path) -> dict[str, Any]:
         if kind == 1:
             found["about"] = json.loads(payload)
         elif kind == 2:
-            found["rows"] += _answers(body, found["about"]["schema"])
+            rows, erased = _answers(body, found["about"]["schema"])
+            found["rows"] += rows
+            found["erased"] += erased
         elif kind == 3:
             while not body.is_done:
                 found["refusals"].append(_refusal(body))
@@ -72,7 +74,7 @@ def _refusal(body: Cursor) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _answers(body: Cursor, schema: dict[str, Any]) -> list[dict[str, Any]]:
+def _answers(body: Cursor, schema: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     count, zeros, rows, requests, batch_rows, answered_ns, route = (body.unpack(form) for form in "HHIIIqQ")
     assert zeros == 0
     directory = [(body.unpack("H"), body.unpack("I")) for _ in range(count)]
@@ -91,7 +93,10 @@ def _answers(body: Cursor, schema: dict[str, Any]) -> list[dict[str, Any]]:
     while 15 in sections and not sections[15].is_done:
         row = sections[15].unpack("I")
         looks[row]["image_embedding"] = [sections[15].unpack("f") for _ in range(width)]
-    found, number = [], 0
+    gone = set()
+    while 16 in sections and not sections[16].is_done:
+        gone.add(sections[16].unpack("I"))
+    found, erased, number = [], [], 0
     for _ in range(requests):
         digits = sections[1].take(16).hex()
         num_rows, release, status, arm, id_bytes = (sections[1].unpack(form) for form in "IIBBH")
@@ -119,9 +124,11 @@ def _answers(body: Cursor, schema: dict[str, Any]) -> list[dict[str, Any]]:
                 "ids": [sections[9].number() for _ in schema["ids"]],
                 "outputs": [sections[10].unpack("f") for _ in schema["outputs"]],
             }
-            number += 1
-            if status == 0:
+            if number in gone:
+                erased.append(entry)
+            elif status == 0:
                 found.append(entry)
+            number += 1
     assert number == rows
     assert all(section.is_done for tag, section in sections.items() if tag not in (11, 14, 15))
-    return found
+    return found, erased

@@ -20,6 +20,7 @@ def journal_config(folder: Path, **changes: Any) -> JournalConfig:
     known = {"enabled": True, "folder": str(folder), "segment_mib": 1, "segment_s": 600, "on_error": "answer", "sync_ms": 20}
     known |= {"keep_days": None, "max_gib": None}
     images = {"images": "unknown", "images_keep_days": 1, "images_max_gib": 1}
+    known |= {"columns": {}, "caller_key": "as_is", "key_file": str(folder.with_name("journal-key"))}
     return JournalConfig(**known | images | changes)
 
 
@@ -34,6 +35,9 @@ class Journalled:
     def rows(self) -> list[dict[str, Any]]:
         """What is in all segments, by the reader that was written from the page; those may still be written."""
         return [row for path in self.segments() for row in read(path)["rows"]]
+
+    def about(self) -> list[dict[str, Any]]:
+        return [read(path)["about"] for path in self.segments()]
 
     def refusals(self) -> list[dict[str, Any]]:
         return [refusal for path in self.segments() for refusal in read(path)["refusals"]]

@@ -178,6 +178,7 @@ def test_a_second_server_on_the_folder_is_refused_in_one_sentence(tmp_path):
     config = journal_config(tmp_path / "journal")
     with kept_journal(config) as told:
         assert told["ADCLICK_JOURNAL"] == f"1048576 600.0 20 answer {tmp_path / 'journal'}"
+        assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("journal", "journal/segments")] == [0o750] * 2
         with (
             pytest.raises(
                 ValueError, match=rf"another server \(process {os.getpid()}\) keeps its journal in .*journal; give each a"

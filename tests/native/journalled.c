@@ -1,6 +1,10 @@
-#include "journalled_model.h"
+#include "journalled.h"
+
+#include "fake_ort.h"
+#include "version_folder.h"
 
 #include "journal/crc32.h"
+#include "journal/frame.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
@@ -9,13 +13,16 @@
 
 Model model;
 Instance instance;
-char *version, *kept, repository[512];
+const char* schema = SCHEMA;
+char *version, *kept;
+static char repository[512];
 
+// A model with a journal in a folder of its own.
 void load_with(const char* form) {
     char path[700], told[1200];
     version = make_version(NATIVE_TEXT);
     kept = make_version(NATIVE_TEXT);
-    write_text(version, "journal.json", SCHEMA);
+    write_text(version, "journal.json", schema);
     write_manifest(version, (const char*[]){"native.txt", "ctr_packed.onnx", "journal.json", NULL});
     snprintf(path, sizeof path, "%s/segments", kept);
     CHECK(!mkdir(path, 0700));
@@ -72,6 +79,7 @@ void ask(Request* request) {
     CHECK(request->released == 1 && request->answers == 1);
 }
 
+// The frames of all segments, by kind, each with a right checksum; `payload` gets the last one of `kind`.
 int count_frames(uint32_t kind, char payload[4096]) {
     static char content[1 << 16];
     char path[1200];
