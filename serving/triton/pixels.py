@@ -5,7 +5,6 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-import triton_python_backend_utils as pb_utils
 from PIL import Image
 
 from contracts.tables.images import to_pixels
@@ -34,5 +33,7 @@ def read_pixels(image: bytes, size: int, limits: dict[str, Any]) -> np.ndarray:
     except Image.UnidentifiedImageError:
         raise Refused("image", "no PNG or JPEG file; send the file's bytes as they are") from None
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error and more for broken files
+        import triton_python_backend_utils as pb_utils  # there inside Triton only
+
         pb_utils.Logger.log_info(f"unreadable image: {error!r}")
         raise Refused("image", "the image is cut short or broken; send the whole file") from None

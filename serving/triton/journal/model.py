@@ -13,17 +13,24 @@ from serving.triton.graph import Answer
 from serving.triton.joined_rows import JoinedRows
 from serving.triton.joined_text import JoinedText, cut
 from serving.triton.journal.options import journal_options
+from serving.triton.journal.processor import processor
 from serving.triton.journal.record import Asked, Seen, Unanswered, write_answers, write_refusals
 from serving.triton.journal.writer import LOST_TOTAL, Writer
 
 
 class ModelJournal:
-    """Writes what one process of the model `name` answers. Raises ValueError if the environment cannot be understood."""
+    """Writes what one process of the model `name` answers, with the graph of that sha-256.
 
-    def __init__(self, name: str, version: int, settings: dict[str, Any], counters: Counters, say: Callable[[str], None]) -> None:
+    Raises ValueError if the environment cannot be understood.
+    """
+
+    def __init__(
+        self, name: str, version: int, settings: dict[str, Any], counters: Counters, say: Callable[[str], None],
+        graph: str | None = None,
+    ) -> None:  # fmt: skip
         self._release, options = version, journal_options()
         about = {"written_by": "python", "model": name, "release": version, "onnxruntime": onnx_runtime().__version__}
-        about |= {"threads": settings["ort_threads"], "schema": settings["journal"]}
+        about |= {"threads": settings["ort_threads"], "graph": graph, "processor": processor(), "schema": settings["journal"]}
         self._writer = None if options is None else Writer(options, about, counters.count, say)
         if options is not None:
             for what in ("requests", "rows"):  # a counter that begins with what was lost would hide its first rise
