@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from lifecycle.replay.batches import Batches
 from lifecycle.replay.bulk import Replays
-from lifecycle.replay.compare import ERASED, Compared, shown, unwritten
-from lifecycle.replay.explain import explain
-from lifecycle.replay.find import find_answer
+from lifecycle.replay.compare import Compared, shown
+from lifecycle.replay.explain import Part, explain
+from lifecycle.replay.find import find_answer, instant
 from lifecycle.replay.lineage import lineage_of
 from lifecycle.replay.report import Report, RowAgain
 from lifecycle.replay.rerun import Again
@@ -31,13 +31,13 @@ def replay_answer(folder: Path, store: Path, wanted: UUID, row: int | None) -> R
         raise ValueError(f"{wanted} has rows 0 to {len(places) - 1}, got ROW={row}")
     place = int(places[row or 0])
     answered_ns = int(batches.answered_ns_B[0])
-    explained = (None, [])
-    if compared.why_not_N[place] not in (ERASED, unwritten(sorted({*batches.writing.columns} & released.used))):
+    explained: tuple[float | None, list[Part]] = None, []
+    if compared.why_not_N[place] is None:
         explained = explain(batches, place, released, folder)
     mine = found.rows.filter(pc.equal(found.rows["prediction_id"], str(wanted)))
     return Report(
         prediction_id=str(wanted),
-        answered_at=_instant(mine["answered_at"][0]),
+        answered_at=instant(answered_ns),
         asked=_asked(mine, row or 0),
         source=batches.source,
         batch=_batch(batches, compared),
@@ -103,10 +103,6 @@ def _asked(mine: pa.Table, row: int) -> dict[str, Any]:
     return {
         "request id": mine["request_id"][0].as_py(),
         "key": mine["key"][row].as_py(),
-        "event time": _instant(event_at) if event_at.is_valid else None,
+        "event time": instant(event_at.value) if event_at.is_valid else None,
         "image": mine["image_sha256"][row].as_py(),
     }
-
-
-def _instant(value: pa.Scalar) -> str:
-    return str(pc.strftime(value.cast(pa.timestamp("us", "UTC")), "%Y-%m-%dT%H:%M:%SZ").as_py())

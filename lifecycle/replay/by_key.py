@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 
 from lifecycle.journal.segments import NotASegment, Segment
 from lifecycle.journal.served import DONE, SERVED
-from lifecycle.replay.find import one_batch
+from lifecycle.replay.find import instant, one_batch
 from serving.journal.folder import SEGMENTS
 from serving.triton.journal.layout import ANSWERS
 
@@ -31,9 +30,7 @@ class Keyed:
 
     @property
     def answered_at(self) -> str:
-        return (
-            f"{datetime.fromtimestamp(self.answered_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{self.answered_ns % 10**9 // 1000:06d}Z"
-        )
+        return instant(self.answered_ns)
 
 
 def answers_with(folder: Path, key: str) -> list[Keyed]:

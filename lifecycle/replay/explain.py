@@ -24,7 +24,7 @@ class Part:
 
     column: str
     value: str | float | None  # as it came; None: missing
-    seen_as: str  # known, unknown, missing, or not looked at
+    seen_as: str  # known, unknown (its image may be known), missing, or not looked at
     log_odds_without: float
     change: float  # of the log-odds, if its value were unknown
 
@@ -53,18 +53,20 @@ def explain(batches: Batches, row: int, released: Released, journal: Path) -> tu
     if look_E is not None:
         variants.append((texts, numbers_M, None))
         columns.append((IMAGE, batches.images[row]))
-    log_odds_V = log_odds(_answer(graph, released, variants).p_click_N)
+    found = _answer(graph, released, variants)
+    log_odds_V = log_odds(found.p_click_N)
+    moves_look_V = _moves_look(found)
     seen = dict(zip(batches.kind.ids, batches.seen_NK[row].tolist(), strict=True))
     as_it_came = float(log_odds_V[0])
     parts = [
         Part(
             column=name,
             value=value,
-            seen_as=_seen_as(name, seen, released),
+            seen_as=_seen_as(name, seen, released, moves_look),
             log_odds_without=without,
             change=without - as_it_came,
         )
-        for (name, value), without in zip(columns, log_odds_V[1:].tolist(), strict=True)
+        for (name, value), without, moves_look in zip(columns, log_odds_V[1:].tolist(), moves_look_V[1:].tolist(), strict=True)
     ]
     return as_it_came, sorted(parts, key=lambda part: (-abs(part.change), part.column))
 
@@ -111,7 +113,14 @@ def _answer(graph: OrtGraph, released: Released, variants: list[Variant]) -> Ans
     return graph.answer(encoded, np.stack([numbers_M for _, numbers_M, _ in variants]), looks_NE)
 
 
-def _seen_as(name: str, seen: dict[str, int], released: Released) -> str:
+def _moves_look(found: Answer) -> np.ndarray:
+    """Has a variant's creative another image for the model than the row as it came, bool [V]."""
+    if found.creative_idx_N is None:
+        return np.zeros(len(found.p_click_N), dtype=bool)
+    return np.asarray(found.creative_idx_N != found.creative_idx_N[0])
+
+
+def _seen_as(name: str, seen: dict[str, int], released: Released, moves_look: bool) -> str:
     if name == IMAGE:
         return "known" if seen.get(IMAGE) == UNKNOWN_ID else "not looked at"  # the creative's own vector overrides it
     if name not in seen and name not in released.used:
@@ -119,4 +128,6 @@ def _seen_as(name: str, seen: dict[str, int], released: Released) -> str:
     identity = seen.get(name)
     if identity is None:  # a creative that is no feature: only its image's place is known
         return "unknown" if seen.get(IMAGE, UNKNOWN_ID) == UNKNOWN_ID else "known"
-    return {UNKNOWN_ID: "unknown", MISSING_ID: "missing"}.get(identity, "known")
+    if identity == UNKNOWN_ID:
+        return "unknown, its image known" if moves_look else "unknown"
+    return "missing" if identity == MISSING_ID else "known"

@@ -52,6 +52,11 @@ def prediction_id(text: str) -> UUID:
     return found
 
 
+def instant(unix_ns: int) -> str:
+    """A time as text, to the microsecond."""
+    return f"{datetime.fromtimestamp(unix_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{unix_ns % 10**9 // 1000:06d}Z"
+
+
 def find_answer(folder: Path, store: Path, wanted: UUID) -> Found:
     """The batch in which an answer was computed. Raises ValueError if it is nowhere in the journal."""
     writer = f"{wanted.int & (1 << WRITER_BITS) - 1:016x}"

@@ -108,12 +108,11 @@ class Released:
         lengths = batches.lengths_NC.ravel()
         ends = np.cumsum(lengths + PREFIX)
         starts = ends - lengths
-        encoded = np.empty(len(batches.text) + PREFIX * len(lengths), dtype=np.uint8)
-        is_text = np.ones(len(encoded), dtype=bool)
-        marks = np.tile(prefixes(columns, self.separator), (num_rows, 1)) if columns else np.empty((0, PREFIX), np.uint8)
-        for place in range(PREFIX):
-            is_text[starts - PREFIX + place] = False
-            encoded[starts - PREFIX + place] = marks[:, place]
+        encoded, is_text = (np.empty(len(batches.text) + PREFIX * len(lengths), dtype=kind) for kind in (np.uint8, np.bool_))
+        is_text[:] = True
+        marks = np.tile(prefixes(columns, self.separator).view("<u4").ravel() if columns else np.empty(0, "<u4"), num_rows)
+        for array, words in ((encoded, marks), (is_text, np.uint32(0))):
+            _four_from_each(array)[starts - PREFIX] = words
         encoded[is_text] = np.frombuffer(batches.text, dtype=np.uint8)
         numbers_NM = batches.numbers_NM
         if self._markers:
@@ -157,3 +156,8 @@ class Released:
         path = self.folder / "manifest.json"
         found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
         return found
+
+
+def _four_from_each(array: np.ndarray) -> np.ndarray:
+    """Four bytes from every byte on, as one number each."""
+    return np.ndarray(max(len(array) - PREFIX + 1, 0), "<u4", buffer=array, strides=(1,))

@@ -69,15 +69,13 @@ def lines_of(report: Report) -> list[str]:
         "",
         *_table(["row", "recorded", "replayed", ""], [_row(row) for row in _few(report)]),
         *([f"  and {len(report.rows) - MANY} rows more; ROW=n shows one"] if len(report.rows) > len(_few(report)) else []),
-        "",
-        *_lineage(report.lineage),
     ]
     if report.log_odds is not None:
         found += ["", f"row {report.explained_row}: log-odds {report.log_odds:.6f}; what they become if a column were unknown"]
         found += _table(
             ["column", "value as it came", "seen as", "log-odds without it", "change"], [_part(p) for p in report.parts]
         )
-    return found
+    return [*found, "", *_lineage(report.lineage)]
 
 
 def lines_of_totals(totals: Totals, what: str) -> list[str]:
