@@ -26,7 +26,7 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull champion/model.dvc || \
 	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
-.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy releases prune load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal capacity soak spike compare lock clean
+.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy releases prune replay load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-replay capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -90,6 +90,10 @@ prune: $(VENV)-serving/.installed  ## remove old releases: make prune KEEP=5 (ne
 	@test -n "$(KEEP)" || { echo "prune: KEEP is required: make prune KEEP=5" >&2; exit 2; }
 	@$(SERVE) -m serving.server.releases $(ARGS) prune --keep "$(KEEP)"
 
+replay: $(VENV)-serving/.installed  ## compute answers of the journal again: make replay ID=... [ROW=n], KEY=... or SHARE=0.01 [DAY=YYYY-MM-DD]; 1 if bits differ
+	@test -n "$(ID)$(KEY)$(SHARE)" || { echo "replay: ID, KEY or SHARE is required: make replay ID=<prediction id>" >&2; exit 2; }
+	@$(SERVE) -m lifecycle.replay $(if $(ID),--id "$(ID)") $(if $(ROW),--row "$(ROW)") $(if $(KEY),--key "$${KEY}") $(if $(SHARE),--share "$(SHARE)") $(if $(DAY),--day "$(DAY)") $(ARGS)
+
 load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it (20 seconds; installs 0.7 GB): make load SHAPE=smoke ARGS="users=4"
 	@$(LOAD) -m loadtests.run $(or $(SHAPE),smoke) $(ARGS)
 
@@ -117,6 +121,9 @@ bench-gate: $(VENV)-load/.installed $(VENV)/.dev $(VENV)-serving/.installed  ## 
 
 bench-journal: $(VENV)-load/.perf-analyzer  ## what the journal costs: the served model with and without it, and its segments made Parquet (about 12 minutes)
 	@$(RUN) python -m bench.served.journal $(ARGS)
+
+bench-replay: $(VENV)/.dev $(VENV)-serving/.installed  ## how fast a journal's answers are computed again, in batches of 16 rows and of one (about 3 minutes)
+	@$(RUN) python -m bench.served.replay $(ARGS)
 
 capacity: $(VENV)-load/.perf-analyzer  ## find the highest rate of requests that the served model bears within its limits (about 10 minutes)
 	@$(RUN) python -m bench.served.capacity $(ARGS)
