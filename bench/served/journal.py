@@ -48,7 +48,9 @@ EXECUTED = re.compile(r'^nv_inference_exec_count{model="ctr",version="1"} (\S+)'
 MANY_ROWS = 16  # in a batch
 COUNTED_S = 2.0  # until the server's own counters are handed on
 CONVERTED = re.compile(r"journal: (\d+) rows of \d+ segments")
-JOURNAL = JournalConfig(enabled=True, folder="-", segment_mib=64, segment_s=3600, on_error="answer", sync_ms=1000)
+JOURNAL = JournalConfig(
+    enabled=True, folder="-", segment_mib=64, segment_s=3600, on_error="answer", sync_ms=1000, keep_days=None, max_gib=None
+)
 PREFIX = 4  # bytes of a string's length in a request
 
 

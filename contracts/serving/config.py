@@ -63,6 +63,8 @@ class JournalConfig:
     segment_s: float = Field(gt=0, le=86400)  # and one that is so old
     on_error: Literal["answer", "refuse"]  # what cannot be written is answered and counted, or not answered
     sync_ms: int = Field(ge=0, le=2**31 - 1)  # between two commits to the disk; 0: when the operating system likes
+    keep_days: float | None = Field(gt=0)  # older segments and Parquet files go; None: none does because it is old
+    max_gib: float | None = Field(gt=0)  # of segments and Parquet files together; None: no bound
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -10,10 +10,10 @@ import json
 import os
 import socket
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from contracts.clock import clock
 from contracts.files import sync
 from contracts.git_commit import git_revision
 
@@ -44,7 +44,7 @@ def append(store: Path, entry: Entry) -> dict[str, Any]:
     Raises OSError where that fails, and what was written of the line is taken back then.
     """
     store.mkdir(parents=True, exist_ok=True)
-    line = {"format": FORMAT, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **_who(), **vars(entry)}
+    line = {"format": FORMAT, "time": clock().now().isoformat(timespec="milliseconds"), **_who(), **vars(entry)}
     descriptor = os.open(store / NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

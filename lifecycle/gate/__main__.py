@@ -24,10 +24,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from contracts.clock import clock
 from contracts.files import write_whole
 from contracts.git_commit import git_revision
 from lifecycle.gate.checks import verdict
@@ -73,7 +73,7 @@ def main() -> int:
 
 def gate(candidate: GatedModel, champion: GatedModel | None) -> dict[str, Any]:
     """What is found, as plain values."""
-    config, started, began = load_gate_config(), datetime.now(UTC), time.monotonic()
+    config, started, began = load_gate_config(), clock().now(), time.monotonic()
     is_champion = champion is not None and champion.served_as == candidate.served_as
     alone = FIRST if champion is None else SAME if is_champion else None
     say(f"candidate {candidate.digest[:12]}, {alone or f'champion {champion.digest[:12] if champion else None}'}")

@@ -66,11 +66,15 @@ def only_one(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
+def unserved(folder: Path) -> list[Path]:
+    """Segments that are not done, oldest first; some are being written."""
+    done = {path.name.removesuffix(".json") for path in (folder / DONE).glob("*.json")}
+    return sorted(path for path in (folder / SEGMENTS).glob("*.segment") if path.name not in done)
+
+
 def waiting(folder: Path) -> list[Path]:
     """Closed segments that are not done, oldest first."""
-    done = {path.name.removesuffix(".json") for path in (folder / DONE).glob("*.json")}
-    names = sorted(path for path in (folder / SEGMENTS).glob("*.segment") if path.name not in done)
-    return [path for path in names if _is_closed(path)]
+    return [path for path in unserved(folder) if _is_closed(path)]
 
 
 def _is_closed(path: Path) -> bool:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from contracts.clock import CLOCK
 from contracts.serving.config import JournalConfig
+from serving.journal.bound import bounded
 from serving.triton.environment import JOURNAL
 
 SEGMENTS, LOCK = "segments", "lock"
@@ -30,7 +32,10 @@ def kept_journal(config: JournalConfig | None) -> Iterator[dict[str, str]]:
         )
     lock = _locked(folder)
     try:
-        yield {JOURNAL: journal_variable(config, folder)}
+        with bounded(folder, config.max_gib):
+            yield {JOURNAL: journal_variable(config, folder)} | {
+                name: os.environ[name] for name in (CLOCK,) if name in os.environ
+            }
     finally:
         os.close(lock)
 

@@ -7,7 +7,6 @@
 #include <stddef.h>
 
 uint64_t now_ns(void);  // of the clock by which Triton measures
-int64_t unix_ns(void);  // since 1970, of the clock on the wall, which may jump
 void drop(Error* error);
 
 // Answer with probabilities, those outputs of them that were asked for; false if that failed. The request stays ours. `id` is

@@ -31,6 +31,7 @@ from stages.files import read_json, sha256_file, write_json
 VERSION = "1"  # in the exported repository; a release gets the next free number of its store
 CODE = (
     "contracts/__init__.py",
+    "contracts/clock.py",
     "contracts/local_libraries.py",
     "contracts/serving/__init__.py",
     "contracts/serving/packed_text.py",

@@ -26,7 +26,7 @@ FUZZED = {  # what the fuzz targets are about
     "rows": ("rows.c", "settings.c", "words.c", "request/input.c", "request/sent.c", "journal/bytes.c"),
     "settings": ("settings.c", "words.c"),
     "package": ("package.c", "manifest.c"),
-    "sent": ("request/sent.c", "request/input.c", "journal/bytes.c", "journal/options.c", "words.c"),
+    "sent": ("request/sent.c", "request/input.c", "journal/bytes.c", "journal/options.c", "journal/clock.c", "words.c"),
 }
 THREAD_PROBE = "#include <pthread.h>\nint main(void) { return pthread_self() == 0; }\n"
 FUZZ_PROBE = "#include <stddef.h>\nint LLVMFuzzerTestOneInput(const unsigned char* data, size_t size) { return 0; }\n"

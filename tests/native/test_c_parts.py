@@ -30,7 +30,10 @@ def test_a_fault_is_seen(tmp_path):
     found = ways(MEMORY)
     faults = {
         "read": ("char copy[8]; memcpy(copy, calloc(1, 4), (size_t)argc + 4); return copy[0];", "heap-buffer-overflow"),
-        "leak": ("return malloc(4) == 0;", "LeakSanitizer"),
+        "leak": (
+            "void* volatile left; while (argc++ < 64) left = malloc(4); left = 0; return left != 0;",
+            "LeakSanitizer",
+        ),
         "overflow": ("return 2147483647 + argc == 0;", "signed integer overflow"),
     }
     for name, (body, words) in faults.items():

@@ -1,122 +1,13 @@
 // journal/: what is written of batches that a model answers, on a disk that takes it and on others.
 
-#include "fake_inner.h"
-#include "fake_ort.h"
-#include "version_folder.h"
+#include "journalled_model.h"
 
-#include "journal/crc32.h"
-#include "journal/frame.h"
 #include "journal/prediction_id.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-#define SCHEMA "{\"ids\": []}"
-
-static Model model;
-static Instance instance;
-static char *version, *kept, repository[512];
-
-// A model with a journal in a folder of its own.
-static void load_with(const char* form) {
-    char path[700], told[1200];
-    version = make_version(NATIVE_TEXT);
-    kept = make_version(NATIVE_TEXT);
-    write_text(version, "journal.json", SCHEMA);
-    write_manifest(version, (const char*[]){"native.txt", "ctr_packed.onnx", "journal.json", NULL});
-    snprintf(path, sizeof path, "%s/segments", kept);
-    CHECK(!mkdir(path, 0700));
-    snprintf(told, sizeof told, form, kept);
-    CHECK(!setenv("ADCLICK_JOURNAL", told, 1));
-    reset_ort(), forget_counts();
-    metrics_text = "nv_inference_pending_request_count{model=\"ctr\",version=\"7\"} 0\n";
-    snprintf(repository, sizeof repository, "%s.models", version);
-    snprintf(path, sizeof path, "%s/7", repository);
-    CHECK(!mkdir(repository, 0700) && !symlink(version, path));
-    model = (Model){.name = "ctr", .repository = repository, .version = 7};
-    instance = (Instance){.model = &model};
-    fake_ort.rows = 1;
-}
-
-static void load(const char* form) {
-    load_with(form);
-    CHECK(!TRITONBACKEND_ModelInitialize(&model) && !TRITONBACKEND_ModelInstanceInitialize(&instance));
-}
-
-static void let_go(void) {
-    CHECK(!TRITONBACKEND_ModelInstanceFinalize(&instance) && !TRITONBACKEND_ModelFinalize(&model));
-    unsetenv("ADCLICK_JOURNAL");
-}
-
-static void forget(void) {
-    char path[700];
-    snprintf(path, sizeof path, "%s/7", repository);
-    CHECK(!unlink(path) && !rmdir(repository));
-    remove_folder(version), remove_folder(kept);
-}
-
-static Input a_tensor(const char* name, int type, int64_t columns, const void* data, uint64_t bytes) {
-    Input tensor = {.name = name, .type = type, .shape = {1, columns}, .dims = 2, .bytes = bytes, .pieces_count = 1};
-    tensor.pieces[0] = data, tensor.piece_bytes[0] = bytes;
-    return tensor;
-}
-
-static Request one_row(const char* strings, uint64_t bytes) {
-    static const float TWENTY[] = {20, 7};
-    Request request = a_request();
-    request.outputs[request.outputs_count++] = "prediction_id";
-    request.id = "mine";
-    request.inputs[0] = a_tensor("categorical", TYPE_BYTES, 3, strings, bytes);
-    request.inputs[1] = a_tensor("numeric", TYPE_FP32, 2, TWENTY, sizeof TWENTY);
-    request.inputs_count = 2;
-    return request;
-}
-
-static void ask(Request* request) {
-    Request* batch[] = {request};
-    forget_answer(request);
-    CHECK(!TRITONBACKEND_ModelInstanceExecute(&instance, batch, 1));
-    CHECK(request->released == 1 && request->answers == 1);
-}
-
-// The frames of all segments, by kind, each with a right checksum; `payload` gets the last one of `kind`.
-static int count_frames(uint32_t kind, char payload[4096]) {
-    static char content[1 << 16];
-    char path[1200];
-    int found = 0;
-    snprintf(path, sizeof path, "%s/segments", kept);
-    DIR* folder = opendir(path);
-    CHECK(folder);
-    for (struct dirent* entry; (entry = readdir(folder));) {
-        if (entry->d_name[0] == '.') continue;
-        snprintf(path, sizeof path, "%s/segments/%s", kept, entry->d_name);
-        FILE* file = fopen(path, "rb");
-        size_t size = fread(content, 1, sizeof content, file), at = 16;
-        fclose(file);
-        CHECK(size > at && !memcmp(content, "adcljrnl\1\0\0\0\0\0\0\0", 16));
-        while (at < size) {
-            uint32_t head[3];
-            CHECK(size - at >= FRAME_HEAD && !memcmp(content + at, FRAME_MAGIC, 4));
-            memcpy(head, content + at + 4, sizeof head);
-            CHECK(head[0] <= size - at - FRAME_HEAD);
-            CHECK_NUMBER(crc32_of(crc32_of(0, content + at + 4, 8), content + at + FRAME_HEAD, head[0]), head[2]);
-            if (head[1] == kind) memcpy(payload, content + at + FRAME_HEAD, head[0] < 4096 ? head[0] : 4096), found++;
-            at += FRAME_HEAD + head[0];
-        }
-    }
-    closedir(folder);
-    return found;
-}
-
-static double counted_of(const char* family, const char* what) {
-    char labels[64];
-    snprintf(labels, sizeof labels, "model=ctr,version=7,what=%s", what);
-    return counted(family, labels);
-}
 
 TEST(what_is_answered_is_written_before_with_the_id_that_the_client_gets) {
     char payload[4096], id[ID_TEXT + 1];
@@ -191,8 +82,6 @@ static void limit_files(rlim_t bytes) {
     CHECK(!setrlimit(RLIMIT_FSIZE, &(struct rlimit){bytes, RLIM_INFINITY}));
 }
 
-static void rest(void) { nanosleep(&(struct timespec){.tv_nsec = 150000000}, NULL); }  // until it is tried again
-
 TEST(what_a_full_disk_takes_in_part_is_cut_off_and_counted_as_lost) {
     char payload[4096];
     load("1000000 60 0 answer %s");
@@ -236,42 +125,6 @@ TEST(what_cannot_be_written_is_refused_if_that_is_wanted) {
     let_go();
     CHECK(counted("adclick_requests_total", "model=ctr,version=7,outcome=unwritten") == 1);
     CHECK(counted_of("adclick_journal_lost_total", "requests") == 0);
-    forget();
-}
-
-TEST(a_segment_that_is_removed_takes_its_rows_along_and_they_are_counted) {
-    char payload[4096], path[700];
-    load("1000000 60 0 answer %s");
-    Request plain = one_row("\1\0\0\0a\0\0\0\0\1\0\0\0c", 14);
-    ask(&plain), ask(&plain);
-    snprintf(path, sizeof path, "%s/segments", kept);
-    DIR* folder = opendir(path);
-    for (struct dirent* entry; (entry = readdir(folder));)
-        if (entry->d_name[0] != '.') CHECK(!unlinkat(dirfd(folder), entry->d_name, 0));
-    closedir(folder);
-    for (int i = 0; i < 100 && counted_of("adclick_journal_lost_total", "rows") < 2; i++) rest();
-    ask(&plain);
-    CHECK(count_frames(FRAME_ANSWERS, payload) == 1 && count_frames(FRAME_LOSS, payload) == 1 && payload[0] == 2);
-    forget_answer(&plain);
-    let_go();
-    CHECK(counted_of("adclick_journal_lost_total", "rows") == 2 && counted_of("adclick_journal_total", "rows") == 3);
-    forget();
-}
-
-TEST(segments_end_when_they_are_large_or_old) {
-    char payload[4096];
-    load("400 60 0 answer %s");
-    Request plain = one_row("\1\0\0\0a\0\0\0\0\1\0\0\0c", 14);
-    for (int i = 0; i < 5; i++) ask(&plain);
-    CHECK(count_frames(FRAME_OPENED, payload) > 1 && count_frames(FRAME_ANSWERS, payload) == 5);
-    let_go();
-    forget();
-    load("1000000 0.05 0 answer %s");
-    ask(&plain);
-    for (int i = 0; i < 100 && !count_frames(FRAME_CLOSED, payload); i++) rest();  // nobody asks, and it ends
-    CHECK_NUMBER(count_frames(FRAME_CLOSED, payload), 1);
-    forget_answer(&plain);
-    let_go();
     forget();
 }
 

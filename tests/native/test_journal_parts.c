@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include "journal/bytes.h"
+#include "journal/clock.h"
 #include "journal/crc32.h"
 #include "journal/options.h"
 #include "journal/prediction_id.h"
@@ -40,6 +41,23 @@ TEST(ids_grow_though_the_clock_jumps_back_and_no_two_writers_share_one) {
     next_id(&other, 1234567890123000000, id);
     spell_id(id, text);
     CHECK(!strncmp(text, "011f71fb-04cb-7000-", 19));  // 1,234,567,890,123 ms
+}
+
+TEST(the_clock_is_the_machines_or_a_simulated_one_that_is_a_function_of_it) {
+    Clock machine, fast, late;
+    CHECK_NOTHING_SAID(read_clock(NULL, &machine));
+    int64_t from_ns = unix_ns(&machine);
+    CHECK(from_ns > 1700000000000000000);
+    char text[100];
+    snprintf(text, sizeof text, "1000000000000000000 %lld 1000000", (long long)from_ns);
+    CHECK_NOTHING_SAID(read_clock(text, &fast));
+    int64_t before_ns = unix_ns(&machine), simulated_ns = unix_ns(&fast), after_ns = unix_ns(&machine);
+    CHECK(simulated_ns >= 1000000000000000000 + (before_ns - from_ns) * 1000000);
+    CHECK(simulated_ns <= 1000000000000000000 + (after_ns - from_ns) * 1000000);
+    CHECK_NOTHING_SAID(read_clock("9000000000000000000 0 10000000", &late));
+    CHECK_NUMBER(unix_ns(&late), 9000000000000000000);
+    static const char* const BAD[] = {"", "1 2", "1 2 0", "1 2 3 4", "x 2 3", "-1 2 3", "1 2 10000001", "1 2 3 "};
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) CHECK_SAYS(read_clock(BAD[i], &fast), "is not understood");
 }
 
 TEST(the_environment_says_how_it_is_kept) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LOOK_NS 200000000  // between two looks at the segments
 
@@ -18,6 +19,13 @@ struct Journal {
     Writer* writers;
     bool closing;
 };
+
+// The server marks a folder that holds as much as it may (serving/journal/bound.py).
+static void look_at_bound(Desk* desk) {
+    char mark[FOLDER_SIZE + 16];
+    snprintf(mark, sizeof mark, "%s/full", desk->options.folder);
+    atomic_store_explicit(&desk->is_full, !access(mark, F_OK), memory_order_relaxed);
+}
 
 static void look_after_all(Journal* journal, bool commit) {
     for (Writer* writer = journal->writers; writer; writer = writer->next) look_after(writer, commit);
@@ -34,6 +42,7 @@ static void* keep_looking(void* user) {
         pthread_cond_timedwait(&journal->wake, &journal->lock, &until);
         bool commit = sync_ns && now_ns() - committed_ns >= sync_ns;
         if (commit) committed_ns = now_ns();
+        look_at_bound(&journal->desk);
         look_after_all(journal, commit);
     }
     pthread_mutex_unlock(&journal->lock);
@@ -73,6 +82,8 @@ const char* open_journal(const About* about, Counters* counters, Journal** out) 
     Journal* journal = calloc(1, sizeof *journal);
     if (!journal) return "out of memory";
     const char* failed = read_options(text, &journal->desk.options);
+    if (!failed) failed = read_clock(getenv(CLOCK_VARIABLE), &journal->desk.options.clock);
+    if (!failed) look_at_bound(&journal->desk);
     journal->desk.counters = counters;
     if (!failed && about->schema && !(journal->desk.about = describe(about))) failed = "out of memory";
     if (!failed) failed = start(journal);

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include "clock.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,6 +16,7 @@ typedef struct {
     double segment_s;        // and one that was opened so long ago
     uint32_t sync_ms;        // between two commits to the disk; 0: the operating system decides
     bool refuses;            // what cannot be written is not answered; else it is answered and counted as lost
+    Clock clock;             // of all times that are written
     char folder[FOLDER_SIZE];
 } JournalOptions;
 

@@ -154,7 +154,7 @@ bool write_answers(Writer* writer, const Settings* settings, uint32_t release, c
                    Joined* requests, uint32_t count) {
     Batch batch = {&writer->frame, settings, rows, answer, requests, count, release, 0, false, false};
     Written what = {0};
-    int64_t now_ns = unix_ns();
+    int64_t now_ns = unix_ns(&writer->desk->options.clock);
     for (uint32_t i = 0; i < count; i++) {
         Joined* request = &requests[i];
         if (!rows_of(requests, i)) continue;

@@ -23,7 +23,7 @@ void begin_refusals(Writer* writer) { begin_frame(&writer->frame); }
 
 void add_refusal(Writer* writer, uint32_t release, const Unanswered* request) {
     Bytes* frame = &writer->frame;
-    add_u64(frame, (uint64_t)unix_ns());
+    add_u64(frame, (uint64_t)unix_ns(&writer->desk->options.clock));
     add_u64(frame, request->bytes);
     add_u32(frame, request->rows);
     add_u32(frame, release);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#define FULL "its folder holds as much as it may (serving.journal.max_gib)"
 #define REST_NS 100000000u  // between two attempts while nothing can be written
 
 static void say(int level, const char* text) { drop(TRITONSERVER_LogMessage(level, __FILE__, __LINE__, text)); }
@@ -26,7 +27,7 @@ Writer* make_writer(const Desk* desk) {
 // Count what cannot be found in the journal. What was lost since the last frame that could be written is told before the next.
 static void lose(Writer* writer, uint64_t requests, uint64_t rows) {
     if (!requests && !rows) return;
-    if (!writer->lost_requests) writer->lost_since_ns = unix_ns();
+    if (!writer->lost_requests) writer->lost_since_ns = unix_ns(&writer->desk->options.clock);
     writer->lost_requests += requests, writer->lost_rows += rows;
     count_lost(writer->desk->counters, requests, rows);
 }
@@ -82,7 +83,7 @@ void free_writer(Writer* writer) {
 static const char* start(Writer* writer) {
     char name[SEGMENT_NAME], text[512];
     if (!writer->desk->about) return "this release was exported before there was a journal; export the model again";
-    int64_t opened_ns = unix_ns();
+    int64_t opened_ns = unix_ns(&writer->desk->options.clock);
     time_t opened_s = (time_t)(opened_ns / 1000000000);
     struct tm utc;
     Bytes* first = &writer->aside;
@@ -110,7 +111,7 @@ static void put_loss(Writer* writer, Bytes* frame) {
     add_u64(frame, writer->lost_requests);
     add_u64(frame, writer->lost_rows);
     add_u64(frame, (uint64_t)writer->lost_since_ns);
-    add_u64(frame, (uint64_t)unix_ns());
+    add_u64(frame, (uint64_t)unix_ns(&writer->desk->options.clock));
     end_frame(frame, FRAME_LOSS);
 }
 
@@ -124,6 +125,7 @@ static bool is_old(const Writer* writer) {
 static const char* write_pieces(Writer* writer) {
     Bytes* aside = &writer->aside;
     if (is_old(writer)) finish(writer);
+    if (atomic_load_explicit(&writer->desk->is_full, memory_order_relaxed)) return FULL;
     const char* failed = writer->segment.file < 0 ? start(writer) : NULL;
     if (failed) return failed;
     bool told = writer->lost_requests;

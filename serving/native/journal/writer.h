@@ -11,12 +11,14 @@
 #include "segment.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 // What the writers of a model share. It outlives them.
 typedef struct {
     JournalOptions options;
     Counters* counters;
-    char* about;  // what every segment of them says of itself, as the inside of a JSON object; NULL: none can be written
+    atomic_bool is_full;  // the folder holds as much as it may: nothing more is written
+    char* about;          // what every segment of them says of itself, as the inside of a JSON object; NULL: none can be written
 } Desk;
 
 // What a frame holds.

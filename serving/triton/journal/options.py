@@ -4,7 +4,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.clock import Clock, clock
 from serving.triton.environment import JOURNAL
+
+FULL = "full"  # a file in the folder, while that holds as much as it may: nothing more is written (serving/journal/bound.py)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +17,7 @@ class JournalOptions:
     sync_ms: int
     refuses: bool
     folder: Path
+    clock: Clock  # of all times that are written
 
 
 def journal_options() -> JournalOptions | None:
@@ -21,6 +25,7 @@ def journal_options() -> JournalOptions | None:
     text = os.environ.get(JOURNAL)
     if text is None:
         return None
+    known = clock()
     try:
         size, seconds, sync_ms, on_error, folder = text.split(" ", 4)
         options = JournalOptions(
@@ -29,6 +34,7 @@ def journal_options() -> JournalOptions | None:
             sync_ms=int(sync_ms),
             refuses={"answer": False, "refuse": True}[on_error],
             folder=Path(folder),
+            clock=known,
         )
     except (ValueError, KeyError):
         raise ValueError(

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from serving.triton.journal.layout import LOSS, LOST
-from serving.triton.journal.options import JournalOptions
+from serving.triton.journal.options import FULL, JournalOptions
 from serving.triton.journal.segment import Clock, SegmentFile, frame
 
 REST_S = 0.1  # between two attempts while nothing can be written
@@ -45,10 +45,11 @@ class Writer:
 
     def __init__(
         self, options: JournalOptions, about: dict[str, Any], count: Callable[..., None], say: Callable[[str], None],
-        clock: Clock = time.time_ns,
+        clock: Clock | None = None,
     ) -> None:  # fmt: skip
-        self.ids, self.clock, self.refuses = IdSource(), clock, options.refuses
+        self.ids, self.clock, self.refuses = IdSource(), clock or options.clock.now_ns, options.refuses
         self._options, self._about, self._count, self._say = options, about, count, say
+        self._full, self._is_full = options.folder / FULL, (options.folder / FULL).exists()
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._segment: SegmentFile | None = None
         self._number, self._again, self._is_failing = 0, 0.0, False
@@ -83,6 +84,8 @@ class Writer:
     def _write(self, whole: bytes, requests: int, rows: int, refused: int) -> None:
         if self._segment is not None and (self._segment.is_broken or self._is_old()):
             self._finish()
+        if self._is_full:
+            raise OSError("its folder holds as much as it may (serving.journal.max_gib)")
         if self._segment is None:
             number, self._number = self._number, self._number + 1
             writer = f"{self.ids.writer:016x}"
@@ -145,6 +148,7 @@ class Writer:
         while not self._stop.wait(min(LOOK_S, sync_s or LOOK_S)):
             commit = bool(sync_s) and time.monotonic() - committed >= sync_s
             committed = time.monotonic() if commit else committed
+            self._is_full = self._full.exists()
             self._look_after(commit)
 
     def _look_after(self, commit: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from contracts.clock import Clock
 from serving.triton.journal.layout import NOT_SENT
 from serving.triton.journal.options import JournalOptions
 from serving.triton.journal.record import Asked, Seen, Unanswered, write_answers, write_refusals
@@ -29,7 +30,14 @@ class World:
     def __init__(self, folder: Path, **changed: Any) -> None:
         self.folder, self.said, self.counted = folder, list[str](), dict[str, float]()
         (folder / "segments").mkdir(parents=True, exist_ok=True)
-        known = {"segment_bytes": 1 << 20, "segment_s": 3600.0, "sync_ms": 0, "refuses": False, "folder": folder}
+        known = {
+            "segment_bytes": 1 << 20,
+            "segment_s": 3600.0,
+            "sync_ms": 0,
+            "refuses": False,
+            "folder": folder,
+            "clock": Clock(),
+        }
         self.now_ns = START_NS
         self.writer = Writer(JournalOptions(**known | changed), ABOUT, self.count, self.said.append, clock=lambda: self.now_ns)
         self.rng = np.random.default_rng(3)

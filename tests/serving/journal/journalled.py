@@ -18,6 +18,7 @@ from tests.serving.served_world import serving, wait_for
 
 def journal_config(folder: Path, **changes: Any) -> JournalConfig:
     known = {"enabled": True, "folder": str(folder), "segment_mib": 1, "segment_s": 600, "on_error": "answer", "sync_ms": 20}
+    known |= {"keep_days": None, "max_gib": None}
     return JournalConfig(**known | changes)
 
 
