@@ -91,8 +91,8 @@ prune: $(VENV)-serving/.installed  ## remove old releases: make prune KEEP=5 (ne
 	@$(SERVE) -m serving.server.releases $(ARGS) prune --keep "$(KEEP)"
 
 replay: $(VENV)-serving/.installed  ## compute answers of the journal again: make replay ID=... [ROW=n], KEY=... or SHARE=0.01 [DAY=YYYY-MM-DD]; 1 if bits differ
-	@test -n "$(ID)$(KEY)$(SHARE)" || { echo "replay: ID, KEY or SHARE is required: make replay ID=<prediction id>" >&2; exit 2; }
-	@$(SERVE) -m lifecycle.replay $(if $(ID),--id "$(ID)") $(if $(ROW),--row "$(ROW)") $(if $(KEY),--key "$${KEY}") $(if $(SHARE),--share "$(SHARE)") $(if $(DAY),--day "$(DAY)") $(ARGS)
+	@test -n "$${ID:-}$${KEY:-}$${SHARE:-}" || { echo "replay: ID, KEY or SHARE is required: make replay ID=<prediction id>" >&2; exit 2; }
+	@$(SERVE) -m lifecycle.replay $(if $(ID),--id "$${ID}") $(if $(ROW),--row "$(ROW)") $(if $(KEY),--key "$${KEY}") $(if $(SHARE),--share "$(SHARE)") $(if $(DAY),--day "$(DAY)") $(ARGS)
 
 load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it (20 seconds; installs 0.7 GB): make load SHAPE=smoke ARGS="users=4"
 	@$(LOAD) -m loadtests.run $(or $(SHAPE),smoke) $(ARGS)

@@ -52,14 +52,13 @@ class Unread:
 
 def sampled(folder: Path, store: Path, wanted: Wanted) -> Iterator[Batches | Unread]:
     """The journal's batches that are wanted, out of segments, and out of Parquet files where the segment is gone."""
-    segments = sorted((folder / SEGMENTS).glob("*.segment"))
-    for path in segments:
+    read: set[str] = set()
+    for path in sorted((folder / SEGMENTS).glob("*.segment")):
         if wanted.day is None or _opened(path) <= wanted.day + SLACK:
-            yield from _of_segment(path, wanted)
-    there = {path.stem for path in segments}
+            yield from _of_segment(path, wanted, read)
     below = f"{DAY}={wanted.day if wanted.day else '*'}"
     for path in sorted((folder / SERVED).glob(f"{below}/*/*.parquet")):
-        if path.stem not in there:
+        if path.stem not in read:
             yield from _of_parquet(folder, store, path, wanted)
 
 
@@ -68,14 +67,17 @@ def _opened(path: Path) -> date:
     return date.min if match is None else datetime.strptime(match[1], "%Y%m%d").replace(tzinfo=UTC).date()
 
 
-def _of_segment(path: Path, wanted: Wanted) -> Iterator[Batches | Unread]:
+def _of_segment(path: Path, wanted: Wanted, read: set[str]) -> Iterator[Batches | Unread]:
+    """Its name is added to `read`, unless retention has removed it meanwhile."""
     try:
         segment = Segment(path)
     except NotASegment as error:
+        read.add(path.stem)
         yield Unread(why=str(error))
         return
-    except FileNotFoundError:  # removed meanwhile: it is in the Parquet files, if it was kept at all
+    except FileNotFoundError:
         return
+    read.add(path.stem)
     try:
         kind, writing, content = Kind.of(segment.about), Writing.of(segment.about), segment.content
         pile = AnswersPile(kind.widths)

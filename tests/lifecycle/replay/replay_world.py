@@ -10,6 +10,7 @@ import onnxruntime
 import polars as pl
 from pyarrow import parquet as pq
 
+from contracts.clock import Clock
 from contracts.serving.packed_text import text_of
 from contracts.serving.request import RequestSpec
 from lifecycle.journal.segments import Segment
@@ -49,7 +50,7 @@ class Answering:
         known |= {"threads": 1, "graph": listed_digest(self.version, "ctr_packed.onnx"), "processor": processor()}
         known |= {"schema": self.settings["journal"]} | about
         told = {name: value for name, value in known.items() if value is not None}
-        options = JournalOptions(folder=self.folder, **self._options)
+        options = JournalOptions(folder=self.folder, clock=Clock(), **self._options)
         self.writer = Writer(options, told, lambda *_, **__: None, print, clock=lambda: self.now_ns)
 
     def graph(self, strings: Iterable[Iterable[str]], numbers_NM: np.ndarray) -> list[np.ndarray]:

@@ -129,7 +129,7 @@ def test_what_is_asked_for_wrongly_is_told(journal, arguments, sentence):
     ("said", "passed_on"),
     [
         (("SHARE=0.5", "DAY=2027-01-15"), '--share "0.5" --day "2027-01-15" --json'),
-        (("ID=an id", "ROW=1"), '--id "an id" --row "1" --json'),
+        (("ID=an id", "ROW=1"), '--id "${ID}" --row "1" --json'),
         (("KEY=k1",), '--key "${KEY}" --json'),
     ],
 )
