@@ -8,19 +8,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lifecycle.replay.batches import Batches
+from lifecycle.replay.batches import GraphBatches
 from lifecycle.replay.bulk import Replays
-from lifecycle.replay.compare import Compared, shown
-from lifecycle.replay.explain import Part, explain
+from lifecycle.replay.compare import RowVerdicts, shown
+from lifecycle.replay.explain import ColumnPart, explain
 from lifecycle.replay.find import find_answer, instant
 from lifecycle.replay.lineage import lineage_of
-from lifecycle.replay.report import Report, RowAgain
+from lifecycle.replay.report import ReplayReport, RowAgain
 from lifecycle.replay.rerun import Again
 
 PARQUET_LACKS = "its segment is gone: rows that were handed on, and texts that were no value of their column, are not in Parquet"
 
 
-def replay_answer(folder: Path, store: Path, wanted: UUID, row: int | None) -> Report:
+def replay_answer(folder: Path, store: Path, wanted: UUID, row: int | None) -> ReplayReport:
     """Raises ValueError if the id is not in the journal, has no such row, or its release is not in the store."""
     found = find_answer(folder, store, wanted)
     batches, replays = found.batches, Replays(store, folder, may_join=False)
@@ -31,11 +31,11 @@ def replay_answer(folder: Path, store: Path, wanted: UUID, row: int | None) -> R
         raise ValueError(f"{wanted} has rows 0 to {len(places) - 1}, got ROW={row}")
     place = int(places[row or 0])
     answered_ns = int(batches.answered_ns_B[0])
-    explained: tuple[float | None, list[Part]] = None, []
+    explained: tuple[float | None, list[ColumnPart]] = None, []
     if compared.why_not_N[place] is None:
         explained = explain(batches, place, released, folder)
     mine = found.rows.filter(pc.equal(found.rows["prediction_id"], str(wanted)))
-    return Report(
+    return ReplayReport(
         prediction_id=str(wanted),
         answered_at=instant(answered_ns),
         asked=_asked(mine, row or 0),
@@ -51,7 +51,7 @@ def replay_answer(folder: Path, store: Path, wanted: UUID, row: int | None) -> R
     )
 
 
-def _row(batches: Batches, again: Again, compared: Compared, place: int) -> RowAgain:
+def _row(batches: GraphBatches, again: Again, compared: RowVerdicts, place: int) -> RowAgain:
     why, difference = compared.why_not_N[place], float(compared.difference_N[place])
     return RowAgain(
         row=int(batches.row_N[place]),
@@ -64,7 +64,7 @@ def _row(batches: Batches, again: Again, compared: Compared, place: int) -> RowA
     )
 
 
-def _batch(batches: Batches, compared: Compared) -> dict[str, Any]:
+def _batch(batches: GraphBatches, compared: RowVerdicts) -> dict[str, Any]:
     answered_N = compared.is_answered_N
     skipped_N = answered_N & (compared.why_not_N != None)  # noqa: E711  (of each object)
     equal_N = answered_N & compared.is_equal_N
@@ -83,7 +83,7 @@ def _batch(batches: Batches, compared: Compared) -> dict[str, Any]:
     }
 
 
-def _ran(batches: Batches, replays: Replays) -> dict[str, Any]:
+def _ran(batches: GraphBatches, replays: Replays) -> dict[str, Any]:
     writing, machine = batches.writing, replays.machine
     return {
         "onnxruntime": machine.onnxruntime,

@@ -37,7 +37,7 @@ class Writing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Batches:
+class GraphBatches:
     """Batches of one segment. Rows of requests that were handed on are among the rows, where they are known."""
 
     source: str  # name of the file
@@ -79,12 +79,12 @@ class Batches:
         return found
 
 
-def batches_of(answers: Answers, source: str, writing: Writing, kind: Kind) -> Batches:
+def batches_of(answers: Answers, source: str, writing: Writing, kind: Kind) -> GraphBatches:
     """Records of a segment, one a batch."""
     requests_R, frames = answers.requests_R, answers.frames
     request_N = np.repeat(np.arange(len(requests_R)), requests_R["rows"])
     starts_R = np.cumsum(requests_R["rows"].astype(np.int64)) - requests_R["rows"]
-    return Batches(
+    return GraphBatches(
         source=source,
         writing=writing,
         kind=kind,
@@ -103,7 +103,7 @@ def batches_of(answers: Answers, source: str, writing: Writing, kind: Kind) -> B
     )
 
 
-def batches_of_rows(rows: pa.Table, source: str, writing: Writing, kind: Kind) -> Batches:
+def batches_of_rows(rows: pa.Table, source: str, writing: Writing, kind: Kind) -> GraphBatches:
     """Rows of a Parquet file that `lifecycle.journal` made, as whole batches, in their order there.
 
     Rows that were handed on are not in it, and of a text that was no value of its column's dtype there is nothing.
@@ -120,7 +120,7 @@ def batches_of_rows(rows: pa.Table, source: str, writing: Writing, kind: Kind) -
     digests = rows["image_sha256"].to_pylist() if rows["image_sha256"].null_count < len(rows) else []
     digits = "".join(rows["prediction_id"].to_pylist()).replace("-", "")
     seen = [rows[ID.format(name)].to_numpy() for name in kind.ids]
-    return Batches(
+    return GraphBatches(
         source=source,
         writing=writing,
         kind=kind,

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.replay.batches import Batches
-from lifecycle.replay.compare import Compared, Machine, compare
+from lifecycle.replay.batches import GraphBatches
+from lifecycle.replay.compare import Machine, RowVerdicts, compare
 from lifecycle.replay.release import NoRelease, Released
 from lifecycle.replay.rerun import Rerun
 from lifecycle.replay.sample import Unread
@@ -43,7 +43,7 @@ class Totals:
     joined: bool = False  # were batches run together
     seconds: float = 0.0
 
-    def add(self, batches: Batches, compared: Compared) -> None:
+    def add(self, batches: GraphBatches, compared: RowVerdicts) -> None:
         answered_N = compared.is_answered_N
         done_N = answered_N & (compared.why_not_N == None)  # noqa: E711  (of each object)
         differs_N = done_N & ~compared.is_equal_N
@@ -97,7 +97,7 @@ class Replays:
             raise known
         return self._released[number]
 
-    def compared(self, batches: Batches) -> tuple[Any, Compared]:
+    def compared(self, batches: GraphBatches) -> tuple[Any, RowVerdicts]:
         """What the graph says now, and how that stands to the record. Raises NoRelease."""
         released = self.released(batches.writing.release)
         rerun = self._known[batches.writing.release]
@@ -110,11 +110,11 @@ class Replays:
         return any(isinstance(known, Rerun) and any(known.joins.values()) for known in self._known.values())
 
 
-def replay_all(found: Iterable[Batches | Unread], replays: Replays) -> Totals:
+def replay_all(found: Iterable[GraphBatches | Unread], replays: Replays) -> Totals:
     """Replay what is found, several pieces at once: the graph holds nothing up while it runs. Progress goes to stderr."""
     totals, started = Totals(), time.perf_counter()
     told, workers = started, os.cpu_count() or 1
-    waiting: deque[tuple[Batches, Future[tuple[Any, Compared]]]] = deque()
+    waiting: deque[tuple[GraphBatches, Future[tuple[Any, RowVerdicts]]]] = deque()
 
     def take() -> None:
         batches, future = waiting.popleft()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from contracts.local_libraries import onnx_runtime
-from lifecycle.replay.batches import Batches, Writing
+from lifecycle.replay.batches import GraphBatches, Writing
 from lifecycle.replay.release import Released
 from lifecycle.replay.rerun import Again
 from serving.triton.journal.processor import processor
@@ -43,7 +43,7 @@ class Machine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
+class RowVerdicts:
     """Of all rows; those that were handed on are not among `is_answered_N`."""
 
     is_answered_N: np.ndarray
@@ -55,7 +55,7 @@ class Compared:
     unlike: str | None  # why bits may differ, of all
 
 
-def compare(batches: Batches, again: Again, released: Released, machine: Machine) -> Compared:
+def compare(batches: GraphBatches, again: Again, released: Released, machine: Machine) -> RowVerdicts:
     recorded_N = np.ascontiguousarray(batches.p_click_N, dtype=np.float32)
     rows_B = np.diff(batches.ends_B, prepend=0)
     missing_N = np.repeat(batches.graph_rows_B - rows_B, rows_B)
@@ -74,7 +74,7 @@ def compare(batches: Batches, again: Again, released: Released, machine: Machine
     unlike = machine.unlike(batches.writing)
     must_N = missing_N <= 0 if unlike is None else np.zeros(len(done_N), dtype=bool)
     is_fault_N = done_N & ~is_equal_N & (must_N | other_ids_N | ~(difference_N <= TOLERANCE))
-    return Compared(
+    return RowVerdicts(
         is_answered_N=batches.is_answered_N,
         is_equal_N=is_equal_N,
         difference_N=difference_N,

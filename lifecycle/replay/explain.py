@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lifecycle.replay.batches import Batches
+from lifecycle.replay.batches import GraphBatches
 from lifecycle.replay.release import Released
 from lifecycle.replay.rerun import Strings
 from serving.triton.graph import Answer, OrtGraph
@@ -19,7 +19,7 @@ STRANGERS = ("\ufffd", "\ufffd\ufffd", "a value that no vocabulary knows \ufffd"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class ColumnPart:
     """A column's part in an answer."""
 
     column: str
@@ -29,7 +29,7 @@ class Part:
     change: float  # of the log-odds, if its value were unknown
 
 
-def explain(batches: Batches, row: int, released: Released, journal: Path) -> tuple[float, list[Part]]:
+def explain(batches: GraphBatches, row: int, released: Released, journal: Path) -> tuple[float, list[ColumnPart]]:
     """The row's log-odds, and each column's part, largest change first. All in one call of the graph.
 
     A text becomes one that the vocabulary does not know, a number is missing, and an image is not sent.
@@ -59,7 +59,7 @@ def explain(batches: Batches, row: int, released: Released, journal: Path) -> tu
     seen = dict(zip(batches.kind.ids, batches.seen_NK[row].tolist(), strict=True))
     as_it_came = float(log_odds_V[0])
     parts = [
-        Part(
+        ColumnPart(
             column=name,
             value=value,
             seen_as=_seen_as(name, seen, released, moves_look),
@@ -82,7 +82,7 @@ Variant = tuple[list[str], np.ndarray, np.ndarray | None]
 
 
 def _as_served(
-    batches: Batches, row: int, released: Released, graph: OrtGraph, journal: Path
+    batches: GraphBatches, row: int, released: Released, graph: OrtGraph, journal: Path
 ) -> tuple[list[str], np.ndarray, np.ndarray | None]:
     """The row as the graph got it: its texts spelled as the vocabulary spells them, its numbers, its image's embedding."""
     packed, rows = released.pack(batches), slice(row, row + 1)

@@ -21,7 +21,7 @@ from lifecycle.journal.answers import AnswersPile
 from lifecycle.journal.columns import DAY, HOUR, Kind, table_of
 from lifecycle.journal.segments import Frame, NotASegment, Segment
 from lifecycle.journal.served import DONE, SERVED
-from lifecycle.replay.batches import Batches, Writing, batches_of, batches_of_rows
+from lifecycle.replay.batches import GraphBatches, Writing, batches_of, batches_of_rows
 from lifecycle.replay.release import Released
 from serving.journal.folder import SEGMENTS
 from serving.triton.journal.layout import ANSWERED, ANSWERS, ANSWERS_HEAD, HANDED_ON, REQUEST, REQUESTS, SECTION
@@ -31,10 +31,10 @@ WRITER_BITS = 62
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundBatch:
     """An answer's batch, and the batch's answered rows as `lifecycle.journal` makes them Parquet."""
 
-    batches: Batches  # one
+    batches: GraphBatches  # one
     rows: pa.Table
 
 
@@ -57,7 +57,7 @@ def instant(unix_ns: int) -> str:
     return f"{datetime.fromtimestamp(unix_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{unix_ns % 10**9 // 1000:06d}Z"
 
 
-def find_answer(folder: Path, store: Path, wanted: UUID) -> Found:
+def find_answer(folder: Path, store: Path, wanted: UUID) -> FoundBatch:
     """The batch in which an answer was computed. Raises ValueError if it is nowhere in the journal."""
     writer = f"{wanted.int & (1 << WRITER_BITS) - 1:016x}"
     paths = segments_of(folder, writer)
@@ -109,18 +109,18 @@ def first_id(content: Any, frame: Frame) -> bytes:
     return next((own for own, status in requests_in(content, frame) if status != HANDED_ON), bytes(16))
 
 
-def one_batch(segment: Segment, frame: Frame) -> Found:
+def one_batch(segment: Segment, frame: Frame) -> FoundBatch:
     kind = Kind.of(segment.about)
     pile = AnswersPile(kind.widths)
     pile.add(segment.content, frame.start, frame.end)
     answers = pile.take()
-    return Found(
+    return FoundBatch(
         batches=batches_of(answers, segment.name, Writing.of(segment.about), kind),
         rows=table_of(answers, kind),
     )
 
 
-def _in_segments(paths: list[Path], wanted: bytes) -> Found | None:
+def _in_segments(paths: list[Path], wanted: bytes) -> FoundBatch | None:
     """Begins where the id has to be, and looks at the others only if it is not there."""
     known = [path for path in paths if _begins(path) is not None]
     place = bisect_right(known, wanted, key=lambda path: _begins(path) or b"")
@@ -158,7 +158,7 @@ def _frame_of(segment: Segment, wanted: bytes) -> Frame | None:
     return None
 
 
-def _in_parquet(folder: Path, store: Path, writer: str, wanted: UUID) -> Found | None:
+def _in_parquet(folder: Path, store: Path, writer: str, wanted: UUID) -> FoundBatch | None:
     when = datetime.fromtimestamp((wanted.int >> 80) / 1000, UTC)
     likely = f"{DAY}={when:%Y-%m-%d}/{HOUR}={when:%H}"
     paths = [*(folder / SERVED).glob(f"{DAY}=*/{HOUR}=*/*-{writer}-*.parquet")]
@@ -170,11 +170,11 @@ def _in_parquet(folder: Path, store: Path, writer: str, wanted: UUID) -> Found |
             continue
         answered_at = file.read(["answered_at"])["answered_at"]
         rows = file.read().filter(pc.equal(answered_at, answered_at[place]))
-        return Found(batches=parquet_batches(folder, store, path, rows), rows=rows)
+        return FoundBatch(batches=parquet_batches(folder, store, path, rows), rows=rows)
     return None
 
 
-def parquet_batches(folder: Path, store: Path, path: Path, rows: pa.Table) -> Batches:
+def parquet_batches(folder: Path, store: Path, path: Path, rows: pa.Table) -> GraphBatches:
     """Rows of a file that `lifecycle.journal` made as batches; all rows of each have to be there.
 
     What is in their columns is said by the note of the segment, or else by the release, of which NoRelease is raised.

@@ -53,7 +53,7 @@ def graph_files(lineage: Lineage) -> dict[str, str]:
     return {name.removeprefix(f"{PUBLIC}/"): digest for name, digest in lineage.files.items() if name.startswith(f"{PUBLIC}/")}
 
 
-def told(entry: dict[str, Any] | None) -> str:
+def in_words(entry: dict[str, Any] | None) -> str:
     """A line of the log of releases in words."""
     if entry is None:
         return f"{NAME} has no line of it"

@@ -15,7 +15,7 @@ import numpy as np
 from contracts.local_libraries import onnx_runtime
 from contracts.serving.packed_text import PREFIX, prefixes
 from contracts.serving.releases import PUBLIC, releases
-from lifecycle.replay.batches import Batches
+from lifecycle.replay.batches import GraphBatches
 from serving.triton.column_rules import StringRules
 from serving.triton.graph import OrtGraph
 from serving.triton.joined_text import TextJoiner
@@ -91,7 +91,7 @@ class Released:
         found = self.settings["no_image"]
         return None if found is None else np.array([found], dtype=np.float32)
 
-    def check(self, batches: Batches) -> None:
+    def check(self, batches: GraphBatches) -> None:
         """Raises NoRelease if this cannot be the release that answered."""
         kinds = [[(c["name"], c["dtype"]) for c in self.settings[kind]] for kind in ("categorical", "numeric")]
         if kinds != [[*batches.kind.strings], [*batches.kind.numbers]]:
@@ -102,7 +102,7 @@ class Released:
                 f"{str(self.digest)[:12]}, the record says {batches.writing.graph[:12]}"
             )
 
-    def pack(self, batches: Batches) -> PackedRows:
+    def pack(self, batches: GraphBatches) -> PackedRows:
         """The rows as a request's bytes would give them: strings behind their marks, missing markers as NaN."""
         num_rows, columns = batches.lengths_NC.shape
         lengths = batches.lengths_NC.ravel()

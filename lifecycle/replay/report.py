@@ -7,8 +7,8 @@ from typing import Any
 from lifecycle.replay.bulk import Totals
 from lifecycle.replay.by_key import Keyed
 from lifecycle.replay.compare import TOLERANCE
-from lifecycle.replay.explain import Part
-from lifecycle.replay.lineage import Lineage, graph_files, told
+from lifecycle.replay.explain import ColumnPart
+from lifecycle.replay.lineage import Lineage, graph_files, in_words
 
 WIDEST = 40  # letters of a value in a table
 MANY = 12  # rows of a request that are all shown
@@ -28,7 +28,7 @@ class RowAgain:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class ReplayReport:
     """Of one prediction id."""
 
     prediction_id: str
@@ -41,7 +41,7 @@ class Report:
     rows: list[RowAgain]
     explained_row: int
     log_odds: float | None
-    parts: list[Part]
+    parts: list[ColumnPart]
     lineage: Lineage
 
     @property
@@ -52,7 +52,7 @@ class Report:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False, default=str)
 
 
-def lines_of(report: Report) -> list[str]:
+def lines_of(report: ReplayReport) -> list[str]:
     """The report of an id, line by line."""
     said = ", ".join(f"{name} {value}" for name, value in report.asked.items() if value is not None)
     batch, ran = report.batch, report.ran
@@ -110,7 +110,7 @@ def lines_of_answers(answers: list[Keyed], key: str) -> list[str]:
     ]
 
 
-def _few(report: Report) -> list[RowAgain]:
+def _few(report: ReplayReport) -> list[RowAgain]:
     if len(report.rows) <= MANY:
         return report.rows
     return [row for row in report.rows if row.row < MANY or row.row == report.explained_row or row.is_fault]
@@ -123,7 +123,7 @@ def _row(row: RowAgain) -> list[str]:
     return [str(row.row), f"{row.recorded:.9g}", f"{row.replayed:.9g}", f"{verdict}{', which is wrong' if row.is_fault else ''}"]
 
 
-def _part(part: Part) -> list[str]:
+def _part(part: ColumnPart) -> list[str]:
     value = "-" if part.value is None else f"{part.value:.9g}" if isinstance(part.value, float) else part.value
     value = value if len(value) <= WIDEST else f"{value[: WIDEST - 3]}..."
     return [part.column, value, part.seen_as, f"{part.log_odds_without:.6f}", f"{part.change:+.6f}"]
@@ -140,8 +140,8 @@ def _lineage(lineage: Lineage) -> list[str]:
         f"  data set     {named}",
         *(f"  parameters   {name}: {json.dumps(value, sort_keys=True)}" for name, value in sorted(params.items())),
         f"  code         {lineage.code or 'not known'} (sha-256 of what exported it)",
-        f"  brought by   {told(lineage.brought_by)}",
-        f"  served since {told(lineage.served_by)}",
+        f"  brought by   {in_words(lineage.brought_by)}",
+        f"  served since {in_words(lineage.served_by)}",
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lifecycle.replay.batches import Batches
+from lifecycle.replay.batches import GraphBatches
 from lifecycle.replay.release import PackedRows, Released
 from serving.triton.graph import Answer, OrtGraph
 from serving.triton.joined_text import JoinedText
@@ -34,7 +34,7 @@ class Rerun:
         self._released, self._journal, self._may_join = released, journal, may_join
         self.joins: dict[int | None, bool] = {}  # does joining give the same bits, by threads of a call, once it was tried
 
-    def run(self, batches: Batches) -> Again:
+    def run(self, batches: GraphBatches) -> Again:
         """All batches. Raises NoRelease if the release is not the one that answered."""
         released = self._released
         released.check(batches)
@@ -59,7 +59,7 @@ class Rerun:
             keep(rows, self._as_it_was(batches, packed, graph, batch, looks_NE))
         return Again(p_click_N=p_click_N, seen_NK=seen_NK, lacks_image_N=lacks_image_N)
 
-    def _odd(self, batches: Batches) -> set[int]:
+    def _odd(self, batches: GraphBatches) -> set[int]:
         """Batches that are more than text and numbers: with an image, or a string that has the separator in it."""
         found = {int(np.searchsorted(batches.ends_B, row, side="right")) for row in batches.images}
         mark = self._released.separator.encode()
@@ -70,7 +70,7 @@ class Rerun:
             found |= {*np.searchsorted(batches.ends_B, rows, side="right").tolist()}
         return found
 
-    def _joined(self, batches: Batches, packed: PackedRows, graph: OrtGraph, even: list[int]) -> bool:
+    def _joined(self, batches: GraphBatches, packed: PackedRows, graph: OrtGraph, even: list[int]) -> bool:
         """May batches be run in one call: some were, and each alone, and all bits are the same."""
         threads = batches.writing.threads
         if not self._may_join:
@@ -89,7 +89,7 @@ class Rerun:
         return self.joins[threads]
 
     def _as_it_was(
-        self, batches: Batches, packed: PackedRows, graph: OrtGraph, batch: int, looks_NE: np.ndarray | None
+        self, batches: GraphBatches, packed: PackedRows, graph: OrtGraph, batch: int, looks_NE: np.ndarray | None
     ) -> Answer:
         """A batch in a call of its own. For rows of the call that are not known its last row stands in."""
         rows = batches.place(batch)
@@ -107,7 +107,7 @@ class Rerun:
             found = graph.answer(strings.encoded, numbers_NM, looks_NE)
         return found
 
-    def _looks(self, batches: Batches, rows: slice, graph_rows: int) -> tuple[np.ndarray | None, np.ndarray]:
+    def _looks(self, batches: GraphBatches, rows: slice, graph_rows: int) -> tuple[np.ndarray | None, np.ndarray]:
         """Embeddings float32 [N, E] of a batch's images, None without any; and which rows lack one that the model looked at."""
         images = {row - rows.start: batches.images[row] for row in range(rows.start, rows.stop) if row in batches.images}
         lacks_N = np.zeros(rows.stop - rows.start, dtype=bool)
@@ -127,7 +127,7 @@ class Rerun:
 class Strings:
     """The strings of one batch, as `serving.triton.column_rules` takes and changes them."""
 
-    def __init__(self, batches: Batches, packed: PackedRows, rows: slice, released: Released) -> None:
+    def __init__(self, batches: GraphBatches, packed: PackedRows, rows: slice, released: Released) -> None:
         self._joiner, separator = released.joiner, released.separator
         self.text: JoinedText | None = None
         if batches.lengths_NC.shape[1]:
@@ -165,14 +165,14 @@ def _seen(found: Answer) -> np.ndarray:
     return found.cat_idx_NF if found.creative_idx_N is None else np.column_stack([found.cat_idx_NF, found.creative_idx_N])
 
 
-def _unlike(batches: Batches, p_click_N: np.ndarray, seen_NK: np.ndarray) -> set[int]:
+def _unlike(batches: GraphBatches, p_click_N: np.ndarray, seen_NK: np.ndarray) -> set[int]:
     """Batches of which anything is not as it was recorded."""
     recorded_N = np.ascontiguousarray(batches.p_click_N)
     unlike_N = (p_click_N.view(np.uint32) != recorded_N.view(np.uint32)) | (seen_NK != batches.seen_NK).any(axis=1)
     return {*np.searchsorted(batches.ends_B, np.flatnonzero(unlike_N), side="right").tolist()}
 
 
-def _calls(batches: Batches, even: list[int]) -> list[slice]:
+def _calls(batches: GraphBatches, even: list[int]) -> list[slice]:
     """Rows of neighbouring batches, about CALL_ROWS in each."""
     found: list[slice] = []
     places = np.array(even, dtype=np.int64)
