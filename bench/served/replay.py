@@ -58,11 +58,17 @@ class Replayed:
 
     totals: dict[str, Any]
     seconds: float  # of the process, start-up included
+    cpu_s: float
     peak_mib: float
 
     @property
     def rows_per_s(self) -> float:
         return float(self.totals["rows"]) / self.seconds
+
+    @property
+    def shown(self) -> str:
+        rows = self.totals["rows"]
+        return f"{self.rows_per_s:,.0f} rows/s, {rows / self.cpu_s:,.0f} a CPU second, start-up included: {rows:,} rows"
 
 
 def measure(overrides: Sequence[str] = ()) -> list[Figure]:
@@ -77,13 +83,13 @@ def measure(overrides: Sequence[str] = ()) -> list[Figure]:
             size = make_journal(journal, released, traffic, batch, rows)
             whole = replay(journal, store, "--share", "1")
             alone = replay(journal, store, "--share", str(config.alone_share), "--alone")
-            shown = f"{whole.rows_per_s:,.0f} rows/s, start-up included: {whole.totals['rows']:,} rows, {size / 2**20:,.0f} MiB"
+            shown = f"{whole.shown}, {size / 2**20:,.0f} MiB"
             what, bar = f"replay: batches of {batch}", config.limits.rows_per_s
             how = "joined" if whole.totals["joined"] else "each alone, since joined ones give other bits here"
             figures += [
                 at_least(what, whole.rows_per_s, bar, shown, f">= {bar:,.0f}") if place == 0 else Figure(what=what, figure=shown),
                 Figure(what=f"{what}, how", figure=how),
-                Figure(what=f"{what}, each alone", figure=f"{alone.rows_per_s:,.0f} rows/s: {alone.totals['rows']:,} rows"),
+                Figure(what=f"{what}, each alone", figure=alone.shown),
                 equal_figure(what, [whole, alone]),
             ]
             if place == 0:
@@ -152,7 +158,8 @@ def replay(journal: Path, store: Path, *arguments: str) -> Replayed:
         if process.returncode:
             raise ValueError(f"{' '.join([*command, *arguments])} ended with code {process.returncode}: {said.read()[-400:]}")
         totals = json.load(said)
-    return Replayed(totals=totals, seconds=seconds, peak_mib=used.ru_maxrss / 1024)
+    cpu_s = used.ru_utime + used.ru_stime
+    return Replayed(totals=totals, seconds=seconds, cpu_s=cpu_s, peak_mib=used.ru_maxrss / 1024)
 
 
 if __name__ == "__main__":

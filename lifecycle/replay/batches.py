@@ -15,6 +15,7 @@ from lifecycle.journal.columns import DAY, HOUR, ID, OWN, TAKEN, Kind
 from serving.triton.journal.layout import ANSWERED
 
 ID_BYTES = 16
+AS_IS = "as_is"  # how a column was written, if not otherwise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,8 @@ class Writing:
     def of(cls, about: dict[str, Any]) -> "Writing":
         """Of a segment's header."""
         told = {name: about.get(name) for name in ("written_by", "onnxruntime", "threads", "graph", "processor")}
-        return cls(release=int(about["release"]), columns=dict(about.get("columns") or {}), **told)
+        changed = {name: how for name, how in (about.get("columns") or {}).items() if how != AS_IS}
+        return cls(release=int(about["release"]), columns=changed, **told)
 
 
 @dataclass(frozen=True, kw_only=True)

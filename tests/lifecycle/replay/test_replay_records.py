@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from lifecycle.replay.answer import PARQUET_LACKS, replay_answer
 from lifecycle.replay.find import prediction_id
 from lifecycle.replay.release import NoRelease
+from serving.triton.graph import OrtGraph
 from tests.lifecycle.replay.replay_world import START_NS, Answering, change_record, flip_last_output, rows_of_parquet
 from tests.serving.served_world import REPOSITORY, replace_file
 
@@ -45,6 +47,25 @@ def test_every_row_is_equal_joined_and_alone(journal, many_rows):
         assert (totals.batches, totals.equal, totals.faults, totals.differing) == (40, totals.rows, 0, 0)
         assert totals.rows > len(ids) and totals.joined == may_join
         assert not totals.not_replayed and not totals.may_differ and not totals.unread
+
+
+@pytest.mark.parametrize(("honest_calls", "joined"), [(0, False), (1, True)])
+def test_where_joined_batches_give_other_bits_each_is_run_alone(journal, many_rows, monkeypatch, honest_calls, joined):
+    """A graph that rounds large calls otherwise: at once, or only after it was tried."""
+    answer_all(journal, many_rows)
+    honest, large, calls = OrtGraph.answer, 30, [0]
+
+    def rounding(graph, encoded, numbers_NM, looks_NE=None):
+        found = honest(graph, encoded, numbers_NM, looks_NE)
+        calls[0] += len(numbers_NM) > large
+        if len(numbers_NM) <= large or calls[0] <= honest_calls:
+            return found
+        return replace(found, p_click_N=np.nextafter(found.p_click_N, np.float32(1)))
+
+    monkeypatch.setattr(OrtGraph, "answer", rounding)
+    totals = journal.replay()
+    assert (totals.equal, totals.faults, totals.joined) == (totals.rows, 0, joined)
+    assert calls[0] >= 1
 
 
 @pytest.mark.parametrize("bit", [0, 7])
@@ -106,7 +127,7 @@ def test_rows_that_were_erased_or_not_written_as_sent_are_counted_with_the_reaso
     journal.answer(many_rows, 2)
     change_record(journal.segments()[0], lambda payload: payload.__setitem__(slice(-4, None), np.float32("nan").tobytes()))
     journal.writer.close()
-    journal.begin(columns={"site": "keyed_hash", "constant": "drop"})
+    journal.begin(columns={"site": "keyed_hash", "constant": "drop", "device": "as_is"})
     journal.answer(many_rows, 3)
     totals = journal.replay()
     expected = {"the row was erased": 1, "site was not written as sent (serving.journal.columns)": 3}
