@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from lifecycle.replay.batches import GraphBatches
 from lifecycle.replay.bulk import Replays
-from lifecycle.replay.compare import RowVerdicts, shown
+from lifecycle.replay.compare import ERASED, RowVerdicts, shown
 from lifecycle.replay.explain import ColumnPart, explain
 from lifecycle.replay.find import find_answer, instant
 from lifecycle.replay.lineage import lineage_of
@@ -55,7 +55,7 @@ def _row(batches: GraphBatches, again: Again, compared: RowVerdicts, place: int)
     why, difference = compared.why_not_N[place], float(compared.difference_N[place])
     return RowAgain(
         row=int(batches.row_N[place]),
-        recorded=float(batches.p_click_N[place]),
+        recorded=None if why == ERASED else float(batches.p_click_N[place]),
         replayed=None if why else float(again.p_click_N[place]),
         is_equal=bool(compared.is_equal_N[place]),
         difference=None if why else difference,

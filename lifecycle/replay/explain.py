@@ -14,6 +14,7 @@ from lifecycle.replay.rerun import Strings
 from serving.triton.graph import Answer, OrtGraph
 
 UNKNOWN_ID, MISSING_ID = 0, 1
+NEAR_0, NEAR_1 = 2.0**-149, 2.0**-24  # of float32
 IMAGE = "creative_image"
 STRANGERS = ("\ufffd", "\ufffd\ufffd", "a value that no vocabulary knows \ufffd")
 
@@ -72,10 +73,9 @@ def explain(batches: GraphBatches, row: int, released: Released, journal: Path) 
 
 
 def log_odds(p_click_N: np.ndarray) -> np.ndarray:
-    """float64."""
-    p = p_click_N.astype(np.float64)
-    with np.errstate(divide="ignore"):
-        return np.log(p) - np.log1p(-p)
+    """float64, finite: a probability that float32 rounded to 0 or 1 is taken for the nearest that it did not."""
+    p = np.clip(p_click_N.astype(np.float64), NEAR_0, 1 - NEAR_1)
+    return np.asarray(np.log(p) - np.log1p(-p))
 
 
 Variant = tuple[list[str], np.ndarray, np.ndarray | None]

@@ -19,7 +19,7 @@ class RowAgain:
     """A row of a request."""
 
     row: int
-    recorded: float
+    recorded: float | None  # None if it was erased
     replayed: float | None  # None if it could not be replayed
     is_equal: bool  # to the last bit
     difference: float | None
@@ -118,7 +118,7 @@ def _few(report: ReplayReport) -> list[RowAgain]:
 
 def _row(row: RowAgain) -> list[str]:
     if row.replayed is None:
-        return [str(row.row), f"{row.recorded:.9g}", "-", f"not replayed: {row.why_not}"]
+        return [str(row.row), "-" if row.recorded is None else f"{row.recorded:.9g}", "-", f"not replayed: {row.why_not}"]
     verdict = "equal to the last bit" if row.is_equal else f"differs by {row.difference:.3g}"
     return [str(row.row), f"{row.recorded:.9g}", f"{row.replayed:.9g}", f"{verdict}{', which is wrong' if row.is_fault else ''}"]
 

@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 
 from lifecycle.replay.answer import PARQUET_LACKS, replay_answer
+from lifecycle.replay.explain import log_odds
 from lifecycle.replay.find import prediction_id
 from lifecycle.replay.release import NoRelease
+from lifecycle.replay.report import lines_of
 from serving.triton.graph import OrtGraph
 from tests.lifecycle.replay.replay_world import START_NS, Answering, change_record, flip_last_output, rows_of_parquet
 from tests.serving.served_world import REPOSITORY, replace_file
@@ -124,7 +126,7 @@ def test_rows_that_are_not_in_the_record_are_stood_in_for(journal, many_rows):
 
 
 def test_rows_that_were_erased_or_not_written_as_sent_are_counted_with_the_reason(journal, many_rows):
-    journal.answer(many_rows, 2)
+    (own,) = journal.answer(many_rows, 2)
     change_record(journal.segments()[0], lambda payload: payload.__setitem__(slice(-4, None), np.float32("nan").tobytes()))
     journal.writer.close()
     journal.begin(columns={"site": "keyed_hash", "constant": "drop", "device": "as_is"})
@@ -132,6 +134,11 @@ def test_rows_that_were_erased_or_not_written_as_sent_are_counted_with_the_reaso
     totals = journal.replay()
     expected = {"the row was erased": 1, "site was not written as sent (serving.journal.columns)": 3}
     assert totals.not_replayed == expected and (totals.equal, totals.faults) == (1, 0)
+    report = replay_answer(journal.folder, journal.store, prediction_id(own), None)
+    assert [(row.recorded is None, row.why_not) for row in report.rows] == [(False, None), (True, "the row was erased")]
+    erased = replay_answer(journal.folder, journal.store, prediction_id(own), 1)
+    assert json.loads(erased.as_json())["log_odds"] is None and erased.parts == [] and not erased.is_fault
+    assert any("not replayed: the row was erased" in line for line in lines_of(report))
 
 
 def test_a_share_is_the_same_batches_each_time_and_a_smaller_one_is_part_of_it(journal, many_rows):
@@ -230,3 +237,9 @@ def test_damage_of_a_segment_is_told_and_the_rest_is_replayed(journal, many_rows
     totals = journal.replay()
     assert totals.batches == 4 and totals.equal == totals.rows
     assert len(totals.unread) == 2 and any("no frame can be read" in why for why in totals.unread)
+
+
+def test_log_odds_are_finite_where_float32_has_rounded_to_0_or_1():
+    found = log_odds(np.array([0.0, 0.5, 1.0, 0.25], dtype=np.float32))
+    assert found[1] == 0 and abs(found[3] + np.log(3)) < 1e-12
+    assert found[0] < -100 and 16 < found[2] < 17
