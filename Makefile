@@ -26,7 +26,7 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull champion/model.dvc || \
 	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
-.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy releases prune replay load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-replay capacity soak spike compare lock clean
+.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy releases prune replay load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -121,6 +121,9 @@ bench-gate: $(VENV)-load/.installed $(VENV)/.dev $(VENV)-serving/.installed  ## 
 
 bench-journal: $(VENV)-load/.perf-analyzer  ## what the journal costs: the served model with and without it, and its segments made Parquet (about 12 minutes)
 	@$(RUN) python -m bench.served.journal $(ARGS)
+
+bench-journal-peers: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.installed $(VENV)-load/.perf-analyzer  ## servers that remember their answers: how fast, and what kill -9 costs them (wrk; about 6 minutes)
+	@$(RUN) python -m bench.served.journal_peers $(ARGS)
 
 bench-replay: $(VENV)/.dev $(VENV)-serving/.installed  ## how fast a journal's answers are computed again, in batches of 16 rows and of one (about 3 minutes)
 	@$(RUN) python -m bench.served.replay $(ARGS)

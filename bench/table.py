@@ -28,6 +28,7 @@ ORDER = [  # of the parts in the table
     "bench-serving",
     "bench-gate",
     "bench-journal",
+    "bench-journal-peers",
     "bench-replay",
     "capacity",
     "soak",

@@ -16,6 +16,7 @@ if __name__ == "__main__":  # before matplotlib is imported, and all that takes 
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from loadtests.report.page import write_report
 from loadtests.settings import LoadConfig, as_values, load_settings
 from loadtests.users.locust_processes import LocustProcesses, locust_processes, watch
 from loadtests.users.prepared_run import PreparedRun, prepared_run
+from loadtests.verdicts.journalled import journal_checks, journal_counts
 from loadtests.verdicts.samples import Recorded, Window, gather, within, write_summary
 from loadtests.verdicts.thresholds import Check, RunMeasurement, judge, measure
 from serving.entry import run
@@ -58,6 +60,7 @@ def put_under_load(prepared: PreparedRun) -> bool:
     """Send, gather, judge and report; are all thresholds kept. A run that is cut short is reported as far as it went."""
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     versions = facts.versions(f"http://{prepared.target.http}")
+    written = journal_counts(prepared.target.metrics_url)
     try:
         send(prepared)
     except BaseException as error:
@@ -69,6 +72,7 @@ def put_under_load(prepared: PreparedRun) -> bool:
         conclude(prepared, recorded, window, completed=False, started_at=started_at, versions=versions)
         raise
     recorded = gather(prepared.folder)
+    journal = journal_checks(written, journal_counts(prepared.target.metrics_url), recorded)
     checks = conclude(
         prepared,
         recorded,
@@ -76,6 +80,7 @@ def put_under_load(prepared: PreparedRun) -> bool:
         completed=True,
         started_at=started_at,
         versions=versions,
+        journal=journal,
     )
     return all(check.met for check in checks)
 
@@ -108,11 +113,18 @@ def window_of(config: LoadConfig, recorded: Recorded, ended_s: float | None = No
 
 
 def conclude(
-    prepared: PreparedRun, recorded: Recorded, window: Window, *, completed: bool, started_at: str, versions: dict[str, str]
+    prepared: PreparedRun,
+    recorded: Recorded,
+    window: Window,
+    *,
+    completed: bool,
+    started_at: str,
+    versions: dict[str, str],
+    journal: Sequence[Check] = (),
 ) -> list[Check]:
     """Judge, print, write summary and page. Checks of a run that was cut short are printed, too, and no verdict."""
     measured = measure(within(recorded.samples, window), window)
-    checks = judge(measured, prepared.config.thresholds) if window.seconds else []
+    checks = [*judge(measured, prepared.config.thresholds), *journal] if window.seconds else []
     for line in [*result_lines(measured, recorded, prepared), *(f"{check}" for check in checks)]:
         print(f"load: {line}", flush=True)
     values: dict[str, Any] = {

@@ -5,11 +5,13 @@ memory (chunks, offsets, bitmaps of nulls, dictionaries of repeated values).
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+if TYPE_CHECKING:  # a quarter of a second of CPU time, for who writes what Arrow has
+    import polars as pl
 
 GROUP_ROWS = 1 << 17  # rows in a row group, but in the last; so many are held in memory until they are written
 SETTINGS = {"compression": "zstd", "compression_level": 1, "write_statistics": True, "store_schema": False}
@@ -19,19 +21,21 @@ LARGE = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}  # a ro
 class ParquetRows:
     """Writes rows that come in pieces of any size to one file, in row groups of GROUP_ROWS.
 
-    Without a `schema` the first piece has it; a file that no piece came for then stays as it is.
+    Without a `schema` the first piece has it; a file that no piece came for then stays as it is. `settings` of pyarrow's writer
+    are taken beside SETTINGS.
     """
 
-    def __init__(self, target: Path | IO[bytes], schema: pa.Schema | None = None) -> None:
+    def __init__(self, target: Path | IO[bytes], schema: pa.Schema | None = None, **settings: Any) -> None:
         self._target, self._waiting = target, list[pa.Table]()
+        self._settings = SETTINGS | settings
         self._num_waiting = 0
         self._writer: pq.ParquetWriter | None = None
         if schema is not None:
             self._open(schema)
 
-    def write(self, rows: pl.DataFrame | pa.RecordBatch) -> None:
+    def write(self, rows: "pl.DataFrame | pa.RecordBatch") -> None:
         """Add rows. Raises pyarrow's errors where they have not the columns and types of those before."""
-        table = rows.to_arrow() if isinstance(rows, pl.DataFrame) else pa.Table.from_batches([rows])
+        table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows.to_arrow()
         writer = self._writer or self._open(table.schema)
         self._waiting.append(table.cast(self._schema))
         self._num_waiting += len(table)
@@ -55,7 +59,7 @@ class ParquetRows:
 
     def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
         self._schema = pa.schema([pa.field(field.name, _plain(field.type)) for field in schema])
-        self._writer = pq.ParquetWriter(self._target, self._schema, **SETTINGS)
+        self._writer = pq.ParquetWriter(self._target, self._schema, **self._settings)
         return self._writer
 
     def _write_groups(self, writer: pq.ParquetWriter, whole_only: bool) -> None:

@@ -28,6 +28,7 @@ from serving.triton.journal.layout import ANSWERS, CLOSED, LOSS, LOST, REFUSAL, 
 
 SERVED, PARTIAL, DONE, LOCK = "served", "partial", "done", "served.lock"
 CHUNK_ROWS, CHUNK_BYTES = 1 << 16, 1 << 25  # decoded at once, or a frame that has more
+SOUGHT = ["prediction_id", "answered_at", "event_at", "request_id", "key", "release"]  # columns by which row groups are skipped
 HOUR_NS = 3600 * 10**9
 
 
@@ -170,7 +171,7 @@ class Hours:
     def _rows(self, hour: int) -> ParquetRows:
         if hour not in self._open:
             partial = self._folder / PARTIAL / f"{self._stem}-{hour}.parquet"
-            self._open[hour] = partial, ParquetRows(partial)
+            self._open[hour] = partial, ParquetRows(partial, write_statistics=SOUGHT)
         return self._open[hour][1]
 
 

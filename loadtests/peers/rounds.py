@@ -5,7 +5,7 @@ Only the server under load runs: it is started for its turn, checked, loaded wit
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -121,14 +121,23 @@ def running(contender: Contender, prepared: PreparedBodies, config: ServerConfig
         with trial_server(EXPORTED, config, ROOT / contender.venv) as server:
             target = target_of(server)
             started = Running(pid=server.process.pid, http=target.http, grpc=target.grpc, target=target)
-            yield _checked(contender, started, prepared)
+            yield checked(contender.doors, contender.name, started, prepared)
         return
+    folder = prepared.folder / contender.name
+    folder.mkdir(exist_ok=True)
+    with peer(contender, prepared, folder) as started:
+        yield started
+
+
+@contextmanager
+def peer(
+    contender: Contender, prepared: PreparedBodies, folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """A contender that is not ours, in the working directory `folder`, with `environment` beside its own."""
     python = ROOT / contender.venv / "bin" / "python"
     if not python.is_file():
         raise ValueError(f"{contender.venv}/bin/python is missing; `make compare` installs it")
     ports = tuple(free_ports(3))
-    folder = prepared.folder / contender.name
-    folder.mkdir(exist_ok=True)
     http, grpc = (f"127.0.0.1:{port}" for port in ports[:2])
 
     def answers() -> bool:
@@ -140,14 +149,16 @@ def running(contender: Contender, prepared: PreparedBodies, config: ServerConfig
         return True
 
     command = contender.start(str(python), folder, ports)
-    with PeerProcess(contender.name, command, contender.environment(prepared.settings), folder, answers) as process:
-        yield _checked(contender, Running(pid=process.pid, http=http, grpc=grpc), prepared)
+    told = contender.environment(prepared.settings) | dict(environment or {})
+    with PeerProcess(contender.name, command, told, folder, answers) as process:
+        yield checked(contender.doors, contender.name, Running(pid=process.pid, http=http, grpc=grpc), prepared)
 
 
-def _checked(contender: Contender, server: Running, prepared: PreparedBodies) -> Running:
-    for door in contender.doors:
+def checked(doors: Sequence[Door], name: str, server: Running, prepared: PreparedBodies) -> Running:
+    """The server once it has answered as the graph does and is at rest. Raises ValueError."""
+    for door in doors:
         refuse_other_answers(door, server.address(door), prepared.checks(door), prepared.expected)
-    return replace(server, idle_cores=wait_settled(contender.name, server.pid))
+    return replace(server, idle_cores=wait_settled(name, server.pid))
 
 
 def load(

@@ -61,6 +61,18 @@ def packed(payload: Payload, digest: str) -> Body:
     return Body(content=count + numbers + text.encode(), headers={"Content-Type": BYTES_TYPE})
 
 
+def text_rows(payload: Payload, digest: str) -> Body:
+    """{"text": "...", "numeric": [[...]]}: what `ctr_packed.onnx` reads."""
+    return _json({"text": text_of(payload.categorical_NC, SEPARATORS[0]), "numeric": _numbers(payload)})
+
+
+def text_open_inference(payload: Payload, digest: str) -> Body:
+    """The same in the Open Inference Protocol."""
+    text = {"name": "text", "datatype": "BYTES", "shape": [1], "data": [text_of(payload.categorical_NC, SEPARATORS[0])]}
+    flat = [value for row in _numbers(payload) for value in row]
+    return _json({"inputs": [text, {"name": NUMERIC, "datatype": "FP32", "shape": [*payload.numeric_NM.shape], "data": flat}]})
+
+
 def binary_open_inference(payload: Payload, digest: str) -> Body:
     """The Open Inference Protocol with binary tensors, as CtrClient sends it: both outputs, the declaration's digest."""
     inputs = infer_inputs(triton_http.InferInput, _arrays(payload))

@@ -1,6 +1,7 @@
 """The server that is put under load: the one that runs at the configured address, or one that is started and ended here."""
 
 import glob
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +17,7 @@ from serving.client.protocols import Address
 from serving.client.served_model import ServedModel
 from serving.server.admin import AdminApi
 from serving.server.ports import listens
-from serving.server.settings import load_server_config
+from serving.server.settings import load_journal_config, load_server_config
 
 SERVING_PYTHON = Path(".venv-serving/bin/python")
 POLL_S = 0.1
@@ -67,12 +68,16 @@ def target(config: ServerConfig, digest: str, log: Path) -> Iterator[ServerUnder
             "`make serve` installs it"
         )
     arguments = [f"--host={config.host}", *(f"--{name}-port={getattr(config, f'{name}_port')}" for name in DOORS)]
+    journal = log.parent / "journal"  # what a load was answered is not to stand among what users were
+    if (kept := load_journal_config()) is not None and kept.enabled:
+        arguments.append(f"--journal={journal}")
     process = children.start([str(SERVING_PYTHON), "-m", "serving.server", *arguments], log)
     try:
         wait_ready(process, config, log)
         yield ServerUnderLoad(config=config, model=served_model(config, digest), started=True)
     finally:
         children.end([process], config.exit_timeout_s + SPARE_S)
+        shutil.rmtree(journal, ignore_errors=True)
         for path in glob.glob(f"/dev/shm/adclick-{process.pid}-*"):  # if it had to be killed
             with suppress(FileNotFoundError):
                 Path(path).unlink()

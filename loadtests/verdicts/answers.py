@@ -91,7 +91,7 @@ def read_answer(request: PreparedRequest, reply: Reply) -> tuple[np.ndarray, int
     return probability_N, int(version_N[0])
 
 
-Outputs = dict[str, tuple[list[int], np.ndarray]]  # shape and values in one row, by name
+Outputs = dict[str, tuple[list[int], np.ndarray]]  # shape and values in one row, by name; texts are left out
 
 
 def _of_grpc(reply: Reply) -> Outputs:
@@ -99,6 +99,7 @@ def _of_grpc(reply: Reply) -> Outputs:
     return {
         output.name: ([*output.shape], np.frombuffer(content, dtype=DTYPES[output.datatype]))
         for output, content in zip(outputs, contents, strict=True)
+        if output.datatype in DTYPES
     }
 
 
@@ -106,14 +107,19 @@ def _of_binary(reply: Reply) -> Outputs:
     found, start = {}, reply.header_length
     for output in json.loads(reply.content[:start])["outputs"]:
         end = start + output["parameters"]["binary_data_size"]
-        found[output["name"]] = (output["shape"], np.frombuffer(reply.content[start:end], dtype=DTYPES[output["datatype"]]))
+        if (dtype := DTYPES.get(output["datatype"])) is not None:
+            found[output["name"]] = (output["shape"], np.frombuffer(reply.content[start:end], dtype=dtype))
         start = end
     return found
 
 
 def _of_json(reply: Reply) -> Outputs:
     outputs = json.loads(reply.content)["outputs"]
-    return {output["name"]: (output["shape"], np.array(output["data"], dtype=DTYPES[output["datatype"]])) for output in outputs}
+    return {
+        output["name"]: (output["shape"], np.array(output["data"], dtype=DTYPES[output["datatype"]]))
+        for output in outputs
+        if output["datatype"] in DTYPES
+    }
 
 
 READERS = {"grpc": _of_grpc, "http_binary": _of_binary, "http_json": _of_json}

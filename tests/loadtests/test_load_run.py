@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from loadtests.requests.prepared_request import KINDS
 from loadtests.verdicts.samples import OUTCOMES, read_samples
@@ -52,6 +53,21 @@ def test_the_smoke_shape_keeps_its_thresholds(world):
     assert (samples["done_s"] >= samples["sent_s"]).all() and (samples["sent_s"] == samples["intended_s"]).all()
     assert (world / "reports/load.html").stat().st_size > 10_000
     assert (newest(world, "smoke") / "report.html").read_bytes() == (world / "reports/load.html").read_bytes()
+
+
+@pytest.mark.triton
+@pytest.mark.load
+def test_with_a_journal_all_that_was_received_is_in_it(world):
+    params = yaml.safe_load((world / "params.yaml").read_text())
+    params["serving"]["journal"] |= {"enabled": True, "folder": str(world / "users")}
+    (world / "params.yaml").write_text(yaml.safe_dump(params))
+    ended = load(world, "smoke", "seconds=2")
+    assert ended.code == 0, ended.said
+    checks = {check["name"]: check for check in summary(world, "smoke")["thresholds"]}
+    received, written = (int(text.split()[0].replace(",", "")) for text in checks["journal_missing"]["reason"].split(", ")[:2])
+    assert written >= received > 50 and checks["journal_lost"]["measured"] == checks["journal_missing"]["measured"] == 0
+    assert "all 7 thresholds are kept" in ended.said
+    assert not (world / "users").exists() and [*world.rglob("*.segment")] == []  # a load's answers are none of users'
 
 
 @pytest.mark.triton

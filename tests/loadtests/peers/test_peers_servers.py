@@ -14,6 +14,7 @@ import pytest
 from bench.servers.compare import is_full, parse, plan_of
 from loadtests.peers import wire_formats as wire
 from loadtests.peers.contenders import COMPARE, CONTENDERS, MLSERVER, ROOT
+from loadtests.peers.journalled import PEERS as PEERS_THAT_REMEMBER
 from loadtests.peers.peer_process import PeerProcess, cpu_seconds, process_tree, wait_settled
 from loadtests.peers.same_answers import NotReady, ask, refuse_other_answers
 from loadtests.peers.wire_formats import Body
@@ -27,6 +28,9 @@ FILES = {
     "litserve_api.py": COMPARE,
     "bentoml_service.py": COMPARE,
     "mlserver_runtime.py": MLSERVER,
+    "fastapi/journalled.py": COMPARE,
+    "bentoml_journalled.py": COMPARE,
+    "mlserver_journalled.py": MLSERVER,
 }
 HTTP_DOOR = next(c for c in CONTENDERS if c.name == "fastapi-json-1").doors[0]
 GRPC_DOOR = next(c for c in CONTENDERS if c.name == "mlserver").doors[1]
@@ -54,8 +58,10 @@ def test_everybody_runs_the_same_onnx_runtime(venv: str) -> None:
 
 
 def test_every_peer_file_is_somebodys_server(tmp_path) -> None:
-    commands = [" ".join(c.start("python", tmp_path, (1, 2, 3))) for c in CONTENDERS if c.start is not None]
-    said = " ".join(commands) + (tmp_path / "model-settings.json").read_text()
+    said = ""
+    for contender in (c for c in (*CONTENDERS, *PEERS_THAT_REMEMBER) if c.start is not None):
+        said += " ".join(contender.start("python", tmp_path, (1, 2, 3))) + " "
+        said += "".join(path.read_text() for path in tmp_path.glob("model-settings.json"))
     assert [name for name in FILES if Path(name).stem not in said] == []
 
 

@@ -23,6 +23,7 @@ def reply(kind: str, probability, version=(3, 3), shape=(2, 1)) -> Reply:
     outputs = [
         ("probability", "FP32", np.array(probability, np.float32)),
         ("model_version", "INT64", np.array(version, np.int64)),
+        ("prediction_id", "BYTES", np.frombuffer(b"\2\0\0\0id", np.uint8)),  # a server that keeps a journal sends it too
     ]
     if kind == "grpc":
         answer = service_pb2.ModelInferResponse()

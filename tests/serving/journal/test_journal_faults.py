@@ -148,6 +148,22 @@ def test_what_cannot_be_written_is_unavailable_if_that_is_wanted(repository, str
         assert {row["prediction_id"] for row in running.rows()} == {reply.prediction_id for reply in asking.answered()}
 
 
+@pytest.mark.mount
+def test_a_disk_that_turns_read_only_is_told_and_what_was_written_is_read(
+    repository, strict_spec, strict_rows, tmp_path, small_disk
+):
+    with journalling(tmp_path, repository, small_disk, segment_s=1) as running:
+        with Asking(running.server, strict_spec, strict_rows) as asking:
+            subprocess.run(["mount", "--bind", small_disk, small_disk], check=True)  # or it is busy: a segment is open
+            subprocess.run(["mount", "-o", "remount,ro,bind", small_disk], check=True)
+            wait_for(lambda: counted(running.server, LOST, "requests") > 50, 30, "what is answered is counted as lost")
+        assert {reply.code for reply in asking.replies} == {"OK"}
+        kept = counted(running.server, KEPT, "requests")
+        assert len({row["prediction_id"] for row in running.rows()}) == kept > 0
+    assert "Read-only file system" in (tmp_path / "triton.log").read_text()
+    subprocess.run(["umount", "-l", small_disk], check=True)
+
+
 def test_a_folder_that_is_removed_is_told_and_answers_go_on(repository, strict_spec, strict_rows, tmp_path):
     with journalling(tmp_path, repository) as running, Asking(running.server, strict_spec, strict_rows) as asking:
         os.rename(running.folder / "segments", tmp_path / "elsewhere")
