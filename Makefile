@@ -26,7 +26,7 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull champion/model.dvc || \
 	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
-.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy releases prune erase load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers capacity soak spike compare lock clean
+.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy releases prune erase replay load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -90,6 +90,10 @@ prune: $(VENV)-serving/.installed  ## remove old releases: make prune KEEP=5 (ne
 	@test -n "$(KEEP)" || { echo "prune: KEEP is required: make prune KEEP=5" >&2; exit 2; }
 	@$(SERVE) -m serving.server.releases $(ARGS) prune --keep "$(KEEP)"
 
+replay: $(VENV)-serving/.installed  ## compute answers of the journal again: make replay ID=... [ROW=n], KEY=... or SHARE=0.01 [DAY=YYYY-MM-DD]; 1 if bits differ
+	@test -n "$${ID:-}$${KEY:-}$${SHARE:-}" || { echo "replay: ID, KEY or SHARE is required: make replay ID=<prediction id>" >&2; exit 2; }
+	@$(SERVE) -m lifecycle.replay $(if $(ID),--id "$${ID}") $(if $(ROW),--row "$(ROW)") $(if $(KEY),--key "$${KEY}") $(if $(SHARE),--share "$(SHARE)") $(if $(DAY),--day "$(DAY)") $(ARGS)
+
 erase: $(VENV)/.pipeline  ## remove a user from the journal and from data/: make erase ENTITY="..." WHY="..." (DRY_RUN=1 only counts)
 	@test -n "$${ENTITY:-}" || { echo "erase: ENTITY is required, a value of the column with role entity: make erase ENTITY=\"...\"" >&2; exit 2; }
 	@$(RUN) python -m lifecycle.erase $(if $(DRY_RUN),--dry-run) --why "$${WHY:-}" $(ARGS) -- "$$ENTITY"
@@ -124,6 +128,9 @@ bench-journal: $(VENV)-load/.perf-analyzer  ## what the journal costs: the serve
 
 bench-journal-peers: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.installed $(VENV)-load/.perf-analyzer  ## servers that remember their answers: how fast, and what kill -9 costs them (wrk; about 6 minutes)
 	@$(RUN) python -m bench.served.journal_peers $(ARGS)
+
+bench-replay: $(VENV)/.dev $(VENV)-serving/.installed  ## how fast a journal's answers are computed again, in batches of 16 rows and of one (about 3 minutes)
+	@$(RUN) python -m bench.served.replay $(ARGS)
 
 capacity: $(VENV)-load/.perf-analyzer  ## find the highest rate of requests that the served model bears within its limits (about 10 minutes)
 	@$(RUN) python -m bench.served.capacity $(ARGS)

@@ -29,6 +29,7 @@ ORDER = [  # of the parts in the table
     "bench-gate",
     "bench-journal",
     "bench-journal-peers",
+    "bench-replay",
     "capacity",
     "soak",
     "spike",

@@ -44,6 +44,7 @@ class Done:
     is_ended: bool = False  # by its writer
     files: list[str] = field(default_factory=list)  # below SERVED
     damages: list[dict[str, Any]] = field(default_factory=list)
+    about: dict[str, Any] = field(default_factory=dict)  # its header: who wrote it, and what is in its columns
 
 
 @contextmanager
@@ -117,7 +118,7 @@ def serve_segment(folder: Path, path: Path) -> Done:
 
 def _written(folder: Path, segment: Segment) -> tuple[Done, list[tuple[Path, Path]]]:
     """What is in a segment, and its rows in files that have to be renamed: from, to."""
-    done, hours = Done(segment=segment.name), Hours(folder, segment.name)
+    done, hours = Done(segment=segment.name, about=segment.about), Hours(folder, segment.name)
     kind, content = Kind.of(segment.about), segment.content
     pile = AnswersPile(kind.widths)
     try:

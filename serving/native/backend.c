@@ -10,9 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-// `schema` is NULL if the model was exported before there was a journal.
-static const char* begin_journal(Shared* shared, const char* name, const char* schema) {
-    About about = {name, schema, graph_runtime(shared->graph), (uint64_t)shared->version, shared->settings.threads};
+// The schema's `bytes` are NULL if the model was exported before there was a journal.
+static const char* begin_journal(Shared* shared, const char* name, const Content* graph, const Content* schema) {
+    About about = {.model = name,
+                   .schema = schema->bytes,
+                   .onnxruntime = graph_runtime(shared->graph),
+                   .graph = graph->digest,
+                   .release = (uint64_t)shared->version,
+                   .threads = shared->settings.threads};
     return open_journal(&about, shared->counters, &shared->journal);
 }
 
@@ -26,7 +31,7 @@ static const char* load(Shared* shared, const char* name, const char* folder) {
     failed = read_settings(files[SETTINGS].name, files[SETTINGS].bytes, files[SETTINGS].size, &shared->settings);
     if (!failed) failed = open_graph(files[GRAPH].bytes, files[GRAPH].size, &shared->settings, &shared->graph);
     if (!failed) failed = open_counters(&shared->settings, name, (uint64_t)shared->version, &shared->counters);
-    if (!failed) failed = begin_journal(shared, name, files[SCHEMA].bytes);
+    if (!failed) failed = begin_journal(shared, name, &files[GRAPH], &files[SCHEMA]);
     free_contents(files, FILES);
     return failed;
 }

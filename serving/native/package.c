@@ -61,7 +61,7 @@ static const char* read_file(const char* folder, const char* name, Content* cont
     close(file);
     if (whole && content) {
         room[size] = 0;
-        *content = (Content){content->name, room, size, content->is_optional};
+        content->bytes = room, content->size = size;
         return NULL;
     }
     free(room);
@@ -89,10 +89,12 @@ static const char* check_file(Reading* reading, const char* name) {
     Listed* file = find_listed(&reading->manifest, name);
     if (!file) return PROBLEM("%.256s is not listed in " MANIFEST "; export the model again", name);
     unsigned char digest[SHA256_BYTES];
-    const char* wrong = read_file(reading->folder, name, find_wanted(reading, name), digest);
+    Content* content = find_wanted(reading, name);
+    const char* wrong = read_file(reading->folder, name, content, digest);
     if (wrong) return wrong;
     file->seen = true;
-    return compare(file, name, digest);  // what is kept of a changed file is freed with the others
+    if (content) memcpy(content->digest, file->digest, SHA256_HEX);  // which it has, or nothing is kept
+    return compare(file, name, digest);                              // what is kept of a changed file is freed with the others
 }
 
 static const char* check_folder(Reading* reading, const char* inside);
@@ -140,10 +142,10 @@ static const char* check_files(Reading* reading) {
 }
 
 const char* read_package(const char* folder, Content* wanted, size_t count) {
-    Content text = {NULL, NULL, 0, false};
+    Content text = {.name = MANIFEST};
     unsigned char digest[SHA256_BYTES];
     Reading reading = {folder, {NULL, 0, 0}, wanted, count};
-    for (size_t i = 0; i < count; i++) wanted[i] = (Content){wanted[i].name, NULL, 0, wanted[i].is_optional};
+    for (size_t i = 0; i < count; i++) wanted[i] = (Content){.name = wanted[i].name, .is_optional = wanted[i].is_optional};
     const char* wrong = read_file(folder, MANIFEST, &text, digest);
     if (wrong) return wrong;
     wrong = parse_manifest(text.bytes, text.size, &reading.manifest);
@@ -157,6 +159,6 @@ const char* read_package(const char* folder, Content* wanted, size_t count) {
 void free_contents(Content* wanted, size_t count) {
     for (size_t i = 0; i < count; i++) {
         free(wanted[i].bytes);
-        wanted[i] = (Content){wanted[i].name, NULL, 0, wanted[i].is_optional};
+        wanted[i] = (Content){.name = wanted[i].name, .is_optional = wanted[i].is_optional};
     }
 }

@@ -11,6 +11,7 @@ typedef struct {
     char* bytes;
     size_t size;
     bool is_optional;  // the version may be without it
+    char digest[65];   // sha-256, once it is read
 } Content;
 
 // Read all files of the version folder and hold them against its manifest, `package.json`; of those that are wanted, keep what

@@ -8,16 +8,27 @@ Shape letters: N rows, C categorical columns, M numeric columns, F fields.
 """
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from contracts.tables.spellings import WHITE, Misspelt, TooLarge, truth, whole_number
 from serving.triton.graph import Answer
 from serving.triton.joined_rows import JoinedRows
+from serving.triton.joined_text import JoinedText
 from serving.triton.refusal import FITS_INT64, Refused, bound, refused_value
 
 UNKNOWN_ID, MISSING_ID = 0, 1
+
+
+class TextRows(Protocol):
+    """Rows whose strings are looked at: `JoinedRows`, or rows of the journal."""
+
+    text: JoinedText | None
+
+    def place(self, row: int) -> tuple[int, int]: ...
+    def refuse(self, request: int, refusal: Refused) -> None: ...
+    def replace(self, strings: dict[tuple[int, int], str]) -> None: ...
 
 
 class StringRules:
@@ -40,7 +51,7 @@ class StringRules:
         self._shortest_limit = min(self._longest, default=max_string_bytes)
         self._required = [i for i in checked if not columns[i]["nullable"]]
 
-    def respell(self, rows: JoinedRows, found: Answer) -> bool:
+    def respell(self, rows: TextRows, found: Answer) -> bool:
         """Check the strangers, and spell those as the vocabulary does that mean something it may know; True if any.
 
         Refuses requests in `rows`, changes its strings.
@@ -72,7 +83,7 @@ class StringRules:
                 request, place = rows.place(row)
                 rows.refuse(request, refused_value(self._columns[i]["name"], place, "", "not_null", "a value is required"))
 
-    def _too_long(self, rows: JoinedRows) -> list[int]:
+    def _too_long(self, rows: TextRows) -> list[int]:
         """Columns of texts with one that may be too long: bytes are at least as many as characters."""
         lengths_NC = rows.text.lengths_NC
         if lengths_NC.max() <= self._shortest_limit:

@@ -22,10 +22,11 @@ from serving.triton.graph import Answer, OrtGraph, TritonGraph
 from serving.triton.joined_rows import JoinedRows
 from serving.triton.joined_text import TextJoiner
 from serving.triton.journal.model import ModelJournal, unanswered
-from serving.triton.package import open_version
+from serving.triton.package import listed_digest, open_version
 from serving.triton.packed_request import PackedRequest, RequestReader, take_raw_strings
 from serving.triton.refusal import INNER, INNER_CALL, Overloaded, Refused, Unwritten
 
+PACKED = "ctr_packed.onnx"
 FAILED = "the model could not answer this request; the server's log says why"
 SWITCH_S = 0.0002  # a request waits no longer for the interpreter while the thread that counts has it (Python: 0.005)
 
@@ -55,7 +56,7 @@ class TritonPythonModel:
             limits=settings["limits"],
         )
         no_image = None if settings["no_image"] is None else np.array([settings["no_image"]], dtype=np.float32)
-        packed = folder / "ctr_packed.onnx"
+        packed = folder / PACKED
         self._graph = (
             OrtGraph(packed, settings["ort_threads"])
             if packed.is_file()
@@ -66,7 +67,8 @@ class TritonPythonModel:
         labels = {"model": config["name"], "version": str(self._version)}
         self._counters = Counters(settings["metrics_interval_s"], settings["fields"], **labels)
         sees_images, say = settings["no_image"] is not None, pb_utils.Logger.log_error
-        self._journal = ModelJournal(config["name"], self._version, settings, self._counters, say, sees_images)
+        graph = listed_digest(folder, PACKED)
+        self._journal = ModelJournal(config["name"], self._version, settings, self._counters, say, sees_images, graph)
         self._looks = CreativeLooks(self._version, no_image, settings, self._counters, measures=self._journal.is_kept)
         self._backlog = Backlog(config["name"], args["model_version"], settings["max_queue_size"])
         self._versions_N1 = np.full((config["max_batch_size"], 1), self._version, dtype=np.int64)

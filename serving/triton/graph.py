@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import triton_python_backend_utils as pb_utils
 
 from contracts.local_libraries import onnx_runtime
 from contracts.serving.packed_text import SEPARATORS
@@ -45,11 +44,15 @@ class OrtGraph:
 
     def run(self, rows: JoinedRows, looks_NE: np.ndarray | None) -> Answer:
         """`looks_NE` float32: embeddings that are taken where the creative is unknown; None for no images at all."""
+        return self.answer(b"" if rows.text is None else rows.text.encoded, rows.numeric_NM, looks_NE)
+
+    def answer(self, encoded: bytes, numeric_NM: np.ndarray, looks_NE: np.ndarray | None = None) -> Answer:
+        """The same of the rows' text, UTF-8, and numbers."""
         feed = {}
         if "text" in self._inputs:
-            feed["text"] = _one_string(rows.text.encoded)
+            feed["text"] = _one_string(encoded)
         if "numeric" in self._inputs:
-            feed["numeric"] = rows.numeric_NM
+            feed["numeric"] = numeric_NM
         if looks_NE is not None:
             feed["creative_emb"] = looks_NE
         found = dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
@@ -104,6 +107,8 @@ class NoOutput(ModelFailed):
 
 def call_model(name: str, version: int, tensors: dict[str, np.ndarray], outputs: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Outputs of another model of this server. Raises ModelFailed, and NoOutput if it lacks one of them."""
+    import triton_python_backend_utils as pb_utils  # there inside Triton only; the graph itself is run elsewhere too
+
     response = pb_utils.InferenceRequest(
         model_name=name,
         model_version=version,

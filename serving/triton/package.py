@@ -25,6 +25,12 @@ def open_version(args: dict[str, str]) -> tuple[Path, dict[str, Any]]:
     return folder, read_json(folder / "request.json")
 
 
+def listed_digest(folder: Path, name: str) -> str | None:
+    """The sha-256 of a file of a version's package; None if it has no such file."""
+    digest: str | None = read_json(folder / MANIFEST)["files"].get(name)
+    return digest
+
+
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import triton_python_backend_utils as pb_utils
 
 from contracts.serving.packed_text import PREFIX
 from serving.triton.joined_text import LENGTH, cut
@@ -43,6 +42,8 @@ class RawStrings(np.ndarray):
 
 def take_raw_strings() -> None:
     """From now on Triton hands BYTES tensors to this process as they came; it would cut them in Python, one by one."""
+    import triton_python_backend_utils as pb_utils  # there inside Triton only; what reads requests is used elsewhere too
+
     pb_utils.deserialize_bytes_tensor = lambda raw: raw.view(RawStrings)
 
 

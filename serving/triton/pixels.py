@@ -4,7 +4,6 @@ import warnings
 from io import BytesIO
 from typing import Any
 
-import triton_python_backend_utils as pb_utils
 from PIL import Image
 
 from contracts.tables.images import decoded
@@ -33,5 +32,7 @@ def read_image(image: bytes, limits: dict[str, Any]) -> tuple[Image.Image, str]:
     except Image.UnidentifiedImageError:
         raise Refused("image", "no PNG or JPEG file; send the file's bytes as they are") from None
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error and more for broken files
+        import triton_python_backend_utils as pb_utils  # there inside Triton only
+
         pb_utils.Logger.log_info(f"unreadable image: {error!r}")
         raise Refused("image", "the image is cut short or broken; send the whole file") from None

@@ -6,6 +6,7 @@
 
 #include "journal/frame.h"
 #include "journal/prediction_id.h"
+#include "journal/processor.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -13,7 +14,7 @@
 #include <unistd.h>
 
 TEST(what_is_answered_is_written_before_with_the_id_that_the_client_gets) {
-    char payload[4096], id[ID_TEXT + 1];
+    char payload[4096], id[ID_TEXT + 1], kind[PROCESSOR_SIZE];
     load("1000000 60 5 answer %s");
     Request plain = one_row("\1\0\0\0a\0\0\0\0\1\0\0\0c", 14);
     int64_t ms = 1700000000000;
@@ -24,6 +25,9 @@ TEST(what_is_answered_is_written_before_with_the_id_that_the_client_gets) {
     CHECK(plain.code == NO_ERROR && plain.sent_count == 3 && plain.sent[2].bytes == 4 + ID_TEXT);
     CHECK_NUMBER(count_frames(FRAME_OPENED, payload), 1);
     CHECK(strstr(payload, "\"schema\": " SCHEMA) && strstr(payload, "\"release\": 7") && strstr(payload, "\"1.2.3\""));
+    describe_processor(kind);
+    CHECK(strstr(payload, kind) && strstr(payload, "\"graph\": \""));
+    CHECK_NUMBER(strspn(strstr(payload, "\"graph\": \"") + 10, "0123456789abcdef"), 64);
     CHECK_NUMBER(count_frames(FRAME_ANSWERS, payload), 1);
     CHECK(payload[0] == 10 && payload[4] == 1 && payload[8] == 1);  // sections, rows, requests
     const char* request = payload + 32 + 10 * 6;

@@ -153,7 +153,7 @@ def test_timings_are_neither_input_nor_output(stage):
     [
         "README.md",
         "examples/README.md",
-        *(f"docs/{name}.md" for name in ("architecture", "add-a-data-set", "operations", "journal")),
+        *(f"docs/{name}.md" for name in ("architecture", "add-a-data-set", "operations", "journal", "replay")),
     ],
 )
 def test_paths_that_documents_name_exist(document):

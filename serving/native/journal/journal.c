@@ -1,6 +1,7 @@
 #include "journal.h"
 
 #include "../reply.h"
+#include "processor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,13 +63,16 @@ static const char* start(Journal* journal) {
 static char* describe(const About* about, const char* privacy) {
     static const char FORM[] =
         "\"written_by\": \"native\", \"model\": \"%s\", \"release\": %llu, \"onnxruntime\": \"%s\", \"threads\": %u, "
-        "\"schema\": %s%s";
+        "\"graph\": \"%s\", \"processor\": %s, \"schema\": %s%s";
     unsigned long long release = about->release;
-    int length = snprintf(NULL, 0, FORM, about->model, release, about->onnxruntime, about->threads, about->schema, privacy);
-    char* text = length < 0 ? NULL : malloc((size_t)length + 1);
-    if (text)
-        snprintf(text, (size_t)length + 1, FORM, about->model, release, about->onnxruntime, about->threads, about->schema,
-                 privacy);
+    char processor[PROCESSOR_SIZE], *text = NULL;
+    describe_processor(processor);
+    for (int size = 0, again = 0; again < 2; again++) {  // first only to see how long it is
+        size = snprintf(text, (size_t)size, FORM, about->model, release, about->onnxruntime, about->threads, about->graph,
+                        processor, about->schema, privacy) +
+               1;
+        if (!text && !(size > 0 && (text = malloc((size_t)size)))) return NULL;
+    }
     return text;
 }
 

@@ -6,10 +6,11 @@
 
 typedef struct Journal Journal;
 
-// What every segment says of who wrote it. `schema` is the JSON of `journal.json`, which the export
-// writes; NULL if the model was exported before there was a journal: then nothing can be written.
+// What every segment says of who wrote it. `graph` is the sha-256 of the graph's file in hexadecimal digits. `schema` is the JSON
+// of `journal.json`, which the export writes; NULL if the model was exported before there was a journal: then nothing can be
+// written.
 typedef struct {
-    const char *model, *schema, *onnxruntime;
+    const char *model, *schema, *onnxruntime, *graph;
     uint64_t release;
     uint32_t threads;
 } About;

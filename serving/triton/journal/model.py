@@ -17,23 +17,25 @@ from serving.triton.joined_text import JoinedText, cut
 from serving.triton.journal.images import ImageStore
 from serving.triton.journal.options import journal_options
 from serving.triton.journal.privacy import Privacy, journal_privacy
+from serving.triton.journal.processor import processor
 from serving.triton.journal.record import Asked, LookedAt, Seen, Unanswered, write_answers, write_refusals
 from serving.triton.journal.writer import LOST_TOTAL, Writer
 
 
 class ModelJournal:
-    """Writes what one process of the model `name` answers. Raises ValueError if the environment cannot be understood.
+    """Writes what one process of the model `name` answers, with the graph of that sha-256. Raises ValueError if the environment
+    cannot be understood.
 
     `sees_images`: it keeps the images that come with requests, too.
     """
 
     def __init__(
         self, name: str, version: int, settings: dict[str, Any], counters: Counters, say: Callable[[str], None],
-        sees_images: bool = False,
+        sees_images: bool = False, graph: str | None = None,
     ) -> None:  # fmt: skip
         self._release, options = version, journal_options()
         about = {"written_by": "python", "model": name, "release": version, "onnxruntime": onnx_runtime().__version__}
-        about |= {"threads": settings["ort_threads"], "schema": settings["journal"]}
+        about |= {"threads": settings["ort_threads"], "graph": graph, "processor": processor(), "schema": settings["journal"]}
         self._privacy: Privacy | None = None
         if options is not None:
             self._privacy = journal_privacy(settings["journal"])
