@@ -36,9 +36,3 @@ void add_bytes(Bytes* bytes, const void* from, size_t size) {
 void add_u16(Bytes* bytes, uint16_t value) { add_bytes(bytes, &value, sizeof value); }
 void add_u32(Bytes* bytes, uint32_t value) { add_bytes(bytes, &value, sizeof value); }
 void add_u64(Bytes* bytes, uint64_t value) { add_bytes(bytes, &value, sizeof value); }
-
-char* put_number(char* at, uint64_t value) {
-    for (; value >= 0x80; value >>= 7) *at++ = (char)(value | 0x80);
-    *at++ = (char)value;
-    return at;
-}

@@ -27,4 +27,9 @@ void add_u64(Bytes* bytes, uint64_t value);
 enum { LONGEST_NUMBER = 10 };  // bytes of a number that is written by put_number
 
 // LEB128: seven bits a byte, the lowest first; a byte whose highest bit is set is not the last. Returns the place behind it.
-char* put_number(char* at, uint64_t value);
+// Here, because most numbers are one byte, and a row has some forty.
+static inline char* put_number(char* at, uint64_t value) {
+    for (; value >= 0x80; value >>= 7) *at++ = (char)(value | 0x80);
+    *at++ = (char)value;
+    return at;
+}
