@@ -17,7 +17,7 @@ from lifecycle.replay.bulk import Replays, replay_all
 from lifecycle.replay.by_key import answers_with
 from lifecycle.replay.find import prediction_id
 from lifecycle.replay.report import lines_of, lines_of_answers, lines_of_totals
-from lifecycle.replay.sample import Wanted, sampled
+from lifecycle.replay.sample import SampleWanted, sampled
 from serving.entry import run
 from serving.journal.folder import SEGMENTS
 from serving.server.settings import load_journal_config, load_server_config
@@ -38,7 +38,7 @@ def main() -> int:
 
 def replay_share(folder: Path, store: Path, args: argparse.Namespace) -> int:
     """Count what is equal in a share of the batches; 1 if anything is not as it has to be."""
-    wanted = Wanted(share=args.share, day=args.day)
+    wanted = SampleWanted(share=args.share, day=args.day)
     totals = replay_all(sampled(folder, store, wanted), Replays(store, folder, may_join=not args.alone))
     of_day = f" of {args.day}" if args.day else ""
     print(

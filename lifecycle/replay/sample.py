@@ -26,7 +26,7 @@ SLACK = timedelta(days=1)  # a segment's name has the time when it was opened, b
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class SampleWanted:
     """Which batches."""
 
     share: float  # of all, 0 to 1
@@ -50,7 +50,7 @@ class Unread:
     rows: int = 0  # if that is known
 
 
-def sampled(folder: Path, store: Path, wanted: Wanted) -> Iterator[GraphBatches | Unread]:
+def sampled(folder: Path, store: Path, wanted: SampleWanted) -> Iterator[GraphBatches | Unread]:
     """The journal's batches that are wanted, out of segments, and out of Parquet files where the segment is gone."""
     read: set[str] = set()
     for path in sorted((folder / SEGMENTS).glob("*.segment")):
@@ -67,7 +67,7 @@ def _opened(path: Path) -> date:
     return date.min if match is None else datetime.strptime(match[1], "%Y%m%d").replace(tzinfo=UTC).date()
 
 
-def _of_segment(path: Path, wanted: Wanted, read: set[str]) -> Iterator[GraphBatches | Unread]:
+def _of_segment(path: Path, wanted: SampleWanted, read: set[str]) -> Iterator[GraphBatches | Unread]:
     """Its name is added to `read`, unless retention has removed it meanwhile."""
     try:
         segment = Segment(path)
@@ -102,7 +102,7 @@ def _of_segment(path: Path, wanted: Wanted, read: set[str]) -> Iterator[GraphBat
         segment.close()
 
 
-def _of_parquet(folder: Path, store: Path, path: Path, wanted: Wanted) -> Iterator[GraphBatches | Unread]:
+def _of_parquet(folder: Path, store: Path, path: Path, wanted: SampleWanted) -> Iterator[GraphBatches | Unread]:
     file = pq.ParquetFile(path)
     waiting: pa.Table | None = None  # the last batch may go on in the next rows
     for piece in file.iter_batches(batch_size=CHUNK_ROWS):
@@ -117,7 +117,7 @@ def _of_parquet(folder: Path, store: Path, path: Path, wanted: Wanted) -> Iterat
         yield from _chosen(folder, store, path, waiting, wanted)
 
 
-def _chosen(folder: Path, store: Path, path: Path, rows: pa.Table, wanted: Wanted) -> Iterator[GraphBatches | Unread]:
+def _chosen(folder: Path, store: Path, path: Path, rows: pa.Table, wanted: SampleWanted) -> Iterator[GraphBatches | Unread]:
     answered_ns_N = rows["answered_at"].cast(pa.int64()).to_numpy()
     starts = np.flatnonzero(np.append(True, np.diff(answered_ns_N) != 0))
     sizes = np.diff(np.append(starts, len(rows)))

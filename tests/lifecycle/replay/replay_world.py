@@ -16,7 +16,7 @@ from contracts.serving.request import RequestSpec
 from lifecycle.journal.segments import Segment
 from lifecycle.journal.served import only_one, serve_segment, waiting
 from lifecycle.replay.bulk import Replays, Totals, replay_all
-from lifecycle.replay.sample import Wanted, sampled
+from lifecycle.replay.sample import SampleWanted, sampled
 from serving.releases.store import Store
 from serving.triton.journal.layout import ANSWERS, CHECKED, FRAME_HEAD, NOT_SENT
 from serving.triton.journal.options import JournalOptions
@@ -100,7 +100,7 @@ def made_parquet(folder: Path, remove: bool = True) -> None:
 
 
 def replayed(folder: Path, store: Path, share: float = 1, may_join: bool = True, **other: Any) -> Totals:
-    return replay_all(sampled(folder, store, Wanted(share=share, day=other.get("day"))), Replays(store, folder, may_join))
+    return replay_all(sampled(folder, store, SampleWanted(share=share, day=other.get("day"))), Replays(store, folder, may_join))
 
 
 def change_record(path: Path, change: Callable[[bytearray], None], number: int = 0) -> None:

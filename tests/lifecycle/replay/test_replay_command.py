@@ -135,7 +135,13 @@ def test_what_is_asked_for_wrongly_is_told(journal, arguments, sentence):
 )
 def test_make_passes_on_what_it_is_told(said, passed_on):
     """Printed, not run: `make` installs what is older than its lock."""
-    done = subprocess.run(["make", "-n", "replay", "ARGS=--json", *said], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "-n", "replay", "ARGS=--json", *said],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert " ".join(done.stdout.splitlines()[-1].split()) == f".venv-serving/bin/python -m lifecycle.replay {passed_on}"
 
 
