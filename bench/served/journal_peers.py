@@ -81,6 +81,8 @@ def turn(
             raise ValueError(f"{name}: {load.errors} of {load.requests} requests were not answered")
         received = killed(running, bodies, config.killed_after_s)
     missing = set(received.ids) - running.remembered()
+    if len(missing) == len(received.ids):
+        raise ValueError(f"{name}: nothing of {len(missing)} answers stands in its files; are they elsewhere?")
     return load.requests_per_s, len(received.ids), len(missing)
 
 

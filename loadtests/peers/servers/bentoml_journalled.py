@@ -1,12 +1,17 @@
 """BentoML with the graph that the served model runs, and its own way to remember: `bentoml.monitor`, which writes to files."""
 
+import os
+
 import bentoml
 import numpy as np
 
+from loadtests.peers.servers.journal_lines import FOLDER
 from loadtests.peers.servers.packed_graph import PackedGraph
 
+MONITORING = {"enabled": True, "type": "default", "options": {"log_path": os.environ[FOLDER]}}  # else in the working directory
 
-@bentoml.service(workers=2, logging={"access": {"enabled": False}})
+
+@bentoml.service(workers=2, logging={"access": {"enabled": False}}, monitoring=MONITORING)
 class JournalledClicks:
     def __init__(self) -> None:
         self.graph = PackedGraph.of_environment()
