@@ -31,10 +31,6 @@ class Clock:
         seconds, ns = divmod(self.now_ns(), 1_000_000_000)
         return datetime.fromtimestamp(seconds, UTC).replace(microsecond=ns // 1000)
 
-    def real_s(self, duration_s: float) -> float:
-        """How long `duration_s` of this clock takes."""
-        return duration_s / self.rate
-
     def variable(self) -> str:
         """What `CLOCK` is set to, so that other processes have this clock."""
         return f"{self.start_ns} {self.from_ns} {self.rate}"

@@ -6,7 +6,6 @@ Reads the checkout's own export and test split. How fast the model is served, `m
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -17,7 +16,7 @@ import tritonclient.grpc as grpc
 from pydantic import TypeAdapter
 
 from bench.figures import Compared, Figure
-from bench.served.journal import JOURNAL, cpu_s, size_of
+from bench.served.journal import cpu_s, size_of, unbroken
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import partitions
 from contracts.serving.releases import EXPORTED
@@ -46,7 +45,7 @@ def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="adclick-images-", dir=".") as name:
         journal = Path(name)
         with (
-            kept_journal(replace(JOURNAL, folder=name)) as told,
+            kept_journal(unbroken(journal)) as told,
             trial_server(EXPORTED, config) as server,
             trial_server(EXPORTED, config, journal=told) as journalled,
         ):

@@ -39,7 +39,7 @@ from loadtests.requests.traffic import read_traffic
 from loadtests.verdicts.samples import count
 from serving.journal.folder import SEGMENTS, kept_journal
 from serving.server.server import VENV, TritonServer
-from serving.server.settings import load_server_config
+from serving.server.settings import load_journal_config, load_server_config
 from serving.server.trial import trial_server
 
 ANSWERED = re.compile(r'^nv_inference_request_success{model="ctr",version="1"} (\S+)', re.M)
@@ -48,11 +48,6 @@ EXECUTED = re.compile(r'^nv_inference_exec_count{model="ctr",version="1"} (\S+)'
 MANY_ROWS = 16  # in a batch
 COUNTED_S = 2.0  # until the server's own counters are handed on
 CONVERTED = re.compile(r"journal: (\d+) rows of \d+ segments")
-JOURNAL = JournalConfig(
-    enabled=True, folder="-", segment_mib=64, segment_s=3600, on_error="answer", sync_ms=1000,
-    keep_days=None, max_gib=None, images="unknown", images_keep_days=1, images_max_gib=1,
-    columns={}, caller_key="as_is", key_file="-",
-)  # fmt: skip
 PREFIX = 4  # bytes of a string's length in a request
 
 
@@ -114,7 +109,7 @@ def served(config: BenchJournalConfig, folder: Path) -> list[Figure]:
     figures: list[Figure] = []
     cpu: list[tuple[float, float]] = []
     with ExitStack() as stack:
-        told = stack.enter_context(kept_journal(replace(JOURNAL, folder=str(folder))))
+        told = stack.enter_context(kept_journal(unbroken(folder)))
         server_config = load_server_config()
         servers = [stack.enter_context(trial_server(EXPORTED, server_config, journal=journal)) for journal in (told, {})]
         for rows, clients in config.workloads:
@@ -140,6 +135,14 @@ def served(config: BenchJournalConfig, folder: Path) -> list[Figure]:
     bar = config.limits.cpu_ratio
     what = "journal: the server's CPU seconds a request, with by without, all workloads together"
     return [*figures, at_most(what, pooled, bar, f"{pooled:.3f}x in {len(cpu)} pairs", f"<= {bar:g}x")]
+
+
+def unbroken(folder: Path) -> JournalConfig:
+    """The project's journal, in `folder`; a segment ends when it is large, not while it is measured because it is old."""
+    config = load_journal_config(folder=str(folder))
+    if config is None:
+        raise ValueError("params.yaml was composed before there was a journal; run `make repro`")
+    return replace(config, segment_s=3600, max_gib=None)
 
 
 def workload_figures(named: str, sides: list[MeasuredServer], limits: JournalLimits) -> list[Figure]:

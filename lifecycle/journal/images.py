@@ -3,7 +3,6 @@
 serving/triton/journal/images.py writes them, at the same time as this; a file's time says when its image came last.
 """
 
-import fcntl
 import hashlib
 import os
 import re
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lifecycle.journal.locks import is_held
 from serving.triton.journal.images import IMAGES, PARTIAL, image_path
 
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -153,23 +153,10 @@ def _finish_removals(folder: Path, oldest_ns: int) -> None:
 
 def _remove_abandoned(folder: Path, before_ns: int) -> None:
     for path, status in _files(folder):
-        if path.name.endswith(PARTIAL) and status.st_mtime_ns < before_ns and not _is_held(path):
-            path.unlink(missing_ok=True)
-
-
-def _is_held(path: Path) -> bool:
-    """Does a writer that lives have it open."""
-    try:
-        file = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(file)
-    return False
+        if path.name.endswith(PARTIAL) and status.st_mtime_ns < before_ns:
+            with suppress(FileNotFoundError):
+                if not is_held(path):
+                    path.unlink()
 
 
 def _nanoseconds(moment: datetime) -> int:

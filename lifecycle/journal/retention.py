@@ -4,19 +4,15 @@ A segment goes only when its rows are in Parquet. Killed at any point, the progr
 before its note, so none is made Parquet of twice.
 """
 
-import json
-from collections.abc import Iterator
+import os
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from lifecycle.journal.columns import DAY, HOUR
-from lifecycle.journal.served import DONE, SERVED
-from serving.journal.bound import GIB, disk_bytes
+from lifecycle.journal.served import DONE, SEGMENT, SERVED, names_done
+from serving.journal.bound import GIB, TIDIED, disk_bytes, files_below
 from serving.journal.folder import SEGMENTS
-
-AFTER = 0.8  # of the bound is what the folder holds at most afterwards: before the server warns at 0.9
-STAMP = "%Y%m%dT%H%M%S.%fZ"  # a segment's name begins with it: when it was opened
 
 
 @dataclass(kw_only=True)
@@ -38,7 +34,7 @@ class Removed:
 class Expirable:
     """A file that may go, and until when the rows in it were answered."""
 
-    path: Path
+    path: str
     until: datetime
     size: int
     is_segment: bool
@@ -46,41 +42,44 @@ class Expirable:
 
 def expire(folder: Path, keep_days: float | None, max_gib: float | None, now: datetime) -> Removed:
     """Remove what is older than `keep_days`, and then the oldest until the folder holds less than it may."""
-    removed = Removed()
-    kept = sorted([*_segments(folder), *_files(folder)], key=lambda file: (not file.is_segment, file.until, file.path))
-    for file in [*kept]:
+    removed, kept = Removed(), list[Expirable]()
+    for file in sorted(_expirable(folder), key=lambda file: (not file.is_segment, file.until, file.path)):
         if keep_days is not None and file.until < now - timedelta(days=keep_days):
             _remove(file, removed)
-            kept.remove(file)
-    size = disk_bytes(folder)
-    while max_gib is not None and size > AFTER * max_gib * GIB and kept:
-        size -= kept[0].size
-        removed.young += 1
-        _remove(kept.pop(0), removed)
-    removed.is_short = max_gib is not None and size > AFTER * max_gib * GIB
+        else:
+            kept.append(file)
+    if max_gib is not None:
+        too_many = disk_bytes(folder) - TIDIED * max_gib * GIB
+        for file in kept:
+            if too_many <= 0:
+                break
+            _remove(file, removed)
+            removed.young, too_many = removed.young + 1, too_many - file.size
+        removed.is_short = too_many > 0
     _remove_notes(folder)
     return removed
 
 
 def opened(segment: Path) -> datetime:
     """When it was begun, as its name says."""
-    return datetime.strptime(segment.name.split("-")[0], STAMP).replace(tzinfo=UTC)
+    return datetime.fromisoformat(segment.name.split("-")[0])
 
 
-def _segments(folder: Path) -> Iterator[Expirable]:
-    """Those whose rows are in Parquet."""
-    for note in (folder / DONE).glob("*.json"):
-        segment = folder / SEGMENTS / note.name.removesuffix(".json")
-        if segment.is_file():
-            hours = [_until(Path(name)) for name in json.loads(note.read_bytes())["files"]]
-            yield Expirable(path=segment, until=max(hours, default=opened(segment)), size=segment.stat().st_size, is_segment=True)
-
-
-def _files(folder: Path) -> Iterator[Expirable]:
-    """Parquet files of segments that are done: another one's are made again."""
-    for path in (folder / SERVED).glob(f"{DAY}=*/{HOUR}=*/*.parquet"):
-        if (folder / DONE / f"{path.stem}.segment.json").is_file():
-            yield Expirable(path=path, until=_until(path), size=path.stat().st_size, is_segment=False)
+def _expirable(folder: Path) -> list[Expirable]:
+    """Parquet files and segments whose rows are in Parquet."""
+    done = names_done(folder)
+    until: defaultdict[str, datetime] = defaultdict(lambda: datetime.min.replace(tzinfo=UTC))  # by the segment's name
+    found = []
+    for entry in files_below(folder / SERVED):
+        segment = entry.name.removesuffix(".parquet") + SEGMENT
+        if segment in done:  # another one's is made again
+            until[segment] = max(until[segment], end := _until(Path(entry.path)))
+            found.append(Expirable(path=entry.path, until=end, size=entry.stat().st_size, is_segment=False))
+    for entry in files_below(folder / SEGMENTS):
+        if entry.name in done:
+            last = until[entry.name] if entry.name in until else opened(Path(entry.name))
+            found.append(Expirable(path=entry.path, until=last, size=entry.stat().st_size, is_segment=True))
+    return found
 
 
 def _until(path: Path) -> datetime:
@@ -90,22 +89,22 @@ def _until(path: Path) -> datetime:
 
 
 def _remove(file: Expirable, removed: Removed) -> None:
-    file.path.unlink()
+    os.unlink(file.path)
     removed.num_bytes += file.size
     if file.is_segment:
         removed.segments += 1
         return
     removed.files += 1
-    for folder in (file.path.parent, file.path.parent.parent):  # of the hour, of the day
-        if any(folder.iterdir()):
+    hour = Path(file.path).parent
+    for folder in (hour, hour.parent):  # of the day
+        if any(os.scandir(folder)):
             break
         folder.rmdir()
 
 
 def _remove_notes(folder: Path) -> None:
     """A note of which neither the segment nor a file is there any more."""
-    left = {path.stem for path in (folder / SERVED).glob(f"{DAY}=*/{HOUR}=*/*.parquet")}
-    left |= {path.stem for path in (folder / SEGMENTS).glob("*.segment")}
-    for note in (folder / DONE).glob("*.json"):
-        if note.name.removesuffix(".segment.json") not in left:
-            note.unlink()
+    left = {entry.name.removesuffix(".parquet") + SEGMENT for entry in files_below(folder / SERVED)}
+    left |= {entry.name for entry in files_below(folder / SEGMENTS)}
+    for segment in names_done(folder) - left:
+        (folder / DONE / f"{segment}.json").unlink()

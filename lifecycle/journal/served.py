@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +22,13 @@ from contracts.files import sync
 from contracts.tables.parquet import ParquetRows
 from lifecycle.journal.answers import AnswersPile
 from lifecycle.journal.columns import DAY, HOUR, Kind, table_of
+from lifecycle.journal.locks import is_held
 from lifecycle.journal.segments import Damage, Segment
+from serving.journal.bound import files_below
 from serving.journal.folder import MODE, SEGMENTS
 from serving.triton.journal.layout import ANSWERS, CLOSED, LOSS, LOST, REFUSAL, REFUSALS
 
+SEGMENT = ".segment"  # how the name of a segment ends
 SERVED, PARTIAL, DONE, LOCK = "served", "partial", "done", "served.lock"
 CHUNK_ROWS, CHUNK_BYTES = 1 << 16, 1 << 25  # decoded at once, or a frame that has more
 SOUGHT = ["prediction_id", "answered_at", "event_at", "request_id", "key", "release"]  # columns by which row groups are skipped
@@ -69,10 +72,15 @@ def only_one(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
+def names_done(folder: Path) -> set[str]:
+    """Segments whose rows are in Parquet; some are removed since."""
+    return {entry.name.removesuffix(".json") for entry in files_below(folder / DONE) if entry.name.endswith(f"{SEGMENT}.json")}
+
+
 def unserved(folder: Path) -> list[Path]:
     """Segments that are not done, oldest first; some are being written."""
-    done = {path.name.removesuffix(".json") for path in (folder / DONE).glob("*.json")}
-    return sorted(path for path in (folder / SEGMENTS).glob("*.segment") if path.name not in done)
+    names = {entry.name for entry in files_below(folder / SEGMENTS) if entry.name.endswith(SEGMENT) and entry.name[0] != "."}
+    return [folder / SEGMENTS / name for name in sorted(names - names_done(folder))]
 
 
 def waiting(folder: Path) -> list[Path]:
@@ -81,18 +89,10 @@ def waiting(folder: Path) -> list[Path]:
 
 
 def is_closed(path: Path) -> bool:
-    """Does nobody write to it. A writer has the lock of a segment before that has its name."""
-    try:
-        file = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(file)
-    return True
+    """Is the segment there, and nobody writes to it. A writer has the lock of a segment before that has its name."""
+    with suppress(FileNotFoundError):
+        return not is_held(path)
+    return False
 
 
 def serve_segment(folder: Path, path: Path) -> Done:
@@ -146,7 +146,7 @@ class Hours:
     """A segment's rows by the hour in which they were answered, UTC: a file each."""
 
     def __init__(self, folder: Path, segment: str) -> None:
-        self._folder, self._stem = folder, segment.removesuffix(".segment")
+        self._folder, self._stem = folder, segment.removesuffix(SEGMENT)
         self._open: dict[int, tuple[Path, ParquetRows]] = {}
 
     def write(self, table: pa.Table) -> int:

@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 from pathlib import Path
 
 from contracts.clock import clock
@@ -13,7 +12,8 @@ from lifecycle.journal.metrics import JournalMetrics
 from lifecycle.journal.retention import expire
 from lifecycle.journal.segments import NotASegment
 from lifecycle.journal.served import SERVED, damages_of, serve_segment, waiting
-from serving.journal.bound import GIB
+from serving.journal.bound import GIB, TIDIED
+from serving.journal.pace import Pace
 
 LOOK_S = 1.0  # between two looks for closed segments
 EXPIRE_S = 30.0  # between two looks for what is too old
@@ -30,26 +30,29 @@ class Work:
 
     def once(self) -> int:
         """The exit code: 1 if there is something that cannot be read."""
-        faulty = self.convert()
+        faulty = self.convert(waiting(self._folder))
         self.expire()
         return 1 if faulty else 0
 
     def follow(self) -> int:
         """Until it is stopped. Each fault is told once."""
-        expired = -EXPIRE_S
-        while not self._stopped.is_set():
-            self.convert(is_quiet=True)
-            if time.monotonic() - expired >= EXPIRE_S:
-                expired = time.monotonic()
-                self.expire(is_quiet=True)
-            self.metrics.looked(self._folder, self._config.max_gib, self._clock.now())
-            self._stopped.wait(LOOK_S)
+        look, tidy, tell = Pace(LOOK_S), Pace(EXPIRE_S), Pace(LOOK_S)
+        while not self._stopped.wait(look.left_s):
+            with look:
+                closed = waiting(self._folder)
+            self.convert(closed, is_quiet=True)
+            if not tidy.left_s:
+                with tidy:
+                    self.expire()
+            if not tell.left_s:
+                with tell:
+                    self.metrics.looked(self._folder, self._config.max_gib, self._clock.now())
         return 0
 
-    def convert(self, is_quiet: bool = False) -> int:
-        """Convert the closed segments; how many of them hold what cannot be read, beside frames that a writer could not end."""
+    def convert(self, closed: list[Path], is_quiet: bool = False) -> int:
+        """Convert these segments; how many of them hold what cannot be read, beside frames that a writer could not end."""
         segments = rows = faulty = 0
-        for path in waiting(self._folder):
+        for path in closed:
             if self._stopped.is_set():
                 break
             try:
@@ -68,12 +71,13 @@ class Work:
             print(f"journal: {rows} rows of {segments} segments are in {self._folder / SERVED}", flush=True)
         return faulty
 
-    def expire(self, is_quiet: bool = False) -> None:
+    def expire(self) -> None:
         config = self._config
         removed = expire(self._folder, config.keep_days, config.max_gib, self._clock.now())
         if removed.segments or removed.files:
             print(f"journal: {removed}", flush=True)
-        images = remove_images(self._folder, config.images_keep_days, int(config.images_max_gib * GIB), self._clock.now())
+        room = int(TIDIED * config.images_max_gib * GIB)
+        images = remove_images(self._folder, config.images_keep_days, room, self._clock.now())
         self.metrics.expired(removed, images)
         if images.images:
             left = f"{images.kept_images} are left, {images.kept_bytes / 2**20:.1f} MiB"

@@ -1,7 +1,7 @@
 """The servers that are compared: how each is started, where it is asked, what it is sent and what it answers."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -62,18 +62,21 @@ def litserve(python: str, folder: Path, ports: tuple[int, int, int]) -> list[str
     return [python, "-m", "loadtests.peers.servers.litserve_api", str(ports[0])]
 
 
-def bentoml(python: str, folder: Path, ports: tuple[int, int, int]) -> list[str]:
+BATCHING = {"max_batch_size": 64, "max_batch_time": 0.005}  # MLServer's: requests, seconds
+
+
+def bentoml(service: str, python: str, folder: Path, ports: tuple[int, int, int]) -> list[str]:
+    """`service` is MODULE:CLASS below loadtests/peers/servers."""
     address = ("--host", "127.0.0.1", "--port", str(ports[0]), "--working-dir", str(ROOT))
-    return [python, "-m", "bentoml", "serve", "loadtests.peers.servers.bentoml_service:Clicks", *address]
+    return [python, "-m", "bentoml", "serve", f"loadtests.peers.servers.{service}", *address]
 
 
-def mlserver(python: str, folder: Path, ports: tuple[int, int, int]) -> list[str]:
-    """Writes its two files of settings into `folder`."""
+def mlserver(runtime: str, batching: Mapping[str, float], python: str, folder: Path, ports: tuple[int, int, int]) -> list[str]:
+    """Writes its two files of settings into `folder`. `runtime` is MODULE.CLASS below loadtests/peers/servers."""
     http, grpc, metrics = ports
     settings = {"debug": False, "parallel_workers": WORKERS, "host": "127.0.0.1"}
     settings |= {"http_port": http, "grpc_port": grpc, "metrics_port": metrics}
-    model = {"name": "ctr", "implementation": "loadtests.peers.servers.mlserver_runtime.ClickRuntime"}
-    model |= {"max_batch_size": 64, "max_batch_time": 0.005}  # requests, seconds
+    model = {"name": "ctr", "implementation": f"loadtests.peers.servers.{runtime}", **batching}
     for name, values in (("settings.json", settings), ("model-settings.json", model)):
         (folder / name).write_text(json.dumps(values, indent=2))
     return [str(Path(python).with_name("mlserver")), "start", str(folder)]
@@ -131,13 +134,13 @@ CONTENDERS = (
         name="bentoml",
         product="BentoML",
         doors=(Door(name="BentoML", path="/predict", body=wire.json_records, answer=wire.probabilities_json),),
-        start=bentoml,
+        start=partial(bentoml, "bentoml_service:Clicks"),
     ),
     Contender(
         name="mlserver",
         product="MLServer",
         venv=MLSERVER,
         doors=_open_inference("MLServer", wire.json_open_inference, wire.probabilities_open_inference),
-        start=mlserver,
+        start=partial(mlserver, "mlserver_runtime.ClickRuntime", BATCHING),
     ),
 )

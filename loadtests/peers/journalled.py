@@ -1,48 +1,28 @@
-"""Servers that remember their answers: ours with its journal, and three peers on the same graph, each in its own way."""
+"""Servers that remember their answers: ours with its journal, and three peers on the same graph, each in its own way.
 
-import json
+No peer joins requests: a call of the graph for each. Only ours can, by Triton.
+"""
+
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from contracts.serving.config import JournalConfig, ServerConfig
+from contracts.serving.config import ServerConfig
 from contracts.serving.releases import EXPORTED
 from loadtests.peers import wire_formats as wire
-from loadtests.peers.contenders import COMPARE, MLSERVER, ROOT, WORKERS, Contender, Door, uvicorn
+from loadtests.peers.contenders import COMPARE, MLSERVER, ROOT, WORKERS, Contender, Door, bentoml, mlserver, uvicorn
 from loadtests.peers.prepared import PreparedBodies
 from loadtests.peers.rounds import Running, checked, peer
 from loadtests.peers.servers.journal_lines import FOLDER
 from loadtests.perf_analyzer.target import target_of
 from serving.journal.folder import kept_journal
+from serving.server.settings import load_journal_config
 from serving.server.trial import trial_server
 
 ID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-JOURNAL = JournalConfig(
-    enabled=True, folder="-", segment_mib=64, segment_s=3600, on_error="answer", sync_ms=1000, keep_days=None,
-    max_gib=None, images="none", images_keep_days=1, images_max_gib=1,
-    columns={}, caller_key="as_is", key_file="-",
-)  # fmt: skip
-
-
-def bentoml(python: str, folder: Path, ports: tuple[int, int, int]) -> list[str]:
-    address = ("--host", "127.0.0.1", "--port", str(ports[0]), "--working-dir", str(ROOT))
-    return [python, "-m", "bentoml", "serve", "loadtests.peers.servers.bentoml_journalled:JournalledClicks", *address]
-
-
-def mlserver(python: str, folder: Path, ports: tuple[int, int, int]) -> list[str]:
-    """Writes its two files of settings into `folder`."""
-    http, grpc, metrics = ports
-    settings = {"debug": False, "parallel_workers": WORKERS, "host": "127.0.0.1"}
-    settings |= {"http_port": http, "grpc_port": grpc, "metrics_port": metrics}
-    model = {"name": "ctr", "implementation": "loadtests.peers.servers.mlserver_journalled.JournalledRuntime"}
-    for name, values in (("settings.json", settings), ("model-settings.json", model)):
-        (folder / name).write_text(json.dumps(values, indent=2))
-    return [str(Path(python).with_name("mlserver")), "start", str(folder)]
-
-
 OURS = Door(
     name="ours, its journal", path="/v2/models/ctr/infer", body=wire.binary_open_inference, answer=wire.probabilities_binary
 )  # fmt: skip
@@ -59,7 +39,7 @@ PEERS = (
         product="BentoML, bentoml.monitor",
         doors=(Door(name="BentoML, bentoml.monitor", path="/predict", body=wire.text_rows, answer=wire.probabilities_json),),
         venv=COMPARE,
-        start=bentoml,
+        start=partial(bentoml, "bentoml_journalled:JournalledClicks"),
     ),
     Contender(
         name="mlserver-journalled",
@@ -73,7 +53,7 @@ PEERS = (
             ),
         ),
         venv=MLSERVER,
-        start=mlserver,
+        start=partial(mlserver, "mlserver_journalled.JournalledRuntime", {}),
     ),
 )
 NAMES = (OURS.name, *(one.doors[0].name for one in PEERS))
@@ -99,7 +79,7 @@ def journalling(name: str, prepared: PreparedBodies, config: ServerConfig, folde
     folder.mkdir(parents=True)
     if name == OURS.name:
         with (
-            kept_journal(replace(JOURNAL, folder=str(folder / "journal"))) as told,
+            kept_journal(load_journal_config(folder=str(folder / "journal"))) as told,
             trial_server(EXPORTED, config, ROOT / ".venv-serving", told) as server,
         ):
             target = target_of(server)

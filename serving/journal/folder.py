@@ -37,7 +37,7 @@ def kept_journal(config: JournalConfig | None, version: Path | None = None) -> I
     try:
         images = {} if config.images == "none" else {JOURNAL_IMAGES: config.images}
         clock = {name: os.environ[name] for name in (CLOCK,) if name in os.environ}
-        with bounded(folder, config.max_gib):
+        with bounded(folder, config):
             yield {JOURNAL: journal_variable(config, folder)} | images | privacy | clock
     finally:
         os.close(lock)

@@ -11,6 +11,7 @@ import numpy as np
 
 from contracts.local_libraries import onnx_runtime
 from loadtests.peers.servers.fused_graph import SETTINGS
+from loadtests.peers.servers.raw_layout import COUNT_BYTES
 
 
 class PackedGraph:
@@ -39,6 +40,13 @@ class PackedGraph:
     def run(self, feed: dict[str, np.ndarray]) -> np.ndarray:
         """float32 [N], the probability of a click."""
         return self._session.run(["p_click"], feed)[0]
+
+    def read(self, body: bytes) -> tuple[str, np.ndarray]:
+        """Text and numbers float32 [N, M] of a request, as `wire_formats.packed` puts them together."""
+        num_rows = int.from_bytes(body[:COUNT_BYTES], "little")
+        end = COUNT_BYTES + 4 * self.num_numeric * num_rows
+        numeric_NM = np.frombuffer(body, "<f4", self.num_numeric * num_rows, COUNT_BYTES).reshape(num_rows, self.num_numeric)
+        return body[end:].decode(), numeric_NM
 
     def predict(self, text: str, numeric_NM: np.ndarray) -> np.ndarray:
         return self.run(self.feed(text, numeric_NM))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from serving.triton.journal.options import JournalOptions
+from serving.triton.journal.options import IMAGES_FULL, JournalOptions
 from serving.triton.journal.writer import REST_S
 
 IMAGES, PARTIAL = "images", ".new"  # folder within the journal's; how the name of a file ends that is not whole yet
@@ -35,7 +35,7 @@ class ImageStore:
 
     def __init__(self, options: JournalOptions, count: Callable[..., None], say: Callable[[str], None]) -> None:
         self._folder, self._refuses, self._count, self._say = options.folder, options.refuses, count, say
-        self._now_ns = options.clock.now_ns
+        self._now_ns, self._full = options.clock.now_ns, options.folder / IMAGES_FULL
         self._own, self._again, self._is_failing = secrets.token_hex(8), 0.0, False
         self._lock, self._stop, self._new = threading.Lock(), threading.Event(), list[Path]()
         self._thread: threading.Thread | None = None
@@ -79,6 +79,8 @@ class ImageStore:
         return not self._refuses
 
     def _write(self, path: Path, image: bytes) -> None:
+        if self._full.exists():
+            raise OSError("images/ holds as much as it may (serving.journal.images_max_gib)")
         partial = path.with_name(f".{path.name}.{self._own}{PARTIAL}")
         file = _opened(partial)
         try:

@@ -8,7 +8,8 @@ from contracts.clock import Clock, clock
 from serving.triton.environment import JOURNAL, JOURNAL_IMAGES
 
 IMAGES_KEPT = ("none", "unknown", "all")  # of creatives that the model did not know
-FULL = "full"  # a file in the folder, while that holds as much as it may: nothing more is written (serving/journal/bound.py)
+# Files in the folder, while it holds as much as it may, or its images do: no more is written (serving/journal/bound.py)
+FULL, IMAGES_FULL = "full", "images-full"
 
 
 @dataclass(frozen=True, kw_only=True)

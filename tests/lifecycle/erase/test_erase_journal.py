@@ -5,7 +5,6 @@ import math
 import os
 import stat
 import subprocess
-import sys
 
 import pytest
 
@@ -28,24 +27,11 @@ from tests.lifecycle.erase.erase_world import (
 )
 from tests.lifecycle.journal.journal_world import World
 from tests.lifecycle.journal.second_reader import read
+from tests.lifecycle.killed_program import killed_after
 
 THEIRS, OTHERS = 4, 8  # rows
 STEP = 5
-KILLED = """
-import os, runpy, sys
-left = int(sys.argv.pop(1))
-def counted(call):
-    def counting(*args, **kwargs):
-        global left
-        left -= 1
-        if left < 0:
-            os._exit(9)
-        return call(*args, **kwargs)
-    return counting
-for name in ("replace", "fsync", "open", "close", "mkdir", "unlink", "write"):
-    setattr(os, name, counted(getattr(os, name)))
-runpy.run_module("lifecycle.erase", run_name="__main__", alter_sys=True)
-"""
+CALLS = ("replace", "fsync", "open", "close", "mkdir", "unlink", "write")
 
 
 @pytest.fixture
@@ -195,7 +181,7 @@ def test_killed_at_any_point_and_run_again_it_ends_the_same(project, tmp_path, f
     untouched = [row for row in rows(journal) if row["strings"][0] != USER]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     for left in range(first, 10_000, STEP):
-        command = [sys.executable, "-c", KILLED, str(left), "--", USER]
+        command = [*killed_after(left, "lifecycle.erase", CALLS), "--", USER]
         killed = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
         here = rows(journal)
         assert repr([row for row in here if row["strings"][0] != USER]) == repr(untouched)

@@ -144,6 +144,7 @@ def test_the_command_removes_by_the_simulated_clock_and_tells_prometheus(tmp_pat
 
         try:
             wait_for(lambda: told().get("adclick_journal_removed_files_total") == 4, 20, "both days are removed")
+            wait_for(lambda: told()["adclick_journal_parquet_waiting_segments"] == 1, 10, "it looks once more")
             found = told()
         finally:
             running.terminate()

@@ -12,25 +12,11 @@ import pytest
 
 from lifecycle.journal.served import only_one, serve_segment, waiting
 from tests.lifecycle.journal.journal_world import START_NS, World, a_journal
+from tests.lifecycle.killed_program import killed_after
 
 ROOT = Path(__file__).parents[3]
 STEP = 7
 COMMAND = [sys.executable, "-m", "lifecycle.journal", "--folder"]
-KILLED = """
-import os, runpy, sys
-left = int(sys.argv.pop(1))
-def counted(call):
-    def counting(*args, **kwargs):
-        global left
-        left -= 1
-        if left < 0:
-            os._exit(9)
-        return call(*args, **kwargs)
-    return counting
-for name in ("replace", "fsync", "open", "close", "mkdir"):
-    setattr(os, name, counted(getattr(os, name)))
-runpy.run_module("lifecycle.journal", run_name="__main__", alter_sys=True)
-"""
 
 
 def rows_of(folder):
@@ -112,7 +98,7 @@ def test_killed_at_any_point_and_run_again_no_row_is_missing_and_none_is_there_t
     """Every seventh call that changes something on the disk is the last one, beginning with `first`."""
     expected = 312
     for left in range(first, 10_000, STEP):
-        killed = run(journal.folder, sys.executable, "-c", KILLED, str(left), "--folder")
+        killed = run(journal.folder, *killed_after(left, "lifecycle.journal"), "--folder")
         rows = rows_of(journal.folder)
         if len(rows):
             assert rows.select("prediction_id", "row").is_unique().all()

@@ -20,6 +20,18 @@ IMAGES = {hashlib.sha256(content).digest(): content for content in (bytes([n]) *
 STORED, LOST = "adclick_journal_images_total", "adclick_journal_images_lost_total"
 
 
+def test_no_image_is_written_while_there_are_as_many_as_may_be(tmp_path):
+    world = Kept(tmp_path)
+    (first, image), (second, other) = [*IMAGES.items()][:2]
+    assert world.store.keep({first: image})
+    (tmp_path / "images-full").touch()
+    assert world.store.keep({first: image, second: other}) and world.counted[LOST] == 1
+    assert "images/ holds as much as it may (serving.journal.images_max_gib); answers go on without it" in world.said[0]
+    (tmp_path / "images-full").unlink()
+    time.sleep(REST_S)
+    assert world.store.keep({second: other}) and len(files(tmp_path)) == 2
+
+
 class Kept:
     """A store, what it counted and what it said."""
 
