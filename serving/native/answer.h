@@ -1,39 +1,31 @@
-// One batch: which of its requests are plain, the graph's answer to those, and each request's share of it.
+// One batch of a release: its plain requests joined into one call of the graph, each request's share of the answer, and what
+// becomes of those that are not plain.
 
 #pragma once
 
-#include "backlog.h"
-#include "careful.h"
-#include "counters.h"
-#include "graph.h"
-#include "journal/journal.h"
-#include "journal/record.h"
-#include "rows.h"
-#include "settings.h"
-#include "triton.h"
+#include "routing/arm.h"
 
-// What the instances of a model share.
+// Who answers, and how. Made anew for each batch.
 typedef struct {
-    Settings settings;
-    Graph* graph;
-    Counters* counters;
-    Backlog* backlog;
-    Careful* careful;
-    Journal* journal;  // NULL: none is kept
-    int64_t version;
-} Shared;
+    Arm* arm;
+    Worker* worker;         // borrowed of the arm
+    uint64_t route;         // digest of the route, or NO_ROUTE
+    const char* open;       // the releases that may be asked for
+    struct Shadow* shadow;  // whom the answers are shown to, NULL: nobody
+    uint64_t start_ns;
+    uint32_t count;
+    bool is_warm_up;       // nobody's requests: neither counted nor written down
+    const Answer* answer;  // while it is there
+    uint64_t graph_ns;     // of the thread's time, that it took; measured if there is a `shadow`
+} Batch;
 
-// What an instance has for itself. `warmups_left`: Triton runs each warm-up sample as one batch, before anything else;
-// they are nobody's requests.
-typedef struct {
-    Shared* shared;
-    Turn turn;
-    Rows rows;
-    Joined* joined;  // the requests of the batch
-    size_t joined_room;
-    Writer* writer;  // NULL: no journal is kept
-    uint32_t warmups_left;
-} Worker;
+// Begin with room for `count` requests; false if there is no memory.
+bool begin_batch(Batch* batch, uint32_t count);
 
-// Answer and release all requests, now or, those that are not plain, later.
-void answer_batch(Worker* worker, Instance* instance, Request** requests, uint32_t count);
+// Take a request to the batch. A task is claimed when its answer is there; the batch holds it until then.
+void add_to_batch(Batch* batch, Request* request, Instance* instance, const Routed* routed, Task* task, uint64_t start_ns);
+
+// Answer and release all, now or, those that are not plain, later. Of tasks: those that can be claimed.
+void answer_batch(Batch* batch);
+
+void refuse_all(Batch* batch, const char* rule, int code, const char* text);  // all that were taken to it

@@ -3,52 +3,12 @@
 // A batch's plain requests are joined into one call of the graph. Whatever is not plain goes to the Python model
 // `ctr_careful`: what is wrong with a request, and in what words it is told, is written down once, there.
 
-#include "answer.h"
-#include "package.h"
+#include "routing/door.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-// The schema's `bytes` are NULL if the model was exported before there was a journal.
-static const char* begin_journal(Shared* shared, const char* name, const Content* graph, const Content* schema) {
-    About about = {.model = name,
-                   .schema = schema->bytes,
-                   .onnxruntime = graph_runtime(shared->graph),
-                   .graph = graph->digest,
-                   .release = (uint64_t)shared->version,
-                   .threads = shared->settings.threads};
-    return open_journal(&about, shared->counters, &shared->journal);
-}
-
-static const char* load(Shared* shared, const char* name, const char* folder) {
-    enum { SETTINGS, GRAPH, SCHEMA, FILES };
-    Content files[FILES] = {[SETTINGS] = {.name = "native.txt"},
-                            [GRAPH] = {.name = "ctr_packed.onnx"},
-                            [SCHEMA] = {.name = "journal.json", .is_optional = true}};
-    const char* failed = read_package(folder, files, FILES);
-    if (failed) return failed;
-    failed = read_settings(files[SETTINGS].name, files[SETTINGS].bytes, files[SETTINGS].size, &shared->settings);
-    if (!failed) failed = open_graph(files[GRAPH].bytes, files[GRAPH].size, &shared->settings, &shared->graph);
-    if (!failed) failed = open_counters(&shared->settings, name, (uint64_t)shared->version, &shared->counters);
-    if (!failed) failed = begin_journal(shared, name, &files[GRAPH], &files[SCHEMA]);
-    free_contents(files, FILES);
-    return failed;
-}
-
-static void unload(Shared* shared) {
-    if (!shared) return;
-    close_backlog(shared->backlog);
-    close_careful(shared->careful);
-    close_journal(shared->journal);
-    close_counters(shared->counters);
-    close_graph(shared->graph);
-    free(shared);
-}
 
 Error* TRITONBACKEND_ModelInitialize(Model* model) {
     const char *name, *repository;
-    char folder[1024];
     uint32_t major, minor;
     uint64_t version;
     int artifact;
@@ -60,75 +20,50 @@ Error* TRITONBACKEND_ModelInitialize(Model* model) {
     if (!error) error = TRITONBACKEND_ModelRepository(model, &artifact, &repository);
     if (!error) error = TRITONBACKEND_ModelServer(model, &server);
     if (error) return error;
-    Shared* shared = calloc(1, sizeof *shared);
-    if (!shared) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
-    shared->version = (int64_t)version;
-    int length = snprintf(folder, sizeof folder, "%s/%llu", repository, (unsigned long long)version);
-    bool fits = length > 0 && (size_t)length < sizeof folder;
-    const char* failed = fits ? load(shared, name, folder) : "the path of the model's folder is too long";
-    error = failed ? TRITONSERVER_ErrorNew(INVALID_ARG, failed)
-                   : open_careful(server, version, shared->counters, shared->journal, &shared->careful);
-    if (!error) error = TRITONBACKEND_ModelSetState(model, shared);
-    if (error) unload(shared);
+    Door* door;
+    const char* failed = open_door(server, name, repository, (int64_t)version, &door);
+    error = failed ? TRITONSERVER_ErrorNew(INVALID_ARG, failed) : TRITONBACKEND_ModelSetState(model, door);
+    if (error) close_door(door);
     return error;
 }
 
 Error* TRITONBACKEND_ModelFinalize(Model* model) {
-    void* shared = NULL;
-    Error* error = TRITONBACKEND_ModelState(model, &shared);
-    unload(shared);
+    void* door = NULL;
+    Error* error = TRITONBACKEND_ModelState(model, &door);
+    close_door(door);
     return error;
-}
-
-// Triton begins to count a model's waiting requests after TRITONBACKEND_ModelInitialize.
-static Error* watch_queue(Shared* shared, Model* model) {
-    const char *name, *failed = NULL;
-    Server* server;
-    if (shared->backlog) return NULL;
-    Error* error = TRITONBACKEND_ModelName(model, &name);
-    if (!error) error = TRITONBACKEND_ModelServer(model, &server);
-    if (!error) failed = open_backlog(&shared->settings, server, name, (uint64_t)shared->version, &shared->backlog);
-    return failed ? TRITONSERVER_ErrorNew(INTERNAL, failed) : error;
 }
 
 Error* TRITONBACKEND_ModelInstanceInitialize(Instance* instance) {
     Model* model;
-    void* shared;
+    void* door;
     Error* error = TRITONBACKEND_ModelInstanceModel(instance, &model);
-    if (!error) error = TRITONBACKEND_ModelState(model, &shared);
-    if (!error) error = watch_queue(shared, model);
+    if (!error) error = TRITONBACKEND_ModelState(model, &door);
     if (error) return error;
-    Worker* worker = calloc(1, sizeof *worker);
-    if (!worker) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
-    worker->shared = shared;
-    worker->warmups_left = worker->shared->settings.warmups;
-    Journal* journal = worker->shared->journal;
-    if (journal && !(worker->writer = add_writer(journal)))
-        error = TRITONSERVER_ErrorNew(INTERNAL, "no writer for the journal: out of memory");
-    if (!error) error = TRITONBACKEND_ModelInstanceSetState(instance, worker);
-    if (!error) return NULL;
-    if (journal) remove_writer(journal, worker->writer);
-    free(worker);
+    const char* failed = add_instance(door);
+    if (failed) return TRITONSERVER_ErrorNew(INTERNAL, failed);
+    Seat* seat = calloc(1, sizeof *seat);
+    if (!seat) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
+    seat->door = door;
+    seat->warmups_left = own_arm(door)->settings.warmups;
+    error = TRITONBACKEND_ModelInstanceSetState(instance, seat);
+    if (error) free(seat);
     return error;
 }
 
 Error* TRITONBACKEND_ModelInstanceFinalize(Instance* instance) {
     void* state = NULL;
     Error* error = TRITONBACKEND_ModelInstanceState(instance, &state);
-    Worker* worker = state;
-    if (!worker) return error;
-    await_careful(worker->shared->careful);  // answers that are still to come belong to this instance
-    if (worker->writer) remove_writer(worker->shared->journal, worker->writer);
-    free_rows(&worker->rows);
-    free(worker->joined);
-    free(worker);
+    Seat* seat = state;
+    if (!seat) return error;
+    await_requests(seat->door);  // answers that are still to come belong to this instance
+    free(seat);
     return error;
 }
 
 Error* TRITONBACKEND_ModelInstanceExecute(Instance* instance, Request** requests, uint32_t count) {
-    void* worker;
-    Error* error = TRITONBACKEND_ModelInstanceState(instance, &worker);
-    if (error) return error;
-    answer_batch(worker, instance, requests, count);
-    return NULL;
+    void* seat;
+    Error* error = TRITONBACKEND_ModelInstanceState(instance, &seat);
+    if (!error) answer_requests(seat, instance, requests, count);
+    return error;
 }

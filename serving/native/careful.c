@@ -4,9 +4,13 @@
 #include "relay.h"
 #include "reply.h"
 
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { ROUTED_SIZE = 96 };
 
 struct Careful {
     Server* server;
@@ -14,6 +18,7 @@ struct Careful {
     Journal* journal;
     Writer* writer;  // NULL: no journal is kept; `lock` is held while it is used
     Allocator* allocator;
+    Pending* pending;
     int64_t version;
     pthread_mutex_t lock;
     pthread_cond_t idle;
@@ -24,9 +29,8 @@ struct Careful {
 // more than the one with the content, or none, and it gives back the inner request.
 typedef struct {
     Careful* careful;
-    Instance* instance;
-    Request* request;
-    uint64_t start_ns;
+    Handed handed;
+    Bytes aside[2];
     bool sent, success;
     int left;  // of the two ends
 } Call;
@@ -43,10 +47,11 @@ static Error* give_back(Allocator* allocator, void* data, void* data_user, size_
     return NULL;
 }
 
-Error* open_careful(Server* server, uint64_t version, Counters* counters, Journal* journal, Careful** careful) {
+Error* open_careful(Server* server, uint64_t version, Counters* counters, Journal* journal, Pending* pending, Careful** careful) {
     *careful = calloc(1, sizeof **careful);
     if (!*careful) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
     (*careful)->server = server, (*careful)->counters = counters, (*careful)->version = (int64_t)version;
+    (*careful)->pending = pending;
     pthread_mutex_init(&(*careful)->lock, NULL);
     pthread_cond_init(&(*careful)->idle, NULL);
     (*careful)->journal = journal;
@@ -55,15 +60,11 @@ Error* open_careful(Server* server, uint64_t version, Counters* counters, Journa
     return TRITONSERVER_ResponseAllocatorNew(&(*careful)->allocator, allocate, give_back, NULL);
 }
 
-void await_careful(Careful* careful) {
+void close_careful(Careful* careful) {
+    if (!careful) return;
     pthread_mutex_lock(&careful->lock);
     while (careful->under_way) pthread_cond_wait(&careful->idle, &careful->lock);
     pthread_mutex_unlock(&careful->lock);
-}
-
-void close_careful(Careful* careful) {
-    if (!careful) return;
-    await_careful(careful);
     if (careful->writer) remove_writer(careful->journal, careful->writer);
     if (careful->allocator) drop(TRITONSERVER_ResponseAllocatorDelete(careful->allocator));
     pthread_cond_destroy(&careful->idle);
@@ -71,21 +72,42 @@ void close_careful(Careful* careful) {
     free(careful);
 }
 
+bool is_careful_ready(const Careful* careful) {
+    bool ready = false;
+    drop(TRITONSERVER_ServerModelIsReady(careful->server, CAREFUL, careful->version, &ready));
+    return ready;
+}
+
+static void release_request(const Call* call) {
+    const Handed* handed = &call->handed;
+    uint64_t now = now_ns();
+    drop(TRITONBACKEND_ModelInstanceReportStatistics(handed->instance, handed->request, call->success, handed->start_ns,
+                                                     handed->start_ns, now, now));
+    drop(TRITONBACKEND_RequestRelease(handed->request, RELEASE_ALL));
+}
+
+static bool is_challengers(const Handed* handed) { return handed->task && handed->routed.status != FALLBACK; }
+
 // One of the two ends of a call; after the second the client's request is released.
 static void end(Call* call) {
     Careful* careful = call->careful;
+    Pending* pending = careful->pending;
     pthread_mutex_lock(&careful->lock);
     bool last = --call->left == 0;
     pthread_mutex_unlock(&careful->lock);
     if (!last) return;
-    uint64_t now = now_ns();
-    drop(TRITONBACKEND_ModelInstanceReportStatistics(call->instance, call->request, call->success, call->start_ns, call->start_ns,
-                                                     now, now));
-    drop(TRITONBACKEND_RequestRelease(call->request, RELEASE_ALL));
+    if (call->handed.task) {
+        call->handed.task->success |= call->success;
+        drop_task(call->handed.task);
+    } else {
+        release_request(call);
+    }
+    for (int i = 0; i < 2; i++) free_bytes(&call->aside[i]);
     free(call);
     pthread_mutex_lock(&careful->lock);
     if (--careful->under_way == 0) pthread_cond_broadcast(&careful->idle);
     pthread_mutex_unlock(&careful->lock);
+    remove_pending(pending);
 }
 
 // Did the model itself give this error, and count it: a refusal, too much to do, or its own failure.
@@ -109,7 +131,7 @@ static void note_failed(Careful* careful, Request* request) {
 
 static Error* outcome(Call* call, InnerResponse* inner, Response* response) {
     Error* theirs = inner ? TRITONSERVER_InferenceResponseError(inner) : NULL;
-    if (!inner || (theirs && !is_its_own(theirs))) note_failed(call->careful, call->request);
+    if (!inner || (theirs && !is_its_own(theirs))) note_failed(call->careful, call->handed.request);
     if (!inner) return TRITONSERVER_ErrorNew(INTERNAL, CAREFUL " gave no answer");
     if (theirs) return TRITONSERVER_ErrorNew(TRITONSERVER_ErrorCode(theirs), TRITONSERVER_ErrorMessage(theirs));
     return response ? copy_outputs(inner, response) : NULL;
@@ -126,17 +148,30 @@ static bool is_to_be_sent(Call* call, bool has_content, bool last) {
 
 static void send_answer(Call* call, InnerResponse* inner) {
     Response* response = NULL;
-    drop(TRITONBACKEND_ResponseNew(&response, call->request));
+    drop(TRITONBACKEND_ResponseNew(&response, call->handed.request));
     Error* error = outcome(call, inner, response);
     call->success = !error && response;
     if (response) drop(TRITONBACKEND_ResponseSend(response, RESPONSE_FINAL, error));
     drop(error);
 }
 
+// The challenger's: what is no answer is not sent, the champion answers then.
+static void send_or_fall_back(Call* call, InnerResponse* inner) {
+    Task* task = call->handed.task;
+    Error* error = inner ? TRITONSERVER_InferenceResponseError(inner) : NULL;
+    if (!claim(task)) return;
+    if (!inner || error) {
+        fall_back(task, error && TRITONSERVER_ErrorCode(error) == INVALID_ARG ? REFUSED_THERE : FAILED_THERE);
+        return;
+    }
+    send_answer(call, inner);
+    note_answered(task);
+}
+
 static void answered(InnerResponse* inner, uint32_t flags, void* user) {
     Call* call = user;
     bool last = flags & RESPONSE_FINAL;
-    if (is_to_be_sent(call, inner, last)) send_answer(call, inner);
+    if (is_to_be_sent(call, inner, last)) (is_challengers(&call->handed) ? send_or_fall_back : send_answer)(call, inner);
     if (inner) drop(TRITONSERVER_InferenceResponseDelete(inner));
     if (last) end(call);
 }
@@ -147,28 +182,68 @@ static void released(InnerRequest* inner, uint32_t flags, void* user) {
     end(user);
 }
 
-void ask_careful(Careful* careful, Instance* instance, Request* request, uint64_t start_ns) {
+// What the other model has to know of the route.
+static Error* tell_route(const Handed* handed, InnerRequest* inner) {
+    char text[ROUTED_SIZE];
+    const Routed* routed = &handed->routed;
+    Error* error = NULL;
+    snprintf(text, sizeof text, "%u %u %" PRIu32 " %u %016" PRIx64 " -", routed->arm, routed->status, routed->bucket,
+             routed->flags, handed->route);
+    if (handed->route) error = TRITONSERVER_InferenceRequestSetStringParameter(inner, OWN_PARAMETERS "routed", text);
+    if (error || !handed->open) return error;
+    return TRITONSERVER_InferenceRequestSetStringParameter(inner, OWN_PARAMETERS "open", handed->open);
+}
+
+// A call that could not begin: the client is told, or the champion answers.
+static void give_up(Careful* careful, const Handed* handed, Error* error) {
+    if (is_challengers(handed)) {
+        if (claim(handed->task)) fall_back(handed->task, FAILED_THERE);
+        drop_task(handed->task);
+        return;
+    }
+    note_failed(careful, handed->request);
+    if (handed->task) {
+        reply_error(handed->request, TRITONSERVER_ErrorCode(error), TRITONSERVER_ErrorMessage(error));
+        drop_task(handed->task);
+        return;
+    }
+    send_error(handed->instance, handed->request, TRITONSERVER_ErrorCode(error), TRITONSERVER_ErrorMessage(error));
+}
+
+static Error* begin_call(Call* call, InnerRequest** inner) {
+    Careful* careful = call->careful;
+    const Changed changed = {call->handed.form, call->aside};
+    Error* error = TRITONSERVER_InferenceRequestNew(inner, careful->server, CAREFUL, careful->version);
+    if (!error) error = copy_request(call->handed.request, *inner, &changed);
+    if (!error) error = tell_route(&call->handed, *inner);
+    if (!error) error = TRITONSERVER_InferenceRequestSetReleaseCallback(*inner, released, call);
+    if (!error) error = TRITONSERVER_InferenceRequestSetResponseCallback(*inner, careful->allocator, NULL, answered, call);
+    return error;
+}
+
+static void count_call(Careful* careful, int more) {
+    pthread_mutex_lock(&careful->lock);
+    careful->under_way += (uint64_t)(int64_t)more;
+    if (!careful->under_way) pthread_cond_broadcast(&careful->idle);
+    pthread_mutex_unlock(&careful->lock);
+    (more > 0 ? add_pending : remove_pending)(careful->pending);
+}
+
+void ask_careful(Careful* careful, const Handed* handed) {
     InnerRequest* inner = NULL;
     Call* call = malloc(sizeof *call);
-    Error* error = call ? TRITONSERVER_InferenceRequestNew(&inner, careful->server, CAREFUL, careful->version)
-                        : TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
-    if (!error) error = copy_request(request, inner);
-    if (!error) error = TRITONSERVER_InferenceRequestSetReleaseCallback(inner, released, call);
-    if (!error) error = TRITONSERVER_InferenceRequestSetResponseCallback(inner, careful->allocator, NULL, answered, call);
-    if (!error) {
-        *call = (Call){careful, instance, request, start_ns, false, false, 2};
-        pthread_mutex_lock(&careful->lock);
-        careful->under_way++;
-        pthread_mutex_unlock(&careful->lock);
+    if (call) *call = (Call){.careful = careful, .handed = *handed, .left = 2};
+    Error* error = call ? begin_call(call, &inner) : TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
+    bool begun = !error;
+    if (begun) {
+        count_call(careful, 1);
         error = TRITONSERVER_ServerInferAsync(careful->server, inner, NULL);
         if (!error) return;
-        pthread_mutex_lock(&careful->lock);
-        careful->under_way--;
-        pthread_mutex_unlock(&careful->lock);
     }
-    note_failed(careful, request);
-    send_error(instance, request, TRITONSERVER_ErrorCode(error), TRITONSERVER_ErrorMessage(error));
+    give_up(careful, handed, error);
+    if (begun) count_call(careful, -1);
     drop(error);
     if (inner) drop(TRITONSERVER_InferenceRequestDelete(inner));
+    for (int i = 0; call && i < 2; i++) free_bytes(&call->aside[i]);
     free(call);
 }

@@ -4,18 +4,32 @@
 
 #include "counters.h"
 #include "journal/journal.h"
+#include "routing/pending.h"
+#include "routing/task.h"
+#include "rows.h"
 #include "triton.h"
 
 #define CAREFUL "ctr_careful"
 
 typedef struct Careful Careful;
 
-// NULL, or an error.
-Error* open_careful(Server* server, uint64_t version, Counters* counters, Journal* journal, Careful** careful);
+// NULL, or an error. `pending` counts the requests that are handed over.
+Error* open_careful(Server* server, uint64_t version, Counters* counters, Journal* journal, Pending* pending, Careful** careful);
+void close_careful(Careful* careful);  // waits for those that are under way; NULL is none
+bool is_careful_ready(const Careful* careful);
 
-void await_careful(Careful* careful);  // until every request that was handed over is answered
-void close_careful(Careful* careful);
+// A request that is handed over, and what the route says of it.
+typedef struct {
+    Request* request;
+    Instance* instance;
+    Task* task;  // of a request that waits for the challenger, held for this; NULL of another
+    uint64_t start_ns, route;
+    Routed routed;
+    const char* open;  // the releases that may be asked for, if it asks for another one; else NULL
+    const Form* form;  // how requests come to the release
+} Handed;
 
-// Answer `request` with what `ctr_careful` of the same version says, later, and release it then. That model counts what it
-// answers and refuses, and writes it to the journal; what does not get to it, or is lost on the way, is counted and written here.
-void ask_careful(Careful* careful, Instance* instance, Request* request, uint64_t start_ns);
+// Answer with what `ctr_careful` of the same version says, later, and release the request then; of a task: if it is not claimed
+// meanwhile, and unless that is an error, after which the task falls back. That model counts what it answers and refuses, and
+// writes it to the journal; what does not get to it, or is lost on the way, is counted and written here.
+void ask_careful(Careful* careful, const Handed* handed);

@@ -11,6 +11,7 @@ struct Graph {
     const char* version;
     OrtEnv* environment;
     OrtSession* session;
+    OrtRunOptions* options;  // of every call
     OrtMemoryInfo* memory;
     OrtAllocator* allocator;
     GraphTensor inputs[MOST_INPUTS], outputs[MOST_OUTPUTS];
@@ -38,6 +39,7 @@ static const char* start_session(Graph* graph, const void* model, size_t bytes, 
     TRY(graph->api, CreateEnv(ORT_ERROR, "adclick", &graph->environment));
     TRY(graph->api, CreateCpuMemoryInfo(ORT_DEVICE_ALLOCATOR, ORT_DEFAULT_MEMORY, &graph->memory));
     TRY(graph->api, GetAllocatorWithDefaultOptions(&graph->allocator));
+    TRY(graph->api, CreateRunOptions(&graph->options));
     TRY(graph->api, CreateSessionOptions(&options));
     const char* failed = set_options(graph->api, options, settings->threads);
     if (!failed) failed = create_session(graph, options, model, bytes);
@@ -60,8 +62,14 @@ const char* open_graph(const void* model, size_t bytes, const Settings* settings
 
 const char* graph_runtime(const Graph* graph) { return graph->version; }
 
+void stop_graph(const Graph* graph) {
+    OrtStatus* status = graph->api->RunOptionsSetTerminate(graph->options);
+    if (status) graph->api->ReleaseStatus(status);
+}
+
 void close_graph(Graph* graph) {
     if (!graph) return;
+    if (graph->options) graph->api->ReleaseRunOptions(graph->options);
     if (graph->session) graph->api->ReleaseSession(graph->session);
     if (graph->memory) graph->api->ReleaseMemoryInfo(graph->memory);
     if (graph->environment) graph->api->ReleaseEnv(graph->environment);
@@ -111,7 +119,7 @@ static const char* run(const Graph* graph, const char* text, float* numbers, siz
     }
     if (failed) return failed;
     for (size_t i = 0; i < graph->outputs_count; i++) wanted[i] = graph->outputs[i].name;
-    TRY(graph->api, Run(graph->session, NULL, names, (const OrtValue* const*)inputs, graph->inputs_count, wanted,
+    TRY(graph->api, Run(graph->session, graph->options, names, (const OrtValue* const*)inputs, graph->inputs_count, wanted,
                         graph->outputs_count, (OrtValue**)answer->values));
     for (size_t i = 0; i < graph->outputs_count && !failed; i++) failed = read_output(graph, i, rows, answer);
     return failed;

@@ -20,6 +20,8 @@ typedef struct {
 // imply. NULL, or a sentence that says why there is no graph (kept until the next call of this thread).
 const char* open_graph(const void* model, size_t bytes, const Settings* settings, Graph** graph);
 void close_graph(Graph* graph);
+void stop_graph(
+    const Graph* graph);  // end the calls that are under way, and all to come, with an error, as soon as ONNX Runtime can
 const char* graph_runtime(const Graph* graph);  // the version of ONNX Runtime
 
 // `text` ends with a NUL and has none before; `numbers` float32 [N, numeric]. What it answers has the shapes above. May run in

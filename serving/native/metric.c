@@ -1,6 +1,6 @@
 #include "metric.h"
 
-#define MOST_LABELS 3
+#define MOST_LABELS 6
 
 Error* make_metric(int kind, const char* family, const char* help, const Pair* labels, size_t count, Metric** metric) {
     const Label* made[MOST_LABELS];

@@ -17,6 +17,7 @@ int EVP_DigestInit_ex(EVP_MD_CTX* context, const void* algorithm, void* engine);
 int EVP_DigestUpdate(EVP_MD_CTX* context, const void* data, size_t bytes);
 int EVP_DigestFinal_ex(EVP_MD_CTX* context, unsigned char* digest, unsigned int* bytes);
 const void* EVP_sha256(void);
+int EVP_Digest(const void* data, size_t count, unsigned char* digest, unsigned int* bytes, const void* algorithm, void* engine);
 
 #define HMAC_KEY_BYTES 256  // the longest key of ours
 

@@ -46,7 +46,11 @@ typedef struct {
     void* skipped_35[1];
     OrtStatus* (*SessionGetInputName)(const OrtSession*, size_t index, OrtAllocator*, char** name);  // AllocatorFree frees it
     OrtStatus* (*SessionGetOutputName)(const OrtSession*, size_t index, OrtAllocator*, char** name);
-    void* skipped_38[10];
+    void* skipped_38[1];
+    OrtStatus* (*CreateRunOptions)(OrtRunOptions**);
+    void* skipped_40[6];
+    OrtStatus* (*RunOptionsSetTerminate)(OrtRunOptions*);  // of all runs that have these, as soon as a node of the graph ends
+    void* skipped_47[1];
     OrtStatus* (*CreateTensorAsOrtValue)(OrtAllocator*, const int64_t* shape, size_t dims, int type, OrtValue**);
     OrtStatus* (*CreateTensorWithDataAsOrtValue)(const OrtMemoryInfo*, void* data, size_t bytes, const int64_t* shape,
                                                  size_t dims, int type, OrtValue**);
@@ -73,7 +77,7 @@ typedef struct {
     void (*ReleaseMemoryInfo)(OrtMemoryInfo*);
     void (*ReleaseSession)(OrtSession*);
     void (*ReleaseValue)(OrtValue*);
-    void* skipped_97[1];
+    void (*ReleaseRunOptions)(OrtRunOptions*);
     void (*ReleaseTypeInfo)(OrtTypeInfo*);
     void (*ReleaseShape)(OrtShape*);  // ReleaseTensorTypeAndShapeInfo
     void (*ReleaseSessionOptions)(OrtSessionOptions*);

@@ -3,11 +3,15 @@
 #include <string.h>
 #include <time.h>
 
-uint64_t now_ns(void) {
+static uint64_t read_ns(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
+
+uint64_t now_ns(void) { return read_ns(CLOCK_MONOTONIC); }
+
+uint64_t thread_ns(void) { return read_ns(CLOCK_THREAD_CPUTIME_ID); }
 
 void drop(Error* error) {
     if (error) TRITONSERVER_ErrorDelete(error);
@@ -66,12 +70,16 @@ bool send_rows(Request* request, const float* p_click, size_t rows, int64_t vers
     return sent;
 }
 
-void send_error(Instance* instance, Request* request, int code, const char* text) {
+void reply_error(Request* request, int code, const char* text) {
     Response* response = NULL;
     Error* error = TRITONSERVER_ErrorNew(code, text);
     drop(TRITONBACKEND_ResponseNew(&response, request));
     if (response) drop(TRITONBACKEND_ResponseSend(response, RESPONSE_FINAL, error));
     drop(error);
+}
+
+void send_error(Instance* instance, Request* request, int code, const char* text) {
+    reply_error(request, code, text);
     drop(TRITONBACKEND_ModelInstanceReportStatistics(instance, request, false, 0, 0, 0, 0));
     drop(TRITONBACKEND_RequestRelease(request, RELEASE_ALL));
 }

@@ -64,6 +64,13 @@ static bool take_string(Settings* s, Words* line) {
     return true;
 }
 
+static bool take_entity(Settings* s, Words* line) {
+    int64_t column;
+    if (s->entity >= 0 || !take_whole(line, 0, (int64_t)s->categorical - 1, &column)) return false;
+    s->entity = (int32_t)column;
+    return true;
+}
+
 static bool take_missing(Settings* s, Words* line) {
     uint32_t i = s->missing_count;
     size_t length;
@@ -116,6 +123,7 @@ static const struct {
     {"declaration", take_declaration, "a sha-256"},
     {"interval_s", take_interval, "seconds from 0.001 to 86400"},
     {"string", take_string, "a column's mark as 8 hexadecimal digits, 0 or 1, most bytes of a string (at most 1024 such lines)"},
+    {"entity", take_entity, "the number of a column above, once"},
     {"missing", take_missing, "the number of a column above, and at most 255 bytes as pairs of hexadecimal digits"},
     {"read", take_read, "the number of a field, or -1"},
     {"number", take_number, "lowest and highest value, 0 or 1, 0 or 1 (at most 1024 such lines)"},
@@ -208,6 +216,7 @@ const char* read_settings(const char* name, const char* text, size_t bytes, Sett
     Reading reading = {.name = name, .settings = settings, .line = 1};
     Words rest = {text, text + bytes}, line;
     memset(settings, 0, sizeof *settings);
+    settings->entity = -1;
     if (!next_line(&rest, &line) || !is(&line, FORMAT))
         return PROBLEM("%s: another format than this server reads, which is '" FORMAT "'; export the model again", name);
     while (next_line(&rest, &line)) {

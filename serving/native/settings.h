@@ -18,6 +18,7 @@ typedef struct {
     bool required[MAX_COLUMNS];     // a string of this column must not be empty
     uint32_t longest[MAX_COLUMNS];  // bytes of a string that are surely not too long
     uint64_t max_request_bytes;     // of all strings of a request
+    int32_t entity;                 // the column of strings that routing keys are taken from, -1: none
     uint32_t missing_count;         // texts that mean a missing value
     uint32_t missing_column[MAX_COLUMNS], missing_length[MAX_COLUMNS];
     char missing[MAX_COLUMNS][NAME_SIZE];

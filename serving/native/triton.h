@@ -106,6 +106,8 @@ Error* TRITONSERVER_InferenceResponseOutput(InnerResponse*, uint32_t index, cons
                                             void** user);
 Error* TRITONSERVER_InferenceResponseDelete(InnerResponse*);
 
+Error* TRITONSERVER_ServerModelIsReady(Server*, const char* model, int64_t version, bool* ready);
+
 // What Prometheus reads.
 Label* TRITONSERVER_ParameterNew(const char* name, int type, const void* value);
 void TRITONSERVER_ParameterDelete(Label*);
@@ -114,6 +116,7 @@ Error* TRITONSERVER_MetricFamilyDelete(MetricFamily*);
 Error* TRITONSERVER_MetricNew(Metric**, MetricFamily*, const Label** labels, uint64_t count);
 Error* TRITONSERVER_MetricDelete(Metric*);
 Error* TRITONSERVER_MetricIncrement(Metric*, double value);
+Error* TRITONSERVER_MetricSet(Metric*, double value);
 Error* TRITONSERVER_MetricValue(Metric*, double* value);
 Error* TRITONSERVER_ServerMetrics(Server*, Metrics**);
 Error* TRITONSERVER_MetricsFormatted(Metrics*, int format, const char** text, size_t* bytes);

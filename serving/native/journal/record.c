@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-enum { REQUESTS = 1, REQUEST_IDS, EVENT_TIMES, KEY_LENGTHS, KEYS, TEXT_LENGTHS, TEXT, NUMBERS, IDS, OUTPUTS, MOST_SECTIONS };
-enum { ANSWERED, HANDED_ON };  // status of a request
-enum { A_NAN = 0x7FC00000 };   // as float32, the one that Python has
-enum { CHAMPION = 0, NO_ROUTE = 0, DIRECTORY_ENTRY = 6, ONE_OUTPUT = 1 };
+enum { REQUESTS = 1, REQUEST_IDS, EVENT_TIMES, KEY_LENGTHS, KEYS, TEXT_LENGTHS, TEXT, NUMBERS, IDS, OUTPUTS };
+enum { ROUTING = 17, ROUTING_KEY_LENGTHS, ROUTING_KEYS, MOST_SECTIONS };  // what is between them is written by Python alone
+enum { A_NAN = 0x7FC00000 };                                              // as float32, the one that Python has
+enum { DIRECTORY_ENTRY = 6, ONE_OUTPUT = 1 };
 
 // A batch on its way into a frame.
 typedef struct {
@@ -16,9 +16,10 @@ typedef struct {
     const Rows* rows;
     const Answer* answer;
     const Joined* requests;
-    uint32_t count, release;
-    uint32_t joined;                // of the `count` requests
-    bool has_ids, has_event_times;  // has one of them
+    Release release;
+    uint32_t count;
+    uint32_t joined;                                               // of the `count` requests
+    bool has_ids, has_event_times, has_routing, has_routing_keys;  // has one of them
     const Privacy* privacy;
     Pseudonyms* pseudonyms;
 } Batch;
@@ -31,8 +32,9 @@ static void put_requests(const Batch* batch) {
         if (!rows_of(batch->requests, i)) continue;
         add_bytes(batch->frame, request->id, ID_BYTES);
         add_u32(batch->frame, (uint32_t)rows_of(batch->requests, i));
-        add_u32(batch->frame, batch->release);
-        add_bytes(batch->frame, (unsigned char[]){request->is_handed_on ? HANDED_ON : ANSWERED, CHAMPION}, 2);
+        add_u32(batch->frame, batch->release.number);
+        unsigned char status = request->is_handed_on ? HANDED_ON : request->routed.status;
+        add_bytes(batch->frame, (unsigned char[]){status, request->routed.arm}, 2);
         add_u16(batch->frame, short_bytes(request->sent.id));
     }
 }
@@ -146,6 +148,27 @@ static void put_some_ids(const Batch* batch) {
     }
 }
 
+static void put_routing(const Batch* batch) {
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (!rows_of(batch->requests, i)) continue;
+        add_u32(batch->frame, batch->requests[i].routed.bucket);
+        add_bytes(batch->frame, (unsigned char[]){batch->requests[i].routed.flags, 0, 0, 0}, 4);
+    }
+}
+
+// The keys that came as a parameter, as numbers of `length + 1` and as bytes; 0 of a request without one.
+static void put_routing_keys(const Batch* batch, bool as_lengths) {
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const char* key = batch->requests[i].sent.routing_key;
+        if (!rows_of(batch->requests, i)) continue;
+        uint32_t length = key ? (uint32_t)strlen(key) : 0;
+        if (as_lengths)
+            add_number(batch, key ? hidden_length(batch->privacy->caller_key, length) + 1 : 0);
+        else if (key)
+            put_hidden(batch, batch->privacy->caller_key, key, length);
+    }
+}
+
 static void put_section(const Batch* batch, int tag) {
     const Rows* rows = batch->rows;
     if (tag == REQUESTS) put_requests(batch);
@@ -156,6 +179,8 @@ static void put_section(const Batch* batch, int tag) {
     if (tag == TEXT) (batch->privacy->hides_text ? put_hidden_text : put_text)(batch);
     if (tag == NUMBERS) put_numbers(batch);
     if (tag == IDS) (batch->privacy->hides_ids ? put_some_ids : put_ids)(batch);
+    if (tag == ROUTING) put_routing(batch);
+    if (tag == ROUTING_KEY_LENGTHS || tag == ROUTING_KEYS) put_routing_keys(batch, tag == ROUTING_KEY_LENGTHS);
     if (tag == OUTPUTS) add_bytes(batch->frame, batch->answer->p_click, rows->rows * ONE_OUTPUT * sizeof(float));
 }
 
@@ -164,6 +189,9 @@ static bool has_section(const Batch* batch, int tag) {
     if (tag == EVENT_TIMES) return batch->has_event_times;
     if (tag == KEY_LENGTHS || tag == KEYS) return batch->rows->keys.size && batch->privacy->caller_key != DROP;
     if (tag == TEXT_LENGTHS || tag == TEXT) return batch->settings->categorical;
+    if (tag > OUTPUTS && tag < ROUTING) return false;
+    if (tag == ROUTING) return batch->has_routing;
+    if (tag > ROUTING) return batch->has_routing_keys && batch->privacy->caller_key != DROP;
     return tag != NUMBERS || batch->settings->numeric;
 }
 
@@ -195,28 +223,50 @@ static void put_answers(const Batch* batch, int64_t now_ns) {
     add_u32(batch->frame, batch->joined);
     add_u32(batch->frame, (uint32_t)batch->rows->rows);  // that the graph was called with
     add_u64(batch->frame, (uint64_t)now_ns);
-    add_u64(batch->frame, NO_ROUTE);
+    add_u64(batch->frame, batch->release.route);
     put_sections(batch, sections);
 }
 
-bool write_answers(Writer* writer, const Settings* settings, uint32_t release, const Rows* rows, const Answer* answer,
-                   Joined* requests, uint32_t count) {
-    const Privacy* privacy = &writer->desk->privacy;
-    Batch batch = {&writer->frame, settings, rows,  answer, requests, count,
-                   release,        0,        false, false,  privacy,  writer->pseudonyms};
+// What the sections have to hold, and who is answered.
+static Written look_through(Batch* batch, Writer* writer, Joined* requests, int64_t now_ns) {
     Written what = {0};
-    int64_t now_ns = unix_ns(&writer->desk->options.clock);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < batch->count; i++) {
         Joined* request = &requests[i];
         if (!rows_of(requests, i)) continue;
-        batch.joined++;
-        batch.has_ids |= *request->sent.id != 0, batch.has_event_times |= request->sent.event_ns != NOT_SENT;
+        batch->joined++;
+        batch->has_ids |= *request->sent.id != 0, batch->has_event_times |= request->sent.event_ns != NOT_SENT;
+        batch->has_routing |= batch->release.route && (request->routed.bucket != NO_BUCKET || request->routed.flags);
+        batch->has_routing_keys |= request->sent.routing_key != NULL;
+        if (request->routed.status == SHADOW) continue;
         memset(request->id, 0, ID_BYTES);
         if (request->is_handed_on) continue;
         next_id(&writer->ids, now_ns, request->id);
         what.requests++, what.rows += rows_of(requests, i);
     }
-    if (!what.requests) return true;
+    return what;
+}
+
+bool write_answers(Writer* writer, const Settings* settings, Release release, const Rows* rows, const Answer* answer,
+                   Joined* requests, uint32_t count) {
+    Batch batch = {.frame = &writer->frame,
+                   .settings = settings,
+                   .rows = rows,
+                   .answer = answer,
+                   .requests = requests,
+                   .release = release,
+                   .count = count,
+                   .privacy = &writer->desk->privacy,
+                   .pseudonyms = writer->pseudonyms};
+    int64_t now_ns = unix_ns(&writer->desk->options.clock);
+    Written what = look_through(&batch, writer, requests, now_ns);
+    bool is_shadow = count && requests[0].routed.status == SHADOW;  // so are all of its batch, then
+    if (!what.requests && !is_shadow) return true;
     put_answers(&batch, now_ns);
     return write_frame(writer, FRAME_ANSWERS, what);
+}
+
+void write_event(Writer* writer, const char* json) {
+    begin_frame(&writer->frame);
+    add_bytes(&writer->frame, json, strlen(json));
+    write_frame(writer, FRAME_EVENT, (Written){0});
 }

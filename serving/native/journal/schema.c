@@ -11,19 +11,48 @@ static const char* string_end(const char* at) {
     return at;
 }
 
-int find_name(const char* schema, const char* list, size_t step, size_t place, const char* name) {
+// The list's first character behind its bracket; NULL if there is no such list.
+static const char* find_list(const char* schema, const char* list) {
     char begin[64];  // cannot stand within a string: a quote is written \" there
     snprintf(begin, sizeof begin, "\"%s\": [", list);
     const char* at = strstr(schema, begin);
-    if (!at) return -1;
-    size_t strings = 0;
-    for (at += strlen(begin); *at && *at != ']'; at++) {
-        if (*at != '"') continue;
-        const char* end = string_end(++at);
-        if (strings % step == place && (size_t)(end - at) == strlen(name) && !memcmp(at, name, strlen(name)))
+    return at ? at + strlen(begin) : NULL;
+}
+
+// The next string of a list, and goes to its end; NULL if the list ends before.
+static const char* next_string(const char** at, size_t* length) {
+    for (; **at && **at != ']'; (*at)++) {
+        if (**at != '"') continue;
+        const char *start = *at + 1, *end = string_end(start);
+        if (!*end) return NULL;
+        *length = (size_t)(end - start), *at = end + 1;
+        return start;
+    }
+    return NULL;
+}
+
+int find_name(const char* schema, const char* list, size_t step, size_t place, const char* name) {
+    const char* at = find_list(schema, list);
+    size_t length;
+    for (size_t strings = 0; at; strings++) {
+        const char* found = next_string(&at, &length);
+        if (!found) return -1;
+        if (strings % step == place && length == strlen(name) && !memcmp(found, name, length))
             return strings / step <= INT_MAX ? (int)(strings / step) : -1;
-        if (!*end) return -1;
-        strings++, at = end;
     }
     return -1;
+}
+
+bool name_at(const char* schema, const char* list, size_t step, size_t place, size_t i, char* name, size_t size) {
+    const char* at = find_list(schema, list);
+    size_t length;
+    for (size_t strings = 0; at; strings++) {
+        const char* found = next_string(&at, &length);
+        if (!found) return false;
+        if (strings != i * step + place) continue;
+        if (length >= size) return false;
+        memcpy(name, found, length), name[length] = 0;
+        return true;
+    }
+    return false;
 }

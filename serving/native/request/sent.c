@@ -5,14 +5,25 @@
 #define MOST_MS (INT64_MAX / 1000000)
 #define NS_PER_MS 1000000
 
+static bool take_event_time(int64_t ms, Sent* sent) {
+    sent->event_ns = ms < -MOST_MS || ms > MOST_MS ? NOT_SENT : ms * NS_PER_MS;
+    return sent->event_ns != NOT_SENT;
+}
+
+static bool take_routing_key(const char* text, Sent* sent) {
+    size_t bytes = strnlen(text, LONGEST_ROUTING_KEY + 1);
+    if (!bytes || bytes > LONGEST_ROUTING_KEY || !is_utf8((const unsigned char*)text, bytes)) return false;
+    sent->routing_key = text;
+    return true;
+}
+
 static bool read_parameter(const char* key, int type, const void* value, const char* declaration, Sent* sent) {
     if (!strcmp(key, "declaration")) return type == PARAMETER_STRING && !strcmp(value, declaration);
-    if (strcmp(key, "event_time_ms")) return true;
-    if (type != PARAMETER_INT) return false;
-    int64_t ms = *(const int64_t*)value;
-    if (ms < -MOST_MS || ms > MOST_MS) return false;
-    sent->event_ns = ms * NS_PER_MS;
-    return true;
+    if (!strcmp(key, "routing_key")) return type == PARAMETER_STRING && take_routing_key(value, sent);
+    if (!strcmp(key, "event_time_ms")) return type == PARAMETER_INT && take_event_time(*(const int64_t*)value, sent);
+    if (strcmp(key, "release")) return true;
+    if (type == PARAMETER_INT) sent->release = *(const int64_t*)value;
+    return type == PARAMETER_INT && sent->release > 0;
 }
 
 bool read_parameters(Request* request, const char* declaration, Sent* sent) {

@@ -1,0 +1,282 @@
+#include "shadow.h"
+
+#include "../reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST_QUEUED = 32 << 20, NICE = 10, HANG_AFTER = 20, LOWEST_PPM = 1000, ID_ROOM = 128 };
+enum { HOUR_MS = 3600000 };
+
+// A request of a batch that was answered.
+typedef struct {
+    uint32_t rows;
+    Routed routed;
+    int64_t event_ns;
+    unsigned char id[ID_BYTES];
+    char request_id[ID_ROOM], routing_key[LONGEST_ROUTING_KEY + 1];
+    bool has_routing_key;
+} Shown;
+
+// What a batch was asked and answered, in one block.
+typedef struct Item {
+    struct Item* next;
+    size_t bytes;
+    bool by_challenger, is_whole;  // who answered; are all rows of the graph's call here
+    uint64_t graph_ns;
+    uint32_t count;
+    Raw raw;
+    float* p_click;
+    Shown shown[];
+} Item;
+
+struct Shadow {
+    Table* table;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    Item *first, **end;
+    size_t queued;           // bytes
+    atomic_uint level_ppm;   // of the keys that are computed
+    atomic_ullong since_ns;  // when the graph's call began that is under way; 0: none is
+    bool is_closing, has_ended;
+    int64_t hour;  // since 1970, whose counts these are
+    atomic_ullong ends[SHADOW_ENDS];
+};
+
+static void count_ends(Shadow* shadow, ShadowEnd end, uint64_t requests) {
+    atomic_fetch_add(&shadow->ends[end], requests);
+    count_shadow(counts_of(shadow->table), end, requests);
+}
+
+// Is a request to be computed by the other arm. What the challenger answers always is: the guards live on it.
+static bool is_wanted(Shadow* shadow, const Batch* batch, const Joined* joined, bool by_challenger, size_t rows) {
+    if (!joined->request || joined->is_handed_on || !rows || joined->routed.shadow_bucket == NO_BUCKET) return false;
+    if (!by_challenger && joined->routed.shadow_bucket >= shadow->table->route.shadow_ppm) return false;
+    if (joined->routed.shadow_bucket < atomic_load(&shadow->level_ppm)) return true;
+    count_ends(shadow, DROPPED_BY_KEY, 1);
+    return false;
+}
+
+static size_t rows_of(const Joined* joined, uint32_t i) { return joined[i].end - (i ? joined[i - 1].end : 0); }
+
+static void show(Shown* shown, const Joined* joined, size_t rows) {
+    *shown = (Shown){.rows = (uint32_t)rows, .routed = joined->routed, .event_ns = joined->sent.event_ns};
+    shown->routed.status = SHADOW;
+    memcpy(shown->id, joined->id, ID_BYTES);
+    snprintf(shown->request_id, sizeof shown->request_id, "%s", joined->sent.id);
+    shown->has_routing_key = joined->sent.routing_key;
+    if (shown->has_routing_key) snprintf(shown->routing_key, sizeof shown->routing_key, "%s", joined->sent.routing_key);
+}
+
+static Item* make_item(const Batch* batch, const bool* wanted, uint32_t count, size_t rows, size_t text_bytes) {
+    const Settings* s = &batch->arm->settings;
+    size_t head = sizeof(Item) + count * sizeof(Shown), numbers = rows * s->numeric * sizeof(float), p = rows * sizeof(float);
+    Item* item = malloc(head + numbers + p + text_bytes + 1);
+    if (!item) return NULL;
+    char* at = (char*)item + head;
+    *item = (Item){.bytes = head + numbers + p + text_bytes, .graph_ns = batch->graph_ns};
+    item->raw = (Raw){.numbers = (float*)(void*)at, .text = at + numbers + p, .text_bytes = text_bytes, .rows = rows};
+    item->p_click = (float*)(void*)(at + numbers);
+    const Worker* worker = batch->worker;
+    size_t row = 0, text = 0, from_text = 0, start = 0;
+    for (uint32_t i = 0; i < batch->count; start = worker->joined[i++].end) {
+        size_t end = worker->joined[i].end, bytes = raw_bytes(&worker->rows, s, start, end);
+        if (wanted[i]) {
+            copy_raw(&worker->rows, s, start, end, from_text, (char*)item->raw.text + text,
+                     (float*)item->raw.numbers + row * s->numeric);
+            memcpy(item->p_click + row, batch->answer->p_click + start, (end - start) * sizeof(float));
+            show(&item->shown[item->count++], &worker->joined[i], end - start);
+            row += end - start, text += bytes;
+        }
+        from_text += bytes;
+    }
+    return item;
+}
+
+static bool put_in_queue(Shadow* shadow, Item* item) {
+    pthread_mutex_lock(&shadow->lock);
+    bool fits = shadow->queued + item->bytes <= MOST_QUEUED && !shadow->is_closing;
+    if (fits) {
+        item->next = NULL;
+        *shadow->end = item, shadow->end = &item->next;
+        shadow->queued += item->bytes;
+        pthread_cond_signal(&shadow->work);
+    }
+    pthread_mutex_unlock(&shadow->lock);
+    return fits;
+}
+
+void show_batch(Shadow* shadow, const Batch* batch) {
+    bool by_challenger = batch->arm == shadow->table->challenger, few[256], *wanted = few;
+    if (!takes_part(shadow->table)) return;
+    if (batch->count > 256 && !(wanted = malloc(batch->count * sizeof *wanted))) return;
+    uint32_t count = 0;
+    size_t rows = 0, text_bytes = 0, start = 0;
+    for (uint32_t i = 0; i < batch->count; start = batch->worker->joined[i++].end) {
+        const Joined* joined = &batch->worker->joined[i];
+        wanted[i] = is_wanted(shadow, batch, joined, by_challenger, joined->end - start);
+        if (!wanted[i]) continue;
+        count++, rows += joined->end - start;
+        text_bytes += raw_bytes(&batch->worker->rows, &batch->arm->settings, start, joined->end);
+    }
+    Item* item = count ? make_item(batch, wanted, count, rows, text_bytes) : NULL;
+    if (item) item->by_challenger = by_challenger, item->is_whole = rows == batch->worker->rows.rows;
+    if (count && (!item || !put_in_queue(shadow, item))) {
+        count_ends(shadow, DROPPED_FULL, count);
+        free(item);
+    }
+    if (wanted != few) free(wanted);
+}
+
+static Item* take_item(Shadow* shadow) {
+    pthread_mutex_lock(&shadow->lock);
+    while (!shadow->first && !shadow->is_closing) pthread_cond_wait(&shadow->work, &shadow->lock);
+    Item* item = shadow->is_closing ? NULL : shadow->first;
+    if (item) {
+        shadow->first = item->next;
+        if (!shadow->first) shadow->end = &shadow->first;
+        shadow->queued -= item->bytes;
+    }
+    pthread_mutex_unlock(&shadow->lock);
+    return item;
+}
+
+static void write_down(const Shadow* shadow, Arm* arm, Worker* worker, const Item* item, const Answer* answer) {
+    size_t end = 0;
+    if (!worker->writer) return;
+    for (uint32_t i = 0; i < item->count; i++) {
+        const Shown* shown = &item->shown[i];
+        const Sent sent = {.id = shown->request_id,
+                           .event_ns = shown->event_ns,
+                           .routing_key = shown->has_routing_key ? shown->routing_key : NULL};
+        worker->joined[i] = (Joined){.routed = shown->routed, .end = end += shown->rows, .sent = sent};
+        memcpy(worker->joined[i].id, shown->id, ID_BYTES);
+    }
+    const Release release = {(uint32_t)arm->version, shadow->table->route.digest};
+    write_answers(worker->writer, &arm->settings, release, &worker->rows, answer, worker->joined, item->count);
+}
+
+static void judge(const Shadow* shadow, const Item* item, const Answer* answer, uint64_t graph_ns) {
+    const float *challenger = answer->p_click, *champion = item->p_click;
+    uint64_t times[2] = {graph_ns, item->graph_ns};
+    if (item->by_challenger)
+        challenger = item->p_click, champion = answer->p_click, times[0] = item->graph_ns, times[1] = graph_ns;
+    if (!item->is_whole) times[0] = times[1] = 0;
+    Finding finding;
+    if (judge_pairs(shadow->table->guard, challenger, champion, item->raw.rows, times[0], times[1], &finding))
+        blow_fuse(shadow->table, &finding);
+}
+
+// What the arm that did not answer says of the same rows; false if it could not say anything.
+static bool compute(Shadow* shadow, Arm* arm, Worker* worker, const Item* item) {
+    Batch batch = {.arm = arm, .worker = worker};
+    const Layout* layout = item->by_challenger ? shadow->table->to_champion : shadow->table->to_challenger;
+    const Form form = {.settings = &arm->settings, .layout = layout, .declaration = arm->declaration};
+    Answer answer;
+    if (!begin_batch(&batch, item->count) || !append_raw(&worker->rows, &form, &item->raw)) return false;
+    atomic_store(&shadow->since_ns, now_ns());
+    uint64_t graph_ns = thread_ns();
+    const char* failed = run_graph(arm->graph, whole_text(&worker->rows), worker->rows.numbers, worker->rows.rows, &answer);
+    graph_ns = thread_ns() - graph_ns;
+    atomic_store(&shadow->since_ns, 0);
+    if (failed) return false;
+    write_down(shadow, arm, worker, item, &answer);
+    judge(shadow, item, &answer, graph_ns);
+    release_answer(arm->graph, &answer);
+    return true;
+}
+
+static void work_on(Shadow* shadow, const Item* item) {
+    Table* table = shadow->table;
+    Arm* arm = item->by_challenger ? table->champion : table->challenger;
+    Worker* worker = take_worker(arm);
+    bool done = worker && compute(shadow, arm, worker, item);
+    if (worker) give_back_worker(arm, worker);
+    count_ends(shadow, done ? SHADOWED : NOT_SHADOWED, item->count);
+    Finding finding;
+    if (!done && !item->by_challenger && judge_outcome(table->guard, WRONG, 0, &finding)) blow_fuse(table, &finding);
+}
+
+static void* keep_working(void* user) {
+    Shadow* shadow = user;
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);  // of this thread alone; if it may not, it goes on as it is
+    for (Item* item; (item = take_item(shadow)); free(item))
+        if (!atomic_load(&shadow->table->is_blown)) work_on(shadow, item);
+    pthread_mutex_lock(&shadow->lock);
+    shadow->has_ended = true;
+    pthread_mutex_unlock(&shadow->lock);
+    return NULL;
+}
+
+static int64_t hour_of(const Shadow* shadow) { return unix_ns(clock_of(shadow->table)) / 1000000 / HOUR_MS; }
+
+const char* open_shadow(Table* table, Shadow** out) {
+    Shadow* shadow = calloc(1, sizeof *shadow);
+    if (!shadow) return "out of memory";
+    shadow->table = table, shadow->end = &shadow->first;
+    shadow->hour = hour_of(shadow);
+    atomic_store(&shadow->level_ppm, BUCKETS);
+    pthread_mutex_init(&shadow->lock, NULL);
+    pthread_cond_init(&shadow->work, NULL);
+    *out = shadow;
+    if (!pthread_create(&shadow->thread, NULL, keep_working, shadow)) return NULL;
+    free(shadow);
+    *out = NULL;
+    return "no thread for shadow work";
+}
+
+static void tell_hour(Shadow* shadow) {
+    unsigned long long number[SHADOW_ENDS], sum = 0;
+    for (int i = 0; i < SHADOW_ENDS; i++) sum += number[i] = atomic_exchange(&shadow->ends[i], 0);
+    time_t began_s = (time_t)(shadow->hour * (HOUR_MS / 1000));
+    struct tm utc;
+    char more[256];
+    shadow->hour = hour_of(shadow);
+    if (!sum) return;
+    gmtime_r(&began_s, &utc);
+    snprintf(
+        more, sizeof more,
+        "\"hour\": \"%04d-%02d-%02dT%02d\", \"done\": %llu, \"failed\": %llu, \"dropped_by_key\": %llu, \"dropped_full\": %llu",
+        utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, number[SHADOWED], number[NOT_SHADOWED],
+        number[DROPPED_BY_KEY], number[DROPPED_FULL]);
+    tell_event(shadow->table, "shadow_hour", more);
+}
+
+void look_after_shadow(Shadow* shadow) {
+    pthread_mutex_lock(&shadow->lock);
+    size_t queued = shadow->queued;
+    pthread_mutex_unlock(&shadow->lock);
+    unsigned level = atomic_load(&shadow->level_ppm);
+    if (queued > MOST_QUEUED / 2 && level > LOWEST_PPM) atomic_store(&shadow->level_ppm, level / 10 * 8);
+    if (queued < MOST_QUEUED / 10 && level < BUCKETS)
+        atomic_store(&shadow->level_ppm, level + level / 20 < BUCKETS ? level + level / 20 + 1 : BUCKETS);
+    if (hour_of(shadow) != shadow->hour) tell_hour(shadow);
+    uint64_t since_ns = atomic_load(&shadow->since_ns), now = now_ns();
+    uint64_t most_ns = (uint64_t)shadow->table->route.limits.timeout_ms * 1000000 * HANG_AFTER;
+    if (!since_ns || now < since_ns || now - since_ns < (most_ns < 1000000000u ? 1000000000u : most_ns)) return;
+    const Finding finding = {"hang", "\"in\": \"shadow\""};
+    blow_fuse(shadow->table, &finding);
+}
+
+bool close_shadow(Shadow* shadow) {
+    if (!shadow) return true;
+    pthread_mutex_lock(&shadow->lock);
+    shadow->is_closing = true;
+    pthread_cond_signal(&shadow->work);
+    bool ended = shadow->has_ended;
+    pthread_mutex_unlock(&shadow->lock);
+    if (!ended) return false;
+    pthread_join(shadow->thread, NULL);
+    tell_hour(shadow);
+    for (Item *item = shadow->first, *next; item; item = next) next = item->next, free(item);
+    pthread_cond_destroy(&shadow->work);
+    pthread_mutex_destroy(&shadow->lock);
+    free(shadow);
+    return true;
+}

@@ -1,0 +1,19 @@
+// Shadow work: the other arm computes what was answered, later, on a thread that yields to everybody. What is too much is dropped
+// by the users' keys, so that those who are left are whole, and counted.
+
+#pragma once
+
+#include "../answer.h"
+#include "table.h"
+
+typedef struct Shadow Shadow;
+
+const char* open_shadow(Table* table, Shadow** shadow);  // NULL, or why there is none
+bool close_shadow(Shadow* shadow);                       // as close_trial
+
+// Copy what a batch answered, and what it was asked, before its answers leave. Called from any thread.
+void show_batch(Shadow* shadow, const Batch* batch);
+
+// For the door's thread, now and then: lower or raise the share of keys, tell the counts of an hour that has ended, notice a
+// challenger that hangs.
+void look_after_shadow(Shadow* shadow);

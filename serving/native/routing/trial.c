@@ -1,0 +1,291 @@
+#include "trial.h"
+
+#include "../answer.h"
+#include "../reply.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { OPEN, READING, CLAIMED };  // state of a task
+enum { MOST_THREADS = 8, MOST_TOGETHER = 64, RECHECK_NS = 1000000 };
+
+struct Trial {
+    Table* table;
+    pthread_mutex_t lock;
+    pthread_cond_t work, tick;     // for the threads that compute; for the one that keeps time
+    Task *waiting, **waiting_end;  // for the challenger
+    Task *due, **due_end;          // all, in the order in which they have to be done; each held for that
+    Task *fallen, **fallen_end;    // for the champion; held
+    uint64_t waiting_count;
+    atomic_bool is_over;
+    bool is_closing;
+    unsigned threads_count, ended;
+    pthread_t thread[MOST_THREADS], keeper;
+};
+
+bool begin_reading(Task* task) {
+    int expected = OPEN;
+    return atomic_compare_exchange_strong(&task->state, &expected, READING);
+}
+
+void end_reading(Task* task) {
+    int expected = READING;
+    atomic_compare_exchange_strong(&task->state, &expected, OPEN);
+}
+
+bool claim(Task* task) {
+    int expected = OPEN;
+    return atomic_compare_exchange_strong(&task->state, &expected, CLAIMED);
+}
+
+void hold_task(Task* task) { atomic_fetch_add(&task->holds, 1); }
+
+void drop_task(Task* task) {
+    if (atomic_fetch_sub(&task->holds, 1) != 1) return;
+    Table* table = task->trial->table;
+    Pending* pending = pending_of(table);
+    uint64_t now = now_ns();
+    drop(TRITONBACKEND_ModelInstanceReportStatistics(task->instance, task->request, task->success, task->start_ns, task->start_ns,
+                                                     now, now));
+    drop(TRITONBACKEND_RequestRelease(task->request, RELEASE_ALL));
+    free(task);
+    drop_table(table);
+    remove_pending(pending);
+}
+
+static void append_to(Task*** end, Task* task) {
+    task->next = NULL;
+    **end = task, *end = &task->next;
+}
+
+static void judge(Trial* trial, Outcome outcome, uint64_t took_ns) {
+    Finding finding;
+    if (judge_outcome(trial->table->guard, outcome, took_ns, &finding)) blow_fuse(trial->table, &finding);
+}
+
+void note_answered(Task* task) { judge(task->trial, IN_TIME, now_ns() - task->start_ns); }
+
+void note_no_probability(Task* task) {
+    const Finding finding = {"non_finite", "\"answer\": \"no probability\""};
+    blow_fuse(task->trial->table, &finding);
+}
+
+void fall_back(Task* task, FallReason reason) {
+    Trial* trial = task->trial;
+    hold_task(task);
+    count_fallback(counts_of(trial->table), reason);
+    pthread_mutex_lock(&trial->lock);
+    append_to(&trial->fallen_end, task);
+    pthread_cond_signal(&trial->tick);
+    pthread_mutex_unlock(&trial->lock);
+    if (reason != TOO_MANY) judge(trial, reason == TOO_LATE ? LATE : WRONG, now_ns() - task->start_ns);
+}
+
+bool offer(Trial* trial, Request* request, Instance* instance, const Routed* routed, uint64_t start_ns) {
+    Task* task = calloc(1, sizeof *task);
+    if (!task) return false;
+    task->trial = trial, task->request = request, task->instance = instance, task->routed = *routed;
+    task->start_ns = start_ns, task->due_ns = start_ns + (uint64_t)trial->table->route.limits.timeout_ms * 1000000;
+    atomic_store(&task->holds, 2);  // by the list of those that wait, and by the list of those that are due
+    hold_table(trial->table);
+    add_pending(pending_of(trial->table));
+    pthread_mutex_lock(&trial->lock);
+    bool is_full = trial->is_over || trial->waiting_count >= trial->table->champion->settings.max_waiting;
+    task->next_due = NULL;
+    *trial->due_end = task, trial->due_end = &task->next_due;
+    if (is_full) {
+        atomic_store(&task->state, CLAIMED);  // and the hold of the list goes to the other one
+        append_to(&trial->fallen_end, task);
+        pthread_cond_signal(&trial->tick);
+    } else {
+        append_to(&trial->waiting_end, task);
+        trial->waiting_count++;
+        pthread_cond_signal(&trial->work);
+        if (trial->due == task) pthread_cond_signal(&trial->tick);
+    }
+    pthread_mutex_unlock(&trial->lock);
+    if (is_full) count_fallback(counts_of(trial->table), TOO_MANY);
+    return true;
+}
+
+// Some of those that wait; NULL if the trial is closing.
+static Task* take_some(Trial* trial) {
+    pthread_mutex_lock(&trial->lock);
+    while (!trial->waiting && !trial->is_closing) pthread_cond_wait(&trial->work, &trial->lock);
+    Task *first = trial->waiting, *last = first;
+    unsigned share = (unsigned)(trial->waiting_count + trial->threads_count - 1) / trial->threads_count;  // the others work too
+    unsigned most = share < MOST_TOGETHER ? share : MOST_TOGETHER, count = first != NULL;
+    for (; count && count < most && last->next; last = last->next) count++;
+    if (first) {
+        trial->waiting = last->next, last->next = NULL;
+        if (!trial->waiting) trial->waiting_end = &trial->waiting;
+        trial->waiting_count -= count;
+    }
+    pthread_mutex_unlock(&trial->lock);
+    return first;
+}
+
+static bool fits(const Batch* batch) { return batch->worker->rows.rows < batch->arm->settings.max_rows / 2; }
+
+// Compute the first of them, as many as go into one call, and return the others.
+static Task* compute(Trial* trial, Task* task) {
+    Table* table = trial->table;
+    Arm* arm = table->challenger;
+    Worker* worker = take_worker(arm);
+    Batch batch = {.arm = arm,
+                   .worker = worker,
+                   .route = table->route.digest,
+                   .open = table->open,
+                   .shadow = table->shadow,
+                   .start_ns = now_ns()};
+    if (!worker || !begin_batch(&batch, MOST_TOGETHER)) {
+        if (claim(task)) fall_back(task, FAILED_THERE);
+        Task* next = task->next;
+        drop_task(task);
+        if (worker) give_back_worker(arm, worker);
+        return next;
+    }
+    for (Task* next; task && fits(&batch); task = next) {
+        next = task->next;
+        if (!begin_reading(task)) {
+            drop_task(task);
+            continue;
+        }
+        add_to_batch(&batch, task->request, task->instance, &task->routed, task, task->start_ns);
+        end_reading(task);
+    }
+    answer_batch(&batch);
+    give_back_worker(arm, worker);
+    return task;
+}
+
+static void* keep_computing(void* user) {
+    Trial* trial = user;
+    for (Task* task; (task = take_some(trial));)
+        while (task) task = compute(trial, task);
+    pthread_mutex_lock(&trial->lock);
+    trial->ended++;
+    pthread_cond_signal(&trial->tick);
+    pthread_mutex_unlock(&trial->lock);
+    return NULL;
+}
+
+// The champion answers them.
+static void answer_fallen(Trial* trial, Task* task) {
+    Table* table = trial->table;
+    Arm* arm = table->champion;
+    while (task) {
+        Worker* worker = take_worker(arm);
+        Batch batch = {.arm = arm, .worker = worker, .route = table->route.digest, .open = table->open, .start_ns = now_ns()};
+        bool ready = worker && begin_batch(&batch, MOST_TOGETHER);
+        for (Task* next; task && (!ready || (fits(&batch) && batch.count < MOST_TOGETHER)); task = next) {
+            next = task->next;
+            Routed routed = task->routed;
+            routed.status = FALLBACK;
+            if (ready) {
+                add_to_batch(&batch, task->request, task->instance, &routed, task, task->start_ns);
+            } else {
+                reply_error(task->request, INTERNAL, "out of memory");
+                drop_task(task);
+            }
+        }
+        if (ready) answer_batch(&batch);
+        if (worker) give_back_worker(arm, worker);
+    }
+}
+
+// Those that are late, or all if the trial is over, from the list of those that are due; those of them that can be claimed fall
+// back. When to look again.
+static uint64_t look_at_due(Trial* trial, uint64_t now, Task** late) {
+    Task** late_end = late;
+    while (trial->due && (trial->is_over || trial->due->due_ns <= now)) {
+        Task* task = trial->due;
+        if (atomic_load(&task->state) == READING) return now + RECHECK_NS;
+        trial->due = task->next_due;
+        if (!trial->due) trial->due_end = &trial->due;
+        task->next_due = NULL;
+        *late_end = task, late_end = &task->next_due;
+    }
+    return trial->due ? trial->due->due_ns : now + 1000000000u;
+}
+
+static void fall_back_all(Trial* trial, Task* late) {
+    for (Task* next; late; late = next) {
+        next = late->next_due;
+        if (claim(late)) fall_back(late, trial->is_over ? FAILED_THERE : TOO_LATE);
+        drop_task(late);
+    }
+}
+
+static void* keep_time(void* user) {
+    Trial* trial = user;
+    pthread_mutex_lock(&trial->lock);
+    while (!trial->is_closing || trial->fallen || trial->due) {
+        Task *late = NULL, *fallen = trial->fallen;
+        uint64_t again_ns = look_at_due(trial, now_ns(), &late);
+        trial->fallen = NULL, trial->fallen_end = &trial->fallen;
+        if (!late && !fallen) {
+            struct timespec until = {(time_t)(again_ns / 1000000000), (long)(again_ns % 1000000000)};
+            pthread_cond_timedwait(&trial->tick, &trial->lock, &until);
+            continue;
+        }
+        pthread_mutex_unlock(&trial->lock);
+        fall_back_all(trial, late);
+        answer_fallen(trial, fallen);
+        pthread_mutex_lock(&trial->lock);
+    }
+    trial->ended++;
+    pthread_mutex_unlock(&trial->lock);
+    return NULL;
+}
+
+const char* open_trial(Table* table, unsigned threads, Trial** out) {
+    Trial* trial = calloc(1, sizeof *trial);
+    if (!trial) return "out of memory";
+    trial->table = table;
+    trial->waiting_end = &trial->waiting, trial->due_end = &trial->due, trial->fallen_end = &trial->fallen;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&trial->lock, NULL);
+    pthread_cond_init(&trial->work, NULL);
+    pthread_cond_init(&trial->tick, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    *out = trial;
+    threads = threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads;
+    bool keeps = !pthread_create(&trial->keeper, NULL, keep_time, trial);
+    while (keeps && trial->threads_count < threads &&
+           !pthread_create(&trial->thread[trial->threads_count], NULL, keep_computing, trial))
+        trial->threads_count++;
+    if (keeps && trial->threads_count) return NULL;
+    trial->is_closing = true;
+    if (keeps) pthread_cond_signal(&trial->tick), pthread_join(trial->keeper, NULL);
+    free(trial);
+    *out = NULL;
+    return "no threads for a challenger";
+}
+
+void end_trial(Trial* trial) {
+    pthread_mutex_lock(&trial->lock);
+    trial->is_over = true;
+    pthread_cond_signal(&trial->tick);
+    pthread_mutex_unlock(&trial->lock);
+}
+
+bool close_trial(Trial* trial) {
+    if (!trial) return true;
+    pthread_mutex_lock(&trial->lock);
+    trial->is_closing = true;
+    pthread_cond_broadcast(&trial->work);
+    pthread_cond_signal(&trial->tick);
+    bool ended = trial->ended == trial->threads_count + 1;  // and the one that keeps time
+    pthread_mutex_unlock(&trial->lock);
+    if (!ended) return false;
+    pthread_join(trial->keeper, NULL);
+    for (unsigned i = 0; i < trial->threads_count; i++) pthread_join(trial->thread[i], NULL);
+    pthread_cond_destroy(&trial->work);
+    pthread_cond_destroy(&trial->tick);
+    pthread_mutex_destroy(&trial->lock);
+    free(trial);
+    return true;
+}
