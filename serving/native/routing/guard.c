@@ -99,12 +99,12 @@ static bool look_at_rows(Guard* g, Finding* finding) {
         for (size_t i = 0; i < of; i++) means[arm] += g->row[arm][i] / (double)of;
     double limit = g->limits.max_mean_ratio;
     if (means[0] > limit * means[1] || means[1] > limit * means[0])
-        return FOUND("mean", "\"challenger\": %.6g, \"champion\": %.6g, \"rows\": %zu, \"limit\": %g", means[0], means[1], of,
-                     limit);
+        return FOUND("mean", "\"challenger_mean\": %.6g, \"champion_mean\": %.6g, \"rows\": %zu, \"limit\": %g", means[0],
+                     means[1], of, limit);
     unsigned distinct = count_distinct(g->row[0], of), expected = count_distinct(g->row[1], of);
     if (expected >= DISTINCT_FROM && distinct < g->limits.min_distinct_ratio * expected)
-        return FOUND("distinct", "\"challenger\": %u, \"champion\": %u, \"rows\": %zu, \"limit\": %g", distinct, expected, of,
-                     g->limits.min_distinct_ratio);
+        return FOUND("distinct", "\"challenger_distinct\": %u, \"champion_distinct\": %u, \"rows\": %zu, \"limit\": %g", distinct,
+                     expected, of, g->limits.min_distinct_ratio);
     return false;
 }
 

@@ -9,7 +9,6 @@
 
 enum { DIGITS = 18, DECIMALS = 9, PPM_DECIMALS = 4, SHOWN = 60 };
 static const char* const MODES[] = {"off", "shadow", "canary", "ab"};
-static const char UNTIL[] = "valid_until ";
 
 static _Thread_local char problem[256];
 

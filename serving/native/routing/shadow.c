@@ -63,8 +63,6 @@ static bool is_wanted(Shadow* shadow, const Batch* batch, const Joined* joined, 
     return false;
 }
 
-static size_t rows_of(const Joined* joined, uint32_t i) { return joined[i].end - (i ? joined[i - 1].end : 0); }
-
 static void show(Shown* shown, const Joined* joined, size_t rows) {
     *shown = (Shown){.rows = (uint32_t)rows, .routed = joined->routed, .event_ns = joined->sent.event_ns};
     shown->routed.status = SHADOW;
