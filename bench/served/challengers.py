@@ -41,7 +41,7 @@ def not_finite() -> Surgery:
 
 
 def failing() -> Surgery:
-    """Every call whose rows differ ends with an error: it looks up what is not there. Warm-up requests, whose rows do not, pass."""
+    """Every call whose rows differ ends with an error: it looks up what is not there. Warm-up requests do not."""
 
     def operate(model: ModelProto) -> list[NodeProto]:
         return [
