@@ -9,6 +9,7 @@ Shape letters: N rows, F fields.
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -117,7 +118,7 @@ class Counters:
         for series, value in shown.items():
             self._metric(series).set(value)
 
-    def _metric(self, series: Series) -> pb_utils.Metric:
+    def _metric(self, series: Series) -> Any:
         family, labels = series
         if series not in self._metrics:
             self._metrics[series] = self._families[family].Metric(labels={**self._common, **dict(labels)})

@@ -22,10 +22,6 @@ class Chosen:
     key: bytes | None  # as it came by parameter
     shadow_bucket: int | None  # None: the other arm does not compute it too
 
-    @property
-    def is_asked(self) -> bool:
-        return bool(self.flags & RELEASE_ASKED)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Asking:
@@ -47,21 +43,25 @@ def asking(parameters: dict[str, Any], entity: bytes) -> Asking:
 
 def choose(route: Route, asked: Asking, is_on: bool) -> Chosen:
     """`is_on`: the challenger is open, its route valid and its fuse whole."""
-    flags = 0 if asked.parameter is None else KEY_SENT
-    trial, place, shadow = route.trial, None, None
-    if trial is not None and not is_on:
-        flags |= CHALLENGER_OFF
-    if trial is not None and asked.key:
-        place = bucket(trial.salt, asked.key)
+    release = route.champion if asked.release is None else asked.release
+    trial, key = route.trial, asked.parameter
+    if trial is None:
+        return Chosen(release=release, arm=NONE, bucket=None, flags=0, key=key, shadow_bucket=None)
     if asked.release is not None:
-        release, arm, flags = asked.release, NONE, flags | RELEASE_ASKED
-    elif trial is None or not is_on or place is None:
-        release, arm = route.champion, NONE
-    else:
-        is_challenged = place < trial.share_ppm
-        release, arm = (trial.challenger, CHALLENGER) if is_challenged else (route.champion, CHAMPION)
-        shadow = shadow_bucket(trial.salt, asked.key)
-    return Chosen(release=release, arm=arm, bucket=place, flags=flags, key=asked.parameter, shadow_bucket=shadow)
+        return Chosen(release=release, arm=NONE, bucket=None, flags=RELEASE_ASKED, key=key, shadow_bucket=None)
+    place = bucket(trial.salt, asked.key) if asked.key else None
+    flags = (0 if is_on else CHALLENGER_OFF) | (0 if key is None else KEY_SENT)
+    if place is None or not is_on:
+        return Chosen(release=release, arm=NONE, bucket=place, flags=flags, key=key, shadow_bucket=None)
+    is_challenged = place < trial.share_ppm
+    return Chosen(
+        release=trial.challenger if is_challenged else release,
+        arm=CHALLENGER if is_challenged else CHAMPION,
+        bucket=place,
+        flags=flags,
+        key=key,
+        shadow_bucket=shadow_bucket(trial.salt, asked.key),
+    )
 
 
 def refuse_unless_open(asked: int | None, releases: list[int]) -> None:

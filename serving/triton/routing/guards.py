@@ -19,7 +19,8 @@ WINDOW, JUDGED_FROM = 200, 20  # of the challenger's requests, the last so many;
 ROWS, ROWS_FROM = 256, 100  # that both arms computed
 RATIOS, RATIOS_FROM = 200, 30  # of computing times
 DISTINCT_FROM = 16  # so few answers of the champion say nothing of how many there should be
-SEVERAL = 2  # one time-out, error or slow answer alone says nothing of their share
+SEVERAL = 3  # time-outs or errors, before they say something of their share
+P99_FROM = 100  # requests
 FINE, ERROR, TIMEOUT = range(3)
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -68,10 +69,8 @@ class Guards:
 
     def _p99(self) -> Trip | None:
         times = sorted(ms for _, ms in self._seen if ms is not None)
-        if len(times) < JUDGED_FROM:
-            return None
         slow = sum(ms > self._limits.max_p99_ms for ms in times)
-        if slow < SEVERAL or slow <= 0.01 * len(times):
+        if len(times) < P99_FROM or slow <= 0.01 * len(times):
             return None
         p99 = times[math.ceil(0.99 * len(times)) - 1]
         evidence = {"requests": len(times), "slower": slow, "p99_ms": round(p99, 3), "max_p99_ms": self._limits.max_p99_ms}

@@ -10,7 +10,7 @@ import triton_python_backend_utils as pb_utils
 
 from contracts.clock import Clock, clock
 from serving.triton.joined_text import LENGTH
-from serving.triton.journal.layout import ANSWERED, FALLBACK
+from serving.triton.journal.layout import ANSWERED, FALLBACK, NO_ROUTE
 from serving.triton.packed_request import PackedRequest
 from serving.triton.refusal import Refused
 from serving.triton.routing.case import Case
@@ -95,6 +95,8 @@ class RoutedDoor:
             self._shadows.offer(table, asked.cases, found.outcomes, found.cost_s)
 
     def _count(self, table: Table, cases: list[Case]) -> None:
+        if table.digest == NO_ROUTE:
+            return
         counters = self._own.counters
         for arm, number in Counter(case.chosen.arm for case in cases).items():
             counters.count("adclick_routed_total", number, arm=ARM_NAMES[arm])

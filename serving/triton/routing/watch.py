@@ -5,11 +5,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from contracts.clock import Clock
-from contracts.serving.route import Route, read_route
+from contracts.serving.route import NO_ROUTE, Route, read_route
 from serving.triton.routing.fuse import blow, fuse_path, shown
 from serving.triton.routing.guards import Trip
 from serving.triton.routing.open_release import OpenRelease
@@ -34,8 +35,8 @@ class RouteWatch:
         self._was_on, self._shown = False, dict[str, str]()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="route", daemon=True)
-        alone = Route(champion=own.version)
-        self.in_force = InForce(Table(route=alone, digest=alone.digest, champion=own, challenge=None))
+        self._alone = Table(route=Route(champion=own.version), digest=NO_ROUTE, champion=own, challenge=None)
+        self.in_force = InForce(self._alone)
         self._read(_stamp(path), asks=False)
         self._note()
 
@@ -71,8 +72,8 @@ class RouteWatch:
             self._wrong, self._pause_s = "", RETRY_S
         self._stamp = stamp
         try:
-            route = read_route(self._path) or Route(champion=self._own.version)
-            table = self._table(route, asks)
+            route = read_route(self._path)
+            table = self._alone_again() if route is None else self._table(route, asks)
         except (ValueError, OSError) as error:
             self._pause_s, self._again_s = min(2 * self._pause_s, RETRY_MOST_S), time.monotonic() + self._pause_s
             if str(error) != self._wrong:
@@ -88,10 +89,14 @@ class RouteWatch:
         self._event("broken_route", why=why)
         self._say(f"the route cannot be put in force, the one before stays: {why}")
 
+    def _alone_again(self) -> Table | None:
+        """Without a route the release that Triton has loaded answers."""
+        return None if self.in_force.table.digest == NO_ROUTE else replace(self._alone, leases=0)
+
     def _table(self, route: Route, asks: bool) -> Table | None:
         """None if it is in force already. Raises ValueError."""
         now, digest = self.in_force.table, route.digest
-        if route == now.route:
+        if (route, digest) == (now.route, now.digest):
             return None
         champion = self._opener.release(route.champion, asks)
         if digest == now.digest:  # renewed
@@ -132,18 +137,15 @@ class RouteWatch:
     def _note(self) -> None:
         """Say in metrics and journal what is in force."""
         table, counters = self.in_force.table, self._own.counters
-        trial = table.route.trial
-        is_on = table.is_on(self._clock.now_ns() // 1_000_000)
-        labels = {"route": shown(table.digest), "champion": str(table.route.champion), "mode": table.route.mode}
-        labels |= {"challenger": "" if trial is None else str(trial.challenger)}
+        is_on, labels = table.is_on(self._clock.now_ns() // 1_000_000), _labels(table)
         if labels == self._shown and table.challenge is not None and is_on != self._was_on:
             self._event("renewed" if is_on else "lapsed")
         if labels != self._shown or is_on != self._was_on:
             counters.show("adclick_challenger_open", float(is_on))
         if labels != self._shown:
-            if self._shown:
-                counters.show("adclick_route_info", 0.0, **self._shown)
-            counters.show("adclick_route_info", 1.0, **labels)
+            for known, value in ((self._shown, 0.0), (labels, 1.0)):
+                if known:
+                    counters.show("adclick_route_info", value, **known)
         self._shown, self._was_on = labels, is_on
 
     def _event(self, event: str, digest: int | None = None, **more: Any) -> None:
@@ -156,6 +158,15 @@ class RouteWatch:
                 self.look()
             except Exception:  # whatever it is: the next look may go well
                 self._say(traceback.format_exc())
+
+
+def _labels(table: Table) -> dict[str, str]:
+    """What the metrics say of the route; nothing if there is none."""
+    route, trial = table.route, table.route.trial
+    if table.digest == NO_ROUTE:
+        return {}
+    challenger = "" if trial is None else str(trial.challenger)
+    return {"route": shown(table.digest), "champion": str(route.champion), "challenger": challenger, "mode": route.mode}
 
 
 def _stamp(path: Path) -> Stamp:
