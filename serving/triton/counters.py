@@ -9,6 +9,7 @@ Shape letters: N rows, F fields.
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -30,9 +31,19 @@ FAMILIES = {
     "adclick_journal_images_total": "Images for the journal's store by outcome: written, there (written before)",
     "adclick_journal_image_bytes_total": "Bytes of the images that were written",
     "adclick_journal_images_lost_total": "Images that are not in the journal's store, because it could not be written",
+    "adclick_routed_total": "Requests by what the route assigned: champion, challenger, none (in no experiment)",
+    "adclick_unkeyed_total": "Requests without a routing key while there was a challenger",
+    "adclick_fallback_total": "Requests that the champion answered instead of the challenger: timeout, error, refused, full",
+    "adclick_shadow_total": "Requests that the other arm was to compute too: done, failed, dropped_by_key, dropped_full",
+    "adclick_guard_trips_total": "Challengers that were put off, by the guard that did it",
+    "adclick_route_broken_total": "Routes that could not be read, or whose releases could not be opened",
     "adclick_predicted_probability_bucket": "Answered rows with a probability of at most le",
     "adclick_predicted_probability_sum": "Sum of the answered probabilities",
     "adclick_predicted_probability_count": "Number of the answered probabilities",
+}
+GAUGES = {
+    "adclick_route_info": "1 for the route that is in force",
+    "adclick_challenger_open": "Is a challenger open and on",
 }
 Series = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -54,10 +65,14 @@ class Counters:
         self._common, self._fields, self._interval_s = common, fields, interval_s
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._pending: Counter[Series] = Counter()
+        self._shown: dict[Series, float] = {}
         self._rows: list[AnsweredRows] = []
         self._families = {
             name: pb_utils.MetricFamily(name=name, description=text, kind=pb_utils.MetricFamily.COUNTER)
             for name, text in FAMILIES.items()
+        } | {
+            name: pb_utils.MetricFamily(name=name, description=text, kind=pb_utils.MetricFamily.GAUGE)
+            for name, text in GAUGES.items()
         }
         self._metrics: dict[Series, pb_utils.Metric] = {}
         self._thread = threading.Thread(target=self._run, name="counters", daemon=True)
@@ -66,6 +81,11 @@ class Counters:
     def count(self, family: str, number: float = 1, **labels: str) -> None:
         with self._lock:
             self._pending[family, tuple(sorted(labels.items()))] += number
+
+    def show(self, gauge: str, value: float, **labels: str) -> None:
+        """From now on the gauge says this."""
+        with self._lock:
+            self._shown[gauge, tuple(sorted(labels.items()))] = value
 
     def refused(self, rule: str) -> None:
         """Count a request that broke a rule."""
@@ -90,13 +110,19 @@ class Counters:
         with self._lock:
             pending, self._pending = self._pending, Counter()
             batches, self._rows = self._rows, []
+            shown, self._shown = self._shown, {}
         if batches:
             self._add_rows(pending, batches)
         for series, number in pending.items():
-            family, labels = series
-            if series not in self._metrics:
-                self._metrics[series] = self._families[family].Metric(labels={**self._common, **dict(labels)})
-            self._metrics[series].increment(float(number))
+            self._metric(series).increment(float(number))
+        for series, value in shown.items():
+            self._metric(series).set(value)
+
+    def _metric(self, series: Series) -> Any:
+        family, labels = series
+        if series not in self._metrics:
+            self._metrics[series] = self._families[family].Metric(labels={**self._common, **dict(labels)})
+        return self._metrics[series]
 
     def _add_rows(self, pending: Counter[Series], batches: list[AnsweredRows]) -> None:
         p_click_N = np.sort(np.concatenate([rows.p_click_N for rows in batches]))

@@ -4,7 +4,7 @@ Shape letters: N rows, C categorical columns, M numeric columns.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ class PackedRequest:
     request_id: str = ""  # the caller's
     event_ns: int = NOT_SENT  # since 1970
     keys: list[bytes] | None = None  # one a row
+    parameters: dict[str, Any] = field(default_factory=dict)  # as the caller sent them
 
 
 class RawStrings(np.ndarray):
@@ -89,6 +90,7 @@ class RequestReader:
             request_id=request.request_id(),
             event_ns=_event_ns(sent.get(EVENT_TIME_MS)),
             keys=None if key is None else _keys(key, num_rows),
+            parameters=sent,
         )
 
     def strings(self, request: PackedRequest) -> list[list[str]]:

@@ -51,6 +51,7 @@ def native_settings(settings: dict[str, Any], graph: onnx.ModelProto, config: Mo
         f"warmups {len(config.model_warmup)}",
         f"interval_s {settings['metrics_interval_s']}",
         *(_string(column, mark.tobytes(), limits) for column, mark in zip(categorical, marks, strict=True)),
+        *(f"entity {c}" for c, column in enumerate(categorical) if column["name"] == settings.get("entity")),
         *(f"missing {c} {marker.hex()}" for c, marker in missing),
         *(f"read {-1 if column['field'] is None else column['field']}" for column in categorical if _is_read(column)),
         *(_number(column) for column in numeric),

@@ -35,12 +35,15 @@ CODE = (
     "contracts/local_libraries.py",
     "contracts/serving/__init__.py",
     "contracts/serving/packed_text.py",
+    "contracts/serving/route.py",
     "contracts/tables/__init__.py",
     "contracts/tables/images.py",
     "contracts/tables/spellings.py",
     "serving/__init__.py",
     "serving/triton",
     "serving/triton/journal",
+    "serving/triton/routing",
+    "serving/triton/routing/shadow",
 )
 PROVENANCE = ("manifest.json", "declaration.json", "features.json")
 LIMITS = ("max_request_bytes", "max_string_bytes", "max_image_bytes", "max_image_pixels")
@@ -92,6 +95,7 @@ def request_settings(export_dir: Path, request: RequestSpec, config: RepositoryC
         CATEGORICAL: [column_rules(c, c.name in used, place.get(c.name)) for c in request.categorical],
         NUMERIC: [column_rules(c, c.name in used, None) for c in request.numeric],
         "fields": [numeric.get(name, name) for name in fields],
+        "entity": next((column.name for column in request.categorical if column.role == "entity"), None),
         "no_image": no_image_embedding(export_dir / "ranker.onnx"),
         "image_size": features["image_size"],
         "limits": {name: value for name, value in asdict(config).items() if name in LIMITS},
