@@ -30,6 +30,7 @@ ORDER = [  # of the parts in the table
     "bench-journal",
     "bench-journal-peers",
     "bench-replay",
+    "bench-routing",
     "capacity",
     "soak",
     "spike",

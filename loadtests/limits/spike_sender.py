@@ -90,6 +90,11 @@ class SpikeSender:
             self._samples[request]["outcome"] = OUTCOMES.index("ok" if right else "wrong")
         return self._samples
 
+    @property
+    def answered_requests(self) -> list[int]:
+        """Their numbers, in the order in which `check` was asked about their answers."""
+        return [request for request, _, _ in self._answers]
+
     def answered(self, request: int, status: int, body: bytes, header_length: int) -> None:
         self._open.pop(request, None)
         outcome = "overloaded" if status in OVERLOADED else "failed"

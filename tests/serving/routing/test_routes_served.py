@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from bench.served.challengers import constant, failing, hanging, make_challenger, not_finite, scaled, slow
+from bench.routing.challengers import constant, failing, hanging, make_challenger, not_finite, scaled, slow
 from contracts.serving.route import bucket
 from tests.serving.doors import ask_grpc, over_grpc, packed
 from tests.serving.routing.routed_world import SALT, a_route, routed

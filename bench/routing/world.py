@@ -1,0 +1,132 @@
+"""Triton with a champion, a challenger and a route, from a store that is removed afterwards."""
+
+import secrets
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from contracts.clock import clock
+from contracts.files import write_whole
+from contracts.serving.config import ServerConfig
+from contracts.serving.route import FUSES, NAME, Limits, Mode, Route, Trial, text_of
+from serving.releases.store import DOORS, Store
+from serving.server.ports import free_ports
+from serving.server.server import TritonServer
+from serving.server.settings import changed
+
+CHAMPION, CHALLENGER = 1, 2
+POLL_S, OPEN_S = 0.02, 20.0
+VALID_MS = 3_600_000
+LIMITS = Limits(
+    timeout_ms=200,
+    max_p99_ms=150,
+    max_error_share=Decimal("0.02"),
+    max_timeout_share=Decimal("0.02"),
+    max_mean_ratio=Decimal("1.5"),
+    min_distinct_ratio=Decimal("0.2"),
+    max_slowdown=Decimal(3),
+)
+LENIENT = Limits(
+    timeout_ms=10_000,
+    max_p99_ms=10_000,
+    max_error_share=Decimal(1),
+    max_timeout_share=Decimal(1),
+    max_mean_ratio=Decimal(1000),
+    min_distinct_ratio=Decimal(0),
+    max_slowdown=Decimal(1000),
+)
+
+
+def route_of(mode: Mode, share: float = 0, shadow: float = 0, salt: str | None = None, limits: Limits = LIMITS) -> Route:
+    """Champion 1 and, unless `mode` is off, challenger 2, with a salt of its own. `share` and `shadow` in percent."""
+    if mode == "off":
+        return Route(champion=CHAMPION)
+    trial = Trial(
+        challenger=CHALLENGER,
+        share_ppm=round(share * 10_000),
+        shadow_ppm=round(shadow * 10_000),
+        salt=salt or secrets.token_hex(8),
+        valid_until_ms=clock().now_ns() // 1_000_000 + VALID_MS,
+        limits=limits,
+    )
+    return Route(champion=CHAMPION, mode=mode, trial=trial)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutedServer:
+    server: TritonServer
+    store: Path
+
+    def write(self, route: Route) -> None:
+        write_whole(self.store / NAME, text_of(route).encode())
+
+    def put(self, route: Route) -> None:
+        """Write it, and wait until it is in force and its challenger takes part. Raises ValueError if that takes too long."""
+        self.write(route)
+        is_open = float(route.trial is not None)
+        deadline = time.monotonic() + OPEN_S
+        while not (
+            self.counted("adclick_route_info", route=f"{route.digest:016x}")
+            and self.counted("adclick_challenger_open") == is_open
+        ):
+            if time.monotonic() > deadline:
+                raise ValueError(f"route {route.digest:016x} is not in force after {OPEN_S:g} s; log: {self.server.log_path}")
+            time.sleep(POLL_S)
+
+    def fuse(self, route: Route) -> Path:
+        return self.store / FUSES / f"{route.digest:016x}.json"
+
+    def counted(self, family: str, **labels: Any) -> float:
+        """Sum over the series of model `ctr` with these labels."""
+        wanted = [f'{name}="{value}"' for name, value in {"model": "ctr", **labels}.items()]
+        text = urllib3.request("GET", self.server.metrics_url, retries=False).data.decode()
+        lines = [line for line in text.splitlines() if line.startswith(f"{family}{{") and all(label in line for label in wanted)]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+@contextmanager
+def routed_server(
+    config: ServerConfig, champion: Path, challenger: Path | None = None, journal: dict[str, str] | None = None
+) -> Iterator[RoutedServer]:
+    """Exported repositories as releases 1 and 2, on free ports; the route is off. Raises ValueError if one does not load."""
+    with tempfile.TemporaryDirectory(prefix="adclick-routed-") as name:
+        folder = Path(name)
+        store = two_releases(folder / "models", champion, challenger)
+        http_port, grpc_port, metrics_port = free_ports(3)
+        own = changed(
+            config,
+            host="127.0.0.1",
+            http_port=http_port,
+            grpc_port=grpc_port,
+            metrics_port=metrics_port,
+            store=str(store.folder),
+            secret_file=str(folder / "secret"),
+        )
+        told = {"ADCLICK_ROUTE": str((store.folder / NAME).resolve())} | (journal or {})
+        with TritonServer(own, log_path=folder / "triton.log", journal=told, watch=False) as server:
+            running = RoutedServer(server=server, store=store.folder)
+            running.put(route_of("off"))
+            yield running
+
+
+def two_releases(folder: Path, champion: Path, challenger: Path | None) -> Store:
+    """A store whose release 1 is served; the models that `ctr` calls have release 2 as well."""
+    store = Store(folder)
+    first = store.release(champion)
+    second = None if challenger is None else store.release(challenger)
+    store.activate(first)
+    for name in set(store.models(first)) - set(DOORS) if second is not None else ():
+        path = folder / name / "config.pbtxt"
+        known = text_format.Parse(path.read_text(), ModelConfig())
+        known.version_policy.specific.versions[:] = [first, second]
+        path.write_text(text_format.MessageToString(known))
+    return store
