@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def _open(url: str) -> bool:
     return any(line.endswith(" 1") for line in lines)
 
 
-def _wait(condition, what: str) -> None:  # type: ignore[no-untyped-def]  # a question without arguments
+def _wait(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + READY_S
     while not condition():
         if time.monotonic() > deadline:

@@ -79,7 +79,7 @@ class RoutedServer:
             and self.counted("adclick_challenger_open") == is_open
         ):
             if time.monotonic() > deadline:
-                raise ValueError(f"route {route.digest:016x} is not in force after {OPEN_S:g} s; log: {self.server.log_path}")
+                raise ValueError(f"route {digest} is not in force after {OPEN_S:g} s; log: {self.server.log_path}")
             time.sleep(POLL_S)
 
     def fuse(self, route: Route) -> Path:

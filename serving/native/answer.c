@@ -39,6 +39,7 @@ static Handed handed_of(const Batch* batch, const Joined* joined, const Form* fo
 static void hand_on(const Batch* batch, Joined* joined) {
     Form form = form_of(batch->arm);
     Handed handed = handed_of(batch, joined, &form);
+    if (batch->shadow && !joined->task && wants_handed(batch->shadow, &joined->routed)) handed.shadow = batch->shadow;
     if (is_challengers(joined)) end_reading(joined->task);  // or its answer could not be claimed
     joined->request = NULL;
     ask_careful(batch->arm->careful, &handed);

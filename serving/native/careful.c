@@ -3,6 +3,7 @@
 #include "journal/refusals.h"
 #include "relay.h"
 #include "reply.h"
+#include "routing/shadow.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUTED_SIZE = 96 };
+enum { ROUTED_SIZE = 128 };
 
 struct Careful {
     Server* server;
@@ -27,13 +28,16 @@ struct Careful {
 
 // A request that was handed over. It ends twice, in any order: Triton says of an answer that it is the last, which may be one
 // more than the one with the content, or none, and it gives back the inner request.
-typedef struct {
+struct Call {
     Careful* careful;
     Handed handed;
-    Bytes aside[2];
-    bool sent, success;
+    InnerRequest* inner;  // until it begins
+    Call* shown;          // what begins when this one was answered; NULL: nothing
+    Bytes copies[MOST_COPIES];
+    char id[33];  // of the answer
+    bool is_shown, sent, success;
     int left;  // of the two ends
-} Call;
+};
 
 static Error* allocate(Allocator* allocator, const char* name, size_t bytes, int memory, int64_t device, void* user, void** data,
                        void** data_user, int* actual_memory, int64_t* actual_device) {
@@ -88,6 +92,26 @@ static void release_request(const Call* call) {
 
 static bool is_challengers(const Handed* handed) { return handed->task && handed->routed.status != FALLBACK; }
 
+static void free_call(Call* call) {
+    if (!call) return;
+    if (call->inner) drop(TRITONSERVER_InferenceRequestDelete(call->inner));
+    for (int i = 0; i < MOST_COPIES; i++) free_bytes(&call->copies[i]);
+    free(call);
+}
+
+static void finish(Call* call) {
+    if (call->shown) (call->success && *call->id ? begin_shown(call->shown, call->id) : drop_shown(call->shown));
+    if (call->is_shown) {
+        note_shown(call->handed.shadow, call->success);
+    } else if (call->handed.task) {
+        call->handed.task->success |= call->success;
+        drop_task(call->handed.task);
+    } else {
+        release_request(call);
+    }
+    free_call(call);
+}
+
 // One of the two ends of a call; after the second the client's request is released.
 static void end(Call* call) {
     Careful* careful = call->careful;
@@ -96,14 +120,7 @@ static void end(Call* call) {
     bool last = --call->left == 0;
     pthread_mutex_unlock(&careful->lock);
     if (!last) return;
-    if (call->handed.task) {
-        call->handed.task->success |= call->success;
-        drop_task(call->handed.task);
-    } else {
-        release_request(call);
-    }
-    for (int i = 0; i < 2; i++) free_bytes(&call->aside[i]);
-    free(call);
+    finish(call);
     pthread_mutex_lock(&careful->lock);
     if (--careful->under_way == 0) pthread_cond_broadcast(&careful->idle);
     pthread_mutex_unlock(&careful->lock);
@@ -134,7 +151,7 @@ static Error* outcome(Call* call, InnerResponse* inner, Response* response) {
     if (!inner || (theirs && !is_its_own(theirs))) note_failed(call->careful, call->handed.request);
     if (!inner) return TRITONSERVER_ErrorNew(INTERNAL, CAREFUL " gave no answer");
     if (theirs) return TRITONSERVER_ErrorNew(TRITONSERVER_ErrorCode(theirs), TRITONSERVER_ErrorMessage(theirs));
-    return response ? copy_outputs(inner, response) : NULL;
+    return response ? copy_outputs(inner, call->handed.request, response, call->id) : NULL;
 }
 
 // Is it this answer that the client gets: the first with content, or, if none had any, the last.
@@ -171,7 +188,10 @@ static void send_or_fall_back(Call* call, InnerResponse* inner) {
 static void answered(InnerResponse* inner, uint32_t flags, void* user) {
     Call* call = user;
     bool last = flags & RESPONSE_FINAL;
-    if (is_to_be_sent(call, inner, last)) (is_challengers(&call->handed) ? send_or_fall_back : send_answer)(call, inner);
+    if (call->is_shown)
+        call->success |= inner && !TRITONSERVER_InferenceResponseError(inner);
+    else if (is_to_be_sent(call, inner, last))
+        (is_challengers(&call->handed) ? send_or_fall_back : send_answer)(call, inner);
     if (inner) drop(TRITONSERVER_InferenceResponseDelete(inner));
     if (last) end(call);
 }
@@ -182,13 +202,13 @@ static void released(InnerRequest* inner, uint32_t flags, void* user) {
     end(user);
 }
 
-// What the other model has to know of the route.
-static Error* tell_route(const Handed* handed, InnerRequest* inner) {
+// What the other model has to know of the route. `id` is that of the answer that it is shown, as 32 digits.
+static Error* tell_route(const Handed* handed, const char* id, InnerRequest* inner) {
     char text[ROUTED_SIZE];
     const Routed* routed = &handed->routed;
     Error* error = NULL;
-    snprintf(text, sizeof text, "%u %u %" PRIu32 " %u %016" PRIx64 " -", routed->arm, routed->status, routed->bucket,
-             routed->flags, handed->route);
+    snprintf(text, sizeof text, "%u %u %" PRIu32 " %u %016" PRIx64 " %s", routed->arm, routed->status, routed->bucket,
+             routed->flags, handed->route, id);
     if (handed->route) error = TRITONSERVER_InferenceRequestSetStringParameter(inner, OWN_PARAMETERS "routed", text);
     if (error || !handed->open) return error;
     return TRITONSERVER_InferenceRequestSetStringParameter(inner, OWN_PARAMETERS "open", handed->open);
@@ -210,14 +230,17 @@ static void give_up(Careful* careful, const Handed* handed, Error* error) {
     send_error(handed->instance, handed->request, TRITONSERVER_ErrorCode(error), TRITONSERVER_ErrorMessage(error));
 }
 
-static Error* begin_call(Call* call, InnerRequest** inner) {
-    Careful* careful = call->careful;
-    const Changed changed = {call->handed.form, call->aside};
-    Error* error = TRITONSERVER_InferenceRequestNew(inner, careful->server, CAREFUL, careful->version);
-    if (!error) error = copy_request(call->handed.request, *inner, &changed);
-    if (!error) error = tell_route(&call->handed, *inner);
-    if (!error) error = TRITONSERVER_InferenceRequestSetReleaseCallback(*inner, released, call);
-    if (!error) error = TRITONSERVER_InferenceRequestSetResponseCallback(*inner, careful->allocator, NULL, answered, call);
+static Error* prepare(Call* call) {
+    const Handed* handed = &call->handed;
+    const Changed changed = {.form = handed->form,
+                             .copies = call->copies,
+                             .is_apart = is_challengers(handed) || call->is_shown,
+                             .wants_id = handed->shadow && !call->is_shown};
+    Error* error = TRITONSERVER_InferenceRequestNew(&call->inner, call->careful->server, CAREFUL, call->careful->version);
+    if (!error) error = copy_request(handed->request, call->inner, &changed);
+    if (!error) error = TRITONSERVER_InferenceRequestSetReleaseCallback(call->inner, released, call);
+    if (!error)
+        error = TRITONSERVER_InferenceRequestSetResponseCallback(call->inner, call->careful->allocator, NULL, answered, call);
     return error;
 }
 
@@ -229,21 +252,51 @@ static void count_call(Careful* careful, int more) {
     (more > 0 ? add_pending : remove_pending)(careful->pending);
 }
 
+// Whatever ends the call may come before this returns.
+static Error* begin(Call* call) {
+    Careful* careful = call->careful;
+    InnerRequest* inner = call->inner;
+    call->inner = NULL;
+    count_call(careful, 1);
+    Error* error = TRITONSERVER_ServerInferAsync(careful->server, inner, NULL);
+    if (!error) return NULL;
+    count_call(careful, -1);
+    call->inner = inner;
+    return error;
+}
+
 void ask_careful(Careful* careful, const Handed* handed) {
-    InnerRequest* inner = NULL;
     Call* call = malloc(sizeof *call);
     if (call) *call = (Call){.careful = careful, .handed = *handed, .left = 2};
-    Error* error = call ? begin_call(call, &inner) : TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
-    bool begun = !error;
-    if (begun) {
-        count_call(careful, 1);
-        error = TRITONSERVER_ServerInferAsync(careful->server, inner, NULL);
-        if (!error) return;
-    }
+    Error* error = call ? prepare(call) : TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
+    if (!error) error = tell_route(handed, "-", call->inner);
+    if (handed->shadow && call && !error) call->shown = show_handed(handed->shadow, handed);
+    if (!error && !(error = begin(call))) return;
     give_up(careful, handed, error);
-    if (begun) count_call(careful, -1);
     drop(error);
-    if (inner) drop(TRITONSERVER_InferenceRequestDelete(inner));
-    for (int i = 0; call && i < 2; i++) free_bytes(&call->aside[i]);
-    free(call);
+    if (call && call->shown) drop_shown(call->shown);
+    free_call(call);
+}
+
+Call* prepare_shown(Careful* careful, const Handed* handed) {
+    Call* call = malloc(sizeof *call);
+    if (!call) return NULL;
+    *call = (Call){.careful = careful, .handed = *handed, .left = 2, .is_shown = true};
+    call->handed.routed.status = SHADOW, call->handed.open = NULL;
+    Error* error = prepare(call);
+    if (!error) return call;
+    drop(error);
+    return free_call(call), NULL;
+}
+
+void begin_shown(Call* call, const char* id) {
+    Error* error = tell_route(&call->handed, id, call->inner);
+    if (!error && !(error = begin(call))) return;
+    drop(error);
+    drop_shown(call);
+}
+
+void drop_shown(Call* call) {
+    note_shown(call->handed.shadow, false);
+    free_call(call);
 }

@@ -1,5 +1,7 @@
 #include "relay.h"
 
+#include "journal/prediction_id.h"
+#include "reply.h"
 #include "request/input.h"
 
 #include <stdlib.h>
@@ -18,7 +20,36 @@ static Error* lend_input(const Properties* tensor, InnerRequest* inner) {
     return error;
 }
 
-// One of the two packed tensors as the release takes it. What is not as it should be is lent as it is: that model says so.
+// Room for a copy, which belongs to the inner request; NULL if there is no memory.
+static char* a_copy(const Changed* changed, size_t bytes) {
+    for (int i = 0; i < MOST_COPIES; i++)
+        if (!changed->copies[i].at) return add_room(&changed->copies[i], bytes + 1);
+    return NULL;
+}
+
+static Error* give_input(const Properties* tensor, int64_t columns, InnerRequest* inner, const char* data, size_t bytes) {
+    int64_t shape[8];
+    if (tensor->dims > sizeof shape / sizeof *shape)
+        return TRITONSERVER_ErrorNew(INVALID_ARG, "a tensor has too many dimensions");
+    memcpy(shape, tensor->shape, tensor->dims * sizeof *shape);
+    if (columns) shape[1] = columns;
+    Error* error = TRITONSERVER_InferenceRequestAddInput(inner, tensor->name, tensor->type, shape, tensor->dims);
+    if (error) return error;
+    return TRITONSERVER_InferenceRequestAppendInputData(inner, tensor->name, data, bytes, MEMORY_CPU, 0);
+}
+
+static Error* copy_input_apart(const Properties* tensor, InnerRequest* inner, const Changed* changed) {
+    char* copy = a_copy(changed, tensor->bytes);
+    if (!copy || !copy_input(tensor->input, tensor->buffers, tensor->bytes, copy))
+        return TRITONSERVER_ErrorNew(INTERNAL, "a tensor could not be copied");
+    return give_input(tensor, 0, inner, copy, tensor->bytes);
+}
+
+static Error* hand_over(const Properties* tensor, InnerRequest* inner, const Changed* changed) {
+    return (changed->is_apart) ? copy_input_apart(tensor, inner, changed) : lend_input(tensor, inner);
+}
+
+// One of the two packed tensors as the release takes it. What is not as it should be is handed over as it is: that model says so.
 static Error* rearrange_input(const Properties* tensor, InnerRequest* inner, const Changed* changed) {
     const Layout* layout = changed->form->layout;
     const Settings* to = changed->form->settings;
@@ -26,21 +57,16 @@ static Error* rearrange_input(const Properties* tensor, InnerRequest* inner, con
     uint32_t from_columns = is_text ? layout->categorical : layout->numeric, columns = is_text ? to->categorical : to->numeric;
     if (tensor->dims != 2 || tensor->shape[0] < 1 || tensor->shape[0] > (int64_t)to->max_rows ||
         tensor->shape[1] != (int64_t)from_columns)
-        return lend_input(tensor, inner);
+        return hand_over(tensor, inner, changed);
     size_t rows = (size_t)tensor->shape[0], bytes = is_text ? tensor->bytes + PREFIX * rows * columns : rows * columns * 4;
-    if (!is_text && tensor->bytes != rows * from_columns * 4) return lend_input(tensor, inner);
-    char* from = malloc(tensor->bytes + 1);
-    if (!from || !copy_input(tensor->input, tensor->buffers, tensor->bytes, from)) return free(from), lend_input(tensor, inner);
-    char* into = malloc(bytes + 1);
-    if (into && is_text) bytes = rearrange_text(layout, to, from, tensor->bytes, rows, into);
-    if (into && !is_text) rearrange_numbers(layout, to, (const float*)(void*)from, rows, (float*)(void*)into);
+    if (!is_text && tensor->bytes != rows * from_columns * 4) return hand_over(tensor, inner, changed);
+    char *from = malloc(tensor->bytes + 1), *into = a_copy(changed, bytes);
+    bool is_whole = from && into && copy_input(tensor->input, tensor->buffers, tensor->bytes, from);
+    if (is_whole && is_text) bytes = rearrange_text(layout, to, from, tensor->bytes, rows, into);
+    if (is_whole && !is_text) rearrange_numbers(layout, to, (const float*)(void*)from, rows, (float*)(void*)into);
     free(from);
-    if (!into || !bytes) return free(into), lend_input(tensor, inner);
-    changed->aside[!is_text] = (Bytes){.at = into, .size = bytes, .room = bytes};
-    const int64_t shape[] = {tensor->shape[0], columns};
-    Error* error = TRITONSERVER_InferenceRequestAddInput(inner, tensor->name, tensor->type, shape, 2);
-    if (error) return error;
-    return TRITONSERVER_InferenceRequestAppendInputData(inner, tensor->name, into, bytes, MEMORY_CPU, 0);
+    if (!is_whole || !bytes) return hand_over(tensor, inner, changed);
+    return give_input(tensor, columns, inner, into, bytes);
 }
 
 static Error* copy_inputs(Request* request, InnerRequest* inner, const Changed* changed) {
@@ -51,7 +77,8 @@ static Error* copy_inputs(Request* request, InnerRequest* inner, const Changed* 
         error = read_properties(request, i, &tensor);
         if (error) break;
         bool is_packed = !strcmp(tensor.name, "categorical") || !strcmp(tensor.name, "numeric");
-        error = changed->form->layout && is_packed ? rearrange_input(&tensor, inner, changed) : lend_input(&tensor, inner);
+        error =
+            changed->form->layout && is_packed ? rearrange_input(&tensor, inner, changed) : hand_over(&tensor, inner, changed);
     }
     return error;
 }
@@ -97,29 +124,52 @@ Error* copy_request(Request* request, InnerRequest* inner, const Changed* change
         error = TRITONBACKEND_RequestOutputName(request, i, &name);
         if (!error) error = TRITONSERVER_InferenceRequestAddRequestedOutput(inner, name);
     }
+    if (!error && changed->wants_id && !is_asked_for(request, PREDICTION_ID))
+        error = TRITONSERVER_InferenceRequestAddRequestedOutput(inner, PREDICTION_ID);
     return error;
 }
 
-Error* copy_outputs(InnerResponse* inner, Response* response) {
+// The digits of an id that came as one string, behind its length.
+static void read_id(const void* data, size_t bytes, char id[33]) {
+    const char* text = (const char*)data + PREFIX;
+    size_t digits = 0;
+    if (bytes != PREFIX + ID_TEXT) return;
+    for (size_t i = 0; i < ID_TEXT && digits < 32; i++)
+        if (text[i] != '-') id[digits++] = text[i];
+    id[digits] = 0;
+}
+
+static Error* copy_output(Response* response, const char* name, int type, const int64_t* shape, uint64_t dims, const void* data,
+                          size_t bytes) {
+    Output* output;
+    void* target;
+    int memory = MEMORY_CPU;
+    int64_t device = 0;
+    Error* error = TRITONBACKEND_ResponseOutput(response, &output, name, type, shape, (uint32_t)dims);
+    if (!error) error = TRITONBACKEND_OutputBuffer(output, &target, bytes, &memory, &device);
+    if (!error && memory == MEMORY_GPU) error = TRITONSERVER_ErrorNew(UNSUPPORTED, "outputs go to memory of the host only");
+    if (!error && bytes) memcpy(target, data, bytes);
+    return error;
+}
+
+Error* copy_outputs(InnerResponse* inner, Request* request, Response* response, char id[33]) {
     uint32_t count = 0;
     Error* error = TRITONSERVER_InferenceResponseOutputCount(inner, &count);
+    id[0] = 0;
     for (uint32_t i = 0; !error && i < count; i++) {
         const char* name;
         const int64_t* shape;
         const void* data;
-        void *user, *target;
+        void* user;
         int type, memory;
         int64_t device;
         uint64_t dims;
         size_t bytes;
-        Output* output;
         error =
             TRITONSERVER_InferenceResponseOutput(inner, i, &name, &type, &shape, &dims, &data, &bytes, &memory, &device, &user);
-        if (!error) error = TRITONBACKEND_ResponseOutput(response, &output, name, type, shape, (uint32_t)dims);
-        memory = MEMORY_CPU, device = 0;
-        if (!error) error = TRITONBACKEND_OutputBuffer(output, &target, bytes, &memory, &device);
-        if (!error && memory == MEMORY_GPU) error = TRITONSERVER_ErrorNew(UNSUPPORTED, "outputs go to memory of the host only");
-        if (!error && bytes) memcpy(target, data, bytes);
+        if (error) break;
+        if (!strcmp(name, PREDICTION_ID)) read_id(data, bytes, id);
+        if (is_asked_for(request, name)) error = copy_output(response, name, type, shape, dims, data, bytes);
     }
     return error;
 }

@@ -17,7 +17,7 @@ void drop(Error* error) {
     if (error) TRITONSERVER_ErrorDelete(error);
 }
 
-static bool is_asked_for(Request* request, const char* output) {
+bool is_asked_for(Request* request, const char* output) {
     uint32_t count = 0;
     drop(TRITONBACKEND_RequestOutputCount(request, &count));
     for (uint32_t i = 0; i < count; i++) {
@@ -63,7 +63,7 @@ bool send_rows(Request* request, const float* p_click, size_t rows, int64_t vers
         error = add_output(response, "model_version", TYPE_INT64, rows, sizeof(int64_t), &data);
         for (size_t row = 0; !error && row < rows; row++) ((int64_t*)data)[row] = version;
     }
-    if (!error && id && is_asked_for(request, "prediction_id")) error = add_text(response, "prediction_id", id);
+    if (!error && id && is_asked_for(request, PREDICTION_ID)) error = add_text(response, PREDICTION_ID, id);
     bool sent = !error;
     drop(TRITONBACKEND_ResponseSend(response, RESPONSE_FINAL, error));
     drop(error);

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_QUEUED = 32 << 20, NICE = 10, HANG_AFTER = 20, LOWEST_PPM = 1000, ID_ROOM = 128 };
+enum { MOST_QUEUED = 32 << 20, NICE = 10, HANG_AFTER = 20, LOWEST_PPM = 1000, ID_ROOM = 128, MOST_HANDED = 32 };
 enum { HOUR_MS = 3600000 };
 
 // A request of a batch that was answered.
@@ -44,6 +44,7 @@ struct Shadow {
     size_t queued;           // bytes
     atomic_uint level_ppm;   // of the keys that are computed
     atomic_ullong since_ns;  // when the graph's call began that is under way; 0: none is
+    atomic_int handed;       // to the challenger's careful model, and not answered yet
     bool is_closing, has_ended;
     int64_t hour;  // since 1970, whose counts these are
     atomic_ullong ends[SHADOW_ENDS];
@@ -130,6 +131,34 @@ void show_batch(Shadow* shadow, const Batch* batch) {
         free(item);
     }
     if (wanted != few) free(wanted);
+}
+
+bool wants_handed(Shadow* shadow, const Routed* routed) {
+    if (routed->shadow_bucket == NO_BUCKET || routed->arm != CHAMPION_ARM || !takes_part(shadow->table)) return false;
+    if (routed->shadow_bucket >= shadow->table->route.shadow_ppm) return false;
+    if (routed->shadow_bucket >= atomic_load(&shadow->level_ppm)) return count_ends(shadow, DROPPED_BY_KEY, 1), false;
+    hold_table(shadow->table);
+    return true;
+}
+
+Call* show_handed(Shadow* shadow, const Handed* handed) {
+    Table* table = shadow->table;
+    const Form form = form_of(table->challenger);
+    Handed shown = *handed;
+    shown.form = &form;
+    bool is_full = atomic_fetch_add(&shadow->handed, 1) >= MOST_HANDED;
+    Call* call = is_full ? NULL : prepare_shown(table->challenger->careful, &shown);
+    if (call) return call;
+    if (is_full) count_ends(shadow, DROPPED_FULL, 1);
+    atomic_fetch_sub(&shadow->handed, 1);
+    drop_table(table);
+    return NULL;
+}
+
+void note_shown(Shadow* shadow, bool success) {
+    count_ends(shadow, success ? SHADOWED : NOT_SHADOWED, 1);
+    atomic_fetch_sub(&shadow->handed, 1);
+    drop_table(shadow->table);
 }
 
 static Item* take_item(Shadow* shadow) {

@@ -14,6 +14,14 @@ bool close_shadow(Shadow* shadow);                       // as close_trial
 // Copy what a batch answered, and what it was asked, before its answers leave. Called from any thread.
 void show_batch(Shadow* shadow, const Batch* batch);
 
+// Requests that the careful models answer. Hold the shadow for one if it is to be shown; false if not.
+bool wants_handed(Shadow* shadow, const Routed* routed);
+
+// Prepare to ask the careful model of the challenger; NULL if that cannot be, and the shadow is not held any more.
+Call* show_handed(Shadow* shadow, const Handed* handed);
+
+void note_shown(Shadow* shadow, bool success);  // and does not hold it any more
+
 // For the door's thread, now and then: lower or raise the share of keys, tell the counts of an hour that has ended, notice a
 // challenger that hangs.
 void look_after_shadow(Shadow* shadow);

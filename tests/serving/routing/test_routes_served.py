@@ -9,6 +9,7 @@ import tritonclient.grpc as triton
 from bench.routing.challengers import constant, failing, hanging, make_challenger, not_finite, scaled, slow
 from contracts.serving.route import bucket
 from tests.serving.doors import ask_grpc, over_grpc, packed
+from tests.serving.pictures import encoded
 from tests.serving.routing.routed_world import SALT, a_route, routed
 from tests.serving.served_world import REPOSITORY, wait_for
 
@@ -89,3 +90,20 @@ def test_a_broken_challenger_is_off_before_it_hurts(surgery, reason, limits, cha
         print(reason, i, time.monotonic() - began, running.fuse(route).read_text())
         assert f'"reason": "{reason}"' in running.fuse(route).read_text()
         assert {over_grpc(running.server, requests[0], routing_key=f"user {i}").version[0] for i in range(20)} == {1}
+
+
+def test_what_the_champion_answers_is_computed_by_the_challenger_too(champion, challenger, exported_rows, spec, tmp_path):
+    plain = packed(exported_rows[:4], spec)
+    closely = packed(exported_rows[:1], spec, [encoded()])
+    with routed(tmp_path, champion, challenger, journal=True) as running:
+        route = a_route("shadow", share=0, shadow=100, max_mean_ratio=3)
+        running.put(route)
+        with triton.InferenceServerClient(running.server.grpc_url) as client:
+            for i in range(50):
+                assert set(ask_grpc(client, plain, routing_key=f"user {i}").version.ravel()) == {1}
+            for i in range(5):
+                assert set(ask_grpc(client, closely, routing_key=f"user {i}").version.ravel()) == {1}
+        import time as t; t.sleep(4); print({k: v for k, v in __import__("tests.serving.metrics", fromlist=["scrape"]).scrape(running.server).values.items() if "shadow" in k[0] or "routed" in k[0]}); print((tmp_path / "triton.log").read_text()[-1500:])
+        wait_for(lambda: running.counted("adclick_shadow_total", outcome="done") == 55, 10, "all are computed twice")
+        assert running.counted("adclick_shadow_total") == 55
+        assert not running.fuse(route).exists()
