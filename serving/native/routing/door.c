@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_NS = 100000000 };  // between two looks at the route
+enum { LOOK_NS = 100000000, NOT_LOOKED = -2 };  // between two looks at the route
 
 const Arm* own_arm(const Door* door) { return door->own; }
 
@@ -68,6 +68,7 @@ static const char* begin(Door* door) {
     pthread_cond_init(&door->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     begin_pending(&door->pending);
+    door->looked_size = NOT_LOOKED;
     const char* path = getenv(ROUTE_VARIABLE);
     if (path && snprintf(door->path, sizeof door->path, "%s", path) >= (int)sizeof door->path)
         return "the path in " ROUTE_VARIABLE " is too long";

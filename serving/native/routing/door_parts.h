@@ -4,7 +4,9 @@
 
 #include "door.h"
 
-enum { PATH_SIZE = 1024, LOOKED_AT = 96 };
+#include <sys/types.h>
+
+enum { PATH_SIZE = 1024 };
 
 // A release that the route names and that is not the one that Triton loaded.
 typedef struct OpenArm {
@@ -31,8 +33,9 @@ struct Door {
     // the thread's own
     Table* retired;  // those before the one in force, until nobody holds them
     OpenArm* arms;
-    char looked_at[LOOKED_AT];  // what told the file last apart from others
-    bool is_pending;            // its challenger is not open yet
+    char looked_at[MOST_ROUTE_BYTES + 2];  // the file at the last look
+    ssize_t looked_size;                   // -1: it could not be read
+    bool is_pending;                       // its challenger is not open yet
 };
 
 Place place_of(const Door* door);

@@ -7,24 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static _Thread_local char problem[1400];
 
 static void say(int level, const char* text) { drop(TRITONSERVER_LogMessage(level, __FILE__, __LINE__, text)); }
-
-// What tells one file of this name from the next; a file that is replaced is another inode.
-static bool is_new(Door* door) {
-    struct stat about;
-    char found[LOOKED_AT] = "none";
-    if (!stat(door->path, &about))
-        snprintf(found, sizeof found, "%llu %lld %lld.%09ld", (unsigned long long)about.st_ino, (long long)about.st_size,
-                 (long long)about.st_mtim.tv_sec, about.st_mtim.tv_nsec);
-    bool same = !strcmp(found, door->looked_at);
-    if (!same) memcpy(door->looked_at, found, sizeof found);
-    return !same;
-}
 
 // The file's content; -1 and errno if it cannot be read, or is larger than a route may be.
 static ssize_t read_file(const char* path, char text[MOST_ROUTE_BYTES + 2]) {
@@ -122,10 +109,12 @@ static void put_in_force(Door* door, const Route* route) {
 void look_at_route(Door* door) {
     char text[MOST_ROUTE_BYTES + 2];
     Route route;
-    bool is_same = !is_new(door);
-    if (is_same && !door->is_pending) return;
     ssize_t size = read_file(door->path, text);
     if (size < 0 && errno == ENOENT) return;  // there is none yet: the release that Triton loaded answers
+    bool is_same = size == door->looked_size && (size < 0 || !memcmp(text, door->looked_at, (size_t)size));
+    if (is_same && !door->is_pending) return;
+    door->looked_size = size;
+    if (size > 0) memcpy(door->looked_at, text, (size_t)size);
     const char* wrong = size < 0 ? strerror(errno) : read_route(text, (size_t)size, &route);
     if (wrong) {
         refuse(door, wrong);
