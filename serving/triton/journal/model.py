@@ -1,7 +1,7 @@
 """A model's journal: its batches and refusals as records. Not kept: nothing is written, and answers have no id."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,20 @@ from serving.triton.graph import Answer
 from serving.triton.joined_rows import JoinedRows
 from serving.triton.joined_text import JoinedText, cut
 from serving.triton.journal.images import ImageStore
+from serving.triton.journal.layout import NO_ROUTE
 from serving.triton.journal.options import journal_options
 from serving.triton.journal.privacy import Privacy, journal_privacy
 from serving.triton.journal.processor import processor
-from serving.triton.journal.record import Asked, LookedAt, Seen, Unanswered, write_answers, write_refusals
+from serving.triton.journal.record import (
+    Asked,
+    LookedAt,
+    Routed,
+    Seen,
+    Unanswered,
+    write_answers,
+    write_event,
+    write_refusals,
+)
 from serving.triton.journal.writer import LOST_TOTAL, Writer
 
 
@@ -52,9 +62,11 @@ class ModelJournal:
     def is_kept(self) -> bool:
         return self._writer is not None
 
-    def answers(self, rows: JoinedRows, found: Answer, looks: Looks | None) -> list[str | None] | None:
+    def answers(
+        self, rows: JoinedRows, found: Answer, looks: Looks | None, route: int = NO_ROUTE, routed: Sequence[Routed] | None = None
+    ) -> list[str | None] | None:
         """Write the requests of `rows` that are not refused, and before that their images; the id of each answer, None if it has
-        none.
+        none. `route`: the digest of the route, and what it made of each request, of those that are refused as well.
 
         None instead of the list if they may not leave.
         """
@@ -62,7 +74,9 @@ class ModelJournal:
         if self._writer is None or not kept:
             return [None] * len(rows.requests)
         asked = [rows.requests[number] for number in kept]
-        hidden = self._privacy
+        hidden, by_route = self._privacy, None if routed is None else [routed[number] for number in kept]
+        if by_route is not None and hidden is not None:
+            by_route = [hidden.of_routed(own) for own in by_route]
         requests = [
             Asked(
                 num_rows=a.num_rows,
@@ -78,7 +92,8 @@ class ModelJournal:
             if not self._store.keep(wanted):
                 return None
         seen = _seen(rows, found, looks, kept, images)
-        ids = write_answers(self._writer, self._release, requests, seen if hidden is None else hidden.of_rows(seen))
+        seen = seen if hidden is None else hidden.of_rows(seen)
+        ids = write_answers(self._writer, self._release, requests, seen, route, by_route)
         if ids is None:
             return None
         by_number = dict(zip(kept, ids, strict=True))
@@ -89,6 +104,11 @@ class ModelJournal:
         told = [*requests]
         if self._writer is not None and told:
             write_refusals(self._writer, self._release, told)
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Write that something happened to the route."""
+        if self._writer is not None:
+            write_event(self._writer, event)
 
     def close(self) -> None:
         if self._store is not None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from serving.triton.environment import JOURNAL_PRIVACY
-from serving.triton.journal.record import Seen
+from serving.triton.journal.record import Routed, Seen
 
 AS_IS, DROP, KEYED_HASH = HIDINGS = ("as_is", "drop", "keyed_hash")
 PSEUDONYM, FINGERPRINT = 32, 16  # hexadecimal digits
@@ -71,6 +71,11 @@ class Privacy:
         if keys is None or self.caller_key == DROP:
             return None
         return keys if self.key is None or self.caller_key == AS_IS else [pseudonym(self.key, key) for key in keys]
+
+    def of_routed(self, routed: Routed) -> Routed:
+        """A routing key that the caller sent is hidden as the caller's keys are."""
+        keys = None if routed.key is None else self.of_keys([routed.key])
+        return replace(routed, key=None if keys is None else keys[0])
 
     def of_rows(self, seen: Seen) -> Seen:
         """Rows as they are written."""

@@ -3,8 +3,12 @@
 Shape letters: R requests, N rows, C string columns, M number columns, K ids.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from struct import Struct
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +18,9 @@ from serving.triton.journal.layout import (
     ANSWERS_HEAD,
     EMBEDDING_HEAD,
     EMBEDDINGS,
+    EVENT,
     EVENT_TIMES,
+    FALLBACK,
     IDS,
     IMAGE,
     IMAGES,
@@ -23,6 +29,9 @@ from serving.triton.journal.layout import (
     LONGEST_SHORT,
     LOOK,
     LOOKS,
+    NO_BUCKET,
+    NO_ROUTE,
+    NONE,
     NOT_SENT,
     NUMBERS,
     OUTPUTS,
@@ -31,13 +40,16 @@ from serving.triton.journal.layout import (
     REQUEST,
     REQUEST_IDS,
     REQUESTS,
+    ROUTED,
+    ROUTING,
+    ROUTING_KEY_LENGTHS,
+    ROUTING_KEYS,
     SECTION,
     TEXT,
     TEXT_LENGTHS,
 )
 from serving.triton.journal.writer import Writer, spelled
 
-CHAMPION = NO_ROUTE = 0
 INT64, INDEX = Struct("<q"), Struct("<I")
 
 
@@ -49,6 +61,21 @@ class Asked:
     request_id: str
     event_ns: int  # NOT_SENT if the caller did not say
     keys: list[bytes] | None  # one a row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routed:
+    """What the route made of a request. As it stands: nothing, there is none."""
+
+    arm: int = NONE  # as assigned, whoever computed
+    status: int = ANSWERED  # or SHADOW, FALLBACK
+    bucket: int | None = None  # of the routing key
+    flags: int = 0  # KEY_SENT, RELEASE_ASKED, CHALLENGER_OFF
+    key: bytes | None = None  # that came as parameter `routing_key`
+    shadowed: bytes | None = None  # id of the answer that a shadow shadows
+
+
+UNROUTED = Routed()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,22 +110,30 @@ class Unanswered:
     num_rows: int  # 0 if that is not known
 
 
-def write_answers(writer: Writer, release: int, requests: list[Asked], seen: Seen) -> list[str] | None:
-    """Write a batch; the ids of its answers, as text. None if they may not leave."""
-    now_ns = writer.clock()
-    ids = [writer.ids.draw(now_ns) for _ in requests]
-    payload = answers_payload(release, requests, seen, ids, now_ns)
-    rows = sum(request.num_rows for request in requests)
-    if not writer.write(ANSWERS, payload, requests=len(requests), rows=rows):
+def write_answers(
+    writer: Writer, release: int, requests: list[Asked], seen: Seen, route: int = NO_ROUTE, routed: Sequence[Routed] | None = None
+) -> list[str] | None:
+    """Write a batch; the ids of its answers, as text. None if they may not leave.
+
+    `route`: its digest, and what it made of each request. A shadow has the id of what it shadows, and is not counted as answered.
+    """
+    now_ns, routed = writer.clock(), routed or [UNROUTED] * len(requests)
+    ids = [writer.ids.draw(now_ns) if own.shadowed is None else own.shadowed for own in routed]
+    payload = answers_payload(release, requests, seen, ids, now_ns, route, routed)
+    answered = [request.num_rows for request, own in zip(requests, routed, strict=True) if own.status in (ANSWERED, FALLBACK)]
+    if not writer.write(ANSWERS, payload, requests=len(answered), rows=sum(answered)):
         return None
     return [spelled(prediction_id) for prediction_id in ids]
 
 
-def answers_payload(release: int, requests: list[Asked], seen: Seen, ids: list[bytes], now_ns: int) -> bytes:
-    request_ids = [_short(request.request_id) for request in requests]
+def answers_payload(
+    release: int, requests: list[Asked], seen: Seen, ids: list[bytes], now_ns: int, route: int = NO_ROUTE,
+    routed: Sequence[Routed] | None = None,
+) -> bytes:  # fmt: skip
+    request_ids, routed = [_short(request.request_id) for request in requests], routed or [UNROUTED] * len(requests)
     entries = (
-        REQUEST.pack(prediction_id, request.num_rows, release, ANSWERED, CHAMPION, len(sent))
-        for prediction_id, request, sent in zip(ids, requests, request_ids, strict=True)
+        REQUEST.pack(prediction_id, request.num_rows, release, own.status, own.arm, len(sent))
+        for prediction_id, request, own, sent in zip(ids, requests, routed, request_ids, strict=True)
     )
     sections = {REQUESTS: b"".join(entries)}
     if any(request_ids):
@@ -118,8 +153,10 @@ def answers_payload(release: int, requests: list[Asked], seen: Seen, ids: list[b
         sections[IMAGES] = b"".join(IMAGE.pack(row, digest) for row, digest in seen.images)
     if seen.looked_at:
         sections |= {LOOKS: b"".join(map(_look, seen.looked_at)), EMBEDDINGS: _embeddings(seen.looked_at)}
+    if route != NO_ROUTE:
+        sections |= _routing(routed)
     rows = sum(request.num_rows for request in requests)
-    head = ANSWERS_HEAD.pack(len(sections), 0, rows, len(requests), seen.graph_rows, now_ns, NO_ROUTE)
+    head = ANSWERS_HEAD.pack(len(sections), 0, rows, len(requests), seen.graph_rows, now_ns, route)
     directory = (SECTION.pack(tag, len(content)) for tag, content in sections.items())
     return b"".join([head, *directory, *sections.values()])
 
@@ -131,6 +168,18 @@ def write_refusals(writer: Writer, release: int, requests: list[Unanswered]) -> 
         rule, sent, now_ns = _short(request.rule), _short(request.request_id), writer.clock()
         parts.append(REFUSAL.pack(now_ns, request.num_bytes, request.num_rows, release, len(rule), len(sent)) + rule + sent)
     writer.write(REFUSALS, b"".join(parts), refused=len(requests))
+
+
+def write_event(writer: Writer, event: dict[str, Any]) -> None:
+    """Write what happened: `at_ns`, `event` (a word), `route` (16 hexadecimal digits) and what belongs to it."""
+    writer.write(EVENT, json.dumps(_finite(event), ensure_ascii=False, allow_nan=False).encode())
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no word for what is not finite, and evidence of a guard may be just that: it is a text then."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def leb128(values: np.ndarray) -> bytes:
@@ -149,6 +198,15 @@ def leb128(values: np.ndarray) -> bytes:
         seven = (left[here] >> np.uint64(7 * place)).astype(np.uint8) & 0x7F
         found[starts[here] + place] = seven | np.where(sizes[here] > place + 1, 0x80, 0).astype(np.uint8)
     return found.tobytes()
+
+
+def _routing(routed: Sequence[Routed]) -> dict[int, bytes]:
+    sections = {ROUTING: b"".join(ROUTED.pack(NO_BUCKET if own.bucket is None else own.bucket, own.flags) for own in routed)}
+    keys = [own.key for own in routed]
+    if any(key is not None for key in keys):
+        sections[ROUTING_KEY_LENGTHS] = leb128(np.array([0 if key is None else len(key) + 1 for key in keys]))
+        sections[ROUTING_KEYS] = b"".join(key or b"" for key in keys)
+    return sections
 
 
 def _look(image: LookedAt) -> bytes:
