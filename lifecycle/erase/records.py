@@ -10,8 +10,9 @@ from itertools import pairwise
 import numpy as np
 
 from lifecycle.erase.wanted import Wanted
-from lifecycle.journal.answers import REQUEST_TYPE, Unreadable, Widths, leb128
+from lifecycle.journal.answers import REQUEST_TYPE, Unreadable, Widths
 from lifecycle.journal.columns import Kind
+from lifecycle.journal.leb128 import leb128
 from serving.triton.journal.layout import (
     ANSWERS_HEAD,
     EMBEDDING_HEAD,
