@@ -5,7 +5,7 @@ Shape letters: R requests, N rows, C string columns, M number columns, K ids, O 
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from mmap import mmap
 from struct import Struct
 
@@ -120,8 +120,9 @@ class AnswersPile:
         directory, at = _directory(count), start + ANSWERS_HEAD.size
         entries = directory.unpack_from(content, at)
         at += directory.size
-        parts, there = self._parts, entries[::2]
-        for tag, size in zip(there, entries[1::2], strict=True):
+        parts, tags = self._parts, entries[::2]
+        there = _set(tags)
+        for tag, size in zip(tags, entries[1::2], strict=True):
             parts[tag].append(content[at : at + size])
             at += size
         if at != end:
@@ -148,7 +149,7 @@ class AnswersPile:
         self.num_rows, self.num_bytes = self.num_rows + rows, self.num_bytes + end - start
         self._num_requests += requests
 
-    def _add_routing(self, there: tuple[int, ...], requests: int) -> None:
+    def _add_routing(self, there: frozenset[int], requests: int) -> None:
         """Put the entries of a record behind those of the requests before, which may have none. Raises Unreadable."""
         if ROUTING in there and (size := len(self._parts[ROUTING][-1])) != ROUTED.size * requests:
             raise Unreadable(f"section {ROUTING} has {size} bytes, expected {requests} x {ROUTED.size}")
@@ -243,6 +244,12 @@ def _of_rows(entries: bytes, kind: np.dtype, rows: int, before: int, tag: int) -
         raise Unreadable(f"section {tag} names row {found['row'].max()} of {rows}")
     found["row"] += before
     return found
+
+
+@lru_cache(maxsize=256)
+def _set(tags: tuple[int, ...]) -> frozenset[int]:
+    """Records have few kinds of directories, and many questions are asked of each."""
+    return frozenset(tags)
 
 
 @cache
