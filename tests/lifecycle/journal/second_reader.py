@@ -43,7 +43,9 @@ def read(path: Path) -> dict[str, Any]:
     """
     file = Cursor(path.read_bytes())
     assert file.take(16) == b"adcljrnl" + struct.pack("<I", 1) + bytes(4)
-    found: dict[str, Any] = {name: [] for name in ("rows", "shadows", "erased", "refusals", "losses", "events")} | {"closed": None}
+    found: dict[str, Any] = {name: [] for name in ("rows", "shadows", "erased", "refusals", "losses", "events")} | {
+        "closed": None
+    }
     while not file.is_done:
         assert file.take(4) == bytes.fromhex("f74a520a")
         checked = file.take(8)

@@ -6,7 +6,6 @@ from lifecycle.journal.served import only_one, serve_segment
 from tests.lifecycle.journal.journal_world import START_NS, a_journal, a_routed_journal
 from tests.lifecycle.journal.second_reader import read
 
-
 SAME = ("prediction_id", "row", "request_id", "key", "release", "batch_rows", "image_sha256")
 ROUTED = ("arm", "route", "fallback", "bucket", "routing_key")
 
