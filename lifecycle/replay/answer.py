@@ -16,12 +16,11 @@ from lifecycle.replay.compare import ERASED, RowVerdicts, shown
 from lifecycle.replay.explain import ColumnPart, explain
 from lifecycle.replay.find import find_answer, instant
 from lifecycle.replay.lineage import lineage_of
-from lifecycle.replay.others import OTHERS, others_of
+from lifecycle.replay.others import OtherRows, others_of
 from lifecycle.replay.release import NoRelease
 from lifecycle.replay.report import OtherComputation, ReplayReport, RowAgain
 from lifecycle.replay.rerun import Again
 from lifecycle.replay.routing import routing_of
-from serving.triton.journal.layout import SHADOW
 
 PARQUET_LACKS = "its segment is gone: rows that were handed on, and texts that were no value of their column, are not in Parquet"
 
@@ -51,7 +50,9 @@ def replay_answer(folder: Path, store: Path, wanted: UUID, row: int | None) -> R
         may_differ=compared.unlike,
         rows=_rows(batches, again, compared, places if row is None else [place]),
         routing=routing_of(mine, store),
-        others=[_other(found, replays, wanted, row) for found in others_of(folder, store, wanted, answered_ns)],
+        others=[
+            _other(other, replays, row) for other in others_of(folder, store, wanted, mine["request_id"][0].as_py(), answered_ns)
+        ],
         explained_row=row or 0,
         log_odds=explained[0],
         parts=explained[1],
@@ -59,12 +60,12 @@ def replay_answer(folder: Path, store: Path, wanted: UUID, row: int | None) -> R
     )
 
 
-def _other(batches: GraphBatches, replays: Replays, wanted: UUID, row: int | None) -> OtherComputation:
-    """What another arm computed of the answer, and that again; its release may be gone."""
-    places = batches.rows_of(wanted.bytes, OTHERS)
+def _other(other: OtherRows, replays: Replays, row: int | None) -> OtherComputation:
+    """What was computed beside the answer, and that again; its release may be gone."""
+    batches, places = other.batches, other.places
     places = places if row is None else places[batches.row_N[places] == row]
     told: dict[str, Any] = {
-        "is_shadow": bool((batches.status_N[places] == SHADOW).all()),
+        "is_shadow": other.is_shadow,
         "release": batches.writing.release,
         "computed_at": instant(int(batches.answered_ns_B[0])),
         "source": batches.source,

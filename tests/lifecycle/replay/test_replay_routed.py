@@ -8,6 +8,7 @@ from datetime import date
 from uuid import UUID
 
 import onnx
+import polars as pl
 import pytest
 from onnx import numpy_helper
 
@@ -103,7 +104,7 @@ def test_an_answer_and_its_shadow_are_each_replayed_by_the_release_that_computed
 @pytest.mark.parametrize("parquet", [False, True])
 def test_a_fallback_shows_the_arm_as_assigned_who_answered_and_what_came_too_late(arms, strict_rows, parquet):
     own = arms.answer(strict_rows, CHALLENGER, FALLBACK)
-    arms.shadow(own, strict_rows, CHALLENGER, HANDED_ON)
+    arms.shadow("00000000-0000-0000-0000-000000000000", strict_rows, CHALLENGER, HANDED_ON)
     if parquet:
         arms.to_parquet()
     report = arms.report(own)
@@ -177,6 +178,20 @@ def test_an_id_is_found_though_its_writers_segment_begins_with_shadows(arms, str
     arms.shadow(other, strict_rows, CHALLENGER)
     own = arms.answer(strict_rows[6:])
     assert arms.report(own).rows[0].is_equal and arms.report(other).lineage.release == 2
+
+
+def test_parquet_of_before_there_was_routing_is_replayed_and_says_nothing_of_it(arms, strict_rows):
+    """It lacks three columns, and a declared one that is called like one of these has its own name."""
+    (own,) = arms.champion.answer(strict_rows, 3)
+    arms.to_parquet()
+    for path in (arms.folder / "served").rglob("*.parquet"):
+        rows = pl.read_parquet(path, hive_partitioning=False).drop("fallback", "bucket", "routing_key")
+        rows.with_columns(arm=pl.lit("champion"), route=pl.lit(0, pl.UInt64)).write_parquet(path)
+    report = arms.report(own)
+    assert report.routing is None and all(row.is_equal for row in report.rows)
+    assert not any("routing" in line for line in lines_of(report))
+    totals = arms.champion.replay()
+    assert (totals.rows, totals.equal, totals.fallbacks, totals.shadows) == (3, 3, 0, 0)
 
 
 def test_the_command_says_the_same(arms, strict_rows):
