@@ -14,6 +14,7 @@ from contracts.tables.parquet import ParquetRows
 from contracts.tables.spellings import whole_number
 from lifecycle.erase.wanted import Wanted
 from lifecycle.journal.columns import TAKEN
+from lifecycle.journal.routing_columns import ROUTING_COLUMNS, has_routing
 from lifecycle.journal.served import PARTIAL, SERVED, SHADOWED, SOUGHT
 
 IMAGE, ROUTING_KEY, BUCKET = "image_sha256", "routing_key", "bucket"
@@ -35,7 +36,8 @@ def files_of(folder: Path) -> list[Path]:
 
 def look(path: Path, wanted: Wanted) -> HeldRows:
     file = pq.ParquetFile(path)
-    names = [name for name in (*_columns(file.schema_arrow, wanted), IMAGE, ROUTING_KEY) if name in file.schema_arrow.names]
+    names = [name for name in (*_columns(file.schema_arrow, wanted), IMAGE) if name in file.schema_arrow.names]
+    names += ROUTING_COLUMNS if has_routing(file.schema_arrow) else ()
     table = file.read(columns=names)
     found_N = _found(table, wanted)
     digests = table[IMAGE].to_pylist() if IMAGE in names else []
@@ -70,7 +72,7 @@ def _columns(schema: pa.Schema, wanted: Wanted) -> list[str]:
 
 def _without_routing(table: pa.Table, found_N: np.ndarray, wanted: Wanted) -> pa.Table:
     """As records lose it: no routing key that is the user, and no bucket of that, or of a first row of the user's."""
-    if ROUTING_KEY not in table.column_names:  # a file from before
+    if not has_routing(table.schema):
         return table
     routed_N = _routed(table, wanted)
     of_theirs = pc.unique(table["prediction_id"].filter(pa.array(found_N & (table["row"].to_numpy() == 0))))
@@ -84,7 +86,7 @@ def _without_routing(table: pa.Table, found_N: np.ndarray, wanted: Wanted) -> pa
 
 def _routed(table: pa.Table, wanted: Wanted) -> np.ndarray:
     """Rows of requests whose routing key is the user."""
-    if ROUTING_KEY not in table.column_names:
+    if not has_routing(table.schema):
         return np.zeros(len(table), dtype=bool)
     keys = [key for key in pc.unique(table[ROUTING_KEY]).to_pylist() if key is not None]
     theirs = [key for key in keys if key.encode() in wanted.hashes or wanted.is_meant(key.encode())]

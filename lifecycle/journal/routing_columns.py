@@ -20,6 +20,13 @@ ROUTING_COLUMNS = {
 ARMS = (None, "champion", "challenger")
 
 
+def has_routing(schema: pa.Schema) -> bool:
+    """Are they the journal's, in a file of rows. One of before there was routing may have a declared column called like one."""
+    plain = {pa.large_string(): pa.string()}
+    found = {field.name: plain.get(field.type, field.type) for field in schema}
+    return all(found.get(name) == kind for name, kind in ROUTING_COLUMNS.items())
+
+
 def routing_columns(answers: Answers, request_N: np.ndarray, frame_N: np.ndarray) -> dict[str, pa.Array]:
     """The columns of ROUTING_COLUMNS for rows of these requests, which stand in these records."""
     num_rows, requests_R, routes = len(request_N), answers.requests_R, answers.frames["route"]

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from lifecycle.journal.answers import Answers
 from lifecycle.journal.columns import DAY, HOUR, ID, OWN, TAKEN, Kind
+from lifecycle.journal.routing_columns import has_routing
 from serving.triton.journal.layout import ANSWERED, FALLBACK, HANDED_ON, SHADOW
 
 ID_BYTES = 16
@@ -154,7 +155,7 @@ def batches_of_rows(rows: pa.Table, source: str, writing: Writing, kind: Kind, i
 
 
 def _answered(rows: pa.Table) -> np.ndarray:
-    if "fallback" not in rows.column_names:  # it is from before
+    if not has_routing(rows.schema):
         return np.full(len(rows), ANSWERED)
     return np.where(rows["fallback"].to_numpy(), FALLBACK, ANSWERED)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from contracts.serving.release_log import NAME, read
-from lifecycle.journal.routing_columns import ROUTING_COLUMNS
+from lifecycle.journal.routing_columns import ROUTING_COLUMNS, has_routing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,10 @@ class AnswerRouting:
 
 def routing_of(rows: pa.Table, store: Path) -> AnswerRouting | None:
     """Of an answer's rows as Parquet; None if no route had to do with it."""
-    told: dict[str, Any] = {name: rows[name][0].as_py() for name in ROUTING_COLUMNS if name in rows.column_names}
-    if not told.get("route"):  # 0 in files from before
+    if not has_routing(rows.schema):
+        return None
+    told: dict[str, Any] = {name: rows[name][0].as_py() for name in ROUTING_COLUMNS}
+    if told["route"] is None:
         return None
     route = f"{told.pop('route'):016x}"
     return AnswerRouting(route=route, text=_text_of(route, store), **told)

@@ -111,6 +111,18 @@ def test_a_routing_key_alone_is_erased_where_no_row_is_the_users(tmp_path):
     assert served(project / "journal")["routing_key"].to_list() == [None, OTHER]
 
 
+def test_parquet_of_before_there_was_routing_loses_its_rows_and_nothing_else(project):
+    """A declared column may be called like one of routing there."""
+    journal = project / "journal"
+    serve_all(journal)
+    (path,) = (journal / "served").rglob("*.parquet")
+    table = pl.read_parquet(path, hive_partitioning=False).drop("fallback", "bucket")
+    table.with_columns(routing_key=pl.lit(7), arm=pl.lit("champion"), route=pl.lit(0, pl.UInt64)).write_parquet(path)
+    assert erase(project).returncode == 0
+    left = pl.read_parquet(path, hive_partitioning=False)
+    assert left["site"].to_list() == [OTHER] * 4 and left["routing_key"].to_list() == [7] * 4
+
+
 def test_hashed_keys_go_by_the_hash_and_those_of_another_key_are_named(tmp_path):
     project = make_project(tmp_path)
     (project / ".secrets").mkdir(mode=0o700)
