@@ -79,9 +79,9 @@ def _in_journal(journal: Path, wanted: Wanted, found: Findings, say: Say) -> Non
             found.segments[path] = held.rows
         theirs, others = theirs | held.images, others | held.other_images
     for path in parquet.files_of(journal):
-        rows, own, rest = parquet.look(path, wanted)
-        if rows:
-            found.served[path] = rows
-        theirs, others = theirs | own, others | rest
+        rows = parquet.look(path, wanted)
+        if rows.rows or rows.is_routed:
+            found.served[path] = rows.rows
+        theirs, others = theirs | rows.images, others | rows.other_images
     found.images = images.kept(journal, theirs - others)
     found.not_looked_into += [f"{number} segments of the journal: {why}" for why, number in reasons.items()]

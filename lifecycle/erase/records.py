@@ -1,17 +1,19 @@
 """One record of answers: which of its rows are somebody's, and the record without them.
 
 An erased row stays in its place, so that the batch keeps its shape: no text, no key, numbers and outputs NaN, ids 0. Section 16
-says which rows these are. Shape letters: N rows, C string columns, M number columns, K ids, O outputs.
+says which rows these are. Shape letters: R requests, N rows, C string columns, M number columns, K ids, O outputs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from lifecycle.erase.wanted import Wanted
-from lifecycle.journal.answers import REQUEST_TYPE, Unreadable, Widths, leb128
+from lifecycle.journal.answers import REQUEST_TYPE, ROUTED_TYPE, Unreadable, Widths
 from lifecycle.journal.columns import Kind
+from lifecycle.journal.leb128 import leb128
 from serving.triton.journal.layout import (
     ANSWERS_HEAD,
     EMBEDDING_HEAD,
@@ -25,11 +27,16 @@ from serving.triton.journal.layout import (
     KEYS,
     LOOK,
     LOOKS,
+    NO_BUCKET,
     NOT_SENT,
     NUMBERS,
     OUTPUTS,
     REQUEST_IDS,
     REQUESTS,
+    ROUTED,
+    ROUTING,
+    ROUTING_KEY_LENGTHS,
+    ROUTING_KEYS,
     ROW,
     SECTION,
     TEXT,
@@ -38,7 +45,7 @@ from serving.triton.journal.layout import (
 from serving.triton.journal.privacy import KEYED_HASH
 from serving.triton.journal.record import leb128 as encoded
 
-KNOWN = {*range(REQUESTS, IMAGES + 1), LOOKS, EMBEDDINGS, ERASED}
+KNOWN = {*range(REQUESTS, IMAGES + 1), LOOKS, EMBEDDINGS, *range(ERASED, ROUTING_KEYS + 1)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +65,10 @@ class AnswerRecord:
         if ends[-1] != len(payload):
             raise Unreadable(f"its sections end at byte {ends[-1]}, the frame at byte {len(payload)}")
         parts = (payload[start:end] for start, end in pairwise(ends))
-        return cls(head=head, sections={tag: part for (tag, _), part in zip(directory, parts, strict=True)})
+        sections = {tag: part for (tag, _), part in zip(directory, parts, strict=True)}
+        if ROUTING in sections and len(sections[ROUTING]) != ROUTED.size * head[3]:
+            raise Unreadable(f"section {ROUTING} has {len(sections[ROUTING])} bytes, expected {head[3]} x {ROUTED.size}")
+        return cls(head=head, sections=sections)
 
     @property
     def num_rows(self) -> int:
@@ -84,12 +94,23 @@ class AnswerRecord:
             found_N |= _meant(keys, wanted, is_hashed=kind.caller_key == KEYED_HASH)
         return np.flatnonzero(found_N)
 
-    def without(self, rows: np.ndarray, widths: Widths) -> "AnswerRecord":
-        """The record with these rows erased. What sections of kinds that this program does not know say is left out."""
+    def requests_routed_by(self, wanted: Wanted, kind: Kind) -> np.ndarray:
+        """Requests whose routing key, as the caller sent it, is the user; ascending."""
+        if ROUTING_KEYS not in self.sections:
+            return np.empty(0, dtype=np.int64)
+        lengths_R = leb128(self.sections[ROUTING_KEY_LENGTHS]).astype(np.int64)
+        keys = _cut(self.sections[ROUTING_KEYS], np.maximum(lengths_R - 1, 0))
+        return np.flatnonzero(_meant(keys, wanted, is_hashed=kind.caller_key == KEYED_HASH) & (lengths_R > 0))
+
+    def without(self, rows: np.ndarray, widths: Widths, routed: Sequence[int] | np.ndarray = ()) -> "AnswerRecord":
+        """The record with these rows erased, and the routing keys of the requests `routed`. What sections of kinds that this
+        program does not know say is left out.
+        """
         before = [row for (row,) in ROW.iter_unpack(self.sections.get(ERASED, b""))]
         gone_N = np.zeros(self.num_rows, dtype=bool)
         gone_N[[*before, *rows.tolist()]] = True
         sections = {tag: content for tag, content in self.sections.items() if tag in KNOWN}
+        _erase_routing(sections, gone_N, routed)
         _erase_requests(sections, gone_N)
         _erase_texts(sections, KEY_LENGTHS, KEYS, gone_N, 1, offset=1)
         if not any(sections.get(KEY_LENGTHS, b"")):
@@ -106,7 +127,8 @@ class AnswerRecord:
         for tag in (IMAGES, LOOKS, EMBEDDINGS):
             if left := _without_rows(tag, sections.pop(tag, b""), gone_N):
                 sections[tag] = left
-        sections[ERASED] = b"".join(ROW.pack(row) for row in np.flatnonzero(gone_N).tolist())
+        if gone_N.any():
+            sections[ERASED] = b"".join(ROW.pack(row) for row in np.flatnonzero(gone_N).tolist())
         return AnswerRecord(head=self.head, sections=sections)
 
 
@@ -150,11 +172,35 @@ def _erase_texts(
     sections[lengths_tag] = encoded(np.where(gone_N[:, None], 0, written_NC).ravel())
 
 
+def _has_rows(requests_R: np.ndarray, is_there_N: np.ndarray) -> np.ndarray:
+    """Which requests have a row that is there."""
+    request_N = np.repeat(np.arange(len(requests_R)), requests_R["rows"])
+    return np.asarray(np.bincount(request_N[is_there_N], minlength=len(requests_R)) > 0)
+
+
+def _erase_routing(sections: dict[int, bytes], gone_N: np.ndarray, routed: Sequence[int] | np.ndarray) -> None:
+    """No routing key of a request that has no row left, or whose key has to go; no bucket where what it is of has gone: that key,
+    or the first row, whose entity it is.
+    """
+    requests_R = np.frombuffer(sections[REQUESTS], dtype=REQUEST_TYPE)
+    is_first_N = np.zeros(len(gone_N), dtype=bool)
+    is_first_N[(np.cumsum(requests_R["rows"].astype(np.int64)) - requests_R["rows"])[requests_R["rows"] > 0]] = True
+    has_to_go_R = np.zeros(len(requests_R), dtype=bool)
+    has_to_go_R[routed] = True
+    if ROUTING in sections:
+        routed_R = np.frombuffer(sections[ROUTING], dtype=ROUTED_TYPE).copy()
+        routed_R["bucket"][has_to_go_R | _has_rows(requests_R, is_first_N & gone_N)] = NO_BUCKET
+        sections[ROUTING] = routed_R.tobytes()
+    has_to_go_R |= ~_has_rows(requests_R, ~gone_N)
+    _erase_texts(sections, ROUTING_KEY_LENGTHS, ROUTING_KEYS, has_to_go_R, 1, offset=1)
+    if not any(sections.get(ROUTING_KEY_LENGTHS, b"")):
+        sections.pop(ROUTING_KEY_LENGTHS, None), sections.pop(ROUTING_KEYS, None)
+
+
 def _erase_requests(sections: dict[int, bytes], gone_N: np.ndarray) -> None:
     """No id and no event time of a request that has no row left."""
     requests_R = np.frombuffer(sections[REQUESTS], dtype=REQUEST_TYPE).copy()
-    request_N = np.repeat(np.arange(len(requests_R)), requests_R["rows"])
-    has_rows_R = np.bincount(request_N[~gone_N], minlength=len(requests_R)) > 0
+    has_rows_R = _has_rows(requests_R, ~gone_N)
     ids = _cut(sections.get(REQUEST_IDS, b""), requests_R["id_bytes"])
     kept = b"".join(own for own, stays in zip(ids, has_rows_R.tolist(), strict=True) if stays)
     requests_R["id_bytes"][~has_rows_R] = 0

@@ -5,12 +5,13 @@ Shape letters: R requests, N rows, C string columns, M number columns, K ids, O 
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from mmap import mmap
 from struct import Struct
 
 import numpy as np
 
+from lifecycle.journal.leb128 import leb128
 from serving.triton.journal.layout import (
     ANSWERS_HEAD,
     EMBEDDING_HEAD,
@@ -23,11 +24,16 @@ from serving.triton.journal.layout import (
     KEY_LENGTHS,
     KEYS,
     LOOKS,
+    NO_BUCKET,
     NOT_SENT,
     NUMBERS,
     OUTPUTS,
     REQUEST_IDS,
     REQUESTS,
+    ROUTED,
+    ROUTING,
+    ROUTING_KEY_LENGTHS,
+    ROUTING_KEYS,
     ROW,
     SECTION,
     TEXT,
@@ -38,6 +44,7 @@ REQUEST_TYPE = np.dtype(
     [("id", "V16"), ("rows", "<u4"), ("release", "<u4"), ("status", "u1"), ("arm", "u1"), ("id_bytes", "<u2")]
 )
 FRAME_TYPE = np.dtype([("rows", "<u4"), ("requests", "<u4"), ("graph_rows", "<u4"), ("answered_ns", "<i8"), ("route", "<u8")])
+ROUTED_TYPE = np.dtype([("bucket", "<u4"), ("flags", "u1"), ("zeros", "V3")])
 LOOK_TYPE = np.dtype(
     [
         *(("row", "<u4"), ("bytes", "<u4"), ("width", "<u4"), ("height", "<u4")),
@@ -45,6 +52,7 @@ LOOK_TYPE = np.dtype(
     ]
 )
 ABSENT = NOT_SENT.to_bytes(8, "little", signed=True)
+UNROUTED = {ROUTING: ROUTED.pack(NO_BUCKET, 0), ROUTING_KEY_LENGTHS: b"\0"}  # what stands for a request of another record
 
 
 class Unreadable(ValueError):
@@ -80,6 +88,9 @@ class Answers:
     looks_L: np.ndarray  # LOOK_TYPE, of rows whose image the model looked at
     embeddings_L: np.ndarray  # `row` uint32 and `emb` float32 [E]; E is 0 if there is none
     erased: list[int]  # rows of which nothing is left
+    routed_R: np.ndarray  # ROUTED_TYPE; empty if no record says anything of a route
+    routing_key_lengths_R: np.ndarray  # unsigned: one more than the key's bytes, 0 for none; empty if there is none at all
+    routing_keys: bytes
 
     @property
     def num_rows(self) -> int:
@@ -100,7 +111,8 @@ class AnswersPile:
         self._looks: list[np.ndarray] = []
         self._embeddings: list[np.ndarray] = []
         self._erased: list[int] = []
-        self.num_rows = self.num_bytes = 0
+        self._of_requests: dict[int, int] = {}  # for how many requests there are entries in a section that not all records have
+        self.num_rows = self.num_bytes = self._num_requests = 0
 
     def add(self, content: mmap, start: int, end: int) -> None:
         """Take the payload of a frame, which is copied. Raises Unreadable."""
@@ -108,8 +120,9 @@ class AnswersPile:
         directory, at = _directory(count), start + ANSWERS_HEAD.size
         entries = directory.unpack_from(content, at)
         at += directory.size
-        parts, there = self._parts, entries[::2]
-        for tag, size in zip(there, entries[1::2], strict=True):
+        parts, tags = self._parts, entries[::2]
+        there = _set(tags)
+        for tag, size in zip(tags, entries[1::2], strict=True):
             parts[tag].append(content[at : at + size])
             at += size
         if at != end:
@@ -130,12 +143,33 @@ class AnswersPile:
                 raise Unreadable(f"its embeddings have dimension {dimension}, those before another")
         if ERASED in there:
             self._erased += [self.num_rows + row for (row,) in ROW.iter_unpack(parts[ERASED].pop())]
+        if ROUTING in there or ROUTING_KEY_LENGTHS in there:
+            self._add_routing(there, requests)
         self._heads.append((rows, requests, graph_rows, answered_ns, route))
         self.num_rows, self.num_bytes = self.num_rows + rows, self.num_bytes + end - start
+        self._num_requests += requests
+
+    def _add_routing(self, there: frozenset[int], requests: int) -> None:
+        """Put the entries of a record behind those of the requests before, which may have none. Raises Unreadable."""
+        if ROUTING in there and (size := len(self._parts[ROUTING][-1])) != ROUTED.size * requests:
+            raise Unreadable(f"section {ROUTING} has {size} bytes, expected {requests} x {ROUTED.size}")
+        for tag in (ROUTING, ROUTING_KEY_LENGTHS):
+            if tag in there:
+                part = self._parts[tag].pop()
+                self._fill(tag)
+                self._parts[tag].append(part)
+                self._of_requests[tag] = self._num_requests + requests
+
+    def _fill(self, tag: int) -> None:
+        missing = self._num_requests - self._of_requests.get(tag, 0)
+        self._parts[tag].append(UNROUTED[tag] * missing)
 
     def take(self) -> Answers:
         """All that was gathered; the pile is empty then. Raises Unreadable."""
         parts, widths, rows = self._parts, self._widths, self.num_rows
+
+        for tag in self._of_requests:
+            self._fill(tag)
 
         def joined(tag: int) -> bytes:
             return b"".join(parts[tag])
@@ -159,14 +193,19 @@ class AnswersPile:
             looks_L=np.concatenate(self._looks) if self._looks else np.empty(0, LOOK_TYPE),
             embeddings_L=np.concatenate(self._embeddings) if self._embeddings else np.empty(0, _embedding_type(0)),
             erased=self._erased,
+            routed_R=np.frombuffer(joined(ROUTING), dtype=ROUTED_TYPE),
+            routing_key_lengths_R=leb128(joined(ROUTING_KEY_LENGTHS)),
+            routing_keys=joined(ROUTING_KEYS),
         )
         for what, size, expected in (
             ("rows of requests", int(found.requests_R["rows"].sum()), rows),
             ("requests", len(found.requests_R), int(found.frames["requests"].sum())),
             ("event times", len(found.event_ns_R), len(found.requests_R)),
             ("bytes of request ids", len(found.request_ids), int(found.requests_R["id_bytes"].sum())),
+            ("routing keys", len(found.routing_key_lengths_R), len(found.requests_R) if parts[ROUTING_KEY_LENGTHS] else 0),
+            ("bytes of routing keys", len(found.routing_keys), _bytes_of(found.routing_key_lengths_R)),
             ("bytes of text", len(found.text), int(found.text_lengths_NC.sum(dtype=np.int64))),
-            ("bytes of keys", len(found.keys), int(np.maximum(found.key_lengths_N, 1).sum(dtype=np.int64)) - rows),
+            ("bytes of keys", len(found.keys), _bytes_of(found.key_lengths_N)),
         ):
             if size != expected:
                 raise Unreadable(f"it has {size} {what}, expected {expected}")
@@ -174,38 +213,9 @@ class AnswersPile:
         return found
 
 
-def leb128(encoded: bytes) -> np.ndarray:
-    """The numbers, of an unsigned type that holds them: seven bits a byte, the lowest first; a byte whose highest bit is set is
-    not a number's last.
-    """
-    raw = np.frombuffer(encoded, dtype=np.uint8)
-    goes_on = raw >= 0x80
-    if not goes_on.any():
-        return raw
-    if not (goes_on[1:] & goes_on[:-1]).any():
-        return _short_numbers(raw, goes_on)
-    ends = np.flatnonzero(~goes_on)
-    sizes = np.diff(ends, prepend=-1)
-    longest = int(sizes.max(initial=1))
-    values = raw[ends].astype(np.uint32 if longest <= 4 else np.uint64)  # right where a number is one byte
-    longer = np.flatnonzero(sizes > 1)
-    starts, left = ends[longer] - sizes[longer] + 1, sizes[longer]
-    found = (raw[starts] & 0x7F).astype(values.dtype)
-    for place in range(1, longest):
-        more = np.flatnonzero(left > place)
-        found[more] |= (raw[starts[more] + place] & 0x7F).astype(values.dtype) << values.dtype.type(7 * place)
-    values[longer] = found
-    return values
-
-
-def _short_numbers(raw: np.ndarray, goes_on: np.ndarray) -> np.ndarray:
-    """Numbers of one or two bytes, uint16."""
-    before = np.zeros(len(raw), dtype=np.uint16)  # what the first byte of two gives to the second
-    np.multiply(raw[:-1] & 0x7F, goes_on[:-1], out=before[1:], casting="unsafe")
-    values = raw.astype(np.uint16)
-    values[1:] <<= 7 * goes_on[:-1].astype(np.uint16)
-    values |= before
-    return values[~goes_on]
+def _bytes_of(lengths: np.ndarray) -> int:
+    """Of texts whose lengths are written with one more, and 0 where there is none."""
+    return int(np.maximum(lengths, 1).sum(dtype=np.int64)) - len(lengths)
 
 
 def _shaped(values: np.ndarray, rows: int, columns: int, tag: int) -> np.ndarray:
@@ -234,6 +244,12 @@ def _of_rows(entries: bytes, kind: np.dtype, rows: int, before: int, tag: int) -
         raise Unreadable(f"section {tag} names row {found['row'].max()} of {rows}")
     found["row"] += before
     return found
+
+
+@lru_cache(maxsize=256)
+def _set(tags: tuple[int, ...]) -> frozenset[int]:
+    """Records have few kinds of directories, and many questions are asked of each."""
+    return frozenset(tags)
 
 
 @cache

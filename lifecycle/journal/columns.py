@@ -3,7 +3,7 @@
 Shape letters: R requests, N rows, C string columns, K ids.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,9 @@ import pyarrow.compute as pc
 from contracts.tables.spellings import Misspelt, TooLarge, truth, whole_number
 from lifecycle.journal.answers import Answers, Widths
 from lifecycle.journal.image_columns import IMAGE_COLUMNS, image_columns
-from serving.triton.journal.layout import ANSWERED, NOT_SENT
+from lifecycle.journal.routing_columns import ROUTING_COLUMNS, routing_columns
+from lifecycle.journal.texts import keys_of, texts_of
+from serving.triton.journal.layout import ANSWERED, FALLBACK, NOT_SENT, SHADOW
 from serving.triton.journal.privacy import AS_IS, KEYED_HASH
 
 INSTANT = pa.timestamp("ns", "UTC")
@@ -26,15 +28,14 @@ OWN = {  # what the journal says of a row
     "request_id": pa.string(),
     "key": pa.string(),
     "release": pa.int64(),
-    "arm": pa.string(),
-    "route": pa.uint64(),
+    **ROUTING_COLUMNS,
     "batch_rows": pa.uint32(),  # of the graph's call
     **IMAGE_COLUMNS,
 }
+ANSWER, SHADOWS = (ANSWERED, FALLBACK), (SHADOW,)  # statuses: somebody was sent it; nobody was
 # Folders named COLUMN=VALUE become columns to Polars, pyarrow and DuckDB, in the place of those in the files: a data set may have
 # an `hour` of its own
 DAY, HOUR = "answered_day", "answered_hour"
-ARMS = ("champion", "challenger")
 TAKEN = "sent_{}"  # a declared column that is called like one of these
 ID = "{}__id"  # what the graph saw for a column: 0 unknown, 1 missing
 DASHES, DIGITS = (8, 13, 18, 23), [i for i in range(36) if i not in (8, 13, 18, 23)]  # of a UUID as text
@@ -69,19 +70,21 @@ class Kind:
         return Widths(strings=len(self.strings), numbers=len(self.numbers), ids=len(self.ids), outputs=len(self.outputs))
 
 
-def table_of(answers: Answers, kind: Kind) -> pa.Table:
-    """The rows that were answered and not erased, in the order in which they stand there: by prediction id, then row."""
+def table_of(answers: Answers, kind: Kind, statuses: Sequence[int] = ANSWER) -> pa.Table:
+    """The rows of requests with one of these statuses that are not erased, in the order in which they stand there: those that
+    were answered by prediction id, then row.
+    """
     requests_R = answers.requests_R
     request_N = np.repeat(np.arange(len(requests_R)), requests_R["rows"])
     row_N = np.arange(len(request_N)) - np.repeat(np.cumsum(requests_R["rows"]) - requests_R["rows"], requests_R["rows"])
-    is_there_N = requests_R["status"][request_N] == ANSWERED
+    is_there_N = np.isin(requests_R["status"], statuses)[request_N]
     is_there_N[answers.erased] = False
     kept = np.flatnonzero(is_there_N)
     own = _own(answers, request_N[kept], row_N[kept], kept)
     outputs = {name: pa.array(answers.outputs_NO[kept, o]) for o, name in enumerate(kind.outputs)}
     taken = {*own, *outputs, DAY, HOUR}
     columns = dict(own) | outputs
-    texts = _texts(answers.text, answers.text_lengths_NC.ravel())
+    texts = texts_of(answers.text, answers.text_lengths_NC.ravel())
     is_empty_C = (answers.text_lengths_NC == 0).any(axis=0)
     for c, (name, dtype) in enumerate(kind.strings):
         values = texts.take(pa.array(kept * len(kind.strings) + c))
@@ -104,34 +107,19 @@ def _own(answers: Answers, request_N: np.ndarray, row_N: np.ndarray, kept: np.nd
     frame_N = np.repeat(np.arange(len(frames)), frames["requests"])[request_N]
     of_request = pa.array(request_N)
     event_ns_N = answers.event_ns_R[request_N]
-    request_ids = _texts(answers.request_ids, requests_R["id_bytes"])
-    arms = pa.array(ARMS).take(pa.array(np.minimum(requests_R["arm"], len(ARMS) - 1)[request_N]))
+    request_ids = texts_of(answers.request_ids, requests_R["id_bytes"])
     return {
         "prediction_id": _spelled(requests_R["id"]).take(of_request),
         "row": pa.array(row_N.astype(np.uint32)),
         "answered_at": pa.array(frames["answered_ns"][frame_N]).view(INSTANT),
         "event_at": pa.array(event_ns_N, mask=event_ns_N == NOT_SENT).view(INSTANT),
         "request_id": _null_if_empty(request_ids).take(of_request),
-        "key": _keys(answers).take(pa.array(kept)),
+        "key": keys_of(answers.keys, answers.key_lengths_N).take(pa.array(kept)),
         "release": pa.array(requests_R["release"][request_N].astype(np.int64)),
-        "arm": arms,
-        "route": pa.array(frames["route"][frame_N]),
+        **routing_columns(answers, request_N, frame_N),
         "batch_rows": pa.array(frames["graph_rows"][frame_N]),
         **image_columns(answers, kept),
     }
-
-
-def _texts(text: bytes, lengths: np.ndarray) -> pa.Array:
-    """Strings that stand one after the other."""
-    offsets = np.zeros(len(lengths) + 1, dtype=np.int32)
-    offsets[1:] = np.cumsum(lengths)
-    if not text.isascii():
-        try:
-            text.decode()
-        except UnicodeDecodeError:  # Triton takes any bytes as a request's id
-            places = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
-            return pa.array([text[start:end].decode("utf-8", "replace") for start, end in places], pa.string())
-    return pa.Array.from_buffers(pa.string(), len(lengths), [None, pa.py_buffer(offsets), pa.py_buffer(text)])
 
 
 def _spelled(ids_R: np.ndarray) -> pa.Array:
@@ -139,19 +127,11 @@ def _spelled(ids_R: np.ndarray) -> pa.Array:
     digits = np.frombuffer(ids_R.tobytes().hex().encode(), dtype=np.uint8).reshape(-1, 32)
     text = np.full((len(digits), 36), ord("-"), dtype=np.uint8)
     text[:, DIGITS] = digits
-    return _texts(text.tobytes(), np.full(len(digits), 36))
+    return texts_of(text.tobytes(), np.full(len(digits), 36))
 
 
 def _null_if_empty(values: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(pc.binary_length(values), 0), pa.scalar(None, pa.string()), values)
-
-
-def _keys(answers: Answers) -> pa.Array:
-    lengths_N = answers.key_lengths_N.astype(np.int64)
-    if not lengths_N.any():
-        return pa.nulls(len(lengths_N), pa.string())
-    keys = _texts(answers.keys, np.maximum(lengths_N, 1) - 1)
-    return pc.if_else(pa.array(lengths_N > 0), keys, pa.scalar(None, pa.string()))
 
 
 def _typed(texts: pa.Array, dtype: str, is_empty: bool) -> pa.Array:

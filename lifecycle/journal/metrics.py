@@ -33,6 +33,7 @@ class JournalMetrics:
         self._limit = gauge("disk_limit_bytes", "what they may take (serving.journal.max_gib); 0: no bound")
         self._images = gauge("images_disk_bytes", "of the images that are kept")
         self.rows = counter("parquet_rows", "rows that were made Parquet")
+        self.shadow_rows = counter("parquet_shadow_rows", "rows of shadows, which nobody was sent, that were made Parquet")
         self.faulty = counter("faulty_segments", "segments that could not be read, or not wholly")
         self._removed = counter("removed_files", "segments and Parquet files that were too old, or took room")
         self._young = counter("removed_young_files", "of these, for want of room")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from lifecycle.journal.served import DONE, SEGMENT, SERVED, names_done
+from lifecycle.journal.served import DONE, SEGMENT, names_done, parquet_files
 from serving.journal.bound import GIB, TIDIED, disk_bytes, files_below
 from serving.journal.folder import SEGMENTS
 
@@ -70,7 +70,7 @@ def _expirable(folder: Path) -> list[Expirable]:
     done = names_done(folder)
     until: defaultdict[str, datetime] = defaultdict(lambda: datetime.min.replace(tzinfo=UTC))  # by the segment's name
     found = []
-    for entry in files_below(folder / SERVED):
+    for entry in parquet_files(folder):
         segment = entry.name.removesuffix(".parquet") + SEGMENT
         if segment in done:  # another one's is made again
             until[segment] = max(until[segment], end := _until(Path(entry.path)))
@@ -104,7 +104,7 @@ def _remove(file: Expirable, removed: Removed) -> None:
 
 def _remove_notes(folder: Path) -> None:
     """A note of which neither the segment nor a file is there any more."""
-    left = {entry.name.removesuffix(".parquet") + SEGMENT for entry in files_below(folder / SERVED)}
+    left = {entry.name.removesuffix(".parquet") + SEGMENT for entry in parquet_files(folder)}
     left |= {entry.name for entry in files_below(folder / SEGMENTS)}
     for segment in names_done(folder) - left:
         (folder / DONE / f"{segment}.json").unlink()

@@ -3,6 +3,7 @@
 import json
 import mmap
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,6 +81,15 @@ class Segment:
                         at = stop
                         continue
             at = self._after_damage(at)
+
+    def event(self, frame: Frame) -> dict[str, Any] | None:
+        """What a frame of an event says; None, and it is damage, if that is no JSON object."""
+        with suppress(ValueError):
+            found = json.loads(self.content[frame.start : frame.end])
+            if isinstance(found, dict):
+                return found
+        self.damages.append(Damage(segment=self.name, start=frame.start, end=frame.end, is_torn=False))
+        return None
 
     def _after_damage(self, at: int) -> int:
         """The next place where a frame may begin."""

@@ -21,15 +21,16 @@ import pyarrow as pa
 from contracts.files import sync
 from contracts.tables.parquet import ParquetRows
 from lifecycle.journal.answers import AnswersPile
-from lifecycle.journal.columns import DAY, HOUR, Kind, table_of
+from lifecycle.journal.columns import DAY, HOUR, SHADOWS, Kind, table_of
 from lifecycle.journal.locks import is_held
 from lifecycle.journal.segments import Damage, Segment
 from serving.journal.bound import files_below
 from serving.journal.folder import MODE, SEGMENTS
-from serving.triton.journal.layout import ANSWERS, CLOSED, LOSS, LOST, REFUSAL, REFUSALS
+from serving.triton.journal.layout import ANSWERS, CLOSED, EVENT, LOSS, LOST, REFUSAL, REFUSALS, SHADOW
 
 SEGMENT = ".segment"  # how the name of a segment ends
-SERVED, PARTIAL, DONE, LOCK = "served", "partial", "done", "served.lock"
+SERVED, SHADOWED = "served", "shadowed"  # data sets: what was answered, and what an arm computed of it that nobody was sent
+PARTIAL, DONE, LOCK = "partial", "done", "served.lock"
 CHUNK_ROWS, CHUNK_BYTES = 1 << 16, 1 << 25  # decoded at once, or a frame that has more
 SOUGHT = ["prediction_id", "answered_at", "event_at", "request_id", "key", "release"]  # columns by which row groups are skipped
 HOUR_NS = 3600 * 10**9
@@ -46,6 +47,9 @@ class Done:
     lost_rows: int = 0
     is_ended: bool = False  # by its writer
     files: list[str] = field(default_factory=list)  # below SERVED
+    shadow_rows: int = 0
+    shadow_files: list[str] = field(default_factory=list)  # below SHADOWED
+    events: list[dict[str, Any]] = field(default_factory=list)  # what happened to routes
     damages: list[dict[str, Any]] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)  # its header: who wrote it, and what is in its columns
 
@@ -55,7 +59,7 @@ def only_one(folder: Path) -> Iterator[None]:
     """Raises ValueError if another process makes Parquet of this journal, or there is no journal."""
     if not (folder / SEGMENTS).is_dir():
         raise ValueError(f"{folder} holds no journal; serve with serving.journal.enabled, or name its folder")
-    for name in (SERVED, PARTIAL, DONE):
+    for name in (SERVED, SHADOWED, PARTIAL, DONE):
         (folder / name).mkdir(mode=MODE, exist_ok=True)
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o640)
     try:
@@ -70,6 +74,12 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def parquet_files(folder: Path) -> Iterator["os.DirEntry[str]"]:
+    """Of both data sets."""
+    for dataset in (SERVED, SHADOWED):
+        yield from files_below(folder / dataset)
 
 
 def names_done(folder: Path) -> set[str]:
@@ -99,14 +109,11 @@ def serve_segment(folder: Path, path: Path) -> Done:
     """Make the Parquet files of a closed segment, and note it. Raises NotASegment or Unreadable, and then has made none."""
     segment = Segment(path)
     try:
-        done, files = _written(folder, segment)
+        done, files, shadow_files = _written(folder, segment)
     finally:
         segment.close()
-    for partial, target in files:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(partial, target)
-        sync(target.parent)
-        done.files.append(str(target.relative_to(folder / SERVED)))
+    done.files = [_renamed(file).relative_to(folder / SERVED).as_posix() for file in files]
+    done.shadow_files = [_renamed(file).relative_to(folder / SHADOWED).as_posix() for file in shadow_files]
     note = folder / DONE / f"{segment.name}.json"
     partial = folder / PARTIAL / note.name
     partial.write_text(json.dumps(asdict(done), indent=1))
@@ -116,37 +123,59 @@ def serve_segment(folder: Path, path: Path) -> Done:
     return done
 
 
-def _written(folder: Path, segment: Segment) -> tuple[Done, list[tuple[Path, Path]]]:
-    """What is in a segment, and its rows in files that have to be renamed: from, to."""
-    done, hours = Done(segment=segment.name, about=segment.about), Hours(folder, segment.name)
-    kind, content = Kind.of(segment.about), segment.content
+Renaming = tuple[Path, Path]  # from, to
+
+
+def _renamed(file: Renaming) -> Path:
+    """Where it is then."""
+    partial, target = file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(partial, target)
+    sync(target.parent)
+    return target
+
+
+def _written(folder: Path, segment: Segment) -> tuple[Done, list[Renaming], list[Renaming]]:
+    """What is in a segment, and its rows in files that have to be renamed: what was answered, and what shadowed it."""
+    done, content = Done(segment=segment.name, about=segment.about), segment.content
+    kind = Kind.of(segment.about)
     pile = AnswersPile(kind.widths)
+    hours, shadow_hours = (Hours(folder, dataset, segment.name) for dataset in (SERVED, SHADOWED))
+
+    def write() -> None:
+        answers = pile.take()
+        done.rows += hours.write(table_of(answers, kind))
+        if (answers.requests_R["status"] == SHADOW).any():
+            done.shadow_rows += shadow_hours.write(table_of(answers, kind, SHADOWS))
+
     try:
         for frame in segment.frames():
             if frame.kind == ANSWERS:
                 pile.add(content, frame.start, frame.end)
                 if pile.num_rows >= CHUNK_ROWS or pile.num_bytes >= CHUNK_BYTES:
-                    done.rows += hours.write(table_of(pile.take(), kind))
+                    write()
                     segment.forget(frame.end)
             elif frame.kind == REFUSALS:
                 done.refused += _num_refusals(content[frame.start : frame.end])
             elif frame.kind == LOSS:
                 requests, rows, _, _ = LOST.unpack_from(content, frame.start)
                 done.lost_requests, done.lost_rows = done.lost_requests + requests, done.lost_rows + rows
+            elif frame.kind == EVENT and (event := segment.event(frame)) is not None:
+                done.events.append(event)
             done.is_ended = frame.kind == CLOSED
         if pile.num_rows:
-            done.rows += hours.write(table_of(pile.take(), kind))
+            write()
     finally:
-        files = hours.close()
+        files, shadow_files = hours.close(), shadow_hours.close()
     done.damages = [asdict(damage) for damage in segment.damages]
-    return done, files
+    return done, files, shadow_files
 
 
 class Hours:
-    """A segment's rows by the hour in which they were answered, UTC: a file each."""
+    """A segment's rows for a data set by the hour in which they were answered, UTC: a file each."""
 
-    def __init__(self, folder: Path, segment: str) -> None:
-        self._folder, self._stem = folder, segment.removesuffix(SEGMENT)
+    def __init__(self, folder: Path, dataset: str, segment: str) -> None:
+        self._folder, self._dataset, self._stem = folder, dataset, segment.removesuffix(SEGMENT)
         self._open: dict[int, tuple[Path, ParquetRows]] = {}
 
     def write(self, table: pa.Table) -> int:
@@ -165,14 +194,14 @@ class Hours:
             rows.close()
             sync(partial)
             start = datetime.fromtimestamp(hour * 3600, UTC)
-            folder = self._folder / SERVED / f"{DAY}={start:%Y-%m-%d}" / f"{HOUR}={start:%H}"
+            folder = self._folder / self._dataset / f"{DAY}={start:%Y-%m-%d}" / f"{HOUR}={start:%H}"
             found.append((partial, folder / f"{self._stem}.parquet"))
         self._open = {}
         return found
 
     def _rows(self, hour: int) -> ParquetRows:
         if hour not in self._open:
-            partial = self._folder / PARTIAL / f"{self._stem}-{hour}.parquet"
+            partial = self._folder / PARTIAL / f"{self._stem}-{hour}.{self._dataset}.parquet"
             self._open[hour] = partial, ParquetRows(partial, write_statistics=SOUGHT)
         return self._open[hour][1]
 

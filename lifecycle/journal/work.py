@@ -11,7 +11,7 @@ from lifecycle.journal.images import remove_images
 from lifecycle.journal.metrics import JournalMetrics
 from lifecycle.journal.retention import expire
 from lifecycle.journal.segments import NotASegment
-from lifecycle.journal.served import SERVED, damages_of, serve_segment, waiting
+from lifecycle.journal.served import SERVED, SHADOWED, damages_of, serve_segment, waiting
 from serving.journal.bound import GIB, TIDIED
 from serving.journal.pace import Pace
 
@@ -51,7 +51,7 @@ class Work:
 
     def convert(self, closed: list[Path], is_quiet: bool = False) -> int:
         """Convert these segments; how many of them hold what cannot be read, beside frames that a writer could not end."""
-        segments = rows = faulty = 0
+        segments = rows = shadow_rows = faulty = 0
         for path in closed:
             if self._stopped.is_set():
                 break
@@ -61,14 +61,16 @@ class Work:
                 faulty += 1
                 self._tell(path.name, error)
                 continue
-            segments, rows = segments + 1, rows + done.rows
+            segments, rows, shadow_rows = segments + 1, rows + done.rows, shadow_rows + done.shadow_rows
             self.metrics.rows.inc(done.rows)
+            self.metrics.shadow_rows.inc(done.shadow_rows)
             for damage in damages_of(done):
                 faulty += not damage.is_torn
                 self.metrics.faulty.inc(not damage.is_torn)
                 print(f"journal: {damage}; the rest was read", file=sys.stderr, flush=True)
         if segments or not is_quiet:
-            print(f"journal: {rows} rows of {segments} segments are in {self._folder / SERVED}", flush=True)
+            beside = f", {shadow_rows} of shadows in {self._folder / SHADOWED}" if shadow_rows else ""
+            print(f"journal: {rows} rows of {segments} segments are in {self._folder / SERVED}{beside}", flush=True)
         return faulty
 
     def expire(self) -> None:

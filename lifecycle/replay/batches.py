@@ -3,6 +3,7 @@
 Shape letters: B batches, R requests, N rows, C string columns, M number columns, K ids.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,8 @@ import pyarrow.compute as pc
 
 from lifecycle.journal.answers import Answers
 from lifecycle.journal.columns import DAY, HOUR, ID, OWN, TAKEN, Kind
-from serving.triton.journal.layout import ANSWERED
+from lifecycle.journal.routing_columns import has_routing
+from serving.triton.journal.layout import ANSWERED, FALLBACK, HANDED_ON, SHADOW
 
 ID_BYTES = 16
 AS_IS = "as_is"  # how a column was written, if not otherwise
@@ -50,7 +52,7 @@ class GraphBatches:
     answered_ns_B: np.ndarray
     ids_N: np.ndarray  # V16: of the row's answer, zeros if it was handed on
     row_N: np.ndarray  # of the request
-    is_answered_N: np.ndarray
+    status_N: np.ndarray  # of the row's request, as serving/triton/journal/layout.py has it
     text: bytes  # of all strings, row by row
     lengths_NC: np.ndarray  # int64, bytes
     numbers_NM: np.ndarray  # float32, as they came
@@ -58,6 +60,15 @@ class GraphBatches:
     p_click_N: np.ndarray  # float32
     images: dict[int, str]  # row -> sha-256
     is_parquet: bool = False  # then the texts are those of the values that Parquet holds
+
+    @property
+    def is_computed_N(self) -> np.ndarray:
+        """Is what the record says of a row meant as its answer, or as what an arm says of another one's."""
+        return np.asarray(self.status_N != HANDED_ON)
+
+    def rows_of(self, prediction_id: bytes, statuses: Sequence[int]) -> np.ndarray:
+        """Places of the rows of an answer whose request has one of these statuses."""
+        return np.flatnonzero((self.ids_N == np.void(prediction_id)) & np.isin(self.status_N, statuses))
 
     def __len__(self) -> int:
         return len(self.ends_B)
@@ -95,7 +106,7 @@ def batches_of(answers: Answers, source: str, writing: Writing, kind: Kind) -> G
         answered_ns_B=frames["answered_ns"],
         ids_N=requests_R["id"][request_N],
         row_N=np.arange(len(request_N)) - starts_R[request_N],
-        is_answered_N=requests_R["status"][request_N] == ANSWERED,
+        status_N=requests_R["status"][request_N],
         text=answers.text,
         lengths_NC=answers.text_lengths_NC.astype(np.int64),
         numbers_NM=answers.numbers_NM,
@@ -105,8 +116,8 @@ def batches_of(answers: Answers, source: str, writing: Writing, kind: Kind) -> G
     )
 
 
-def batches_of_rows(rows: pa.Table, source: str, writing: Writing, kind: Kind) -> GraphBatches:
-    """Rows of a Parquet file that `lifecycle.journal` made, as whole batches, in their order there.
+def batches_of_rows(rows: pa.Table, source: str, writing: Writing, kind: Kind, is_shadow: bool = False) -> GraphBatches:
+    """Rows of a Parquet file that `lifecycle.journal` made, as whole batches, in their order there. `is_shadow`: of `shadowed/`.
 
     Rows that were handed on are not in it, and of a text that was no value of its column's dtype there is nothing.
     """
@@ -115,7 +126,8 @@ def batches_of_rows(rows: pa.Table, source: str, writing: Writing, kind: Kind) -
     taken = {*OWN, *kind.outputs, DAY, HOUR}
 
     def column(name: str) -> pa.ChunkedArray:
-        return rows[TAKEN.format(name) if name in taken else name]
+        sent = TAKEN.format(name)  # a file from before the journal had a column of that name has the declared one under its own
+        return rows[sent if name in taken and sent in rows.column_names else name]
 
     text, lengths_NC = _row_by_row([column(name) for name, _ in kind.strings], len(rows))
     numbers = [pc.fill_null(column(name).cast(pa.float64()), float("nan")).to_numpy() for name, _ in kind.numbers]
@@ -131,7 +143,7 @@ def batches_of_rows(rows: pa.Table, source: str, writing: Writing, kind: Kind) -
         answered_ns_B=answered_ns_N[last_N],
         ids_N=np.frombuffer(bytes.fromhex(digits), dtype=f"V{ID_BYTES}"),
         row_N=rows["row"].to_numpy().astype(np.int64),
-        is_answered_N=np.ones(len(rows), dtype=bool),
+        status_N=np.full(len(rows), SHADOW) if is_shadow else _answered(rows),
         text=text,
         lengths_NC=lengths_NC,
         numbers_NM=np.stack(numbers, axis=1).astype(np.float32) if numbers else np.empty((len(rows), 0), dtype=np.float32),
@@ -140,6 +152,12 @@ def batches_of_rows(rows: pa.Table, source: str, writing: Writing, kind: Kind) -
         images={row: digest for row, digest in enumerate(digests) if digest is not None},
         is_parquet=True,
     )
+
+
+def _answered(rows: pa.Table) -> np.ndarray:
+    if not has_routing(rows.schema):
+        return np.full(len(rows), ANSWERED)
+    return np.where(rows["fallback"].to_numpy(), FALLBACK, ANSWERED)
 
 
 def _row_by_row(columns: list[pa.ChunkedArray], num_rows: int) -> tuple[bytes, np.ndarray]:

@@ -18,6 +18,7 @@ from lifecycle.replay.compare import Machine, RowVerdicts, compare
 from lifecycle.replay.release import NoRelease, Released
 from lifecycle.replay.rerun import Rerun
 from lifecycle.replay.sample import Unread
+from serving.triton.journal.layout import FALLBACK, SHADOW
 from serving.triton.journal.writer import spelled
 
 PROGRESS_S = 5.0
@@ -26,7 +27,7 @@ SHOWN = 10  # rows that differ
 
 @dataclass(kw_only=True)
 class Totals:
-    """Of rows that were answered."""
+    """Of rows that were answered, and of those that an arm computed of another one's answers."""
 
     batches: int = 0
     rows: int = 0
@@ -38,23 +39,27 @@ class Totals:
     unread: list[str] = field(default_factory=list)  # what could not be read at all
     may_differ: Counter[str] = field(default_factory=Counter)  # rows whose bits need not be the same, by why
     partial: int = 0  # rows of batches of which others are not known
+    fallbacks: int = 0  # of the rows: that the champion answered instead of the challenger
+    shadows: int = 0  # of the rows: that nobody was sent
     handed_on: int = 0  # rows that were in a batch, and answered elsewhere
     shown: list[dict[str, Any]] = field(default_factory=list)  # the first that differ
     joined: bool = False  # were batches run together
     seconds: float = 0.0
 
     def add(self, batches: GraphBatches, compared: RowVerdicts) -> None:
-        answered_N = compared.is_answered_N
-        done_N = answered_N & (compared.why_not_N == None)  # noqa: E711  (of each object)
+        computed_N = compared.is_computed_N
+        done_N = computed_N & (compared.why_not_N == None)  # noqa: E711  (of each object)
         differs_N = done_N & ~compared.is_equal_N
         self.batches += len(batches)
-        self.rows += int(answered_N.sum())
-        self.equal += int((compared.is_equal_N & answered_N).sum())
+        self.rows += int(computed_N.sum())
+        self.equal += int((compared.is_equal_N & computed_N).sum())
         self.differing += int(differs_N.sum())
         self.faults += int(compared.is_fault_N.sum())
-        self.handed_on += int((~answered_N).sum())
+        self.handed_on += int((~computed_N).sum())
+        self.fallbacks += int((batches.status_N == FALLBACK).sum())
+        self.shadows += int((batches.status_N == SHADOW).sum())
         self.partial += int((done_N & (compared.missing_N > 0)).sum())
-        self.not_replayed += Counter(why for why in compared.why_not_N[answered_N] if why is not None)
+        self.not_replayed += Counter(why for why in compared.why_not_N[computed_N] if why is not None)
         if compared.unlike is not None:
             self.may_differ[compared.unlike] += int(done_N.sum())
         if differs_N.any():
@@ -76,7 +81,7 @@ class Totals:
 
 
 class Replays:
-    """Replays batches, each with the release that answered it."""
+    """Replays batches, each with the release that computed it."""
 
     def __init__(self, store: Path, journal: Path, may_join: bool = True) -> None:
         self._store, self._journal, self._may_join = store, journal, may_join
@@ -121,9 +126,9 @@ def replay_all(found: Iterable[GraphBatches | Unread], replays: Replays) -> Tota
         try:
             totals.add(batches, future.result()[1])
         except NoRelease as error:
-            answered = int(batches.is_answered_N.sum())
-            totals.batches, totals.rows = totals.batches + len(batches), totals.rows + answered
-            totals.not_replayed[str(error)] += answered
+            computed = int(batches.is_computed_N.sum())
+            totals.batches, totals.rows = totals.batches + len(batches), totals.rows + computed
+            totals.not_replayed[str(error)] += computed
 
     with ThreadPoolExecutor(workers) as pool:
         for piece in found:

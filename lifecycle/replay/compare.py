@@ -44,9 +44,9 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class RowVerdicts:
-    """Of all rows; those that were handed on are not among `is_answered_N`."""
+    """Of all rows; those that were handed on are not among `is_computed_N`."""
 
-    is_answered_N: np.ndarray
+    is_computed_N: np.ndarray
     is_equal_N: np.ndarray  # to the last bit
     difference_N: np.ndarray  # float64, of the probabilities; NaN where it was not replayed
     is_fault_N: np.ndarray  # a difference that this machine must not have
@@ -75,10 +75,10 @@ def compare(batches: GraphBatches, again: Again, released: Released, machine: Ma
     must_N = missing_N <= 0 if unlike is None else np.zeros(len(done_N), dtype=bool)
     is_fault_N = done_N & ~is_equal_N & (must_N | other_ids_N | ~(difference_N <= TOLERANCE))
     return RowVerdicts(
-        is_answered_N=batches.is_answered_N,
+        is_computed_N=batches.is_computed_N,
         is_equal_N=is_equal_N,
         difference_N=difference_N,
-        is_fault_N=is_fault_N & batches.is_answered_N,
+        is_fault_N=is_fault_N & batches.is_computed_N,
         missing_N=missing_N,
         why_not_N=why_not_N,
         unlike=unlike,

@@ -6,6 +6,7 @@ The last 62 bits of an id are its writer, who is in the name of each of its segm
 import json
 import re
 from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -18,13 +19,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lifecycle.journal.answers import AnswersPile
-from lifecycle.journal.columns import DAY, HOUR, Kind, table_of
+from lifecycle.journal.columns import ANSWER, DAY, HOUR, Kind, table_of
 from lifecycle.journal.segments import Frame, NotASegment, Segment
-from lifecycle.journal.served import DONE, SERVED
+from lifecycle.journal.served import DONE, SERVED, SHADOWED
 from lifecycle.replay.batches import GraphBatches, Writing, batches_of, batches_of_rows
 from lifecycle.replay.release import Released
 from serving.journal.folder import SEGMENTS
-from serving.triton.journal.layout import ANSWERED, ANSWERS, ANSWERS_HEAD, HANDED_ON, REQUEST, REQUESTS, SECTION
+from serving.triton.journal.layout import ANSWERS, ANSWERS_HEAD, HANDED_ON, REQUEST, REQUESTS, SECTION
 
 NAME = re.compile(r"(\d{8})T\d{6}\.\d{3}Z-([0-9a-f]{16})-(\d+)\.segment")
 WRITER_BITS = 62
@@ -105,8 +106,13 @@ def requests_in(content: Any, frame: Frame) -> list[tuple[bytes, int]]:
 
 
 def first_id(content: Any, frame: Frame) -> bytes:
-    """Of the record's requests that are answered, the first one's."""
+    """Of the record's requests that are not handed on, the first one's."""
     return next((own for own, status in requests_in(content, frame) if status != HANDED_ON), bytes(16))
+
+
+def first_drawn(content: Any, frame: Frame) -> bytes | None:
+    """The record's first id that its writer drew: that of a shadow is another one's."""
+    return next((own for own, status in requests_in(content, frame) if status in ANSWER), None)
 
 
 def one_batch(segment: Segment, frame: Frame) -> FoundBatch:
@@ -136,26 +142,30 @@ def _in_segments(paths: list[Path], wanted: bytes) -> FoundBatch | None:
 
 @cache
 def _begins(path: Path) -> bytes | None:
-    """The first id of a segment; None if it has none, or cannot be read."""
+    """The first id of a segment that its writer drew; None if there is none, or it cannot be read."""
     try:
         segment = Segment(path)
     except (NotASegment, FileNotFoundError):
         return None
     try:
-        frame = next((frame for frame in segment.frames() if frame.kind == ANSWERS), None)
-        return None if frame is None else first_id(segment.content, frame)
+        firsts = (first_drawn(segment.content, frame) for frame in segment.frames() if frame.kind == ANSWERS)
+        return next((first for first in firsts if first is not None), None)
     finally:
         segment.close()
 
 
 def _frame_of(segment: Segment, wanted: bytes) -> Frame | None:
+    return next(frames_with(segment, wanted, ANSWER), None)
+
+
+def frames_with(segment: Segment, wanted: bytes, statuses: Sequence[int]) -> Iterator[Frame]:
+    """Records in which the request of this id has one of these statuses."""
     at = segment.content.find(wanted)
-    if at < 0:
-        return None
-    for frame in segment.frames():
-        if frame.kind == ANSWERS and frame.end > at and (wanted, ANSWERED) in requests_in(segment.content, frame):
-            return frame
-    return None
+    for frame in segment.frames() if at >= 0 else ():
+        if frame.kind == ANSWERS and frame.end > at:
+            found = requests_in(segment.content, frame)
+            if any((wanted, status) in found for status in statuses):
+                yield frame
 
 
 def _in_parquet(folder: Path, store: Path, writer: str, wanted: UUID) -> FoundBatch | None:
@@ -180,8 +190,8 @@ def parquet_batches(folder: Path, store: Path, path: Path, rows: pa.Table) -> Gr
     What is in their columns is said by the note of the segment, or else by the release, of which NoRelease is raised.
     """
     about = kept_about(folder, path.stem)
-    release = int(rows["release"][0].as_py())
+    release, is_shadow = int(rows["release"][0].as_py()), path.is_relative_to(folder / SHADOWED)
     if about:
-        return batches_of_rows(rows, path.name, Writing.of(about), Kind.of(about))
+        return batches_of_rows(rows, path.name, Writing.of(about), Kind.of(about), is_shadow)
     schema = Released(store, release).settings["journal"]
-    return batches_of_rows(rows, path.name, Writing(release=release), Kind.of({"schema": schema}))
+    return batches_of_rows(rows, path.name, Writing(release=release), Kind.of({"schema": schema}), is_shadow)

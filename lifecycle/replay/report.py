@@ -9,6 +9,7 @@ from lifecycle.replay.by_key import Keyed
 from lifecycle.replay.compare import TOLERANCE
 from lifecycle.replay.explain import ColumnPart
 from lifecycle.replay.lineage import Lineage, graph_files, in_words
+from lifecycle.replay.routing import AnswerRouting, lines_of_routing
 
 WIDEST = 40  # letters of a value in a table
 MANY = 12  # rows of a request that are all shown
@@ -28,6 +29,18 @@ class RowAgain:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherComputation:
+    """What was computed of the same rows beside the answer."""
+
+    is_shadow: bool  # else the rows were handed on, and answered by another release
+    release: int
+    computed_at: str
+    source: str
+    rows: list[RowAgain]
+    may_differ: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReplayReport:
     """Of one prediction id."""
 
@@ -39,6 +52,8 @@ class ReplayReport:
     ran: dict[str, Any]  # ONNX Runtime, threads and processor: recorded and here
     may_differ: str | None  # why bits need not be the same
     rows: list[RowAgain]
+    routing: AnswerRouting | None  # None if no route had to do with it
+    others: list[OtherComputation]  # by the other arm
     explained_row: int
     log_odds: float | None
     parts: list[ColumnPart]
@@ -46,7 +61,7 @@ class ReplayReport:
 
     @property
     def is_fault(self) -> bool:
-        return bool(self.batch["faults"])
+        return bool(self.batch["faults"]) or any(row.is_fault for other in self.others for row in other.rows)
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False, default=str)
@@ -61,6 +76,7 @@ def lines_of(report: ReplayReport) -> list[str]:
     found = [
         f"{report.prediction_id}, answered {report.answered_at} by release {report.lineage.release}",
         f"  asked with   {said or 'nothing beside its rows'}",
+        *([] if report.routing is None else lines_of_routing(report.routing)),
         f"  found in     {report.source}",
         f"  batch        {batch['rows']} rows, replayed as it was: {', '.join(counts)}",
         *(f"  not known    {what}" for what in batch["not_known"]),
@@ -75,6 +91,8 @@ def lines_of(report: ReplayReport) -> list[str]:
         found += _table(
             ["column", "value as it came", "seen as", "log-odds without it", "change"], [_part(p) for p in report.parts]
         )
+    for other in report.others:
+        found += ["", *_other(other)]
     return [*found, "", *_lineage(report.lineage)]
 
 
@@ -82,6 +100,8 @@ def lines_of_totals(totals: Totals, what: str) -> list[str]:
     rate = totals.rows / totals.seconds if totals.seconds else 0.0
     return [
         f"{what}: {totals.rows:,} rows of {totals.batches:,} batches in {totals.seconds:.1f} s, {rate:,.0f} rows/s",
+        *([f"  of them fallbacks      {totals.fallbacks:,}"] if totals.fallbacks else []),
+        *([f"  of them shadows        {totals.shadows:,}"] if totals.shadows else []),
         f"  equal to the last bit  {totals.equal:,}",
         f"  differing              {totals.differing:,}" + (f", by {totals.largest:.3g} at most" if totals.differing else ""),
         *(f"  not replayed           {rows:,}: {why}" for why, rows in totals.not_replayed.most_common()),
@@ -107,6 +127,16 @@ def lines_of_answers(answers: list[Keyed], key: str) -> list[str]:
         f"{len(answers)} answer{'s' if len(answers) > 1 else ''} with key {key}, the latest first",
         *_table(["answered", "prediction id", "row", "release", "probability"], rows),
         "",
+    ]
+
+
+def _other(other: OtherComputation) -> list[str]:
+    what = "computed as a shadow" if other.is_shadow else "computed, and handed on,"
+    return [
+        f"{what} by release {other.release} at {other.computed_at}, found in {other.source}",
+        *([f"  bits         {other.may_differ}; up to {TOLERANCE:g} is right"] if other.may_differ else []),
+        *_table(["row", "recorded", "replayed", ""], [_row(row) for row in other.rows[:MANY]]),
+        *([f"  and {len(other.rows) - MANY} rows more"] if len(other.rows) > MANY else []),
     ]
 
 

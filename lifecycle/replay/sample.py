@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from lifecycle.journal.answers import AnswersPile, Unreadable
 from lifecycle.journal.columns import DAY, Kind
 from lifecycle.journal.segments import NotASegment, Segment
-from lifecycle.journal.served import SERVED
+from lifecycle.journal.served import SERVED, SHADOWED
 from lifecycle.replay.batches import GraphBatches, Writing, batches_of
 from lifecycle.replay.find import NAME, first_id, parquet_batches
 from lifecycle.replay.release import NoRelease
@@ -57,9 +57,10 @@ def sampled(folder: Path, store: Path, wanted: SampleWanted) -> Iterator[GraphBa
         if wanted.day is None or _opened(path) <= wanted.day + SLACK:
             yield from _of_segment(path, wanted, read)
     below = f"{DAY}={wanted.day if wanted.day else '*'}"
-    for path in sorted((folder / SERVED).glob(f"{below}/*/*.parquet")):
-        if path.stem not in read:
-            yield from _of_parquet(folder, store, path, wanted)
+    for dataset in (SERVED, SHADOWED):
+        for path in sorted((folder / dataset).glob(f"{below}/*/*.parquet")):
+            if path.stem not in read:
+                yield from _of_parquet(folder, store, path, wanted)
 
 
 def _opened(path: Path) -> date:

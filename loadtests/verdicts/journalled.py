@@ -11,8 +11,8 @@ WRITTEN, LOST = "adclick_journal_total", "adclick_journal_lost_total"
 
 
 def journal_counts(metrics_url: str) -> dict[str, float] | None:
-    """Requests that the server's models have written and lost since they were started; None if it keeps no journal, or does
-    not say.
+    """Requests that the server's models have answered and written, or lost, since they were started: shadows are no answers. None
+    if it keeps no journal, or does not say.
     """
     with urllib3.PoolManager(timeout=SCRAPE_TIMEOUT_S, retries=False, maxsize=1) as pool:
         try:

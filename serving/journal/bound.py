@@ -15,7 +15,7 @@ from serving.journal.pace import Pace
 from serving.triton.journal.images import IMAGES
 from serving.triton.journal.options import FULL, IMAGES_FULL
 
-PARTS = ("segments", "served", "partial")  # of the folder, whose files count
+PARTS = ("segments", "served", "shadowed", "partial")  # of the folder, whose files count
 LOOK_S = 2.0
 TIDIED = 0.8  # of a bound is what `lifecycle.journal` leaves: a warning then means that it is behind
 WARNED, QUIET = 0.9, 0.85  # of a bound: a warning from here on, and again after it was less than that

@@ -117,10 +117,10 @@ def write_answers(
 
     `route`: its digest, and what it made of each request. A shadow has the id of what it shadows, and is not counted as answered.
     """
-    now_ns, routed = writer.clock(), routed or [UNROUTED] * len(requests)
-    ids = [writer.ids.draw(now_ns) if own.shadowed is None else own.shadowed for own in routed]
+    now_ns, made = writer.clock(), routed or [UNROUTED] * len(requests)
+    ids = [writer.ids.draw(now_ns) if own.shadowed is None else own.shadowed for own in made]
     payload = answers_payload(release, requests, seen, ids, now_ns, route, routed)
-    answered = [request.num_rows for request, own in zip(requests, routed, strict=True) if own.status in (ANSWERED, FALLBACK)]
+    answered = [request.num_rows for request, own in zip(requests, made, strict=True) if own.status in (ANSWERED, FALLBACK)]
     if not writer.write(ANSWERS, payload, requests=len(answered), rows=sum(answered)):
         return None
     return [spelled(prediction_id) for prediction_id in ids]
@@ -130,10 +130,10 @@ def answers_payload(
     release: int, requests: list[Asked], seen: Seen, ids: list[bytes], now_ns: int, route: int = NO_ROUTE,
     routed: Sequence[Routed] | None = None,
 ) -> bytes:  # fmt: skip
-    request_ids, routed = [_short(request.request_id) for request in requests], routed or [UNROUTED] * len(requests)
+    request_ids, made = [_short(request.request_id) for request in requests], routed or [UNROUTED] * len(requests)
     entries = (
         REQUEST.pack(prediction_id, request.num_rows, release, own.status, own.arm, len(sent))
-        for prediction_id, request, own, sent in zip(ids, requests, routed, request_ids, strict=True)
+        for prediction_id, request, own, sent in zip(ids, requests, made, request_ids, strict=True)
     )
     sections = {REQUESTS: b"".join(entries)}
     if any(request_ids):
@@ -153,8 +153,8 @@ def answers_payload(
         sections[IMAGES] = b"".join(IMAGE.pack(row, digest) for row, digest in seen.images)
     if seen.looked_at:
         sections |= {LOOKS: b"".join(map(_look, seen.looked_at)), EMBEDDINGS: _embeddings(seen.looked_at)}
-    if route != NO_ROUTE:
-        sections |= _routing(routed)
+    if routed is not None:
+        sections |= _routing(route, routed)
     rows = sum(request.num_rows for request in requests)
     head = ANSWERS_HEAD.pack(len(sections), 0, rows, len(requests), seen.graph_rows, now_ns, route)
     directory = (SECTION.pack(tag, len(content)) for tag, content in sections.items())
@@ -200,8 +200,11 @@ def leb128(values: np.ndarray) -> bytes:
     return found.tobytes()
 
 
-def _routing(routed: Sequence[Routed]) -> dict[int, bytes]:
-    sections = {ROUTING: b"".join(ROUTED.pack(NO_BUCKET if own.bucket is None else own.bucket, own.flags) for own in routed)}
+def _routing(route: int, routed: Sequence[Routed]) -> dict[int, bytes]:
+    sections = {}
+    if route != NO_ROUTE and any(own.bucket is not None or own.flags for own in routed):
+        entries = ((NO_BUCKET if own.bucket is None else own.bucket, own.flags) for own in routed)
+        sections[ROUTING] = b"".join(ROUTED.pack(*entry) for entry in entries)
     keys = [own.key for own in routed]
     if any(key is not None for key in keys):
         sections[ROUTING_KEY_LENGTHS] = leb128(np.array([0 if key is None else len(key) + 1 for key in keys]))

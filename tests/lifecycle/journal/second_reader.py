@@ -38,10 +38,14 @@ class Cursor:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """All of a segment that is whole: `about`, `rows` and `erased` (one dict each), `refusals`, `losses`, `closed`."""
+    """All of a segment that is whole: `about`, `rows`, `shadows` and `erased` (one dict each), `refusals`, `losses`, `events`,
+    `closed`.
+    """
     file = Cursor(path.read_bytes())
     assert file.take(16) == b"adcljrnl" + struct.pack("<I", 1) + bytes(4)
-    found: dict[str, Any] = {"rows": [], "erased": [], "refusals": [], "losses": [], "closed": None}
+    found: dict[str, Any] = {name: [] for name in ("rows", "shadows", "erased", "refusals", "losses", "events")} | {
+        "closed": None
+    }
     while not file.is_done:
         assert file.take(4) == bytes.fromhex("f74a520a")
         checked = file.take(8)
@@ -52,9 +56,8 @@ def read(path: Path) -> dict[str, Any]:
         if kind == 1:
             found["about"] = json.loads(payload)
         elif kind == 2:
-            rows, erased = _answers(body, found["about"]["schema"])
-            found["rows"] += rows
-            found["erased"] += erased
+            for name, rows in _answers(body, found["about"]["schema"]).items():
+                found[name] += rows
         elif kind == 3:
             while not body.is_done:
                 found["refusals"].append(_refusal(body))
@@ -62,6 +65,8 @@ def read(path: Path) -> dict[str, Any]:
             found["losses"].append([body.unpack(form) for form in "QQqq"])
         elif kind == 5:
             found["closed"] = [body.unpack("Q") for _ in range(4)]
+        elif kind == 6:
+            found["events"].append(json.loads(payload))
     return found
 
 
@@ -74,7 +79,7 @@ def _refusal(body: Cursor) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _answers(body: Cursor, schema: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _answers(body: Cursor, schema: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     count, zeros, rows, requests, batch_rows, answered_ns, route = (body.unpack(form) for form in "HHIIIqQ")
     assert zeros == 0
     directory = [(body.unpack("H"), body.unpack("I")) for _ in range(count)]
@@ -96,12 +101,17 @@ def _answers(body: Cursor, schema: dict[str, Any]) -> tuple[list[dict[str, Any]]
     gone = set()
     while 16 in sections and not sections[16].is_done:
         gone.add(sections[16].unpack("I"))
-    found, erased, number = [], [], 0
+    found: dict[str, list[dict[str, Any]]] = {"rows": [], "shadows": [], "erased": []}
+    number = 0
     for _ in range(requests):
         digits = sections[1].take(16).hex()
         num_rows, release, status, arm, id_bytes = (sections[1].unpack(form) for form in "IIBBH")
         request_id = sections[2].take(id_bytes).decode() if id_bytes else None
         event_ns = sections[3].unpack("q") if 3 in sections else -(2**63)
+        bucket, flags = (sections[17].unpack(form) for form in "IB") if 17 in sections else (2**32 - 1, 0)
+        assert 17 not in sections or sections[17].take(3) == bytes(3)
+        length = sections[18].number() if 18 in sections else 0
+        routing_key = sections[19].take(length - 1).decode() if length else None
         for row in range(num_rows):
             key_length = sections[4].number() if 4 in sections else 0
             key = sections[5].take(key_length - 1).decode() if key_length else None
@@ -114,8 +124,12 @@ def _answers(body: Cursor, schema: dict[str, Any]) -> tuple[list[dict[str, Any]]
                 "request_id": request_id,
                 "key": key,
                 "release": release,
-                "arm": arm,
-                "route": route,
+                "arm": [None, "champion", "challenger"][arm],
+                "route": route or None,
+                "fallback": status == 3,
+                "bucket": None if bucket == 2**32 - 1 else bucket,
+                "flags": flags,
+                "routing_key": routing_key,
                 "batch_rows": batch_rows,
                 "image_sha256": images.get(number),
                 "looks": looks.get(number),
@@ -125,10 +139,10 @@ def _answers(body: Cursor, schema: dict[str, Any]) -> tuple[list[dict[str, Any]]
                 "outputs": [sections[10].unpack("f") for _ in schema["outputs"]],
             }
             if number in gone:
-                erased.append(entry)
-            elif status == 0:
-                found.append(entry)
+                found["erased"].append(entry)
+            elif status != 1:
+                found["shadows" if status == 2 else "rows"].append(entry)
             number += 1
     assert number == rows
     assert all(section.is_done for tag, section in sections.items() if tag not in (11, 14, 15))
-    return found, erased
+    return found

@@ -51,7 +51,7 @@ def test_names_and_dtypes_are_those_of_the_declaration(journal):
     assert {name: rows.schema[name] for name in kinds} == kinds
     assert rows.schema["site__id"] == rows.schema["creative_image__id"] == pl.UInt32
     assert rows["mobile"].all() and rows["site"].null_count() > 50 and set(rows["hour"].unique()) <= set(range(24))
-    assert rows.select("prediction_id", "row").is_unique().all() and rows["arm"].unique().to_list() == ["champion"]
+    assert rows.select("prediction_id", "row").is_unique().all() and rows["arm"].unique().to_list() == [None]
 
 
 def test_each_file_is_sorted_and_lies_in_the_hour_of_its_answers(tmp_path):

@@ -1,6 +1,6 @@
 """A journal of a released model, written without a server: each batch was answered by its graph, in a call of its own."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -18,10 +18,10 @@ from lifecycle.journal.served import only_one, serve_segment, waiting
 from lifecycle.replay.bulk import Replays, Totals, replay_all
 from lifecycle.replay.sample import SampleWanted, sampled
 from serving.releases.store import Store
-from serving.triton.journal.layout import ANSWERS, CHECKED, FRAME_HEAD, NOT_SENT
+from serving.triton.journal.layout import ANSWERS, CHECKED, FRAME_HEAD, NO_ROUTE, NOT_SENT
 from serving.triton.journal.options import JournalOptions
 from serving.triton.journal.processor import processor
-from serving.triton.journal.record import Asked, Seen, write_answers
+from serving.triton.journal.record import Asked, Routed, Seen, write_answers
 from serving.triton.journal.writer import Writer
 from serving.triton.package import listed_digest, read_json
 from tests.serving.doors import packed
@@ -30,18 +30,22 @@ START_NS = 1_800_000_000_000_000_000  # 2027-01-15T08:00:00Z
 
 
 class Answering:
-    """A store with one release, and a writer that answers with its graph."""
+    """A store with a release, or one more, and a writer that answers with its graph."""
 
     def __init__(self, folder: Path, repository: Path, spec: RequestSpec, **options: Any) -> None:
         self.folder, self.store, self._spec = folder / "journal", folder / "models", spec
-        (self.folder / "segments").mkdir(parents=True)
+        (self.folder / "segments").mkdir(parents=True, exist_ok=True)
         self.release = Store(self.store).release(repository)
         self.version = self.store / "ctr" / str(self.release)
         self.settings = read_json(self.store / "ctr_careful" / str(self.release) / "request.json")
-        self.session = onnxruntime.InferenceSession(self.version / "ctr_packed.onnx", providers=["CPUExecutionProvider"])
-        self.separator = self.session.get_modelmeta().custom_metadata_map["separator"]
         self.now_ns = START_NS
         self._options = {"segment_bytes": 1 << 20, "segment_s": 3600.0, "sync_ms": 0, "refuses": False} | options
+        self.open()
+
+    def open(self) -> None:
+        """The graph as it is now, and a writer."""
+        self.session = onnxruntime.InferenceSession(self.version / "ctr_packed.onnx", providers=["CPUExecutionProvider"])
+        self.separator = self.session.get_modelmeta().custom_metadata_map["separator"]
         self.begin()
 
     def begin(self, **about: Any) -> None:
@@ -58,8 +62,13 @@ class Answering:
         text = np.array([text_of(strings, self.separator)], dtype=object)
         return self.session.run(["p_click", "cat_idx", "creative_idx"], {"text": text, "numeric": numbers_NM})
 
-    def answer(self, rows: pl.DataFrame, *sizes: int, key: str | None = None, unknown_rows: int = 0) -> list[str]:
-        """Answer requests of these sizes in one batch; the id of each. `unknown_rows` of the call are not written."""
+    def answer(
+        self, rows: pl.DataFrame, *sizes: int, key: str | None = None, unknown_rows: int = 0, route: int = NO_ROUTE,
+        routed: Sequence[Routed] | None = None,
+    ) -> list[str]:  # fmt: skip
+        """Answer requests of these sizes in one batch; the id of each. `unknown_rows` of the call are not written. `routed`: what
+        the route made of each.
+        """
         tensors = packed(rows[: sum(sizes)], self._spec)
         strings = [[value.decode() for value in row] for row in tensors["categorical"]]
         numbers_NM = tensors["numeric"].astype(np.float32)
@@ -77,7 +86,7 @@ class Answering:
         keys = [None if key is None else [key.encode()] * size for size in sizes]
         asked = [Asked(num_rows=size, request_id="r", event_ns=NOT_SENT, keys=k) for size, k in zip(sizes, keys, strict=True)]
         self.now_ns += 1_000_000
-        return write_answers(self.writer, self.release, asked, seen)
+        return write_answers(self.writer, self.release, asked, seen, route, routed)
 
     def segments(self) -> list[Path]:
         return sorted((self.folder / "segments").glob("*.segment"))

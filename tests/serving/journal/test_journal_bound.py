@@ -28,7 +28,7 @@ def test_it_warns_well_before_and_says_when_it_is_written_again(tmp_path, capsys
         said.append(capsys.readouterr().err)
     spoken = {size: text for size, text in enumerate(said) if text}
     assert [*spoken] == [2, 4, 6, 10]
-    key = "(serving.journal.max_gib: segments/, served/, partial/)"
+    key = "(serving.journal.max_gib: segments/, served/, shadowed/, partial/)"
     assert f"of 9.31323e-07 GiB {key}: soon nothing more is written; `python -m lifecycle.journal" in spoken[2]
     assert "nothing more is written until there is room" in spoken[4] and "it is written again" in spoken[6]
 

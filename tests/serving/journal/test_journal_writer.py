@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from lifecycle.journal.answers import leb128 as decoded
+from lifecycle.journal.leb128 import leb128 as decoded
 from serving.triton.journal.options import journal_options
 from serving.triton.journal.record import leb128
 from serving.triton.journal.writer import REST_S, IdSource, spelled
