@@ -83,16 +83,20 @@ def followed_of(found: Scraped) -> Followed | None:
 
 
 def disagreement(file: Path, route: Route, followed: Followed | None) -> str | None:
-    """Why answers could not be judged by the file, in a sentence; None where the server follows it, or nobody has a challenger."""
+    """Why answers cannot be judged by the file, in a sentence; None where the server follows it, or both know no challenger."""
     challenger = followed.challenger if followed is not None else None
     if route.trial is None and challenger is None:
         return None
     if followed is not None and followed.digest == route.digest:
         return None
-    does = "no route" if followed is None else f"route {followed.digest:016x} (champion {followed.champion}, challenger {challenger})"
+    does = (
+        "no route"
+        if followed is None
+        else f"route {followed.digest:016x} (champion {followed.champion}, challenger {challenger})"
+    )
     return (
-        f"{file} says route {route.digest:016x} ({described(route)}), but the server follows {does}, so nobody can say who should "
-        "answer; start the server again with `make serve`, so that it reads this file (ADCLICK_ROUTE), or name another server"
+        f"{file} says route {route.digest:016x} ({described(route)}), but the server follows {does}, so nobody can say who "
+        "should answer; start the server again with `make serve`, so that it reads this file (ADCLICK_ROUTE)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Watches the route of the server under load while it is loaded: what was in force when, and what the server counted meanwhile."""
+"""Watches the route of a server under load: what was in force when, and what the server counted meanwhile."""
 
 import json
 import threading

@@ -11,7 +11,7 @@ import tritonclient.http.aio as triton_http_aio
 
 from serving.client.batch import Tensors
 from serving.client.protocol_errors import own_errors
-from serving.client.protocols import CONNECTIONS, NOTHING_SAID, Address, Prediction, Said, infer_inputs, prediction
+from serving.client.protocols import CONNECTIONS, NOTHING_SAID, Address, Prediction, Said, infer_inputs, parameters, prediction
 from serving.proxies import proxy_variable
 
 
@@ -33,10 +33,10 @@ class AsyncGrpcDoor:
     async def infer(
         self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", said: Said = NOTHING_SAID
     ) -> Prediction:
-        inputs, parameters = infer_inputs(triton_grpc.InferInput, tensors), {"declaration": digest, **said}
+        inputs, stated = infer_inputs(triton_grpc.InferInput, tensors), parameters(digest, said)
         with own_errors(str(self._address), timeout_s, self._proxy):
             result = await self._client.infer(
-                self._address.model, inputs, parameters=parameters, request_id=request_id, client_timeout=timeout_s
+                self._address.model, inputs, parameters=stated, request_id=request_id, client_timeout=timeout_s
             )
             return prediction(result, tensors)
 
@@ -62,10 +62,10 @@ class AsyncHttpDoor:
     async def infer(
         self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", said: Said = NOTHING_SAID
     ) -> Prediction:
-        inputs, parameters = infer_inputs(triton_http.InferInput, tensors), {"declaration": digest, **said}
+        inputs, stated = infer_inputs(triton_http.InferInput, tensors), parameters(digest, said)
         with own_errors(str(self._address), timeout_s):
             async with asyncio.timeout(timeout_s):
-                result = await self._client.infer(self._address.model, inputs, parameters=parameters, request_id=request_id)
+                result = await self._client.infer(self._address.model, inputs, parameters=stated, request_id=request_id)
             return prediction(result, tensors)
 
     async def close(self) -> None:

@@ -89,10 +89,10 @@ class GrpcDoor:
     def infer(
         self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", said: Said = NOTHING_SAID
     ) -> Prediction:
-        inputs, parameters = infer_inputs(triton_grpc.InferInput, tensors), {"declaration": digest, **said}
+        inputs, stated = infer_inputs(triton_grpc.InferInput, tensors), parameters(digest, said)
         with own_errors(str(self._address), timeout_s, self._proxy):
             result = self._client.infer(
-                self._address.model, inputs, parameters=parameters, request_id=request_id, client_timeout=timeout_s
+                self._address.model, inputs, parameters=stated, request_id=request_id, client_timeout=timeout_s
             )
             return prediction(result, tensors)
 
@@ -115,9 +115,9 @@ class HttpDoor:
     def infer(
         self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", said: Said = NOTHING_SAID
     ) -> Prediction:
-        inputs, parameters = infer_inputs(triton_http.InferInput, tensors), {"declaration": digest, **said}
+        inputs, stated = infer_inputs(triton_http.InferInput, tensors), parameters(digest, said)
         body, header_length = triton_http.InferenceServerClient.generate_request_body(
-            inputs, parameters=parameters, request_id=request_id
+            inputs, parameters=stated, request_id=request_id
         )
         with own_errors(str(self._address), timeout_s):
             found = self._request("POST", "infer", timeout_s, body=body, headers={HEADER_LENGTH: str(header_length)})
@@ -135,6 +135,11 @@ class HttpDoor:
         if found.status != 200:
             raise http_failure(found.status, found.data)
         return found
+
+
+def parameters(digest: str, said: Said = NOTHING_SAID) -> dict[str, str | int]:
+    """Of a request: the server refuses tensors that follow another declaration."""
+    return {"declaration": digest, **said}
 
 
 def infer_inputs(kind: Callable[..., Any], tensors: Tensors) -> list[Any]:
