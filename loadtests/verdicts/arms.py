@@ -76,7 +76,8 @@ class ArmsVerdict:
 
 def judge_arms(answers: np.ndarray, keys: Sequence[str], watch: RouteWatch, window: Window) -> ArmsVerdict:
     """Of all keyed answers of a run, KEYED."""
-    judged, found = judge_answers(answers, keys, watch.stretches), shares(answers, keys, watch.stretches)
+    judged = judge_answers(answers, keys, watch.stretches)
+    found = shares(answers, keys, watch.stretches, sum(watch.counted.get(FALLBACK, {}).values()))
     return ArmsVerdict(checks=arm_checks(judged, found, watch), facts=arm_facts(answers, judged, found, watch, window))
 
 
@@ -105,8 +106,11 @@ def challengers_keys(keys: Sequence[str], stretch: Stretch, answers: np.ndarray)
     return np.array([bool(key) and bucket(trial.salt, key.encode()) < trial.share_ppm for key in keys], dtype=bool)
 
 
-def shares(answers: np.ndarray, keys: Sequence[str], stretches: Sequence[Stretch]) -> list[RouteShare]:
-    """Of each route whose challenger took part, from the answers that were asked and given while nothing changed."""
+def shares(answers: np.ndarray, keys: Sequence[str], stretches: Sequence[Stretch], fallbacks: int) -> list[RouteShare]:
+    """Of each route whose challenger took part, from the answers that were asked and given while nothing changed.
+
+    `fallbacks`: so many answers of the champion are part of the challenger's share.
+    """
     found: dict[str, list[np.ndarray]] = {}
     routes = {f"{one.route.digest:016x}": one for one in stretches if one.route is not None and one.route.trial is not None}
     no_key = [place for place, key in enumerate(keys) if not key]
@@ -118,14 +122,16 @@ def shares(answers: np.ndarray, keys: Sequence[str], stretches: Sequence[Stretch
         inside_A = (answers["sent_s"] >= start_s) & (answers["done_s"] <= end_s) & ~np.isin(answers["key"], no_key)
         found.setdefault(f"{stretch.route.digest:016x}", []).append(answers[inside_A])
     return [
-        share_of(digest, routes[digest], keys, np.concatenate(parts)) for digest, parts in found.items() if sum(map(len, parts))
+        share_of(digest, routes[digest], keys, np.concatenate(parts), fallbacks)
+        for digest, parts in found.items()
+        if sum(map(len, parts))
     ]
 
 
-def share_of(digest: str, stretch: Stretch, keys: Sequence[str], answers: np.ndarray) -> RouteShare:
+def share_of(digest: str, stretch: Stretch, keys: Sequence[str], answers: np.ndarray, fallbacks: int) -> RouteShare:
     is_challengers_K = challengers_keys(keys, stretch, answers)
     instead_A = is_challengers_K[answers["key"]] & (answers["version"] == stretch.champion)
-    by_challenger = int((answers["version"] == stretch.challenger).sum() + instead_A.sum())
+    by_challenger = int((answers["version"] == stretch.challenger).sum()) + min(int(instead_A.sum()), fallbacks)
     _, times = np.unique(answers["key"], return_counts=True)
     return RouteShare(
         route=digest,
