@@ -80,3 +80,24 @@ def test_a_file_that_the_server_does_not_follow_is_said(served):
     ended = load(served.folder, *SMOKE)
     assert ended.code == 1, ended.said
     assert f"says route {other.digest:016x} (mode ab, 50 % to challenger 2), but the server follows route" in ended.said
+
+
+@pytest.mark.triton
+@pytest.mark.load
+def test_the_champion_steps_in_as_often_as_was_counted_and_a_blown_fuse_is_no_success(served):
+    impatient = a_route(share=50, salt="0123456789abcdef", timeout_ms=1)
+    served.put(a_route(share=50))
+    process = begin(served.folder, *SMOKE, "rows_per_request={64: 1}")
+    runs = served.folder / "reports/load/smoke"
+    wait_for(lambda: sum(path.stat().st_size for path in runs.glob("*/samples-*.part")) > 50_000, WITHIN_S, "samples")
+    served.put(impatient, wait=False)
+    said, _ = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 1 and "load: MISSED fuses_blown; page" in said, said
+    told = summary(served.folder)
+    checks = {check["name"]: check for check in told["thresholds"]}
+    assert checks["wrong_arm"]["measured"] == 0 and told["counts"]["wrong"] == 0 and checks["fuses_blown"]["measured"] == 1
+    arms = told["arms"]
+    counted = sum(arms["fallbacks"].values())
+    assert counted == served.counted("adclick_fallback_total") >= 3
+    assert arms["instead"] <= counted
+    assert [one["why"] for one in arms["off"]][-1].startswith("its fuse has blown (")

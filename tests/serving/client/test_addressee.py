@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,8 @@ from bench.served.challengers import make_challenger, scaled
 from contracts.serving.route import bucket
 from serving.client import AsyncCtrClient, CtrClient
 from serving.client.addressee import Addressee
+from serving.predict.command import main as score_file
+from serving.server.server import TritonServer
 from tests.serving.client_world import PROTOCOLS, url_of
 from tests.serving.routing.routed_world import SALT, a_route, routed
 from tests.serving.served_world import REPOSITORY
@@ -25,7 +29,7 @@ def arm(key: str) -> int:
 
 
 @pytest.mark.triton
-def test_a_key_and_a_release_say_who_answers(exported, exported_rows, tmp_path):
+def test_a_key_and_a_release_say_who_answers(exported, exported_rows, tmp_path, monkeypatch):
     champion = exported / REPOSITORY
     challenger = make_challenger(champion, tmp_path / "challenger" / "repository", scaled(0.9))
     many = pl.concat([exported_rows] * 5)
@@ -44,7 +48,18 @@ def test_a_key_and_a_release_say_who_answers(exported, exported_rows, tmp_path):
                     assert {*pieces.model_version.tolist()} == {arm(key)} and len(pieces) > client.served().max_rows
                 apart, refused = client.predict_apart(exported_rows[:2], release=np.int64(2))
                 assert {*apart.model_version.tolist()} == {2} and refused == []
+            assert scored_by(running.server, protocol, exported_rows, tmp_path, monkeypatch) == {2}
             assert asyncio.run(versions(url_of(running.server, protocol), protocol, exported_rows[:2])) == [arm("x"), 2]
+
+
+def scored_by(server: TritonServer, protocol: str, rows: pl.DataFrame, folder: Path, monkeypatch) -> set[int]:
+    """Who scored a file whose rows were to be scored by release 2."""
+    source, output = folder / "rows.parquet", folder / f"{protocol}.csv"
+    rows.write_parquet(source)
+    asked = ["--url", url_of(server, protocol), "--protocol", protocol, "--release", "2", "--output", str(output)]
+    monkeypatch.setattr(sys, "argv", ["predict", str(source), *asked])
+    score_file()
+    return {*pl.read_csv(output)["model_version"].to_list()}
 
 
 async def versions(url: str, protocol: str, rows: pl.DataFrame) -> list[int]:
