@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,13 @@ from contracts.git_commit import git_revision
 from loadtests.observation import facts
 from loadtests.observation.observe import Observer
 from loadtests.observation.processes import ProcessGroups, family
+from loadtests.report.arms import arm_lines
 from loadtests.report.page import write_report
+from loadtests.routes.watch import RouteWatch
 from loadtests.settings import LoadConfig, as_values, load_settings
 from loadtests.users.locust_processes import LocustProcesses, locust_processes, watch
 from loadtests.users.prepared_run import PreparedRun, prepared_run
+from loadtests.verdicts.arms import judge_arms
 from loadtests.verdicts.journalled import journal_checks, journal_counts
 from loadtests.verdicts.samples import Recorded, Window, gather, within, write_summary
 from loadtests.verdicts.thresholds import Check, RunMeasurement, judge, measure
@@ -60,16 +64,17 @@ def put_under_load(prepared: PreparedRun) -> bool:
     """Send, gather, judge and report; are all thresholds kept. A run that is cut short is reported as far as it went."""
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     versions = facts.versions(f"http://{prepared.target.http}")
-    written = journal_counts(prepared.target.metrics_url)
+    written, watch = journal_counts(prepared.target.metrics_url), route_watch(prepared)
     try:
-        send(prepared)
+        with watch or nullcontext():
+            send(prepared)
     except BaseException as error:
         end_in_order(error)
         ended_s = time.monotonic()
         recorded = gather(prepared.folder)
         window = window_of(prepared.config, recorded, ended_s)
         print(f"load: cut short; what was measured in {window.seconds:.1f} s of {prepared.config.total_s:g}:", flush=True)
-        conclude(prepared, recorded, window, completed=False, started_at=started_at, versions=versions)
+        conclude(prepared, recorded, window, completed=False, started_at=started_at, versions=versions, watch=watch)
         raise
     recorded = gather(prepared.folder)
     journal = journal_checks(written, journal_counts(prepared.target.metrics_url), recorded)
@@ -81,6 +86,7 @@ def put_under_load(prepared: PreparedRun) -> bool:
         started_at=started_at,
         versions=versions,
         journal=journal,
+        watch=watch,
     )
     return all(check.met for check in checks)
 
@@ -95,6 +101,13 @@ def end_in_order(error: BaseException) -> None:
 def send(prepared: PreparedRun) -> None:
     with locust_processes(prepared) as sending, observer(prepared, sending):
         watch(prepared, sending)
+
+
+def route_watch(prepared: PreparedRun) -> RouteWatch | None:
+    """Watches who has to answer; None where the server has no challenger."""
+    if prepared.experiment is None:
+        return None
+    return RouteWatch(experiment=prepared.experiment, file=prepared.route_file, metrics_url=prepared.target.metrics_url)
 
 
 def observer(prepared: PreparedRun, sending: LocustProcesses) -> Observer:
@@ -121,11 +134,14 @@ def conclude(
     started_at: str,
     versions: dict[str, str],
     journal: Sequence[Check] = (),
+    watch: RouteWatch | None = None,
 ) -> list[Check]:
     """Judge, print, write summary and page. Checks of a run that was cut short are printed, too, and no verdict."""
     measured = measure(within(recorded.samples, window), window)
-    checks = [*judge(measured, prepared.config.thresholds), *journal] if window.seconds else []
-    for line in [*result_lines(measured, recorded, prepared), *(f"{check}" for check in checks)]:
+    arms = None if watch is None else judge_arms(recorded.keyed, prepared.keys, watch, window)
+    of_arms, lines = ([], []) if arms is None else (arms.checks, arm_lines(arms.facts))
+    checks = [*judge(measured, prepared.config.thresholds), *journal, *of_arms] if window.seconds else []
+    for line in [*result_lines(measured, recorded, prepared), *lines, *(f"{check}" for check in checks)]:
         print(f"load: {line}", flush=True)
     values: dict[str, Any] = {
         "shape": prepared.config.shape,
@@ -143,6 +159,7 @@ def conclude(
         "machine": facts.machine(),
         "revision": git_revision(),
     }
+    values |= {} if arms is None else {"arms": arms.facts}
     write_summary(prepared.folder, window, values)
     write_report(prepared.folder, prepared.folder / PAGE_OF_RUN, PAGE)
     missed = [check.name for check in checks if not check.met]
@@ -158,7 +175,7 @@ def result_lines(measured: RunMeasurement, recorded: Recorded, prepared: Prepare
     if measured.window.seconds:
         lines[0] += f"; {measured.requests_per_s:,.0f} requests/s, {measured.rows_per_s:,.0f} rows/s"
     lines += [f"  {number:,} times {reason}" for reason, number in [*recorded.reasons.items()][:5]]
-    if set(recorded.versions) - {prepared.plan.version}:
+    if set(recorded.versions) - {prepared.plan.version, prepared.plan.challenger}:
         answered = ", ".join(f"version {version} {number:,}" for version, number in recorded.versions.items())
         lines.append(f"the model was replaced during the run ({answered}): of the others only shape and range were judged")
     late = measured.lateness["p99_ms"]

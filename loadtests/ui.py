@@ -17,6 +17,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -24,7 +25,8 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from loadtests.observation import facts
-from loadtests.run import arguments, conclude, end_in_order, observer, window_of
+from loadtests.routes.watch import RouteWatch
+from loadtests.run import arguments, conclude, end_in_order, observer, route_watch, window_of
 from loadtests.settings import load_settings
 from loadtests.users.locust_processes import LocustProcesses, locust_processes
 from loadtests.users.plan import PLAN
@@ -48,11 +50,21 @@ def main() -> None:
     with prepared_run(config) as prepared, locust_processes(prepared, web_port=PORT) as sending:
         wait_up(sending)
         print(f"load-ui: {PAGE_URL}, shape {shape}: press Start; Ctrl-C ends it", flush=True)
-        while wait_for_state(sending, begun=True):
-            judge_run(prepared, sending)
+        while judge_next_run(prepared, sending):
+            pass
 
 
-def judge_run(prepared: PreparedRun, sending: LocustProcesses) -> None:
+def judge_next_run(prepared: PreparedRun, sending: LocustProcesses) -> bool:
+    """Wait for a run and judge it; False if Locust has ended. Who has to answer is watched from before it begins."""
+    watch = route_watch(prepared)
+    with watch or nullcontext():
+        if not wait_for_state(sending, begun=True):
+            return False
+        judge_run(prepared, sending, watch)
+    return True
+
+
+def judge_run(prepared: PreparedRun, sending: LocustProcesses, watch: RouteWatch | None = None) -> None:
     """Watch the run that has begun until it is over, also if that is because all ends, and conclude it as `make load` does."""
     print("load-ui: a run has begun", flush=True)
     own = replace(prepared, folder=new_run_folder(prepared.config.shape))
@@ -67,10 +79,20 @@ def judge_run(prepared: PreparedRun, sending: LocustProcesses) -> None:
         end_in_order(error)
         raise
     finally:
-        report(own, prepared, started_at, versions, ended_s or time.monotonic())
+        ended_s = ended_s or time.monotonic()
+        if watch is not None:
+            watch.finish()
+        report(own, prepared, started_at, versions, ended_s, watch)
 
 
-def report(own: PreparedRun, prepared: PreparedRun, started_at: str, versions: dict[str, str], ended_s: float) -> None:
+def report(
+    own: PreparedRun,
+    prepared: PreparedRun,
+    started_at: str,
+    versions: dict[str, str],
+    ended_s: float,
+    watch: RouteWatch | None = None,
+) -> None:
     """Move what the processes recorded into the run's own folder, judge it, write summary and page.
 
     `ended_s`: when nothing was sent any more, by the monotonic clock.
@@ -81,7 +103,7 @@ def report(own: PreparedRun, prepared: PreparedRun, started_at: str, versions: d
     completed = window.end_s >= whole.end_s
     if not completed:
         print(f"load: cut short; what was measured in {window.seconds:.1f} s of {own.config.total_s:g}:", flush=True)
-    conclude(own, recorded, window, completed=completed, started_at=started_at, versions=versions)
+    conclude(own, recorded, window, completed=completed, started_at=started_at, versions=versions, watch=watch)
 
 
 def wait_for_state(sending: LocustProcesses, *, begun: bool) -> bool:

@@ -76,7 +76,7 @@ def text_open_inference(payload: Payload, digest: str) -> Body:
 def binary_open_inference(payload: Payload, digest: str) -> Body:
     """The Open Inference Protocol with binary tensors, as CtrClient sends it: both outputs, the declaration's digest."""
     inputs = infer_inputs(triton_http.InferInput, _arrays(payload))
-    content, length = triton_http.InferenceServerClient.generate_request_body(inputs, parameters=parameters(digest, None))
+    content, length = triton_http.InferenceServerClient.generate_request_body(inputs, parameters=parameters(digest))
     return Body(content=content, headers={"Content-Type": BYTES_TYPE, HEADER_LENGTH: str(length)})
 
 
@@ -87,7 +87,7 @@ def grpc_message(payload: Payload, digest: str, model: str = "ctr") -> Body:
     for value in inputs:
         request.inputs.append(value._get_tensor())
         request.raw_input_contents.append(value._get_content())
-    for name, value in parameters(digest, None).items():
+    for name, value in parameters(digest).items():
         request.parameters[name].string_param = value
     return Body(content=request.SerializeToString())
 

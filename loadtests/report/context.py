@@ -9,6 +9,7 @@ import polars as pl
 
 from loadtests.observation.observed import Observations
 from loadtests.report import findings, plots, server
+from loadtests.report.arms import arm_rows, arm_sentences
 from loadtests.report.before import Comparison
 from loadtests.report.measured import SHOWN, Part, good, latency_ms, over_time, part, parts, sending
 from loadtests.report.run import LoadRun
@@ -17,12 +18,14 @@ from loadtests.requests.prepared_request import KINDS
 from loadtests.verdicts.latency import quantile
 from loadtests.verdicts.samples import OUTCOMES, Window
 
+ARMS_CHAPTER = ("arms", "Two arms")  # only where the server had a challenger
 CHAPTERS = (
     ("verdict", "Verdict"),
     ("before", "The run before"),
     ("time", "Over time"),
     ("latency", "Latency, at the client"),
     ("outcomes", "Outcomes, at the client"),
+    ARMS_CHAPTER,
     ("server", "Inside the server"),
     ("processes", "CPU and memory"),
     ("setup", "Machine, versions, settings"),
@@ -53,7 +56,8 @@ def page_context(run: LoadRun, observations: Observations, before: Comparison | 
     p50 = quantile(latency_ms(answered), 0.5)
     verdict = findings.verdict(run.checks, run.completed)
     return {
-        "chapters": CHAPTERS,
+        "chapters": [chapter for chapter in CHAPTERS if run.arms is not None or chapter != ARMS_CHAPTER],
+        "arms": None if run.arms is None else {"rows": arm_rows(run.arms), "sentences": arm_sentences(run.arms)},
         "run": run,
         "begun": run.started_at.replace("T", " ").replace("+00:00", " UTC"),
         "seconds": window.seconds,

@@ -32,6 +32,7 @@ class LoadRun:
     versions: dict[str, str]
     machine: dict[str, Any]
     revision: dict[str, Any]
+    arms: dict[str, Any] | None = None  # who answered, where the server had a challenger; see verdicts/arms.py
 
 
 def read_run(folder: Path) -> LoadRun:
@@ -72,4 +73,5 @@ def run_of_summary(summary: dict[str, Any], samples: np.ndarray) -> LoadRun:
         versions=summary.get("versions", {}),
         machine=summary.get("machine") or facts.machine(),
         revision=summary.get("revision") or git_revision(),
+        arms=summary.get("arms"),
     )

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from tritonclient.grpc import service_pb2
 
+from loadtests.requests.prepared_request import Tensors
+
 MODEL = "ctr"
 HEADER_LENGTH = "Inference-Header-Content-Length"
-Tensors = dict[str, tuple[str, np.ndarray]]  # Triton's datatype and the values, by name; object arrays hold str or bytes
 
 
 def grpc_body(tensors: Tensors, digest: str) -> tuple[bytes, int]:

@@ -1,61 +1,65 @@
 """Draws the requests of a run from the test split, asks the server what the right answers are, and writes both down.
 
-The right answers are asked before the load begins and in batches of other rows than the requests have, so that an answer
-which depends on its neighbours, on the load or on the way it was sent shows.
+Where the server has a challenger, it is also written down whose the requests are.
 
 Shape letters: N rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from contracts.serving.request import CATEGORICAL, IMAGE, RequestSpec
-from loadtests.requests.bodies import BODIES, Tensors, fits_json
+from contracts.serving.routed import RELEASE
+from loadtests.requests.bodies import BODIES, fits_json
+from loadtests.requests.keys import entity_place, sent_keys, simulated_keys, with_parameter, write_keys
 from loadtests.requests.pool import write_pool
-from loadtests.requests.prepared_request import PreparedRequest
+from loadtests.requests.prepared_request import PreparedRequest, Tensors
+from loadtests.requests.right_answers import Drawn, RightAnswers, ask_right
 from loadtests.requests.spoiled import Spoiled, ways
 from loadtests.requests.traffic import TrafficRows
+from loadtests.routes.in_force import Experiment
 from loadtests.settings import LoadConfig
-from serving.client.batch import pieces
-from serving.client.protocols import Address, GrpcDoor
+from serving.client.protocols import Address
 from serving.client.served_model import ServedModel
 
 BODIES_A_WAY = 4  # malformed requests of each way, of different sizes
-ASKED_ROWS = 100  # of the requests that ask for the right answers
-ATTEMPT_S = 30.0
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Drawn:
-    """A good request before it is bytes."""
-
-    tensors: Tensors
-    rows_N: np.ndarray  # places in the test split
-    with_image: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class RightAnswers:
-    """What the server said of all rows of the drawn requests, one after the other."""
-
-    probability: np.ndarray  # float32
-    model_version: int  # that said it
 
 
 def prepare(
-    folder: Path, config: LoadConfig, traffic: TrafficRows, used: frozenset[str], address: Address, model: ServedModel
+    folder: Path,
+    config: LoadConfig,
+    traffic: TrafficRows,
+    used: frozenset[str],
+    address: Address,
+    model: ServedModel,
+    experiment: Experiment | None = None,
 ) -> tuple[list[Drawn], RightAnswers]:
-    """Write the pool of requests into `folder`. Raises ValueError if the settings ask for what there is not."""
+    """Write the pool of requests into `folder`, and, where there is an `experiment`, whose they are.
+
+    Raises ValueError if the settings ask for what there is not.
+    """
     check_sizes(config, traffic, model)
     rng = np.random.default_rng(config.seed)
     drawn = draw(rng, config, traffic)
-    right = ask(rng, drawn, address, traffic.spec.digest, model)
+    right = ask_right(rng, drawn, address, traffic.spec.digest, model, experiment)
     spoiled = spoil(rng, config, traffic, used)
     kinds = [kind for kind, share in config.kinds.items() if share]
-    write_pool(folder, [*good_requests(kinds, drawn, right, traffic.spec.digest), *malformed_requests(kinds, spoiled)])
+    keys = None if experiment is None else key_places(folder, drawn, traffic.spec)
+    good, malformed = good_requests(kinds, drawn, right, traffic.spec.digest, keys), malformed_requests(kinds, spoiled)
+    if experiment is not None:  # what is broken on purpose is to be no error of the challenger, whose fuse might blow
+        malformed = [with_parameter(one, RELEASE, experiment.champion) for one in malformed]
+    write_pool(folder, [*good, *malformed])
     return drawn, right
+
+
+def key_places(folder: Path, drawn: list[Drawn], spec: RequestSpec) -> list[int] | None:
+    """Write down whose requests the run sends; the place of each one's key, or None if users are simulated."""
+    place = entity_place(spec)
+    keys, places = (simulated_keys(), None) if place is None else sent_keys([one.tensors for one in drawn], place)
+    write_keys(folder, keys)
+    return places
 
 
 def check_sizes(config: LoadConfig, traffic: TrafficRows, model: ServedModel) -> None:
@@ -111,45 +115,17 @@ def stranger(name: str, dtype: str, largest: float | None, max_length: int | Non
     return f"new {name}"[:max_length]
 
 
-def ask(rng: np.random.Generator, drawn: list[Drawn], address: Address, digest: str, model: ServedModel) -> RightAnswers:
-    """The server's answers to all rows, shuffled, in requests of ASKED_ROWS. Raises ValueError if they are of two versions."""
-    tensors = joined(drawn)
-    num_rows = len(next(iter(tensors.values())))
-    order = rng.permutation(num_rows)
-    images = tensors.get(IMAGE)
-    sizes = [] if images is None else [np.array([len(image) for image in images[order, 0]])]
-    probability_N, versions = np.empty(num_rows, dtype=np.float32), set()
-    door = GrpcDoor(address)
-    try:
-        for start, stop in pieces(num_rows, min(ASKED_ROWS, model.max_rows), sizes, model.max_request_bytes):
-            chosen = order[start:stop]
-            found = door.infer({name: values[chosen] for name, values in tensors.items()}, digest, ATTEMPT_S)
-            probability_N[chosen] = found.probability
-            versions |= {*found.model_version.tolist()}
-    finally:
-        door.close()
-    if len(versions) > 1:
-        raise ValueError(f"the server answers with two model versions, {sorted(versions)}; wait until its deploy is done")
-    return RightAnswers(probability=probability_N, model_version=versions.pop())
-
-
-def joined(drawn: list[Drawn]) -> dict[str, np.ndarray]:
-    """The rows of all requests one after the other; where none has an image there is no tensor of images."""
-    names = {name for one in drawn for name in one.tensors}
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in sorted(names)}
-    for one in drawn:
-        for name, found in parts.items():
-            no_image = np.full((len(one.rows_N), 1), b"", dtype=object)
-            found.append(one.tensors[name][1] if name in one.tensors else no_image)
-    return {name: np.concatenate(found) for name, found in parts.items()}
-
-
-def good_requests(kinds: list[str], drawn: list[Drawn], right: RightAnswers, digest: str) -> list[PreparedRequest]:
+def good_requests(
+    kinds: list[str], drawn: list[Drawn], right: RightAnswers, digest: str, keys: list[int] | None = None
+) -> list[PreparedRequest]:
+    """`keys`: whose each of the drawn is, if it says so itself."""
     found, first = [], 0
-    for one in drawn:
-        expected = right.probability[first : first + len(one.rows_N)]
-        first += len(one.rows_N)
-        found += [_prepared(kind, one.tensors, digest, expected) for kind in kinds if can_carry(kind, one.tensors)]
+    for i, one in enumerate(drawn):
+        rows = slice(first, first + len(one.rows_N))
+        first = rows.stop
+        ready = [_prepared(kind, one.tensors, digest, right.probability[rows]) for kind in kinds if can_carry(kind, one.tensors)]
+        challenger_N = None if right.challenger is None else right.challenger[rows]
+        found += [replace(request, challenger_N=challenger_N, key=None if keys is None else keys[i]) for request in ready]
     return found
 
 

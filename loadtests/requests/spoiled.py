@@ -15,7 +15,7 @@ import numpy as np
 
 from contracts.dataset.columns import Column
 from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, RequestSpec
-from loadtests.requests.bodies import Tensors
+from loadtests.requests.prepared_request import Tensors
 
 FEATURES = Path("artifacts/export/features.json")
 NO_TEXT = b"caf\xe9"  # Latin-1

@@ -17,6 +17,7 @@ class RunPlan:
     grpc: str  # host:port
     http: str
     version: int  # of the model that gave the expected answers
+    challenger: int | None = None  # the version beside it, if the server has two arms
 
     def address(self, kind: str) -> str:
         return self.grpc if kind == "grpc" else self.http
@@ -24,6 +25,7 @@ class RunPlan:
 
 def write_plan(folder: Path, plan: RunPlan) -> None:
     values = {"config": as_values(plan.config), "grpc": plan.grpc, "http": plan.http, "version": plan.version}
+    values |= {} if plan.challenger is None else {"challenger": plan.challenger}
     (folder / PLAN).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 

@@ -11,9 +11,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from loadtests.requests.prepare import Drawn, RightAnswers, prepare
+from contracts.serving.route import NAME as ROUTE
+from loadtests.requests.keys import read_keys
+from loadtests.requests.prepare import prepare
+from loadtests.requests.right_answers import Drawn, RightAnswers
 from loadtests.requests.spoiled import used_columns
 from loadtests.requests.traffic import TEST, read_traffic
+from loadtests.routes.in_force import Experiment, experiment_on
 from loadtests.settings import LoadConfig
 from loadtests.users.plan import RunPlan, write_plan
 from loadtests.users.target import ServerUnderLoad, server_config, target
@@ -31,6 +35,9 @@ class PreparedRun:
     config: LoadConfig
     target: ServerUnderLoad
     plan: RunPlan
+    experiment: Experiment | None = None  # None: the server has no challenger
+    keys: tuple[str, ...] = ()  # whose requests are sent, where it has one
+    route_file: Path | None = None  # that says who answers, if it lies here
 
 
 @contextmanager
@@ -44,12 +51,27 @@ def prepared_run(config: LoadConfig) -> Iterator[PreparedRun]:
         with target(server, traffic.spec.digest, folder / "server.log") as ready:
             how = "started here" if ready.started else "running already"
             print(f"load: server on {ready.http} (HTTP) and {ready.grpc} (gRPC), {how}", flush=True)
-            drawn, right = prepare(folder, config, traffic, used, ready.grpc, ready.model)
+            route_file = Path(server.store) / ROUTE if is_ours(config) else None
+            experiment = experiment_on(ready.metrics_url, route_file)
+            if experiment is not None:
+                print(f"load: two arms: {experiment}", flush=True)
+            drawn, right = prepare(folder, config, traffic, used, ready.grpc, ready.model, experiment)
             compared = compare_with_evaluation(drawn, right, Path(server.store)) if is_ours(config) else ""
             print(f"load: {len(drawn)} requests with {len(right.probability):,} rows are prepared{compared}", flush=True)
-            plan = RunPlan(config=config, grpc=str(ready.grpc), http=ready.http, version=right.model_version)
+            addresses = {"grpc": str(ready.grpc), "http": ready.http}
+            challenger = None if experiment is None else experiment.challenger
+            plan = RunPlan(config=config, **addresses, version=right.model_version, challenger=challenger)
             write_plan(folder, plan)
-            yield PreparedRun(folder=folder, config=config, target=ready, plan=plan)
+            keys = read_keys(folder)
+            yield PreparedRun(
+                folder=folder,
+                config=config,
+                target=ready,
+                plan=plan,
+                experiment=experiment,
+                keys=() if keys is None else tuple(keys.keys),
+                route_file=route_file,
+            )
 
 
 def new_run_folder(shape: str, runs: Path = RUNS) -> Path:

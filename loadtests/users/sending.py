@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from loadtests.requests.keys import RoutingKeys, of_user
 from loadtests.requests.pool import Pool
 from loadtests.requests.prepared_request import KINDS, PreparedRequest
 from loadtests.verdicts.answers import Judge, Reply
@@ -24,6 +25,7 @@ class Chooser:
     shares: dict[str, float]  # of the kinds
     malformed_share: float
     rng: random.Random
+    keys: RoutingKeys | None = None  # None: the server has no challenger
     _names: list[str] = field(init=False)
     _ends: list[float] = field(init=False)
 
@@ -36,7 +38,10 @@ class Chooser:
 
     def request(self, kind: str) -> PreparedRequest:
         pool = self.pools[kind]
-        return self.rng.choice(pool.malformed if self.rng.random() < self.malformed_share else pool.good)
+        found = self.rng.choice(pool.malformed if self.rng.random() < self.malformed_share else pool.good)
+        if self.keys is None or not self.keys.by_parameter or found.malformed:
+            return found
+        return of_user(found, self.keys, self.rng.randrange(len(self.keys.keys)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +65,16 @@ class RequestSender:
         verdict = self.judge.verdict(request, reply)
         if verdict.version is not None:
             self.recorder.versions[verdict.version] += 1
+            self._note_who(request, intended_s, sent_s, done_s, verdict.version, verdict.outcome == "ok")
         self._record(request, intended_s, sent_s, verdict.outcome, verdict.reason, done_s)
         return verdict.outcome
+
+    def _note_who(
+        self, request: PreparedRequest, intended_s: float, sent_s: float, done_s: float, version: int, right: bool
+    ) -> None:
+        if request.key is not None and self.recorder.keyed is not None:
+            times = {"intended_s": intended_s, "sent_s": sent_s, "done_s": done_s}
+            self.recorder.keyed.add(**times, key=request.key, version=version, right=right)
 
     def unsent(self, request: PreparedRequest, intended_s: float, reason: str) -> None:
         """A request that was due and was not sent."""

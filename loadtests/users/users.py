@@ -16,6 +16,7 @@ from locust import User, task
 from locust.env import Environment
 from locust.exception import StopUser
 
+from loadtests.requests.keys import read_keys
 from loadtests.requests.pool import read_pool
 from loadtests.requests.prepared_request import PreparedRequest
 from loadtests.users.arrivals import due_s
@@ -47,10 +48,12 @@ class SendingProcess:
     def of(cls, run_dir: Path, index: int) -> "SendingProcess":
         plan = read_plan(run_dir)
         rng = random.Random(f"{plan.config.seed}/{index}")
+        keys, config = read_keys(run_dir), plan.config
         chooser = Chooser(
-            pools=read_pool(run_dir), shares=plan.config.kinds, malformed_share=plan.config.malformed_share, rng=rng
+            pools=read_pool(run_dir), shares=config.kinds, malformed_share=config.malformed_share, rng=rng, keys=keys
         )
-        return cls(plan=plan, index=index, recorder=Recorder(run_dir, f"samples-{index}"), chooser=chooser)
+        recorder = Recorder(run_dir, f"samples-{index}", is_keyed=keys is not None)
+        return cls(plan=plan, index=index, recorder=recorder, chooser=chooser)
 
     def sender(self, environment: Environment) -> RequestSender:
         def tell(request: PreparedRequest, latency_ms: float, outcome: str, reason: str) -> None:
@@ -63,7 +66,7 @@ class SendingProcess:
                 context={},
             )
 
-        judge = Judge(self.plan.version, self.plan.config.tolerance)
+        judge = Judge(self.plan.version, self.plan.config.tolerance, self.plan.challenger)
         return RequestSender(judge=judge, recorder=self.recorder, tell=tell)
 
 

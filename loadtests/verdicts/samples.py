@@ -7,11 +7,13 @@ import json
 import struct
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from loadtests.verdicts.keyed import KEYED, KeyedAnswers, gather_keyed, keyed_path
 
 OUTCOMES = (
     "ok",
@@ -52,11 +54,16 @@ class Window:
 
 
 class Recorder:
-    """Appends the samples of this process to `<folder>/<name>.part`, and what else is worth knowing to `<name>.json`."""
+    """Appends the samples of this process to `<folder>/<name>.part`, and what else is worth knowing to `<name>.json`.
 
-    def __init__(self, folder: Path, name: str) -> None:
+    `is_keyed`: who answered which routing key goes to a file beside them (`keyed`).
+    """
+
+    def __init__(self, folder: Path, name: str, is_keyed: bool = False) -> None:
         self._path, self._facts = folder / f"{name}.part", folder / f"{name}.json"
         self._file, self._buffer, self._flushed_s = None, bytearray(), 0.0
+        self._keyed_path = keyed_path(folder, name) if is_keyed else None
+        self.keyed: KeyedAnswers | None = None
         self.restart()
 
     def restart(self) -> None:
@@ -67,6 +74,7 @@ class Recorder:
         self.versions: Counter[int] = Counter()  # of the model, of answers
         self._buffer.clear()
         self._file = self._path.open("wb")
+        self.keyed = None if self._keyed_path is None else KeyedAnswers(self._keyed_path)
         self.flush()
 
     def add(
@@ -86,6 +94,8 @@ class Recorder:
         self._file.write(self._buffer)
         self._file.flush()
         self._buffer.clear()
+        if self.keyed is not None:
+            self.keyed.flush()
         facts = {"started_s": self.started_s, "reasons": self.reasons, "versions": self.versions}
         partial = self._facts.with_suffix(".partial")
         partial.write_text(json.dumps(facts))
@@ -96,6 +106,9 @@ class Recorder:
         if self._file is not None:
             self._file.close()
             self._file = None
+        if self.keyed is not None:
+            self.keyed.close()
+            self.keyed = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +120,7 @@ class Recorded:
     last_s: float  # when the last did
     reasons: dict[str, int]
     versions: dict[int, int]
+    keyed: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=KEYED))  # who answered, where there is a challenger
 
 
 def gather(folder: Path, target: Path | None = None) -> Recorded:
@@ -128,6 +142,7 @@ def gather(folder: Path, target: Path | None = None) -> Recorded:
         last_s=max(started, default=time.monotonic()),
         reasons=dict(reasons.most_common()),
         versions=dict(sorted(versions.items())),
+        keyed=gather_keyed(folder, target or folder),
     )
 
 

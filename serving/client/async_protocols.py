@@ -11,7 +11,7 @@ import tritonclient.http.aio as triton_http_aio
 
 from serving.client.batch import Tensors
 from serving.client.protocol_errors import own_errors
-from serving.client.protocols import CONNECTIONS, Address, Prediction, infer_inputs, parameters, prediction
+from serving.client.protocols import CONNECTIONS, NOTHING_SAID, Address, Prediction, Said, infer_inputs, parameters, prediction
 from serving.proxies import proxy_variable
 
 
@@ -31,12 +31,12 @@ class AsyncGrpcDoor:
             return found["config"]
 
     async def infer(
-        self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", event_time_ms: int | None = None
+        self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", said: Said = NOTHING_SAID
     ) -> Prediction:
-        inputs, said = infer_inputs(triton_grpc.InferInput, tensors), parameters(digest, event_time_ms)
+        inputs, stated = infer_inputs(triton_grpc.InferInput, tensors), parameters(digest, said)
         with own_errors(str(self._address), timeout_s, self._proxy):
             result = await self._client.infer(
-                self._address.model, inputs, parameters=said, request_id=request_id, client_timeout=timeout_s
+                self._address.model, inputs, parameters=stated, request_id=request_id, client_timeout=timeout_s
             )
             return prediction(result, tensors)
 
@@ -60,12 +60,12 @@ class AsyncHttpDoor:
                 return await self._client.get_model_config(self._address.model)
 
     async def infer(
-        self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", event_time_ms: int | None = None
+        self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", said: Said = NOTHING_SAID
     ) -> Prediction:
-        inputs, said = infer_inputs(triton_http.InferInput, tensors), parameters(digest, event_time_ms)
+        inputs, stated = infer_inputs(triton_http.InferInput, tensors), parameters(digest, said)
         with own_errors(str(self._address), timeout_s):
             async with asyncio.timeout(timeout_s):
-                result = await self._client.infer(self._address.model, inputs, parameters=said, request_id=request_id)
+                result = await self._client.infer(self._address.model, inputs, parameters=stated, request_id=request_id)
             return prediction(result, tensors)
 
     async def close(self) -> None:

@@ -4,15 +4,16 @@ Shape letters: N rows, C categorical columns, M numeric columns.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from contracts.serving.journal import KEY, LONGEST_KEY
+from contracts.serving.journal import EVENT_TIME_MS, KEY, LONGEST_KEY
 from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, numbers, strings
+from serving.client.addressee import Addressee
 from serving.client.rows import as_polars, column_names, needed_columns, typed
 from serving.client.served_model import ServedModel
 
@@ -22,10 +23,18 @@ Tensors = dict[str, np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Noted:
-    """What a caller wants in the server's journal beside the rows."""
+    """What a caller says beside the rows: what the server's journal shall have of them, and who shall answer.
+
+    Raises ValueError or TypeError.
+    """
 
     keys: Sequence[str] | None = None  # one a row, by which the caller finds it again
     event_time: datetime | None = None  # of the rows' event, aware of its zone
+    routing_key: str | None = None  # whose rows they are: one arm of an experiment answers all that this key asks
+    release: int | None = None  # that shall answer
+
+    def __post_init__(self) -> None:
+        Addressee(routing_key=self.routing_key, release=self.release)
 
     def key_bytes(self, model: ServedModel, num_rows: int) -> list[bytes] | None:
         """The keys as they are sent. Raises ValueError."""
@@ -50,6 +59,13 @@ class Noted:
             raise ValueError(f"event_time {self.event_time} says no zone; give it one, such as datetime.UTC")
         return round(self.event_time.timestamp() * 1000)
 
+    @property
+    def parameters(self) -> dict[str, str | int]:
+        """Those of the requests. Raises ValueError for a time without a zone."""
+        event_time_ms = self.event_time_ms
+        said = {} if event_time_ms is None else {EVENT_TIME_MS: event_time_ms}
+        return said | Addressee(routing_key=self.routing_key, release=self.release).parameters
+
 
 NOTHING_NOTED = Noted()
 
@@ -64,7 +80,7 @@ class RequestBatch:
     pieces: list[tuple[int, int]]  # first row and the row after the last, of each request
     digest: str  # of the declaration that the tensors follow
     keys: list[bytes] | None = None  # one a row
-    event_time_ms: int | None = None
+    said: Mapping[str, str | int] = field(default_factory=dict)  # parameters of each request, beside the declaration
 
     def tensors(self, start: int, stop: int) -> Tensors:
         """The inputs of the request of these rows: `categorical` object [N, C] of str, `numeric` float32 [N, M]."""
@@ -103,7 +119,7 @@ def batch_of(model: ServedModel, frame: Any, images: Images | None, check: bool,
         pieces=pieces(len(rows), model.max_rows, sizes, model.max_request_bytes),
         digest=request.digest,
         keys=noted.key_bytes(model, len(rows)),
-        event_time_ms=noted.event_time_ms,
+        said=noted.parameters,
     )
 
 

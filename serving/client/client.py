@@ -65,9 +65,11 @@ class CtrClient(ClientSettings):
         `images`: PNG or JPEG bytes by creative id, for creatives that the model has not seen (a mapping, or a Polars
         frame with creative_id and image). `check`: hold the rows against the declaration first, as training does. That
         takes some 25 ms a call, 0.1 s for 200,000 rows; without it the server still refuses what it must not answer. `noted`:
-        `keys` (a str a row) and `event_time` (a datetime with a zone) go to the server's journal with the rows.
+        `keys` (a str a row) and `event_time` (a datetime with a zone) go to the server's journal with the rows; `routing_key`
+        (a str) says whose rows these are: an experiment answers all that one key asks by the same arm; `release` (an int) is
+        the release that shall answer instead, if it is open. The answer's `model_version` says which one did.
 
-        Raises BrokenRows or ValueError before anything is sent; RefusedRequest, ServerUnavailable, DeadlineExceeded or
+        Raises BrokenRows, ValueError or TypeError before anything is sent; RefusedRequest, ServerUnavailable, DeadlineExceeded or
         ServerFailed after. There is an answer for all rows or for none.
         """
         return joined(self._answers(self._ask, frame, images, check, deadline_s, Noted(**noted)))
@@ -150,7 +152,7 @@ class CtrClient(ClientSettings):
         request_id = str(uuid4())  # a request that is repeated keeps it
 
         def infer() -> Prediction:
-            return self._door.infer(tensors, batch.digest, self._attempt_s(deadline), request_id, batch.event_time_ms)
+            return self._door.infer(tensors, batch.digest, self._attempt_s(deadline), request_id, batch.said)
 
         return retrying(Retrying, self.attempts, deadline)(infer)
 
@@ -226,7 +228,7 @@ class AsyncCtrClient(ClientSettings):
 
             async def infer() -> Prediction:
                 left_s = self._attempt_s(deadline)
-                return await self._opened().infer(tensors, batch.digest, left_s, request_id, batch.event_time_ms)
+                return await self._opened().infer(tensors, batch.digest, left_s, request_id, batch.said)
 
             try:
                 return await retrying(AsyncRetrying, self.attempts, deadline)(infer)

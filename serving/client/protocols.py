@@ -5,8 +5,9 @@ gevent's, which break when another thread uses or even only collects them, and k
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ import tritonclient.http as triton_http
 import urllib3
 from tritonclient.utils import np_to_triton_dtype
 
-from contracts.serving.journal import EVENT_TIME_MS, PREDICTION_ID
+from contracts.serving.journal import PREDICTION_ID
 from contracts.serving.request import MODEL_VERSION, PROBABILITY
 from serving.client.batch import Tensors
 from serving.client.errors import ServerFailed
@@ -32,6 +33,8 @@ GRPC_OPTIONS = [
 ]
 CONNECTIONS = 64  # that HTTP keeps open
 HEADER_LENGTH = "Inference-Header-Content-Length"
+Said = Mapping[str, str | int]  # parameters of a request beside its declaration
+NOTHING_SAID: Said = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +87,12 @@ class GrpcDoor:
             return self._client.get_model_config(self._address.model, as_json=True, client_timeout=timeout_s)["config"]
 
     def infer(
-        self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", event_time_ms: int | None = None
+        self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", said: Said = NOTHING_SAID
     ) -> Prediction:
-        inputs, said = infer_inputs(triton_grpc.InferInput, tensors), parameters(digest, event_time_ms)
+        inputs, stated = infer_inputs(triton_grpc.InferInput, tensors), parameters(digest, said)
         with own_errors(str(self._address), timeout_s, self._proxy):
             result = self._client.infer(
-                self._address.model, inputs, parameters=said, request_id=request_id, client_timeout=timeout_s
+                self._address.model, inputs, parameters=stated, request_id=request_id, client_timeout=timeout_s
             )
             return prediction(result, tensors)
 
@@ -110,11 +113,11 @@ class HttpDoor:
             return json.loads(self._request("GET", "config", timeout_s).data)
 
     def infer(
-        self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", event_time_ms: int | None = None
+        self, tensors: Tensors, digest: str, timeout_s: float, request_id: str = "", said: Said = NOTHING_SAID
     ) -> Prediction:
-        inputs, said = infer_inputs(triton_http.InferInput, tensors), parameters(digest, event_time_ms)
+        inputs, stated = infer_inputs(triton_http.InferInput, tensors), parameters(digest, said)
         body, header_length = triton_http.InferenceServerClient.generate_request_body(
-            inputs, parameters=said, request_id=request_id
+            inputs, parameters=stated, request_id=request_id
         )
         with own_errors(str(self._address), timeout_s):
             found = self._request("POST", "infer", timeout_s, body=body, headers={HEADER_LENGTH: str(header_length)})
@@ -134,9 +137,9 @@ class HttpDoor:
         return found
 
 
-def parameters(digest: str, event_time_ms: int | None) -> dict[str, str | int]:
-    """Of a request: the server refuses tensors that follow another declaration, and its journal has the time of the event."""
-    return {"declaration": digest} | ({} if event_time_ms is None else {EVENT_TIME_MS: event_time_ms})
+def parameters(digest: str, said: Said = NOTHING_SAID) -> dict[str, str | int]:
+    """Of a request: the server refuses tensors that follow another declaration."""
+    return {"declaration": digest, **said}
 
 
 def infer_inputs(kind: Callable[..., Any], tensors: Tensors) -> list[Any]:

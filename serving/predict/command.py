@@ -47,7 +47,7 @@ def main() -> None:
         if args.images is not None:
             images = ImageFolder(args.images, model.max_image_bytes, model.max_image_pixels)
         with opened(args.output) as (scored, rejected):
-            counts = score(rows, client, images, scored, rejected)
+            counts = score(rows, client, images, scored, rejected, args.release)
     for name, reason in (images.unusable if images is not None else {}).items():
         print(f"predict: image {name} cannot be used: {reason}", file=sys.stderr)
     print(summary(args.rows, args.output, counts), file=sys.stderr)
@@ -68,6 +68,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, help="file to write, .csv or .parquet (default: CSV on stdout)")
     parser.add_argument("--images", type=Path, metavar="DIR", help="images of new creatives: <creative id>.png or .jpg")
     parser.add_argument("--declaration", type=Path, metavar="FILE", help="the data set's artifacts/export/declaration.json")
+    parser.add_argument("--release", type=int, metavar="N", help="release that shall answer, if it is open (default: as routed)")
     parser.add_argument("--root-certificates", type=Path, metavar="FILE", help="PEM file of whom to trust; speaks TLS")
     args = parser.parse_args(argv)
     args.url = args.url or f"127.0.0.1:{DEFAULT_PORTS[args.protocol]}"
@@ -87,14 +88,19 @@ def check_paths(rows: Path, output: Path | None) -> None:
 
 
 def score(
-    rows: RowsToScore, client: CtrClient, images: ImageFolder | None, scored: ScoredRows, rejected: RejectedRows
+    rows: RowsToScore,
+    client: CtrClient,
+    images: ImageFolder | None,
+    scored: ScoredRows,
+    rejected: RejectedRows,
+    release: int | None = None,
 ) -> Counter[str]:
     """Stream the chunks through the contract and the served model; return the counts."""
     counts: Counter[str] = Counter()
     with tqdm(desc="predict", unit="row", unit_scale=True, disable=None) as bar:
         for chunk in rows.chunks:
             good, bad = rows.contract.check(chunk)
-            answer, refused = client.predict_apart(good, images, check=False)
+            answer, refused = client.predict_apart(good, images, check=False, release=release)
             answered = ~pl.int_range(len(good), eager=True).is_in([row.row for row in refused])
             found = scores(rows.file, good, rows.key, answer.probability, answer.model_version)
             scored.write(found.filter(answered))

@@ -15,11 +15,11 @@ from loadtests.requests.spoiled import Spoiled
 from loadtests.run import main
 from serving.entry import run
 
-ask, spoil = prepare.ask, prepare.spoil
+ask_right, spoil = prepare.ask_right, prepare.spoil
 
 
 def shifted(*arguments):
-    right = ask(*arguments)
+    right = ask_right(*arguments)
     return replace(right, probability=right.probability * 0.999)
 
 
@@ -29,5 +29,5 @@ def unspoiled(rng, config, traffic, used):
 
 
 if __name__ == "__main__":
-    prepare.ask, prepare.spoil = shifted, unspoiled
+    prepare.ask_right, prepare.spoil = shifted, unspoiled
     run("load", main)

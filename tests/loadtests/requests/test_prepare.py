@@ -11,8 +11,9 @@ from contracts.dataset.declaration import Declaration
 from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, request_of
 from loadtests.requests.bodies import binary_body, fits_json, grpc_body, json_body
 from loadtests.requests.pool import read_pool, write_pool
-from loadtests.requests.prepare import apportion, as_strangers, draw, joined, stranger
+from loadtests.requests.prepare import apportion, as_strangers, draw, stranger
 from loadtests.requests.prepared_request import PreparedRequest
+from loadtests.requests.right_answers import joined
 from loadtests.requests.spoiled import ways
 from loadtests.requests.traffic import TrafficRows
 from loadtests.settings import load_settings

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loadtests.requests.prepare import Drawn, RightAnswers
+from loadtests.requests.right_answers import Drawn, RightAnswers
 from loadtests.settings import load_settings
 from loadtests.users.prepared_run import MANIFEST, PREDICTIONS, compare_with_evaluation, is_ours, one_at_a_time
 
