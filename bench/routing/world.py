@@ -72,12 +72,9 @@ class RoutedServer:
     def put(self, route: Route) -> None:
         """Write it, and wait until it is in force and its challenger takes part. Raises ValueError if that takes too long."""
         self.write(route)
-        is_open = float(route.trial is not None)
+        is_open, digest = float(route.trial is not None), f"{route.digest:016x}"
         deadline = time.monotonic() + OPEN_S
-        while not (
-            self.counted("adclick_route_info", route=f"{route.digest:016x}")
-            and self.counted("adclick_challenger_open") == is_open
-        ):
+        while not self.counted("adclick_route_info", route=digest) or self.counted("adclick_challenger_open") != is_open:
             if time.monotonic() > deadline:
                 raise ValueError(f"route {digest} is not in force after {OPEN_S:g} s; log: {self.server.log_path}")
             time.sleep(POLL_S)

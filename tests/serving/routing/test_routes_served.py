@@ -103,7 +103,6 @@ def test_what_the_champion_answers_is_computed_by_the_challenger_too(champion, c
                 assert set(ask_grpc(client, plain, routing_key=f"user {i}").version.ravel()) == {1}
             for i in range(5):
                 assert set(ask_grpc(client, closely, routing_key=f"user {i}").version.ravel()) == {1}
-        import time as t; t.sleep(4); print({k: v for k, v in __import__("tests.serving.metrics", fromlist=["scrape"]).scrape(running.server).values.items() if "shadow" in k[0] or "routed" in k[0]}); print((tmp_path / "triton.log").read_text()[-1500:])
         wait_for(lambda: running.counted("adclick_shadow_total", outcome="done") == 55, 10, "all are computed twice")
         assert running.counted("adclick_shadow_total") == 55
         assert not running.fuse(route).exists()
