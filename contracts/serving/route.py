@@ -165,7 +165,7 @@ class _Lines:
         self._lines, self._at = text.split("\n"), 0
 
     def is_next(self, key: str) -> bool:
-        return self._lines[self._at].startswith(f"{key} ")
+        return self._at < len(self._lines) and self._lines[self._at].startswith(f"{key} ")
 
     def take(self, key: str, *allowed: str) -> str:
         if not self.is_next(key):
@@ -200,7 +200,8 @@ class _Lines:
 
     def _wrong(self, expected: str, back: int = 0) -> ValueError:
         at = self._at - back
-        return ValueError(f"line {at + 1}: expected {expected}, got '{self._lines[at][:60]}'")
+        found = f"'{self._lines[at][:60]}'" if at < len(self._lines) else "nothing"
+        return ValueError(f"line {at + 1}: expected {expected}, got {found}")
 
 
 def _trial(lines: _Lines, challenger: int) -> Trial:

@@ -1,0 +1,102 @@
+"""The route of a store and its fuses: files that are replaced as a whole, and on the disk before anything follows from them.
+
+The route says who answers; a fuse says that the challenger of a route is off for good, and why (docs/routing.md).
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from contracts.clock import clock
+from contracts.files import sync, write_whole
+from contracts.serving.route import FUSES, NAME, Route, parse, read_route, text_of
+
+UNREADABLE = "unreadable"  # reason of a fuse that says none; it is blown all the same
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fuse:
+    """Why the challenger of a route is off."""
+
+    reason: str
+    at_ns: int | None = None  # since 1970
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+def route_of(store: Path) -> Route | None:
+    """The route in the store; None if there is none. Raises ValueError if it is broken."""
+    return read_route(store / NAME)
+
+
+def write_route(store: Path, route: Route) -> None:
+    """Put it in force. Raises ValueError for what could not be read again; the route before then stays."""
+    text = text_of(route)
+    if parse(text) != route:
+        raise ValueError(f"a route that reads differently from what was meant:\n{text}")
+    store.mkdir(parents=True, exist_ok=True)
+    write_whole(store / NAME, text.encode(), synced=True)
+    sync(store)
+
+
+def remove_route(store: Path) -> None:
+    (store / NAME).unlink(missing_ok=True)
+    sync(store)
+
+
+def shown(digest: int) -> str:
+    """A route's digest as files, metrics and people have it."""
+    return f"{digest:016x}"
+
+
+def fuse_path(store: Path, route: Route) -> Path:
+    return store / FUSES / f"{shown(route.digest)}.json"
+
+
+def fuse_of(store: Path, route: Route) -> Fuse | None:
+    """The route's fuse if it is blown; None if it is whole, or the route has no challenger."""
+    if route.trial is None:
+        return None
+    try:
+        found = json.loads(fuse_path(store, route).read_bytes())
+        return Fuse(reason=str(found["reason"]), at_ns=int(found["at"]), evidence=dict(found["evidence"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return Fuse(reason=UNREADABLE)
+
+
+def blow_fuse(store: Path, route: Route, reason: str, evidence: Mapping[str, Any]) -> bool:
+    """Have the route's challenger off for good; False if it was already, whose reason stays."""
+    path = fuse_path(store, route)
+    path.parent.mkdir(exist_ok=True)
+    content = {"route": shown(route.digest), "reason": reason, "at": clock().now_ns(), "evidence": dict(evidence)}
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(json.dumps(content) + "\n")
+        sync(partial)
+        with suppress(FileExistsError):
+            os.link(partial, path)
+            return True
+        return False
+    finally:
+        partial.unlink(missing_ok=True)
+        sync(path.parent)
+        sync(store)  # the folder of fuses may be new
+
+
+def is_tried(route: Route | None, version: int) -> bool:
+    """Is it the challenger of a rollout, which ends when the route says off, and not with its fuse or its time."""
+    return route is not None and route.trial is not None and route.trial.challenger == version
+
+
+def refuse_during_rollout(route: Route | None, what: str) -> None:
+    """Raises ValueError if there is one."""
+    if route is not None and route.trial is not None:
+        raise ValueError(
+            f"{what}: a rollout of release {route.trial.challenger} beside {route.champion} is under way (mode {route.mode}); "
+            "`make route SET=off` ends it"
+        )
