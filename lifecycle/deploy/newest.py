@@ -25,6 +25,7 @@ def bring_in(server: RunningServer, forced_because: str | None) -> None:
     if server.serves(server.store.released(EXPORTED)):
         print(f"deploy: version {before} is being served already")
         return
+    server.refuse_rollout(server.store.released(EXPORTED))
     champion = read_champion()
     reports = [] if candidate == champion else gather(candidate.model, None if champion is None else champion.model)
     if exported_model(EXPORTED) != candidate:

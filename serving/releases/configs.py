@@ -31,7 +31,7 @@ class Opened:
 
     @property
     def all(self) -> list[int]:
-        return [*self.arms, *([] if self.before in (None, *self.arms) else [self.before])]
+        return [*self.arms, *([] if self.before is None or self.before in self.arms else [self.before])]
 
 
 def config_of(model: Path) -> ModelConfig | None:

@@ -8,12 +8,15 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from contracts.clock import clock
 from contracts.files import sync, write_whole
-from contracts.serving.route import FUSES, NAME, Route, parse, read_route, text_of
+from contracts.serving.release_log import Entry
+from contracts.serving.releases import identity, model_of
+from contracts.serving.route import FUSES, NAME, Route, parse, percent, read_route, text_of
 
 UNREADABLE = "unreadable"  # reason of a fuse that says none; it is blown all the same
 
@@ -50,6 +53,25 @@ def remove_route(store: Path) -> None:
 def shown(digest: int) -> str:
     """A route's digest as files, metrics and people have it."""
     return f"{digest:016x}"
+
+
+def in_words(route: Route) -> str:
+    """A route as one line for people."""
+    trial = route.trial
+    if trial is None:
+        return f"champion {route.champion}, no challenger"
+    return (
+        f"champion {route.champion}, challenger {trial.challenger}, {route.mode} {percent(trial.share_ppm)} %, "
+        f"shadow {percent(trial.shadow_ppm)} %, valid until {moment(trial.valid_until_ms)}"
+    )
+
+
+def moment(since_1970_ms: int) -> str:
+    """In UTC, to the second; a time beyond all calendars as the number that it is."""
+    try:
+        return f"{datetime.fromtimestamp(since_1970_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return f"{since_1970_ms} ms since 1970"
 
 
 def fuse_path(store: Path, route: Route) -> Path:
@@ -100,3 +122,17 @@ def refuse_during_rollout(route: Route | None, what: str) -> None:
             f"{what}: a rollout of release {route.trial.challenger} beside {route.champion} is under way (mode {route.mode}); "
             "`make route SET=off` ends it"
         )
+
+
+def route_entry(store: Path, route: Route, *reasons: str) -> Entry:
+    """The line of releases.jsonl about a route, to be written before it is in force."""
+    number = str(route.champion if route.trial is None else route.trial.challenger)
+    return Entry(
+        event="route",
+        model=model_of(store, number),
+        champion=model_of(store, str(route.champion)),
+        release=identity(store, number),
+        route=shown(route.digest),
+        text=text_of(route),
+        reasons=reasons,
+    )

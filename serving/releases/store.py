@@ -59,16 +59,27 @@ class Store:
         except ValueError:
             return None
 
-    def opened(self) -> Opened | None:
-        """The releases that Triton has to have open; None if nothing was ever released. Raises ValueError if one is not here."""
+    def arms(self) -> list[int]:
+        """The active version and, while its fuse is whole, the release that the route tries beside it; none if none is served."""
         active, route = self.active(), self.readable_route()
         if active is None:
+            return []
+        if route is None or route.trial is None or fuse_of(self.folder, route) is not None:
+            return [active]
+        return [active, route.trial.challenger]
+
+    def answering(self) -> list[tuple[str, int]]:
+        """The models that answers are made by, with their versions: what clients call in the active version alone."""
+        arms = self.arms()
+        return [(model, number) for number in arms for model in self.models(number) if model not in DOORS or number == arms[0]]
+
+    def opened(self) -> Opened | None:
+        """The releases that Triton has to have open, as far as they are here; None if nothing was ever released."""
+        arms, released = self.arms(), self.versions()
+        if not arms:
             return None
-        is_tried = route is not None and route.trial is not None and fuse_of(self.folder, route) is None
-        opened = Opened(champion=active, challenger=route.trial.challenger if is_tried else None, before=self.before())
-        for number in opened.arms:
-            self._require(number)
-        return opened
+        tried = [number for number in arms[1:] if number in released]
+        return Opened(champion=arms[0], challenger=tried[0] if tried else None, before=self.before())
 
     def before(self) -> int | None:
         """The version that was served before the active one, to which a deployment can go back; None if there is none.
@@ -95,6 +106,11 @@ class Store:
         used = {name for version in versions for name in self.models(version)}
         return sorted({path.parent.name for path in self.folder.glob("*/config.pbtxt")} - used)
 
+    def require(self, version: int) -> None:
+        """Raise ValueError if it is not here."""
+        if version not in self.versions():
+            raise ValueError(f"{self.folder} has no version {version}; it has {self.versions()}")
+
     def released(self, exported: Path) -> int | None:
         """The number that this export has in the store; None if it was not released yet."""
         return release_number(self.folder, exported)
@@ -120,11 +136,11 @@ class Store:
         return number
 
     def activate(self, version: int, beside_before: bool = True) -> None:
-        """Have `version` served where no server runs: the route, if there is one, and the configs.
+        """Have `version` served by the next server: the route, if there is one, and the configs.
 
-        Of the models that `ctr` calls the version before stays as well, if not told otherwise. Raises ValueError during a rollout.
+        Of the models that `ctr` calls the version before stays too, if not told otherwise. Raises ValueError during a rollout.
         """
-        self._require(version)
+        self.require(version)
         route, active = self.route(), self.active()
         before = self.before() if active == version else active
         if route is not None and route.champion != version:
@@ -188,10 +204,6 @@ class Store:
         """Make Triton reload the model when asked to: it leaves alone what has not changed since it was loaded."""
         write_whole(self.folder / model / "reloads", f"{time.time_ns()}\n".encode())
 
-    def _require(self, version: int) -> None:
-        if version not in self.versions():
-            raise ValueError(f"{self.folder} has no version {version}; it has {self.versions()}")
-
     def _add(self, exported: Path, name: str, number: int) -> None:
         target = self.folder / name / str(number)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -229,4 +241,3 @@ def _released_name(exported: str, number: int) -> str:
     """A model that is called after its version, as an ensemble is, is a model of its own in every release."""
     own = f"_{EXPORTED_VERSION}"
     return f"{exported.removesuffix(own)}_{number}" if exported.endswith(own) else exported
-

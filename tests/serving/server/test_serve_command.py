@@ -16,7 +16,7 @@ import yaml
 
 from serving.releases.choice import UNPROMOTED, choose_release
 from serving.releases.store import Store
-from serving.server import server as serve_command
+from serving.server import command as serve_command
 from tests.serving.served_world import VENV, exported_with, free_ports, server_config, session_of, wait_for
 from tests.stages.pipeline_world import CONF
 
