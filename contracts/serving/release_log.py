@@ -1,4 +1,4 @@
-"""releases.jsonl in the store of releases: a line for each release, refusal, roll-back, promotion and route, before it takes effect.
+"""releases.jsonl in the store of releases: a line for each release, refusal, roll-back, promotion, route, before it takes effect.
 
 Lines are appended and synced to the disk, and never changed. What a crash or a full disk cut off is a line of its own that says
 nothing; the lines before and after it are whole.

@@ -164,6 +164,8 @@ class Store:
             found = self.readable_route()
             if (found and found.digest) != (expected and expected.digest):
                 raise ValueError(f"{self.folder / NAME} was changed meanwhile; look at it (`make route`) and begin anew")
+            for number in (route.champion, *([] if route.trial is None else [route.trial.challenger])):
+                self.require(number)
             write_route(self.folder, route)
 
     def restore_route(self, route: Route | None) -> None:

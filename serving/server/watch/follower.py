@@ -24,7 +24,7 @@ RETRY_S = 60.0  # after a load that failed: each attempt takes memory, and proce
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class RouteSeen:
     """What there is to be said of the route. A later end, which it is given every few minutes, is no news."""
 
     route: Route | None = field(default=None, compare=False)  # None if there is none, or none that can be read
@@ -43,7 +43,7 @@ class Follower:
 
     def __init__(self, store: Store, admin: AdminApi) -> None:
         self._store, self._admin = store, admin
-        self._seen = Seen()
+        self._seen = RouteSeen()
         self._due = self._since = time.monotonic()
         self._said = ""
         self._closed = threading.Event()
@@ -79,15 +79,15 @@ class Follower:
             with loading_alone(self._store):
                 self._open(is_settled=time.monotonic() - self._since > CHECK_S)
 
-    def _read(self) -> Seen:
+    def _read(self) -> RouteSeen:
         try:
             route = self._store.route()
         except ValueError as error:
-            return Seen(problem=str(error))
+            return RouteSeen(problem=str(error))
         if route is None:
-            return Seen()
+            return RouteSeen()
         fuse = fuse_of(self._store.folder, route)
-        return Seen(route=route, digest=route.digest, fuse=None if fuse is None else fuse.reason)
+        return RouteSeen(route=route, digest=route.digest, fuse=None if fuse is None else fuse.reason)
 
     def _open(self, is_settled: bool) -> None:
         """Load what is missing; once the route has been without a challenger for a while, let go of what was one's."""
@@ -127,7 +127,7 @@ class Follower:
                     self._admin.load(name)
 
 
-def news(before: Seen, seen: Seen) -> list[str]:
+def news(before: RouteSeen, seen: RouteSeen) -> list[str]:
     """What to say of a route that was another one, or nothing."""
     if seen.problem is not None:
         return [f"the route is broken, the one before stays in force: {seen.problem}"] if seen != before else []
