@@ -6,7 +6,7 @@
 import hashlib
 import re
 from dataclasses import dataclass, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -146,9 +146,9 @@ def ppm_of(text: str) -> int:
     """Millionths of a percentage with at most four decimals, 0 to 100. Raises ValueError."""
     try:
         found = Decimal(text) * 10_000
-    except InvalidOperation:
+    except ArithmeticError:
         raise ValueError(f"expected a percentage from 0 to 100, got '{text}'") from None
-    if not 0 <= found <= BUCKETS or found != int(found):
+    if not found.is_finite() or not 0 <= found <= BUCKETS or found != int(found):
         raise ValueError(f"expected a percentage from 0 to 100 with at most 4 decimals, got '{text}'")
     return int(found)
 

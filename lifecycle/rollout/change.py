@@ -99,4 +99,5 @@ def _refuse_blown(store: Store, route: Route, trial: Trial) -> None:
 def limits_of(config: RoutingConfig) -> Limits:
     """As the route has them: exact decimals, of which there is one spelling."""
     found: dict[str, Any] = {limit.name: getattr(config, limit.name) for limit in fields(Limits)}
-    return Limits(**{name: value if isinstance(value, int) else Decimal(repr(value)) for name, value in found.items()})
+    found |= {name: Decimal(repr(value)) for name, value in found.items() if isinstance(value, float)}
+    return Limits(**found)

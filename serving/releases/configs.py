@@ -12,7 +12,7 @@ from contracts.serving.releases import PUBLIC
 
 CONFIG = "config.pbtxt"
 DOORS = (PUBLIC, "ctr_by_name")  # what clients call; the other models are called by these
-BEFORE = "before"  # parameter of `ctr`: the version that was served before
+BEFORE, NONE = "before", 0  # parameter of `ctr`: the version that was served before
 ANY_WIDTH = -1
 
 
@@ -47,7 +47,7 @@ def versions_of(model: Path) -> list[int]:
 
 
 def version_before(model: Path) -> int | None:
-    """The version that was served before the one that the model's config is of, if it says so."""
+    """The version that was served before the one that the model's config is of; 0 if none was, None if it does not say."""
     config = config_of(model)
     said = "" if config is None else config.parameters[BEFORE].string_value
     return int(said) if said else None
@@ -71,8 +71,8 @@ def write_config(model: Path, opened: Opened) -> None:
         _fit_all(config, [_released(model, number) for number in versions])
     config.version_policy.Clear()
     config.version_policy.specific.versions.extend([opened.champion] if is_door else sorted(versions))
-    if model.name == PUBLIC and opened.before is not None:
-        config.parameters[BEFORE].string_value = str(opened.before)
+    if model.name == PUBLIC:
+        config.parameters[BEFORE].string_value = str(opened.before or NONE)
     _write(model / CONFIG, text_format.MessageToString(config).encode())
 
 

@@ -5,6 +5,7 @@ The route says who answers; a fuse says that the challenger of a route is off fo
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -60,9 +61,10 @@ def in_words(route: Route) -> str:
     trial = route.trial
     if trial is None:
         return f"champion {route.champion}, no challenger"
+    share = "" if route.mode == "shadow" else f"{route.mode} {percent(trial.share_ppm)} %, "
     return (
-        f"champion {route.champion}, challenger {trial.challenger}, {route.mode} {percent(trial.share_ppm)} %, "
-        f"shadow {percent(trial.shadow_ppm)} %, valid until {moment(trial.valid_until_ms)}"
+        f"champion {route.champion}, challenger {trial.challenger}, {share}shadow {percent(trial.shadow_ppm)} %, "
+        f"valid until {moment(trial.valid_until_ms)}"
     )
 
 
@@ -96,7 +98,7 @@ def blow_fuse(store: Path, route: Route, reason: str, evidence: Mapping[str, Any
     path = fuse_path(store, route)
     path.parent.mkdir(exist_ok=True)
     content = {"route": shown(route.digest), "reason": reason, "at": clock().now_ns(), "evidence": dict(evidence)}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
     try:
         partial.write_text(json.dumps(content) + "\n")
         sync(partial)
@@ -108,11 +110,6 @@ def blow_fuse(store: Path, route: Route, reason: str, evidence: Mapping[str, Any
         partial.unlink(missing_ok=True)
         sync(path.parent)
         sync(store)  # the folder of fuses may be new
-
-
-def is_tried(route: Route | None, version: int) -> bool:
-    """Is it the challenger of a rollout, which ends when the route says off, and not with its fuse or its time."""
-    return route is not None and route.trial is not None and route.trial.challenger == version
 
 
 def refuse_during_rollout(route: Route | None, what: str) -> None:

@@ -19,7 +19,7 @@ from contracts.files import write_whole
 from contracts.serving.releases import EXPORTED_VERSION, PUBLIC, release_number, releases
 from contracts.serving.route import NAME, Route
 from serving.releases.configs import DOORS, Opened, config_of, version_before, versions_of, write_config
-from serving.releases.routing import fuse_of, is_tried, refuse_during_rollout, remove_route, route_of, write_route
+from serving.releases.routing import fuse_of, refuse_during_rollout, remove_route, route_of, write_route
 from serving.triton.package import check_package
 
 
@@ -92,9 +92,11 @@ class Store:
         said = version_before(self.folder / PUBLIC) if configured == active else configured  # which has yet to follow the route
         if said in released:
             return said
-        beside = {number for name in self.models(active) for number in versions_of(self.folder / name)}
-        known = [number for number in released if number in beside - {active} and not is_tried(self.readable_route(), number)]
-        return max(known, default=max((number for number in released if number < active), default=None))
+        older = max((number for number in released if number < active), default=None)
+        if said is not None:
+            return older
+        beside = {number for name in self.models(active) for number in versions_of(self.folder / name)} - {active}
+        return max((number for number in released if number in beside), default=older)  # so stores of before there was a route
 
     def models(self, *versions: int) -> list[str]:
         """The models of these releases; those that `ctr` calls come first."""

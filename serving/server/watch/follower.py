@@ -113,7 +113,7 @@ class Follower:
         store = self._store
         store.configure(opened, doors=any(name in DOORS for name in names))
         needed = store.models(*opened.arms)
-        for name in names:
+        for name in sorted(names, key=needed.__contains__):  # before the models that they call lose their version
             (self._admin.load if name in needed else self._admin.unload)(name)
 
     def _go_on_without(self, opened: Opened, names: list[str]) -> None:
