@@ -84,7 +84,7 @@ deploy: $(VENV)-serving/.installed $(VENV)/.pipeline $(VENV)-load/.installed  ##
 	@$(SERVE) -m lifecycle.deploy $(if $(FORCE),--force) --why "$${WHY:-}" $(ARGS)
 
 route: $(VENV)-serving/.installed  ## show who answers, or change it: make route SET="canary 13 5" (also shadow 13, ab 13 50, share 10, renew, off) FOR=1h WHY="..."
-	@$(SERVE) -m lifecycle.rollout $(if $(FOR),--for "$(FOR)") --why "$${WHY:-}" $(ARGS) -- $(SET)
+	@$(SERVE) -m lifecycle.rollout $(if $(FOR),--for="$(FOR)") --why="$${WHY:-}" $(ARGS) -- $(SET)
 
 releases: $(VENV)-serving/.installed  ## list the released models: version, time, size, which is served
 	@$(SERVE) -m serving.server.releases $(ARGS)

