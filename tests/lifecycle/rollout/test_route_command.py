@@ -17,38 +17,14 @@ from contracts.clock import simulated
 from contracts.dataset.config_errors import ConfigError
 from contracts.serving.release_log import read
 from contracts.serving.route import Route, text_of
-from lifecycle.rollout import __main__ as route_command
 from lifecycle.rollout.words import USAGE, Change, change_of, seconds_of
 from serving.releases.routing import blow_fuse, fuse_path, shown
 from serving.releases.store import Store
 from tests.lifecycle.killed_program import killed_after
-from tests.serving.small_store import add_release, small_store
 from tests.stages.pipeline_world import CONF
 
 ROOT = CONF.parent
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch) -> Store:
-    """Of a project folder: releases 1 to 3, the first served by a route without a challenger."""
-    made = small_store(tmp_path, releases=3)
-    made.replace_route(None, Route(champion=1))
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    monkeypatch.chdir(tmp_path)
-    return made
-
-
-@pytest.fixture
-def route(store, monkeypatch, capsys):
-    """Runs the command and returns what it printed."""
-
-    def run(words: str = "", *arguments: str) -> list[str]:
-        monkeypatch.setattr(sys, "argv", ["route", *arguments, "--", *words.split()])
-        route_command.main()
-        return capsys.readouterr().out.splitlines()
-
-    return run
 
 
 def events(store: Store) -> list[tuple]:
@@ -221,50 +197,6 @@ def test_a_fuse_without_words_and_a_release_that_is_gone_are_shown(route, store)
     path.unlink()
     (store.folder / "ctr/2").rename(store.folder / "gone")
     assert route()[2].startswith("route: champion 1 answers everybody: release 2 is not in ")
-
-
-NULLABLE = {"name": "app", "nullable": True}
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        (
-            {"columns": ({"name": "user"}, {"name": "app"}, {"name": "site"})},
-            "it needs the categorical column 'app', which they do not",
-        ),
-        ({"columns": ({"name": "user"},)}, "it takes no categorical column 'site'"),
-        ({"columns": ({"name": "site"}, {"name": "user"})}, "it takes the categorical columns in another order"),
-        ({"columns": ({"name": "user", "dtype": "int"}, {"name": "site"})}, "column 'user' has dtype int, the champion's None"),
-        ({"numeric": ({"name": "price"},)}, "it needs the numeric column 'price'"),
-        ({"creative": "ad", "numeric": (NULLABLE,)}, "its creatives are in column 'ad', the champion's in ''"),
-        ({"backend": "python"}, "its `ctr` runs in Triton's backend python, the champion's in adclick"),
-    ],
-)
-def test_a_release_of_other_tensors_is_no_challenger(route, store, changes, said):
-    add_release(store, 4, **changes)
-    with pytest.raises(
-        ValueError, match=f"release 4 cannot answer requests made for release 1: {said}.*; `make deploy` brings it in"
-    ):
-        route("canary 4 5")
-    assert store.route() == Route(champion=1)
-
-
-def test_a_column_that_may_be_missing_for_the_champion_only_is_another_rule(route, store):
-    add_release(store, 4, columns=(NULLABLE,))
-    add_release(store, 5, columns=({"name": "app"},))
-    store.activate(4)
-    with pytest.raises(
-        ValueError, match="release 5 cannot answer requests made for release 4: column 'app' may not be missing there"
-    ):
-        route("canary 5 5")
-
-
-@pytest.mark.parametrize("more", [{"columns": ({"name": "user"}, NULLABLE, {"name": "site"})}, {"numeric": (NULLABLE,)}])
-def test_more_columns_that_may_be_missing_are_no_hindrance(route, store, more):
-    add_release(store, 4, **more)
-    route("canary 4 5")
-    assert store.route().trial.challenger == 4
 
 
 def test_what_begins_or_grows_waits_for_a_deployment_and_what_ends_does_not(route, store):
