@@ -18,7 +18,7 @@ from contracts.files import sync
 from contracts.git_commit import git_revision
 
 NAME, FORMAT = "releases.jsonl", 1
-Event = Literal["release", "refusal", "rollback", "promotion", "route"]
+Event = Literal["release", "stored", "refusal", "rollback", "promotion", "route"]  # stored: released, and not served
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -175,6 +175,26 @@ def test_a_champion_whose_files_are_not_here_has_to_be_brought(reports, candidat
         deploy()
 
 
+def test_a_model_that_is_to_be_tried_gets_a_number_and_is_not_served(
+    reports, new_candidate, deploy, answers, store, project, capsys
+):
+    number = store.versions()[-1] + 1
+    reports("gate", passes=False, verdict="failed", reasons=["too slow"])
+    with pytest.raises(ValueError, match="refused, .*gate, failed: too slow"):
+        deploy("--beside")
+    assert number not in store.versions()
+    reports("gate")
+    deploy("--beside")
+    said = f"deploy: version {number} is in the store, and 1 goes on being served; try it beside that: make route"
+    assert capsys.readouterr().out.splitlines()[-1].startswith(said)
+    assert store.versions()[-1] == number and answers() == 1 and not (project / "promoted.txt").exists()
+    assert events(store) == [("refusal", None, 1), ("stored", number, 1)]
+    deploy("--beside")
+    assert capsys.readouterr().out.startswith(said) and len(events(store)) == 2
+    deploy()
+    assert answers() == number and events(store)[2:] == [("release", number, 1)]
+
+
 def test_a_deployment_and_the_way_back_are_routes(reports, candidate, deploy, answers, store):
     deploy()
     assert store.route() == Route(champion=store.released(candidate)) and store.before() == 1
