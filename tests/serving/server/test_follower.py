@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from contracts.files import write_whole
 from contracts.serving.route import Route
 from serving.releases.routing import blow_fuse, shown, write_route
 from serving.releases.store import Store
@@ -41,9 +42,18 @@ def follow(store, admin, monkeypatch):
         yield running
 
 
-def lines(capsys) -> list[str]:
-    time.sleep(0.1)
-    return capsys.readouterr().out.splitlines()
+def lines(capsys, number: int) -> list[str]:
+    """What was printed, once it is so many lines, and a moment later."""
+    found: list[str] = []
+
+    def more() -> bool:
+        found.extend(capsys.readouterr().out.splitlines())
+        return len(found) >= number
+
+    wait_for(more, 10, f"{number} lines")
+    time.sleep(0.2)
+    more()
+    return found
 
 
 def test_a_challengers_models_are_loaded_beside_the_champions(store, admin, follow):
@@ -58,24 +68,24 @@ def test_a_change_is_a_line_and_a_renewal_none(store, follow, capsys):
     route = canary(1, 2, valid_until_ms=9_764_460_800_000)
     store.replace_route(store.route(), route)
     said = "serve: route: champion 1, challenger 2, canary 5 %, shadow 10 %, valid until 2279-06-04 14:13:20 UTC"
-    assert lines(capsys) == [f"{said} ({shown(route.digest)})"]
+    assert lines(capsys, 1) == [f"{said} ({shown(route.digest)})"]
     store.replace_route(route, canary(1, 2))
-    assert lines(capsys) == []
+    assert lines(capsys, 0) == []
     blow_fuse(store.folder, route, "p99", {"p99_ms": 73})
-    assert lines(capsys) == ["serve: the challenger is off for good, its fuse says p99; `make route` shows the evidence"]
+    assert lines(capsys, 1) == ["serve: the challenger is off for good, its fuse says p99; `make route` shows the evidence"]
     store.replace_route(route, Route(champion=1))
-    assert lines(capsys) == [f"serve: route: champion 1, no challenger ({shown(Route(champion=1).digest)})"]
+    assert lines(capsys, 1) == [f"serve: route: champion 1, no challenger ({shown(Route(champion=1).digest)})"]
 
 
 def test_a_deployment_has_its_own_line_and_a_broken_route_one(store, follow, capsys):
     write_route(store.folder, Route(champion=2))
-    assert lines(capsys) == []
-    (store.folder / "route").write_text("format 1\n")
-    (line,) = lines(capsys)
+    assert lines(capsys, 0) == []
+    write_whole(store.folder / "route", b"format 1\n")
+    (line,) = lines(capsys, 1)
     assert line.startswith("serve: the route is broken, the one before stays in force: ") and "models/route: line 2" in line
     assert "`make route SET=off` writes it anew" in line
     time.sleep(0.1)
-    assert lines(capsys) == []
+    assert lines(capsys, 0) == []
 
 
 def test_what_a_deployment_that_died_has_not_done_is_done(store, admin, follow):
@@ -128,7 +138,7 @@ def test_what_was_a_challengers_goes_after_a_while(store, admin, follow, monkeyp
 
 def test_a_release_that_is_not_there_does_no_harm(store, admin, follow, capsys):
     write_route(store.folder, canary(1, 9))
-    assert lines(capsys)[0].startswith("serve: route: champion 1, challenger 9, canary 5 %")
+    assert lines(capsys, 1)[0].startswith("serve: route: champion 1, challenger 9, canary 5 %")
     assert admin.asked == [] and open_by_route(store) == ["ctr_careful", "ctr", "ctr_by_name"]
 
 
