@@ -26,7 +26,7 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull champion/model.dvc || \
 	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
-.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy releases prune erase replay load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing capacity soak spike compare lock clean
+.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy route releases prune erase replay load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -80,8 +80,11 @@ promote: $(VENV)/.pipeline  ## make the newest export the champion, if stage com
 serve: $(VENV)-serving/.installed  ## serve the model that was served last, at first the champion or the newest export, on Triton (installs 0.8 GB): gRPC 8001, HTTP 8000, metrics 8002 (SERVING=gpu: in NVIDIA's container)
 	@$(SERVE) -m serving.server$(if $(filter gpu,$(SERVING)),.container) $(ARGS)
 
-deploy: $(VENV)-serving/.installed $(VENV)/.pipeline $(VENV)-load/.installed  ## the newest export into the running server, if it is good enough (4 minutes; FORCE=1 WHY="..." overrides)
-	@$(SERVE) -m lifecycle.deploy $(if $(FORCE),--force) --why "$${WHY:-}" $(ARGS)
+deploy: $(VENV)-serving/.installed $(VENV)/.pipeline $(VENV)-load/.installed  ## the newest export into the running server, if it is good enough (4 minutes; FORCE=1 WHY="..." overrides; BESIDE=1: into the store only)
+	@$(SERVE) -m lifecycle.deploy $(if $(BESIDE),--beside) $(if $(FORCE),--force) --why "$${WHY:-}" $(ARGS)
+
+route: $(VENV)-serving/.installed  ## show who answers, or change it: make route SET="canary 13 5" (also shadow 13, ab 13 50, share 10, renew, off) FOR=1h WHY="..."
+	@$(SERVE) -m lifecycle.rollout $(if $(FOR),--for="$(FOR)") --why="$${WHY:-}" $(ARGS) -- $(SET)
 
 releases: $(VENV)-serving/.installed  ## list the released models: version, time, size, which is served
 	@$(SERVE) -m serving.server.releases $(ARGS)

@@ -5,12 +5,17 @@ import os
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Replace the file, or make it, in one step; what does not fit on the disk leaves it as it was."""
+def write_whole(path: Path, content: bytes, synced: bool = False) -> None:
+    """Replace the file, or make it, in one step; what does not fit on the disk leaves it as it was.
+
+    `synced`: its content is on the disk before its name is; `sync` of the folder sees to the name.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         partial.write_bytes(content)
+        if synced:
+            sync(partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from bench.figures import Figure
 from bench.parts import Unprepared
 from bench.served.entry import say, served_main
 from contracts.serving.releases import EXPORTED
-from loadtests.limits.capacity import Capacity, Search, Trial, judged
+from loadtests.limits.capacity import Capacity, RateTrial, Search, judged
 from loadtests.limits.settings import CapacityConfig
 from loadtests.perf_analyzer.analyzer import PerfAnalyzer
 from loadtests.perf_analyzer.input import requests_of
@@ -54,12 +54,12 @@ def measure(overrides: Sequence[str] = ()) -> list[Figure]:
 def search(analyzer: PerfAnalyzer, config: CapacityConfig, minutes: float) -> Capacity:
     rng = np.random.default_rng(config.seed)
 
-    def run(rate: float) -> Trial:
+    def run(rate: float) -> RateTrial:
         seconds = max(config.seconds, SAMPLES_FOR_P99 / rate)
         try:
             return judged(rate, analyzer.open(rate, seconds, config.warmup_s, rng, config.arrivals), config.limits)
         except RequestFailed as failed:
-            return Trial(rate=rate, broken=str(failed))
+            return RateTrial(rate=rate, broken=str(failed))
 
     return Search(
         run=run,

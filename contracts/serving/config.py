@@ -75,7 +75,24 @@ class JournalConfig:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
+class RoutingConfig:
+    """What a rollout begins with; `make route` writes it into the route (docs/routing.md)."""
+
+    valid_s: int = Field(ge=1, le=2_592_000)  # until the champion answers all, unless somebody renews the route
+    shadow_share: float = Field(ge=0, le=100)  # percent of the keyed requests, in mode shadow
+    pair_share: float = Field(ge=0, le=100)  # the same in the modes canary and ab
+    timeout_ms: int = Field(ge=1)  # a request waits no longer for the challenger
+    max_p99_ms: int = Field(ge=1)  # of the challenger, from being handed over to its answer
+    max_error_share: float = Field(ge=0, le=1)  # of the challenger's requests
+    max_timeout_share: float = Field(ge=0, le=1)
+    max_mean_ratio: float = Field(ge=1, le=1000)  # mean prediction by the champion's on the same rows, and its inverse
+    min_distinct_ratio: float = Field(ge=0, le=1)  # distinct answers by the champion's on the same rows
+    max_slowdown: float = Field(ge=1, le=1000)  # computing time by the champion's on the same rows
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class ServingConfig:
     repository: RepositoryConfig
     server: ServerConfig
     journal: JournalConfig
+    routing: RoutingConfig

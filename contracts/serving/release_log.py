@@ -1,4 +1,4 @@
-"""releases.jsonl in the store of releases: a line for every release, refusal, roll-back and promotion, before it takes effect.
+"""releases.jsonl in the store of releases: a line for each release, refusal, roll-back, promotion, route, before it takes effect.
 
 Lines are appended and synced to the disk, and never changed. What a crash or a full disk cut off is a line of its own that says
 nothing; the lines before and after it are whole.
@@ -18,7 +18,7 @@ from contracts.files import sync
 from contracts.git_commit import git_revision
 
 NAME, FORMAT = "releases.jsonl", 1
-Event = Literal["release", "refusal", "rollback", "promotion"]
+Event = Literal["release", "stored", "refusal", "rollback", "promotion", "route"]  # stored: released, and not served
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,8 @@ class Entry:
     forced_because: str | None = None  # why it was served although the evidence is against it
     release: str | None = None  # identity of the repository: of model and serving settings
     pointer: dict[str, Any] | None = None  # of a promotion: what champion/model.dvc says, by which DVC finds the files
+    route: str | None = None  # of a route: its digest, 16 hexadecimal digits; `model` is its challenger's, else its champion's
+    text: str | None = None  # of a route: the file
 
 
 def append(store: Path, entry: Entry) -> dict[str, Any]:

@@ -11,19 +11,27 @@ from lifecycle.deploy.server import RunningServer
 from lifecycle.deploy.side_by_side import side_by_side
 from serving.server.trial import trial_server
 
+STORED = 'deploy: version {0} is in the store, and {1} goes on being served; try it beside that: make route SET="canary {0} 5"'
 UNSEEN = (
     "version {} is being served and was never promoted, so that nothing was compared with it; this one becomes the first champion"
 )
 
 
-def bring_in(server: RunningServer, forced_because: str | None) -> None:
-    """Raises ValueError with the gravest reason if the newest export is refused; the server then serves what it did before."""
+def bring_in(server: RunningServer, forced_because: str | None, beside: bool = False) -> None:
+    """Raises ValueError with the gravest reason if the newest export is refused; the server then serves what it did before.
+
+    `beside`: the export gets its number in the store, so that it can be tried beside what is served, and is not served.
+    """
     candidate = exported_model(EXPORTED)
     if candidate.model is None:
         raise ValueError(f"{EXPORTED} holds no exported model; run `make repro` first")
     before = server.store.active()
     if server.serves(server.store.released(EXPORTED)):
         print(f"deploy: version {before} is being served already")
+        return
+    server.refuse_rollout(server.store.released(EXPORTED))
+    if beside and (known := server.store.released(EXPORTED)) is not None:
+        print(STORED.format(known, before))
         return
     champion = read_champion()
     reports = [] if candidate == champion else gather(candidate.model, None if champion is None else champion.model)
@@ -34,7 +42,7 @@ def bring_in(server: RunningServer, forced_because: str | None) -> None:
     for line in (*side_by_side(reports), *unseen):
         print(f"deploy: {line}")
     entry = Entry(
-        event="refusal" if reasons and not forced_because else "release",
+        event="refusal" if reasons and not forced_because else "stored" if beside else "release",
         model=candidate.model,
         release=candidate.release,
         before=before,
@@ -48,6 +56,10 @@ def bring_in(server: RunningServer, forced_because: str | None) -> None:
         append(server.store.folder, entry)
         raise ValueError(refused(reasons))
     version = released(server, entry)
+    if beside:
+        append(server.store.folder, replace(entry, version=version))
+        print(STORED.format(version, before), flush=True)
+        return
     server.switch_to(version, replace(entry, version=version))
     print(f"deploy: version {version} is being served, before it was {before}", flush=True)
     if candidate != champion:

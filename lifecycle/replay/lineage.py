@@ -34,7 +34,7 @@ def lineage_of(released: Released, answered_ns: int) -> Lineage:
     model = hashlib.sha256(own.read_bytes()).hexdigest() if own.is_file() else None
     entries, _ = read(released.store)
     mine = [entry for entry in entries if entry.get("version") == released.number and entry.get("model") == model]
-    brought = next((entry for entry in mine if entry["event"] == "release"), None)
+    brought = next((entry for entry in mine if entry["event"] in ("release", "stored")), None)
     before = [entry for entry in mine if _ns(entry) <= answered_ns and entry["event"] in ("release", "rollback")]
     return Lineage(
         release=released.number,

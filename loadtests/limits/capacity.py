@@ -19,7 +19,7 @@ from loadtests.verdicts.samples import count, latencies_ms
 
 
 @checked(frozen=True, kw_only=True, config=STRICT)
-class Limits:
+class CapacityLimits:
     """What a rate must keep to be borne. The meaning of each key stands in conf/loadtest/bench/capacity.yaml."""
 
     p99_ms: float = Field(gt=0)
@@ -28,7 +28,7 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class RateTrial:
     """One run at a rate. `broken` says which limit it broke; empty if none."""
 
     rate: float  # asked, requests a second
@@ -45,15 +45,15 @@ class Capacity:
 
     rate: float  # the highest that was borne, requests a second; 0 if none
     refused: float | None  # the lowest above it that was not; None if none was tried
-    trials: list[Trial]
+    trials: list[RateTrial]
     out_of_time: bool
 
-    def of(self, rate: float) -> list[Trial]:
+    def of(self, rate: float) -> list[RateTrial]:
         """The runs at a rate that agree with its verdict."""
         return [trial for trial in self.trials if trial.rate == rate and (not trial.broken) == (rate <= self.rate)]
 
 
-def judged(rate: float, load: AnalyzerRun, limits: Limits) -> Trial:
+def judged(rate: float, load: AnalyzerRun, limits: CapacityLimits) -> RateTrial:
     """Does the run keep the limits. A p99 that too few requests would have to carry is not kept."""
     numbers = count(load.samples)
     errors = len(load.samples) - numbers["ok"]
@@ -65,7 +65,7 @@ def judged(rate: float, load: AnalyzerRun, limits: Limits) -> Trial:
         broken = f"{load.requests_per_s:,.0f} of {rate:,.0f} requests/s answered"
     elif p99.ms is None or p99.ms > limits.p99_ms:
         broken = str(p99)
-    return Trial(
+    return RateTrial(
         rate=rate,
         achieved=load.requests_per_s,
         p99_ms=math.nan if p99.ms is None else p99.ms,
@@ -79,7 +79,7 @@ def judged(rate: float, load: AnalyzerRun, limits: Limits) -> Trial:
 class Search:
     """Finds the capacity with `run`, which tries a rate once."""
 
-    run: Callable[[float], Trial]
+    run: Callable[[float], RateTrial]
     start: float  # first rate that is tried
     growth: float  # by which the rate grows while it is borne, and shrinks while it is not
     accuracy: float  # of the result: the next rate that is not borne is at most so much above, as a share
@@ -89,7 +89,7 @@ class Search:
     highest: float = 1e6
     clock: Callable[[], float] = time.monotonic
     say: Callable[[str], None] = lambda text: None
-    trials: list[Trial] = field(default_factory=list, init=False)
+    trials: list[RateTrial] = field(default_factory=list, init=False)
 
     def capacity(self) -> Capacity:
         self._end = self.clock() + self.minutes * 60

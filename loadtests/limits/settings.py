@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from loadtests.limits.capacity import Limits
+from loadtests.limits.capacity import CapacityLimits
 from loadtests.perf_analyzer.settings import STRICT, PerfConfig
 
 Protocol = Literal["grpc", "http"]
@@ -24,7 +24,7 @@ class CapacityConfig(PerfConfig):
     accuracy: float = Field(gt=0, lt=1)
     votes: int = Field(ge=1, multiple_of=1)
     minutes: float = Field(gt=0)
-    limits: Limits
+    limits: CapacityLimits
 
     def __post_init__(self) -> None:
         if self.votes % 2 == 0:

@@ -1,7 +1,8 @@
 """The store of released models, which is Triton's model repository: numbered versions that never change.
 
-A release is a version folder of the same number in every model. What is served is said by `config.pbtxt` beside the
-version folders; each version keeps the config it was released with, so an older one can be served again.
+A release is a version folder of the same number in every model. Who answers is said by the route (`routing.py`), and where there
+is none by `config.pbtxt` beside the version folders, which follows it; each version keeps the config it was released with, so an
+older one can be served again.
 """
 
 import fcntl
@@ -14,14 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf import text_format
-from tritonclient.grpc.model_config_pb2 import ModelConfig
-
 from contracts.files import write_whole
 from contracts.serving.releases import EXPORTED_VERSION, PUBLIC, release_number, releases
+from contracts.serving.route import NAME, Route
+from serving.releases.configs import DOORS, Opened, config_of, version_before, versions_of, write_config
+from serving.releases.routing import fuse_of, refuse_during_rollout, remove_route, route_of, write_route
 from serving.triton.package import check_package
-
-DOORS = (PUBLIC, "ctr_by_name")  # what clients call; the other models are called by these
 
 
 @dataclass(frozen=True)
@@ -35,36 +34,84 @@ class Store:
         return releases(self.folder)
 
     def active(self) -> int | None:
-        """The version that `config.pbtxt` says is served; None if nothing was ever released."""
-        path = self.folder / PUBLIC / "config.pbtxt"
-        if not path.is_file():
+        """The version that is served: the route's champion. None if nothing was ever released.
+
+        Where there is no route, or it is broken, it is what `ctr`'s config says, which followed the route before.
+        """
+        route = self.readable_route()
+        return self.configured() if route is None else route.champion
+
+    def configured(self) -> int | None:
+        """The version of `ctr` that Triton is told to open; None if nothing was ever released."""
+        return max(versions_of(self.folder / PUBLIC), default=None)
+
+    def route(self) -> Route | None:
+        """Who answers; None if no file says so. Raises ValueError if it is broken."""
+        try:
+            return route_of(self.folder)
+        except ValueError as error:
+            raise ValueError(f"{error}; `make route SET=off` writes it anew, with version {self.configured()}") from None
+
+    def readable_route(self) -> Route | None:
+        """None also if it is broken: then the one before it goes on."""
+        try:
+            return route_of(self.folder)
+        except ValueError:
             return None
-        return max(text_format.Parse(path.read_text(), ModelConfig()).version_policy.specific.versions, default=None)
+
+    def arms(self) -> list[int]:
+        """The active version and, while its fuse is whole, the release that the route tries beside it; none if none is served."""
+        active, route = self.active(), self.readable_route()
+        if active is None:
+            return []
+        if route is None or route.trial is None or fuse_of(self.folder, route) is not None:
+            return [active]
+        return [active, route.trial.challenger]
+
+    def answering(self) -> list[tuple[str, int]]:
+        """The models that answers are made by, with their versions: what clients call in the active version alone."""
+        arms = self.arms()
+        return [(model, number) for number in arms for model in self.models(number) if model not in DOORS or number == arms[0]]
+
+    def opened(self) -> Opened | None:
+        """The releases that Triton has to have open, as far as they are here; None if nothing was ever released."""
+        arms, released = self.arms(), self.versions()
+        if not arms:
+            return None
+        tried = [number for number in arms[1:] if number in released]
+        return Opened(champion=arms[0], challenger=tried[0] if tried else None, before=self.before())
 
     def before(self) -> int | None:
         """The version that was served before the active one, to which a deployment can go back; None if there is none.
 
-        The models that `ctr` calls keep it beside the active one; where nothing does, it is the newest that is older.
+        `ctr`'s config says it; where it does not, it is the newest that is older.
         """
-        active = self.active()
+        active, configured, released = self.active(), self.configured(), self.versions()
         if active is None:
             return None
-        paths = (self.folder / name / "config.pbtxt" for name in self.models(active))
-        configs = (text_format.Parse(path.read_text(), ModelConfig()) for path in paths)
-        beside = {number for config in configs for number in config.version_policy.specific.versions}
-        released = self.versions()
-        known = [number for number in released if number in beside - {active}]
-        return max(known, default=max((number for number in released if number < active), default=None))
+        said = version_before(self.folder / PUBLIC) if configured == active else configured  # which has yet to follow the route
+        if said in released:
+            return said
+        older = max((number for number in released if number < active), default=None)
+        if said is not None:
+            return older
+        beside = {number for name in self.models(active) for number in versions_of(self.folder / name)} - {active}
+        return max((number for number in released if number in beside), default=older)  # so stores of before there was a route
 
-    def models(self, version: int) -> list[str]:
-        """The models of a release; those that `ctr` calls come first."""
-        found = sorted(path.parent.name for path in self.folder.glob(f"*/{version}") if path.is_dir())
-        return sorted(found, key=lambda name: (name in DOORS, len(name)))
+    def models(self, *versions: int) -> list[str]:
+        """The models of these releases; those that `ctr` calls come first."""
+        found = {path.parent.name for version in versions for path in self.folder.glob(f"*/{version}") if path.is_dir()}
+        return sorted(sorted(found), key=lambda name: (name in DOORS, len(name)))
 
     def retired(self, *versions: int) -> list[str]:
         """Models that none of these versions has."""
         used = {name for version in versions for name in self.models(version)}
         return sorted({path.parent.name for path in self.folder.glob("*/config.pbtxt")} - used)
+
+    def require(self, version: int) -> None:
+        """Raise ValueError if it is not here."""
+        if version not in self.versions():
+            raise ValueError(f"{self.folder} has no version {version}; it has {self.versions()}")
 
     def released(self, exported: Path) -> int | None:
         """The number that this export has in the store; None if it was not released yet."""
@@ -91,38 +138,54 @@ class Store:
         return number
 
     def activate(self, version: int, beside_before: bool = True) -> None:
-        """Write the configs that make Triton serve `version`.
+        """Have `version` served by the next server: the route, if there is one, and the configs.
 
-        Of the models that `ctr` calls the version before stays as well, for the calls that are under way; not so if it
-        did not load.
+        Of the models that `ctr` calls the version before stays too, if not told otherwise. Raises ValueError during a rollout.
+        """
+        self.require(version)
+        route, active = self.route(), self.active()
+        before = self.before() if active == version else active
+        if route is not None and route.champion != version:
+            refuse_during_rollout(route, f"version {version} cannot be served now")
+            self.replace_route(route, Route(champion=version))
+        self.configure(Opened(champion=version, before=before if beside_before else None))
+
+    def configure(self, opened: Opened, doors: bool = True) -> None:
+        """Write the configs that make Triton open these releases, when it is told to load the models."""
+        with self._locked():
+            for name in self.models(*opened.arms):
+                if doors or name not in DOORS:
+                    write_config(self.folder / name, opened)
+
+    def replace_route(self, expected: Route | None, route: Route) -> None:
+        """Put a route in force. Raises ValueError if another one than `expected` is there, because somebody wrote one meanwhile.
+
+        A broken one counts as none.
         """
         with self._locked():
-            if version not in self.versions():
-                raise ValueError(f"{self.folder} has no version {version}; it has {self.versions()}")
-            before = self.active() if beside_before else None
-            for name in self.models(version):
-                release = self.folder / name / str(version) / "release"
-                for path in sorted(p for p in release.rglob("*") if p.is_file() and p.name != "config.pbtxt"):
-                    _write(self.folder / name / path.relative_to(release), path.read_bytes())
-                config = text_format.Parse((release / "config.pbtxt").read_text(), ModelConfig())
-                config.name = name
-                for step in config.ensemble_scheduling.step:
-                    step.model_version = version
-                config.version_policy.Clear()
-                kept = before if before is not None and (self.folder / name / str(before)).is_dir() else version
-                config.version_policy.specific.versions.extend([version] if name in DOORS else sorted({kept, version}))
-                _write(self.folder / name / "config.pbtxt", text_format.MessageToString(config).encode())
+            found = self.readable_route()
+            if (found and found.digest) != (expected and expected.digest):
+                raise ValueError(f"{self.folder / NAME} was changed meanwhile; look at it (`make route`) and begin anew")
+            for number in (route.champion, *([] if route.trial is None else [route.trial.challenger])):
+                self.require(number)
+            write_route(self.folder, route)
+
+    def restore_route(self, route: Route | None) -> None:
+        """Have the file as it was before."""
+        with self._locked():
+            remove_route(self.folder) if route is None else write_route(self.folder, route)
 
     def prune(self, keep: int) -> list[int]:
         """Remove all releases but the newest `keep`, the active one and the one before it. Returns the removed, ascending.
 
-        What a killed release or removal left goes as well. Raises ValueError if `keep` is less than 1.
+        What a killed release or removal left goes as well. Raises ValueError if `keep` is less than 1, and during a rollout.
         """
         if keep < 1:
             raise ValueError(f"expected to keep at least 1 release, got {keep}")
         if not self.folder.is_dir():
             return []
         with self._locked():
+            refuse_during_rollout(self.route(), "nothing was removed")
             released = self.versions()
             kept = {*released[-keep:], self.active(), self.before()}
             removed = [number for number in released if number not in kept]
@@ -138,12 +201,12 @@ class Store:
 
     def instances(self, model: str) -> int:
         """Processes that a version of the model has: only Python models have some of their own."""
-        config = text_format.Parse((self.folder / model / "config.pbtxt").read_text(), ModelConfig())
-        return sum(group.count for group in config.instance_group) if config.backend == "python" else 0
+        config = config_of(self.folder / model)
+        return sum(group.count for group in config.instance_group) if config is not None and config.backend == "python" else 0
 
     def mark_changed(self, model: str) -> None:
         """Make Triton reload the model when asked to: it leaves alone what has not changed since it was loaded."""
-        _write(self.folder / model / "reloads", f"{time.time_ns()}\n".encode())
+        write_whole(self.folder / model / "reloads", f"{time.time_ns()}\n".encode())
 
     def _add(self, exported: Path, name: str, number: int) -> None:
         target = self.folder / name / str(number)
@@ -182,9 +245,3 @@ def _released_name(exported: str, number: int) -> str:
     """A model that is called after its version, as an ensemble is, is a model of its own in every release."""
     own = f"_{EXPORTED_VERSION}"
     return f"{exported.removesuffix(own)}_{number}" if exported.endswith(own) else exported
-
-
-def _write(path: Path, content: bytes) -> None:
-    if path.is_file() and path.read_bytes() == content:
-        return
-    write_whole(path, content)

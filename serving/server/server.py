@@ -1,47 +1,39 @@
-"""`python -m serving.server` (`make serve`): runs real Triton in the foreground, on the release that was served last.
-
-`TritonServer` is the same as a context manager, for tests and load runs: it checks the ports, notices an early exit,
-has a deadline, and always stops what it started.
+"""`TritonServer`, real Triton as a context manager: it checks the ports, notices an early exit, has a deadline, and always stops
+what it started. `make serve` (`command.py`), tests and load runs use it.
 """
 
-import argparse
 import glob
 import os
 import re
 import signal
 import ssl
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from contracts.clock import CLOCK
 from contracts.serving.config import ServerConfig
+from contracts.serving.route import NAME
 from serving.child_process import end_with_parent
-from serving.journal.folder import kept_journal
-from serving.journal.privacy import version_folder
-from serving.releases.choice import choose_release
 from serving.releases.store import Store
 from serving.server.admin import AdminApi
 from serving.server.arguments import Paths, triton_arguments
+from serving.server.loading import Busy, loading_alone
 from serving.server.ports import listens, refuse_busy_ports
 from serving.server.runtime import Runtime, find_runtime, refuse_shell_characters
 from serving.server.secret import admin_secret
-from serving.server.settings import load_journal_config, load_server_config
-from serving.server.takeovers import Takeovers
-from serving.server.watchdog import Watchdog
-from serving.triton.environment import METRICS_URL
+from serving.server.watch.watchdog import Watchdog
+from serving.triton.environment import METRICS_URL, ROUTE
 
 VENV = Path(".venv-serving")
 POLL_S = 0.05
-LOOK_S = 0.2  # between two looks at what is served
+WAIT_S = 10.0  # for a deployment that is under way
 KILL_AFTER_S = 0.5  # beyond Triton's own time to finish
-MAX_CRASHES, WITHIN_S = 3, 60.0  # so many ends of its own in that time, and Triton is not started again
 NO_GPU_METRICS = "--allow-gpu-metrics=false"  # this server's models use no GPU, and DCGM would log to /var/log/nv-hostengine.log
 HARMLESS = "CudaDriverHelper"  # an error that Triton reports on every machine without a GPU
 LOG_LINE = re.compile(r'^[EW]\d{4} [\d:.]+ \d+ [\w.]+:\d+\] "?(.*?)"?$')
@@ -49,6 +41,10 @@ LOG_LINE = re.compile(r'^[EW]\d{4} [\d:.]+ \d+ [\w.]+:\d+\] "?(.*?)"?$')
 
 class Cancelled(Exception):
     """Nobody waits for the server any more."""
+
+
+class NotStarted(ValueError):
+    """Triton itself, or a model in it, did not start."""
 
 
 @dataclass
@@ -60,6 +56,7 @@ class TritonServer:
     log_path: Path = Path("models/triton.log")
     watch: bool = True  # bring back models whose process dies
     journal: dict[str, str] = field(default_factory=dict)  # what `kept_journal` tells of it
+    routed: bool = False  # the store's route says who answers; if not, the active version does
     cancelled: threading.Event = field(default_factory=threading.Event)  # set while it starts: raises Cancelled on entry
     process: subprocess.Popen | None = field(default=None, init=False)
 
@@ -86,7 +83,8 @@ class TritonServer:
                 tls_key=config.tls_key and Path(config.tls_key).resolve(),
             )
             shared_memory = f"--backend-config=python,shm-region-prefix-name={self._shared_memory}"
-            models = store.models(self.version)
+            models = open_by_route(store) if self.routed else store.models(self.version)
+            self.version = store.active()
             self._start(runtime, [*triton_arguments(config, paths, models, secret), shared_memory, NO_GPU_METRICS])
             self._wait_ready()
         except BaseException:
@@ -134,13 +132,14 @@ class TritonServer:
 
     def _start(self, runtime: Runtime, arguments: list[str]) -> None:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        routing = route_variables(Path(self.config.store)) if self.routed else {}
         with suppress(FileNotFoundError):
             os.replace(self.log_path, f"{self.log_path}.1")
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 [str(runtime.program), *arguments],
                 cwd=self._folder.name,  # what lies in the working directory would be imported by the models
-                env=runtime.environment | self.journal | {METRICS_URL: self.metrics_url},
+                env=runtime.environment | self.journal | routing | {METRICS_URL: self.metrics_url},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -154,9 +153,9 @@ class TritonServer:
             if self.cancelled.is_set():
                 raise Cancelled
             if self.process.poll() is not None:
-                raise ValueError(f"Triton ended while it started: {self._last_error()} (log: {self.log_path})")
+                raise NotStarted(f"Triton ended while it started: {self._last_error()} (log: {self.log_path})")
             if time.monotonic() > deadline:
-                raise ValueError(
+                raise NotStarted(
                     f"Triton was not ready within {self.config.ready_timeout_s:g} s (serving.server.ready_timeout_s): "
                     f"{self._last_error()} (log: {self.log_path})"
                 )
@@ -174,6 +173,23 @@ class TritonServer:
         return (refused or errors or ["no reason given"])[0].split("\\n")[0]
 
 
+def open_by_route(store: Store) -> list[str]:
+    """The models to load so that the releases that the route names are open, with configs that say so. Raises ValueError."""
+    with suppress(Busy), loading_alone(store, WAIT_S):
+        pass  # a deployment that the server has died of puts back what was served before
+    opened = store.opened()
+    if opened is None:
+        return []
+    store.require(opened.champion)
+    store.configure(opened)
+    return store.models(*opened.arms)
+
+
+def route_variables(store: Path) -> dict[str, str]:
+    """What the server's environment says of the route, and of the clock that it ends by."""
+    return {ROUTE: str(store.resolve() / NAME)} | {name: os.environ[name] for name in (CLOCK,) if name in os.environ}
+
+
 def refuse_bad_certificate(config: ServerConfig) -> None:
     """Raise ValueError if gRPC could not speak TLS with the certificate; Triton would say that its port is in use."""
     if config.tls_cert is None:
@@ -185,65 +201,3 @@ def refuse_bad_certificate(config: ServerConfig) -> None:
         raise ValueError(
             f"serving.server.tls_cert {config.tls_cert} and tls_key {config.tls_key} cannot be used: {reason}"
         ) from None
-
-
-def main() -> None:
-    args = parse(sys.argv[1:])
-    config = load_server_config(
-        host=args.host, http_port=args.http_port, grpc_port=args.grpc_port, metrics_port=args.metrics_port
-    )
-    journal = load_journal_config(folder=args.journal)
-    refuse_busy_ports(config.host, {"http": config.http_port, "grpc": config.grpc_port, "metrics": config.metrics_port})
-    store = Store(Path(config.store))
-    advice = choose_release(store, args.exported)
-    if advice is not None:
-        print(f"serve: {advice}", flush=True)
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    print("serve: starting Triton ...", flush=True)
-    with suppress(Cancelled), kept_journal(journal, version_folder(store.folder, store.active())) as told:
-        serve(config, stopped, told)
-    print("serve: stopped", flush=True)
-
-
-def serve(config: ServerConfig, stopped: threading.Event, journal: dict[str, str] | None = None) -> None:
-    """Run Triton until `stopped` is set. If it ends by itself it is started again; ValueError if it does so too often."""
-    crashes: deque[float] = deque(maxlen=MAX_CRASHES)
-    while True:
-        log = Path(config.store) / "triton.log"
-        with TritonServer(config, log_path=log, cancelled=stopped, journal=journal or {}) as server:
-            print(greeting(server), flush=True)
-            takeovers = Takeovers(server.http_url, Store(Path(config.store)), server.version)
-            while not stopped.wait(LOOK_S) and server.process.poll() is None:
-                if (line := takeovers.news()) is not None:
-                    print(line, flush=True)
-            if stopped.is_set():
-                print("serve: stopping ...", flush=True)
-                return
-            crashes.append(time.monotonic())
-            ended = f"Triton ended by itself with code {server.process.returncode}"
-        if len(crashes) == MAX_CRASHES and crashes[-1] - crashes[0] < WITHIN_S:
-            raise ValueError(f"{ended}, {MAX_CRASHES} times within {WITHIN_S:g} s; log: {server.log_path}")
-        print(f"serve: {ended}; starting it again (its log is {server.log_path}.1)", file=sys.stderr, flush=True)
-
-
-def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m serving.server", description="Serve the released model on Triton.")
-    parser.add_argument("--host", help="address to bind (default: serving.server.host)")
-    for name in ("http", "grpc", "metrics"):
-        parser.add_argument(f"--{name}-port", type=int, help=f"(default: serving.server.{name}_port)")
-    parser.add_argument("--journal", metavar="FOLDER", help="keep a journal of every answer there (default: serving.journal)")
-    parser.add_argument("--exported", type=Path, help="serve this repository, without evidence (default: what was served before)")
-    return parser.parse_args(argv)
-
-
-def greeting(server: TritonServer) -> str:
-    config = server.config
-    return (
-        f"serve: ready, model ctr version {server.version}; log: {server.log_path}; Ctrl-C stops it\n"
-        f"  gRPC     {server.grpc_url}\n"
-        f"  HTTP     {server.http_url}/v2/models/ctr/infer\n"
-        f"  metrics  {server.metrics_url}\n"
-        f"  try      .venv-serving/bin/python -m serving.predict ROWS.csv --url {config.host}:{config.grpc_port}"
-    )

@@ -8,7 +8,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.dataset.config_errors import ConfigError, describe
-from contracts.serving.config import JournalConfig, ServerConfig
+from contracts.serving.config import JournalConfig, RoutingConfig, ServerConfig
 
 PARAMS_PATH = Path("params.yaml")
 
@@ -33,6 +33,17 @@ def load_journal_config(path: Path = PARAMS_PATH, folder: str | None = None) -> 
         return TypeAdapter(JournalConfig).validate_python(values)
     except ValidationError as error:
         raise ConfigError(describe(error, "serving.journal", JournalConfig, values)) from error
+
+
+def load_routing_config(path: Path = PARAMS_PATH) -> RoutingConfig:
+    """What a rollout begins with, checked. Raises ConfigError with one sentence."""
+    values = _section("routing", path)
+    if values is None:
+        raise ConfigError(f"section 'serving.routing' is missing in {path}; run `make repro` to compose it anew")
+    try:
+        return TypeAdapter(RoutingConfig).validate_python(values)
+    except ValidationError as error:
+        raise ConfigError(describe(error, "serving.routing", RoutingConfig, values)) from error
 
 
 def _section(name: str, path: Path) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bench.served.challengers import make_challenger, scaled
+from bench.routing.challengers import make_challenger, scaled
 from contracts.files import write_whole
 from contracts.serving.route import NAME, text_of
 from tests.loadtests.load_world import WITHIN_S, begin, load, load_project

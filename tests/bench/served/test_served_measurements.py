@@ -9,7 +9,7 @@ from bench.served.capacity import capacity_figure, measured_capacity, search
 from bench.served.entry import served_main
 from bench.served.soak import soak_figures
 from bench.served.spike import spike_figures
-from loadtests.limits.capacity import Capacity, Trial
+from loadtests.limits.capacity import Capacity, RateTrial
 from loadtests.limits.settings import CapacityConfig, SoakConfig, SpikeConfig
 from loadtests.limits.soak import Soaked
 from loadtests.limits.spike import Spiked
@@ -20,11 +20,11 @@ from stages.files import read_json, write_json
 
 
 def borne(rate, p99_ms=20.0):
-    return Trial(rate=rate, achieved=rate, p99_ms=p99_ms, late_p99_ms=1.5, cpu_share=0.25)
+    return RateTrial(rate=rate, achieved=rate, p99_ms=p99_ms, late_p99_ms=1.5, cpu_share=0.25)
 
 
 def test_a_capacity_is_shown_with_what_it_rests_on():
-    trials = [borne(1000), borne(2000, 30.0), borne(2000, 40.0), Trial(rate=2100, broken="p99 80.00 ms [70.00, 90.00]")]
+    trials = [borne(1000), borne(2000, 30.0), borne(2000, 40.0), RateTrial(rate=2100, broken="p99 80.00 ms [70.00, 90.00]")]
     figure = capacity_figure(
         "grpc",
         16,
@@ -39,7 +39,7 @@ def test_a_capacity_is_shown_with_what_it_rests_on():
 
 
 def test_no_capacity_is_said_with_its_reason():
-    nothing = Capacity(rate=0, refused=1, trials=[Trial(rate=1, broken="nobody answers")], out_of_time=True)
+    nothing = Capacity(rate=0, refused=1, trials=[RateTrial(rate=1, broken="nobody answers")], out_of_time=True)
     assert capacity_figure("http", 1, nothing, load_perf_settings("capacity", CapacityConfig)).figure == "none: nobody answers"
 
 

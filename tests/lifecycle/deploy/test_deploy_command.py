@@ -9,10 +9,12 @@ import pytest
 
 from contracts.serving.release_log import read
 from contracts.serving.releases import identity, model_of
+from contracts.serving.route import Route, text_of
 from lifecycle.deploy import champion, evidence
 from stages.files import read_json
 from tests.lifecycle.deploy.deployed_world import events, served_as
 from tests.serving.served_world import REPOSITORY, exported_with, free_ports, spoil
+from tests.serving.small_store import canary
 
 pytestmark = pytest.mark.triton
 
@@ -121,6 +123,7 @@ def test_a_version_that_does_not_load_later_leaves_a_line_that_says_so(reports, 
     with pytest.raises(ValueError, match=f"version {broken} was refused, version 1 is still being served"):
         deploy("--version", str(broken))
     assert answers() == 1 and events(store) == [("rollback", broken, 1), ("refusal", broken, 1)]
+    assert store.active() == 1
 
 
 def test_the_champion_needs_no_evidence(candidate, deploy, answers, store, exported, project):
@@ -170,6 +173,63 @@ def test_a_champion_whose_files_are_not_here_has_to_be_brought(reports, candidat
     (project / "champion/model.dvc").touch()
     with pytest.raises(ValueError, match="champion/model is not here; `dvc pull champion/model.dvc` brings the champion"):
         deploy()
+
+
+def test_a_model_that_is_to_be_tried_gets_a_number_and_is_not_served(
+    reports, new_candidate, deploy, answers, store, project, capsys
+):
+    number = store.versions()[-1] + 1
+    reports("gate", passes=False, verdict="failed", reasons=["too slow"])
+    with pytest.raises(ValueError, match="refused, .*gate, failed: too slow"):
+        deploy("--beside")
+    assert number not in store.versions()
+    reports("gate")
+    deploy("--beside")
+    said = f"deploy: version {number} is in the store, and 1 goes on being served; try it beside that: make route"
+    assert capsys.readouterr().out.splitlines()[-1].startswith(said)
+    assert store.versions()[-1] == number and answers() == 1 and not (project / "promoted.txt").exists()
+    assert events(store) == [("refusal", None, 1), ("stored", number, 1)]
+    deploy("--beside")
+    assert capsys.readouterr().out.startswith(said) and len(events(store)) == 2
+    deploy()
+    assert answers() == number and events(store)[2:] == [("release", number, 1)]
+
+
+def test_a_deployment_and_the_way_back_are_routes(reports, candidate, deploy, answers, store):
+    deploy()
+    assert store.route() == Route(champion=store.released(candidate)) and store.before() == 1
+    deploy("--version", "1")
+    assert store.route() == Route(champion=1) and store.before() == store.released(candidate)
+
+
+def test_nothing_but_the_challenger_is_deployed_during_a_rollout(reports, candidate, deploy, answers, store, project, exported):
+    other = store.release(exported_with(exported, project / "tried", max_batch_size=33))
+    before, tried = store.readable_route(), canary(1, other)
+    store.restore_route(tried)
+    said = f"refused, the server serves what it did before: a rollout of release {other} beside 1 is under way"
+    for arguments in ((), ("--version", str(store.released(candidate)))):
+        with pytest.raises(ValueError, match=said):
+            deploy(*arguments)
+    assert answers() == 1 and store.route() == tried and events(store) == [] and not (project / "asked.txt").exists()
+    deploy("--version", "1")
+    assert store.route() == tried  # it is being served already
+    store.restore_route(canary(1, store.released(candidate)))
+    deploy()
+    assert answers() == store.released(candidate) and store.route() == Route(champion=store.released(candidate))
+    assert before is None or before.trial is None
+
+
+def test_a_rollout_that_ends_while_the_evidence_is_gathered_ends_the_deployment(
+    reports, candidate, deploy, answers, store, monkeypatch
+):
+    number = store.released(candidate)
+    store.restore_route(canary(1, number))
+    off = shlex.quote(text_of(Route(champion=1)))
+    script = f"{shlex.join(evidence.GATE)} && printf %s {off} > {shlex.quote(str(store.folder / 'route'))}"
+    monkeypatch.setattr(evidence, "GATE", ("/bin/sh", "-c", script))
+    with pytest.raises(ValueError, match="the route of .*models/ was changed meanwhile; see `make route`, and deploy again"):
+        deploy()
+    assert answers() == 1 and store.route() == Route(champion=1) and events(store) == []
 
 
 def test_two_deployments_at_once_are_refused(reports, candidate, deploy, answers, store):

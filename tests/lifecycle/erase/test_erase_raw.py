@@ -20,6 +20,7 @@ from lifecycle.erase.done import erase as erase_found
 from lifecycle.erase.found import find
 from lifecycle.erase.wanted import Wanted
 from tests.lifecycle.erase.erase_world import OTHER, USER, contents, erase, make_project
+from tests.serving.small_store import canary, small_store
 
 CSV = f't,Site of,age,y\r\n1,{OTHER},3,0\r\n2,{USER},4,1\r\n3,"{USER}",5,0\r\n4,"a\r\nb, {USER}",6,1\r\n'
 KEPT = f't,Site of,age,y\r\n1,{OTHER},3,0\r\n4,"a\r\nb, {USER}",6,1\r\n'
@@ -201,3 +202,16 @@ def test_an_archive_is_named_and_not_touched(project):
     done = erase(project, "--dry-run")
     assert f"not looked into: {path.relative_to(project)}" in done.stdout.replace(f"{project}/", "")
     assert "is an archive; unpack it" in done.stdout
+
+
+def test_an_erasure_during_a_rollout_leaves_both_arms_and_what_can_be_gone_back_to(project):
+    store = small_store(project, releases=3)
+    store.replace_route(None, canary(1, 2))
+    champion = project / "champion/model/export"
+    champion.mkdir(parents=True)
+    (champion / "features.json").write_text(USER)
+    before = contents(store.folder), contents(project / "champion")
+    done = erase(project, "--wait", "0")
+    assert done.returncode == 0, done.stderr
+    assert (contents(store.folder), contents(project / "champion")) == before and store.arms() == [1, 2]
+    assert store.versions() == [1, 2, 3]

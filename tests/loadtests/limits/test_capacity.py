@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from contracts.dataset.config_errors import ConfigError
-from loadtests.limits.capacity import Limits, Search, Trial, judged
+from loadtests.limits.capacity import CapacityLimits, RateTrial, Search, judged
 from loadtests.limits.settings import CapacityConfig, SoakConfig, SpikeConfig
 from loadtests.perf_analyzer.analyzer import AnalyzerRun
 from loadtests.perf_analyzer.settings import load_perf_settings
 from loadtests.verdicts.samples import OUTCOMES, SAMPLE, Window
 
-LIMITS = Limits(p99_ms=50, error_share=0, achieved_share=0.98)
+LIMITS = CapacityLimits(p99_ms=50, error_share=0, achieved_share=0.98)
 
 
 def search(run, **changes):
@@ -19,7 +19,7 @@ def search(run, **changes):
 
 
 def service(capacity):
-    return lambda rate: Trial(rate=rate, broken="too much" if rate > capacity else "")
+    return lambda rate: RateTrial(rate=rate, broken="too much" if rate > capacity else "")
 
 
 @pytest.mark.parametrize("capacity", [3, 120, 499, 500, 501, 2000, 4321, 87_000])
@@ -35,7 +35,7 @@ def test_a_service_that_lies_now_and_then_is_still_found_out():
 
     def noisy(rate):
         lies = rng.uniform() < 0.15
-        return Trial(rate=rate, broken="too much" if (rate > 4321) != lies else "")
+        return RateTrial(rate=rate, broken="too much" if (rate > 4321) != lies else "")
 
     found = [search(noisy, votes=7).rate for _ in range(20)]
     assert np.median(found) == pytest.approx(4321, rel=0.06)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bench.served.challengers import make_challenger, scaled
+from bench.routing.challengers import make_challenger, scaled
 from contracts.serving.route import bucket
 from serving.client import AsyncCtrClient, CtrClient
 from serving.client.addressee import Addressee

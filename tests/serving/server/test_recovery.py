@@ -6,8 +6,8 @@ import grpc
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from serving.server import watchdog
 from serving.server.stubs import instances
+from serving.server.watch import watchdog
 from tests.serving.doors import by_name, over_grpc, packed
 from tests.serving.load import load
 from tests.serving.pictures import encoded

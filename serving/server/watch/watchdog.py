@@ -17,7 +17,7 @@ GRACE_S = 10.0  # for what a reload has replaced; under load Triton 2.51 keeps s
 
 
 class Watchdog:
-    """Watches the stubs of the server `pid`; reloads a model of the active release that has fewer than its config says."""
+    """Watches the stubs of the server `pid`; reloads a model of a release that answers if it has fewer than its config says."""
 
     def __init__(self, pid: int, admin: AdminApi, store: Store) -> None:
         self._pid, self._admin, self._store = pid, admin, store
@@ -65,8 +65,8 @@ class Watchdog:
 
     def _find_gaps(self) -> None:
         """Note the models that are served by fewer processes than they should be."""
-        version, running = self._store.active(), instances(self._pid)
-        for model in self._store.models(version):
+        running = instances(self._pid)
+        for model, version in self._store.answering():
             wanted = self._store.instances(model)
             if model in self._lacking or running[model, version] >= wanted:
                 continue

@@ -1,0 +1,135 @@
+"""The route of a store and its fuses: files that are replaced as a whole, and on the disk before anything follows from them.
+
+The route says who answers; a fuse says that the challenger of a route is off for good, and why (docs/routing.md).
+"""
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from contracts.clock import clock
+from contracts.files import sync, write_whole
+from contracts.serving.release_log import Entry
+from contracts.serving.releases import identity, model_of
+from contracts.serving.route import FUSES, NAME, Route, parse, percent, read_route, text_of
+
+UNREADABLE = "unreadable"  # reason of a fuse that says none; it is blown all the same
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fuse:
+    """Why the challenger of a route is off."""
+
+    reason: str
+    at_ns: int | None = None  # since 1970
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+def route_of(store: Path) -> Route | None:
+    """The route in the store; None if there is none. Raises ValueError if it is broken."""
+    return read_route(store / NAME)
+
+
+def write_route(store: Path, route: Route) -> None:
+    """Put it in force. Raises ValueError for what could not be read again; the route before then stays."""
+    text = text_of(route)
+    if parse(text) != route:
+        raise ValueError(f"a route that reads differently from what was meant:\n{text}")
+    store.mkdir(parents=True, exist_ok=True)
+    write_whole(store / NAME, text.encode(), synced=True)
+    sync(store)
+
+
+def remove_route(store: Path) -> None:
+    (store / NAME).unlink(missing_ok=True)
+    sync(store)
+
+
+def shown(digest: int) -> str:
+    """A route's digest as files, metrics and people have it."""
+    return f"{digest:016x}"
+
+
+def in_words(route: Route) -> str:
+    """A route as one line for people."""
+    trial = route.trial
+    if trial is None:
+        return f"champion {route.champion}, no challenger"
+    share = "" if route.mode == "shadow" else f"{route.mode} {percent(trial.share_ppm)} %, "
+    return (
+        f"champion {route.champion}, challenger {trial.challenger}, {share}shadow {percent(trial.shadow_ppm)} %, "
+        f"valid until {moment(trial.valid_until_ms)}"
+    )
+
+
+def moment(since_1970_ms: int) -> str:
+    """In UTC, to the second; a time beyond all calendars as the number that it is."""
+    try:
+        return f"{datetime.fromtimestamp(since_1970_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return f"{since_1970_ms} ms since 1970"
+
+
+def fuse_path(store: Path, route: Route) -> Path:
+    return store / FUSES / f"{shown(route.digest)}.json"
+
+
+def fuse_of(store: Path, route: Route) -> Fuse | None:
+    """The route's fuse if it is blown; None if it is whole, or the route has no challenger."""
+    if route.trial is None:
+        return None
+    try:
+        found = json.loads(fuse_path(store, route).read_bytes())
+        return Fuse(reason=str(found["reason"]), at_ns=int(found["at"]), evidence=dict(found["evidence"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return Fuse(reason=UNREADABLE)
+
+
+def blow_fuse(store: Path, route: Route, reason: str, evidence: Mapping[str, Any]) -> bool:
+    """Have the route's challenger off for good; False if it was already, whose reason stays."""
+    path = fuse_path(store, route)
+    path.parent.mkdir(exist_ok=True)
+    content = {"route": shown(route.digest), "reason": reason, "at": clock().now_ns(), "evidence": dict(evidence)}
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
+    try:
+        partial.write_text(json.dumps(content) + "\n")
+        sync(partial)
+        with suppress(FileExistsError):
+            os.link(partial, path)
+            return True
+        return False
+    finally:
+        partial.unlink(missing_ok=True)
+        sync(path.parent)
+        sync(store)  # the folder of fuses may be new
+
+
+def refuse_during_rollout(route: Route | None, what: str) -> None:
+    """Raises ValueError if there is one."""
+    if route is not None and route.trial is not None:
+        raise ValueError(
+            f"{what}: a rollout of release {route.trial.challenger} beside {route.champion} is under way (mode {route.mode}); "
+            "`make route SET=off` ends it"
+        )
+
+
+def route_entry(store: Path, route: Route, *reasons: str) -> Entry:
+    """The line of releases.jsonl about a route, to be written before it is in force."""
+    number = str(route.champion if route.trial is None else route.trial.challenger)
+    return Entry(
+        event="route",
+        model=model_of(store, number),
+        champion=model_of(store, str(route.champion)),
+        release=identity(store, number),
+        route=shown(route.digest),
+        text=text_of(route),
+        reasons=reasons,
+    )
