@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from google.protobuf import text_format
-from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from contracts.clock import clock
-from contracts.files import write_whole
 from contracts.serving.config import ServerConfig
-from contracts.serving.route import FUSES, NAME, Limits, Mode, Route, Trial, text_of
-from serving.releases.store import DOORS, Store
+from contracts.serving.route import FUSES, NAME, Limits, Mode, Route, Trial
+from serving.releases.configs import Opened
+from serving.releases.routing import write_route
+from serving.releases.store import Store
 from serving.server.ports import free_ports
 from serving.server.server import TritonServer
 from serving.server.settings import changed
+from serving.triton.environment import ROUTE
 
 CHAMPION, CHALLENGER = 1, 2
 POLL_S, OPEN_S = 0.02, 20.0
@@ -67,7 +67,7 @@ class RoutedServer:
     store: Path
 
     def write(self, route: Route) -> None:
-        write_whole(self.store / NAME, text_of(route).encode())
+        write_route(self.store, route)
 
     def put(self, route: Route) -> None:
         """Write it, and wait until it is in force and its challenger takes part. Raises ValueError if that takes too long."""
@@ -108,7 +108,7 @@ def routed_server(
             store=str(store.folder),
             secret_file=str(folder / "secret"),
         )
-        told = {"ADCLICK_ROUTE": str((store.folder / NAME).resolve())} | (journal or {})
+        told = {ROUTE: str((store.folder / NAME).resolve())} | (journal or {})
         with TritonServer(own, log_path=folder / "triton.log", journal=told, watch=False) as server:
             running = RoutedServer(server=server, store=store.folder)
             running.put(route_of("off"))
@@ -121,9 +121,6 @@ def two_releases(folder: Path, champion: Path, challenger: Path | None) -> Store
     first = store.release(champion)
     second = None if challenger is None else store.release(challenger)
     store.activate(first)
-    for name in set(store.models(first)) - set(DOORS) if second is not None else ():
-        path = folder / name / "config.pbtxt"
-        known = text_format.Parse(path.read_text(), ModelConfig())
-        known.version_policy.specific.versions[:] = [first, second]
-        path.write_text(text_format.MessageToString(known))
+    if second is not None:
+        store.configure(Opened(champion=first, challenger=second), doors=False)
     return store

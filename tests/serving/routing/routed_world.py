@@ -8,15 +8,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import text_format
-from tritonclient.grpc.model_config_pb2 import ModelConfig
-
 from contracts.clock import clock
 from contracts.files import write_whole
 from contracts.serving.route import FUSES, NAME, Limits, Mode, Route, Trial, text_of
 from serving.journal.folder import kept_journal
-from serving.releases.store import DOORS, Store
+from serving.releases.configs import Opened
+from serving.releases.store import Store
 from serving.server.server import TritonServer
+from serving.triton.environment import ROUTE
 from tests.serving.journal.journalled import Journalled, journal_config
 from tests.serving.metrics import scrape, total
 from tests.serving.served_world import VENV, server_config, wait_for
@@ -85,12 +84,8 @@ def routed(folder: Path, champion: Path, challenger: Path, journal: bool = False
     store = Store(Path(config.store))
     first, second = store.release(champion), store.release(challenger)
     store.activate(first)
-    for name in set(store.models(first)) - set(DOORS):
-        path = store.folder / name / "config.pbtxt"
-        known = text_format.Parse(path.read_text(), ModelConfig())
-        known.version_policy.specific.versions[:] = [first, second]
-        path.write_text(text_format.MessageToString(known))
-    told = {"ADCLICK_ROUTE": str((folder / "models" / NAME).resolve())}
+    store.configure(Opened(champion=first, challenger=second), doors=False)
+    told = {ROUTE: str((folder / "models" / NAME).resolve())}
     kept = folder / "journal"
     if not journal:
         with TritonServer(config, venv=VENV, log_path=folder / "triton.log", watch=False, journal=told) as server:
