@@ -97,8 +97,8 @@ static void end(Call* call) {
     pthread_mutex_unlock(&careful->lock);
     if (!last) return;
     if (call->handed.task) {
-        call->handed.task->success |= call->success;
-        drop_task(call->handed.task);
+        if (!is_challengers(&call->handed)) call->handed.task->success = call->success;
+        done_with_request(call->handed.task), drop_task(call->handed.task);
     } else {
         release_request(call);
     }
@@ -165,7 +165,9 @@ static void send_or_fall_back(Call* call, InnerResponse* inner) {
         return;
     }
     send_answer(call, inner);
-    note_answered(task);
+    task->success = call->success;
+    if (task->success) note_answered(task);
+    done_with_request(task);
 }
 
 static void answered(InnerResponse* inner, uint32_t flags, void* user) {
@@ -198,13 +200,13 @@ static Error* tell_route(const Handed* handed, InnerRequest* inner) {
 static void give_up(Careful* careful, const Handed* handed, Error* error) {
     if (is_challengers(handed)) {
         if (claim(handed->task)) fall_back(handed->task, FAILED_THERE);
-        drop_task(handed->task);
+        done_with_request(handed->task), drop_task(handed->task);
         return;
     }
     note_failed(careful, handed->request);
     if (handed->task) {
         reply_error(handed->request, TRITONSERVER_ErrorCode(error), TRITONSERVER_ErrorMessage(error));
-        drop_task(handed->task);
+        done_with_request(handed->task), drop_task(handed->task);
         return;
     }
     send_error(handed->instance, handed->request, TRITONSERVER_ErrorCode(error), TRITONSERVER_ErrorMessage(error));

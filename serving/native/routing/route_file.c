@@ -55,7 +55,7 @@ static void refuse(Door* door, const char* why) {
 static Arm* find_open(const Door* door, int64_t version) {
     if (door->own->version == version) return door->own;
     for (const OpenArm* open = door->arms; open; open = open->next)
-        if (open->arm->version == version) return open->arm;
+        if (open->arm->version == version && !open->arm->is_stopped) return open->arm;
     return NULL;
 }
 

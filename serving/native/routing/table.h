@@ -26,7 +26,7 @@ typedef struct Table {
     struct Door* door;
     char open[64];  // releases that may be asked for, "12, 13"
     int holders;    // the door's, as what follows
-    int looks;      // at it since nobody holds it
+    int looks;      // at it since it is not in force any more
     bool took_part;
 } Table;
 
