@@ -119,11 +119,20 @@ static void put_in_force(Door* door, const Route* route) {
         tell_in_force(door, door->table);
 }
 
+// The route in force once more: is its challenger ready now. The file may have become another one that is broken.
+static void put_in_force_again(Door* door) {
+    Route route = door->table->route;
+    route.valid_until_ms = atomic_load(&door->table->valid_until_ms);
+    put_in_force(door, &route);
+}
+
 void look_at_route(Door* door) {
     char text[MOST_ROUTE_BYTES + 2];
     Route route;
-    bool is_same = !is_new(door);
-    if (is_same && !door->is_pending) return;
+    if (!is_new(door)) {
+        if (door->is_pending) put_in_force_again(door);
+        return;
+    }
     ssize_t size = read_file(door->path, text);
     if (size < 0 && errno == ENOENT) return;  // there is none yet: the release that Triton loaded answers
     const char* wrong = size < 0 ? strerror(errno) : read_route(text, (size_t)size, &route);

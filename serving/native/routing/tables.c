@@ -139,8 +139,9 @@ void look_after_tables(Door* door) {
     }
     bool part = takes_part(table);
     if (table->challenger && part != table->took_part) {
-        if (!part && !atomic_load(&table->is_blown)) tell_event(table, "lapsed", "");
-        table->took_part = part;
+        bool was_renewed = part && table->has_lapsed, has_lapsed = !part && !atomic_load(&table->is_blown);
+        if (was_renewed || has_lapsed) tell_event(table, was_renewed ? "renewed" : "lapsed", "");
+        table->took_part = part, table->has_lapsed = has_lapsed;
         show_route(door->counts, &table->route, part);
     }
     free_retired(door);
