@@ -35,12 +35,11 @@ static Handed handed_of(const Batch* batch, const Joined* joined, const Form* fo
                     .form = form};
 }
 
-// Whoever has a task may only look at its request while it is being read.
+// A task that waits for the challenger is being read; that ends on the way.
 static void hand_on(const Batch* batch, Joined* joined) {
     Form form = form_of(batch->arm);
     Handed handed = handed_of(batch, joined, &form);
     if (batch->shadow && !joined->task && wants_handed(batch->shadow, &joined->routed)) handed.shadow = batch->shadow;
-    if (is_challengers(joined)) end_reading(joined->task);  // or its answer could not be claimed
     joined->request = NULL;
     ask_careful(batch->arm->careful, &handed);
 }
@@ -71,7 +70,10 @@ void add_to_batch(Batch* batch, Request* request, Instance* instance, const Rout
                        .end = worker->rows.rows,
                        .sent = *sent};
     if (sent->release) joined->routed.flags |= RELEASE_ASKED_FOR;
-    if (rows && !asks_elsewhere) return;
+    if (rows && !asks_elsewhere) {
+        if (is_challengers(joined)) end_reading(task);
+        return;
+    }
     (batch->is_warm_up ? skip_warm_up : hand_on)(batch, joined);
 }
 
@@ -91,6 +93,13 @@ static bool are_probabilities(const float* p_click, size_t rows) {
     return are;
 }
 
+// It is not this batch's any more, nor is what it pointed to; its rows stay.
+static void lose(Joined* joined) {
+    drop_task(joined->task);
+    joined->request = NULL, joined->is_handed_on = true;
+    joined->sent.id = "", joined->sent.routing_key = NULL;
+}
+
 // Which requests are answered with what the graph says of them; the others are handed on when that is written, or are not this
 // batch's any more.
 static void choose(Batch* batch, const Answer* answer) {
@@ -100,14 +109,12 @@ static void choose(Batch* batch, const Answer* answer) {
         Joined* joined = &batch->worker->joined[i];
         if (batch->is_warm_up || !joined->request) continue;
         joined->is_handed_on = has_to_be_read(settings, answer, start, joined->end);
-        if (!is_challengers(joined) || joined->is_handed_on) continue;
-        joined->is_handed_on = !claim(joined->task);
-        if (joined->is_handed_on) {
-            drop_task(joined->task), joined->request = NULL;
-        } else if (!are_probabilities(answer->p_click + start, joined->end - start)) {
+        if (!is_challengers(joined)) continue;
+        if (!(joined->is_handed_on ? begin_reading : claim)(joined->task)) {
+            lose(joined);
+        } else if (!joined->is_handed_on && !are_probabilities(answer->p_click + start, joined->end - start)) {
             note_no_probability(joined->task);
-            fall_back(joined->task, FAILED_THERE), drop_task(joined->task);
-            joined->is_handed_on = true, joined->request = NULL;
+            fall_back(joined->task, FAILED_THERE), lose(joined);
         }
     }
 }
@@ -124,7 +131,7 @@ static void release(const Joined* joined, bool success, const uint64_t times_ns[
     if (joined->task) {
         joined->task->success = success;
         if (success && is_challengers(joined)) note_answered(joined->task);
-        drop_task(joined->task);
+        done_with_request(joined->task), drop_task(joined->task);
         return;
     }
     drop(TRITONBACKEND_ModelInstanceReportStatistics(joined->instance, joined->request, success, times_ns[0], times_ns[1],
@@ -148,7 +155,7 @@ static void refuse(Joined* joined, int code, const char* text) {
         send_error(joined->instance, joined->request, code, text);
     } else {
         reply_error(joined->request, code, text);
-        drop_task(joined->task);
+        done_with_request(joined->task), drop_task(joined->task);
     }
     joined->request = NULL;
 }

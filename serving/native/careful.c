@@ -104,8 +104,9 @@ static void finish(Call* call) {
     if (call->is_shown) {
         note_shown(call->handed.shadow, call->success);
     } else if (call->handed.task) {
-        call->handed.task->success |= call->success;
-        drop_task(call->handed.task);
+        Task* task = call->handed.task;
+        if (!is_challengers(&call->handed)) task->success = call->success, done_with_request(task);
+        drop_task(task);
     } else {
         release_request(call);
     }
@@ -182,7 +183,9 @@ static void send_or_fall_back(Call* call, InnerResponse* inner) {
         return;
     }
     send_answer(call, inner);
-    note_answered(task);
+    task->success = call->success;
+    if (task->success) note_answered(task);
+    done_with_request(task);
 }
 
 static void answered(InnerResponse* inner, uint32_t flags, void* user) {
@@ -224,7 +227,7 @@ static void give_up(Careful* careful, const Handed* handed, Error* error) {
     note_failed(careful, handed->request);
     if (handed->task) {
         reply_error(handed->request, TRITONSERVER_ErrorCode(error), TRITONSERVER_ErrorMessage(error));
-        drop_task(handed->task);
+        done_with_request(handed->task), drop_task(handed->task);
         return;
     }
     send_error(handed->instance, handed->request, TRITONSERVER_ErrorCode(error), TRITONSERVER_ErrorMessage(error));
@@ -269,6 +272,7 @@ void ask_careful(Careful* careful, const Handed* handed) {
     Call* call = malloc(sizeof *call);
     if (call) *call = (Call){.careful = careful, .handed = *handed, .left = 2};
     Error* error = call ? prepare(call) : TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
+    if (is_challengers(handed)) end_reading(handed->task);  // or its answer could not be claimed
     if (!error) error = tell_route(handed, "-", call->inner);
     if (handed->shadow && call && !error) call->shown = show_handed(handed->shadow, handed);
     if (!error && !(error = begin(call))) return;

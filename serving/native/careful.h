@@ -22,7 +22,7 @@ bool is_careful_ready(const Careful* careful);
 typedef struct {
     Request* request;
     Instance* instance;
-    Task* task;  // of a request that waits for the challenger, held for this; NULL of another
+    Task* task;  // of a request that waits for the challenger, held for this and being read, which this ends; NULL of another
     uint64_t start_ns, route;
     Routed routed;
     const char* open;       // the releases that may be asked for, if it asks for another one; else NULL

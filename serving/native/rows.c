@@ -153,7 +153,7 @@ static bool put_raw(Rows* rows, const Form* form, const Raw* raw, size_t* text_b
         return true;
     }
     rearrange_numbers(form->layout, s, raw->numbers, raw->rows, x);
-    if (!form->layout->categorical && !s->categorical) return true;
+    if (!s->categorical) return *text_bytes = 0, true;
     return (*text_bytes = rearrange_text(form->layout, s, raw->text, raw->text_bytes, raw->rows, text));
 }
 

@@ -80,7 +80,7 @@ Error* TRITONSERVER_InferenceRequestAddRequestedOutput(InnerRequest* inner, cons
 }
 
 static char* next_parameter(InnerRequest* inner) {
-    CHECK(inner->parameters_count < MOST_TENSORS);
+    CHECK(inner->parameters_count < 2 * MOST_TENSORS);
     return inner->parameters[inner->parameters_count++];
 }
 

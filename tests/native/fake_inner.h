@@ -9,7 +9,7 @@ struct TRITONSERVER_InferenceRequest {
     int64_t version;
     Input inputs[MOST_TENSORS];
     uint32_t inputs_count, outputs_count, parameters_count;
-    char outputs[MOST_TENSORS][32], parameters[MOST_TENSORS][64];  // "key=value"
+    char outputs[MOST_TENSORS][32], parameters[2 * MOST_TENSORS][128];  // "key=value"
     ReleasedFn released;
     AnsweredFn answered;
     void *released_user, *answered_user;

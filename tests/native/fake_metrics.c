@@ -1,10 +1,10 @@
-// The fake Triton's metrics: series that add up, and a text for whoever reads them all.
+// The fake Triton's metrics: series that add up or are set, one of a name and labels whoever makes it, and a text for whoever reads them all.
 
 #include "fake_triton.h"
 
 #include <pthread.h>
 
-enum { MOST_SERIES = 256 };
+enum { MOST_SERIES = 512 };
 
 struct TRITONSERVER_Parameter {
     char name[32], value[300];
@@ -43,24 +43,32 @@ void TRITONSERVER_ParameterDelete(Label* label) { free(label); }
 Error* TRITONSERVER_MetricFamilyNew(MetricFamily** family, int kind, const char* name, const char* description) {
     MAY_FAIL;
     pthread_mutex_lock(&lock);
-    CHECK((kind == KIND_COUNTER || kind == KIND_GAUGE) && families_count < MOST_SERIES);
-    *family = &families[families_count++];
-    snprintf((*family)->name, sizeof(*family)->name, "%s", name);
+    CHECK(kind == KIND_COUNTER || kind == KIND_GAUGE);
+    int i = 0;
+    while (i < families_count && strcmp(families[i].name, name)) i++;
+    CHECK(i < MOST_SERIES);
+    if (i == families_count) snprintf(families[families_count++].name, sizeof families->name, "%s", name);
+    *family = &families[i];
     pthread_mutex_unlock(&lock);
     return NULL;
 }
 
 Error* TRITONSERVER_MetricNew(Metric** metric, MetricFamily* family, const Label** labels, uint64_t count) {
     MAY_FAIL;
-    pthread_mutex_lock(&lock);
-    CHECK(series_count < MOST_SERIES);
-    *metric = &series[series_count++];
-    snprintf((*metric)->family, sizeof(*metric)->family, "%s", family->name);
+    char told[sizeof series->labels] = "";
     size_t used = 0;
-    (*metric)->labels[0] = 0;
     for (uint64_t i = 0; i < count; i++)
-        used += (size_t)snprintf((*metric)->labels + used, sizeof(*metric)->labels - used, "%s%s=%s", i ? "," : "",
-                                 labels[i]->name, labels[i]->value);
+        used += (size_t)snprintf(told + used, sizeof told - used, "%s%s=%s", i ? "," : "", labels[i]->name, labels[i]->value);
+    pthread_mutex_lock(&lock);
+    int i = 0;
+    while (i < series_count && (strcmp(series[i].family, family->name) || strcmp(series[i].labels, told))) i++;
+    CHECK(i < MOST_SERIES);
+    *metric = &series[i];
+    if (i == series_count) {
+        snprintf(series[i].family, sizeof series->family, "%s", family->name);
+        snprintf(series[i].labels, sizeof series->labels, "%s", told);
+        series_count++;
+    }
     pthread_mutex_unlock(&lock);
     return NULL;
 }
@@ -69,6 +77,14 @@ Error* TRITONSERVER_MetricIncrement(Metric* metric, double value) {
     MAY_FAIL;
     pthread_mutex_lock(&lock);
     metric->value += value;
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+Error* TRITONSERVER_MetricSet(Metric* metric, double value) {
+    MAY_FAIL;
+    pthread_mutex_lock(&lock);
+    metric->value = value;
     pthread_mutex_unlock(&lock);
     return NULL;
 }

@@ -1,5 +1,8 @@
 #include "fake_ort.h"
 
+#include <pthread.h>
+#include <time.h>
+
 struct OrtStatus {
     const char* text;
 };
@@ -14,7 +17,16 @@ struct OrtTypeInfo {
     FakeTensor about;
 };
 
+struct OrtSession {
+    FakeSession* fake;  // NULL: as `fake_ort` says
+};
+
+struct OrtRunOptions {
+    atomic_bool is_terminated;
+};
+
 FakeOrt fake_ort;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;  // of what was fed last
 
 void reset_ort(void) {
     fake_ort = (FakeOrt){
@@ -28,6 +40,26 @@ void reset_ort(void) {
         .creative_idx = 1,
     };
     setenv("ADCLICK_ONNXRUNTIME", "", 1);
+}
+
+static FakeSession* find_session(const char* graph) {
+    for (int i = 0; i < MOST_FAKES; i++)
+        if (fake_ort.session[i].graph && !strcmp(fake_ort.session[i].graph, graph)) return &fake_ort.session[i];
+    return NULL;
+}
+
+FakeSession* session_of(const char* graph) {
+    FakeSession* found = find_session(graph);
+    for (int i = 0; i < MOST_FAKES && !found; i++)
+        if (!fake_ort.session[i].graph) found = &fake_ort.session[i], found->graph = graph, found->p_click = 0.25f;
+    CHECK(found);
+    return found;
+}
+
+void last_text(FakeSession* session, char text[512]) {
+    pthread_mutex_lock(&lock);
+    memcpy(text, session->text, sizeof session->text);
+    pthread_mutex_unlock(&lock);
 }
 
 static OrtStatus* status(const char* text) {
@@ -62,13 +94,33 @@ static OrtStatus* CreateSessionOptions(OrtSessionOptions** options) { OBJECT(Ort
 static OrtStatus* CreateCpuMemoryInfo(int allocator, int memory, OrtMemoryInfo** info) { OBJECT(OrtMemoryInfo, info); }
 static void ReleaseEnv(OrtEnv* environment) { release(environment); }
 static void ReleaseSession(OrtSession* session) { release(session); }
+static void ReleaseRunOptions(OrtRunOptions* options) { release(options); }
 static void ReleaseSessionOptions(OrtSessionOptions* options) { release(options); }
 static void ReleaseMemoryInfo(OrtMemoryInfo* info) { release(info); }
 
 static OrtStatus* CreateSessionFromArray(const OrtEnv* environment, const void* model, size_t bytes,
                                          const OrtSessionOptions* options, OrtSession** session) {
+    char graph[64] = "";
     if (bytes < 5 || memcmp(model, "graph", 5)) return status("no graph");
-    OBJECT(OrtSession, session);
+    MAY_FAIL;
+    memcpy(graph, model, bytes < sizeof graph ? bytes : sizeof graph - 1);
+    *session = a_block(sizeof **session);
+    (*session)->fake = find_session(graph);
+    fake_ort.alive++;
+    return NULL;
+}
+
+static OrtStatus* CreateRunOptions(OrtRunOptions** options) {
+    MAY_FAIL;
+    *options = a_block(sizeof **options);
+    fake_ort.alive++;
+    return NULL;
+}
+
+static OrtStatus* RunOptionsSetTerminate(OrtRunOptions* options) {
+    options->is_terminated = true;
+    MAY_FAIL;
+    return NULL;
 }
 
 static OrtStatus* set_level(OrtSessionOptions* options, int level) {
@@ -181,7 +233,10 @@ static OrtStatus* CreateTensorAsOrtValue(OrtAllocator* allocator, const int64_t*
 static OrtStatus* FillStringTensor(OrtValue* value, const char* const* strings, size_t count) {
     MAY_FAIL;
     CHECK(count == 1);
+    pthread_mutex_lock(&lock);
     snprintf(fake_ort.text, sizeof fake_ort.text, "%s", strings[0]);
+    pthread_mutex_unlock(&lock);
+    value->data = strdup(strings[0]);
     return NULL;
 }
 
@@ -189,7 +244,9 @@ static OrtStatus* CreateTensorWithDataAsOrtValue(const OrtMemoryInfo* memory, vo
                                                  size_t dims, int type, OrtValue** value) {
     MAY_FAIL;
     CHECK(type == ORT_FLOAT && dims == 2 && bytes == (size_t)(shape[0] * shape[1]) * sizeof(float));
+    pthread_mutex_lock(&lock);
     memcpy(fake_ort.numbers, data, bytes < sizeof fake_ort.numbers ? bytes : sizeof fake_ort.numbers);
+    pthread_mutex_unlock(&lock);
     *value = a_value((FakeTensor){"numeric", type, 2, {shape[0], shape[1]}}, data, false);
     return NULL;
 }
@@ -203,27 +260,50 @@ static FakeTensor given(const char* name) {
 }
 
 // As large as its shape says, to the byte: whoever reads behind it is told by the sanitizer.
-static OrtValue* an_output(const char* name) {
+static OrtValue* an_output(const char* name, int64_t rows, const FakeSession* session) {
     FakeTensor about = given(name);
     size_t count = 1;
     for (size_t i = 0; i < about.dims; i++) {
-        if (about.shape[i] < 0) about.shape[i] = fake_ort.rows;
+        if (about.shape[i] < 0) about.shape[i] = rows;
         count *= (size_t)about.shape[i];
     }
     size_t size = about.type == ORT_FLOAT ? sizeof(float) : sizeof(int64_t);
     char* data = a_block(count * size);
     int64_t id = !strcmp(name, "creative_idx") ? fake_ort.creative_idx : fake_ort.id;
-    for (size_t i = 0; i < count; i++) memcpy(data + i * size, size == sizeof(float) ? (void*)&fake_ort.p_click : &id, size);
+    for (size_t i = 0; i < count; i++) {
+        float p_click = session ? session->p_click + (float)i * session->step : fake_ort.p_click;
+        memcpy(data + i * size, size == sizeof(float) ? (void*)&p_click : &id, size);
+    }
     return a_value(about, data, true);
+}
+
+static void rest_ms(int ms) { nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL); }
+
+// What a session does before it answers; does it fail then.
+static bool does_fail(FakeSession* session, const OrtRunOptions* options) {
+    session->calls++;
+    for (int slow_ms = session->slow_ms; slow_ms > 0 && !options->is_terminated; slow_ms--) rest_ms(1);
+    while (session->does == HANGS || (session->does == HANGS_UNTIL_TERMINATED && !options->is_terminated)) rest_ms(1);
+    return session->does == GIVES_ERRORS || options->is_terminated;
 }
 
 static OrtStatus* Run(OrtSession* session, const OrtRunOptions* options, const char* const* input_names,
                       const OrtValue* const* inputs, size_t inputs_count, const char* const* output_names, size_t outputs_count,
                       OrtValue** outputs) {
     MAY_FAIL;
+    int64_t rows = fake_ort.rows;
     CHECK(inputs_count == fake_ort.inputs_count && outputs_count == fake_ort.outputs_count);
-    for (size_t i = 0; i < inputs_count; i++) CHECK(!strcmp(input_names[i], inputs[i]->about.name));
-    for (size_t i = 0; i < outputs_count; i++) outputs[i] = an_output(output_names[i]);
+    for (size_t i = 0; i < inputs_count; i++) {
+        CHECK(!strcmp(input_names[i], inputs[i]->about.name));
+        if (!rows && inputs[i]->about.type == ORT_FLOAT) rows = inputs[i]->about.shape[0];
+        if (!session->fake || inputs[i]->about.type != ORT_STRING) continue;
+        pthread_mutex_lock(&lock);
+        snprintf(session->fake->text, sizeof session->fake->text, "%s", (const char*)inputs[i]->data);
+        pthread_mutex_unlock(&lock);
+    }
+    if (session->fake && does_fail(session->fake, options)) return status("a session that fails");
+    if (options->is_terminated) return status("terminated");
+    for (size_t i = 0; i < outputs_count; i++) outputs[i] = an_output(output_names[i], rows, session->fake);
     return NULL;
 }
 
@@ -244,6 +324,8 @@ static const OrtApi API = {
     .CreateSessionFromArray = CreateSessionFromArray,
     .Run = Run,
     .CreateSessionOptions = CreateSessionOptions,
+    .CreateRunOptions = CreateRunOptions,
+    .RunOptionsSetTerminate = RunOptionsSetTerminate,
     .SetSessionLogSeverityLevel = set_level,
     .SetIntraOpNumThreads = set_level,
     .SetInterOpNumThreads = set_level,
@@ -270,6 +352,7 @@ static const OrtApi API = {
     .ReleaseMemoryInfo = ReleaseMemoryInfo,
     .ReleaseSession = ReleaseSession,
     .ReleaseValue = ReleaseValue,
+    .ReleaseRunOptions = ReleaseRunOptions,
     .ReleaseTypeInfo = ReleaseTypeInfo,
     .ReleaseShape = ReleaseShape,
     .ReleaseSessionOptions = ReleaseSessionOptions,

@@ -1,6 +1,7 @@
 #include "fake_triton.h"
 
-#include <stdarg.h>
+#include <pthread.h>
+#include <time.h>
 
 struct TRITONSERVER_Error {
     int code;
@@ -13,7 +14,13 @@ struct TRITONBACKEND_Response {
     uint32_t outputs_count;
 };
 
+enum { MOST_LOGGED = 64 };
+
 char logged[512];
+static char log_lines[MOST_LOGGED][512];
+static int log_count;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;  // of the log, of what became of requests, of instances
+atomic_bool careful_is_ready = true;
 
 Error* TRITONSERVER_ErrorNew(int code, const char* text) {
     Error* error = a_block(sizeof *error);
@@ -38,7 +45,32 @@ static Error* a_fault(void) {
     } while (0)
 
 Error* TRITONSERVER_LogMessage(int level, const char* file, int line, const char* text) {
+    pthread_mutex_lock(&lock);
     snprintf(logged, sizeof logged, "%s", text);
+    snprintf(log_lines[log_count++ % MOST_LOGGED], sizeof *log_lines, "%s", text);
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+bool was_logged(const char* words) {
+    bool found = false;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < MOST_LOGGED; i++) found |= strstr(log_lines[i], words) != NULL;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+void forget_log(void) {
+    pthread_mutex_lock(&lock);
+    memset(log_lines, 0, sizeof log_lines);
+    log_count = 0, logged[0] = 0;
+    pthread_mutex_unlock(&lock);
+}
+
+Error* TRITONSERVER_ServerModelIsReady(Server* server, const char* model, int64_t version, bool* ready) {
+    MAY_FAIL;
+    CHECK(!strcmp(model, "ctr_careful"));
+    *ready = careful_is_ready;
     return NULL;
 }
 
@@ -109,7 +141,9 @@ Error* TRITONBACKEND_ModelInstanceReportStatistics(Instance* instance, Request* 
 
 Error* TRITONBACKEND_ModelInstanceReportBatchStatistics(Instance* instance, uint64_t rows, uint64_t start_ns,
                                                         uint64_t compute_start_ns, uint64_t compute_end_ns, uint64_t end_ns) {
+    pthread_mutex_lock(&lock);
     instance->batches++, instance->rows += rows;
+    pthread_mutex_unlock(&lock);
     return NULL;
 }
 
@@ -177,9 +211,22 @@ Error* TRITONBACKEND_RequestParameter(Request* request, uint32_t index, const ch
 }
 
 Error* TRITONBACKEND_RequestRelease(Request* request, uint32_t flags) {
+    pthread_mutex_lock(&lock);
     CHECK(!request->released && flags == RELEASE_ALL);
+    for (int i = 0; i < MOST_TENSORS; i++) free(request->dies[i]), request->dies[i] = NULL;
     request->released++;
+    pthread_mutex_unlock(&lock);
     return NULL;
+}
+
+void wait_for_release(Request* request) {
+    for (int i = 0, released = 0; !released; i++) {
+        CHECK(i < 10000);
+        pthread_mutex_lock(&lock);
+        released = request->released;
+        pthread_mutex_unlock(&lock);
+        if (!released) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
 }
 
 Error* TRITONBACKEND_ResponseNew(Response** response, Request* request) {

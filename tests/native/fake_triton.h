@@ -7,6 +7,8 @@
 #include "check.h"
 #include "triton.h"
 
+#include <stdatomic.h>
+
 enum { MOST_PIECES = 4, MOST_TENSORS = 4 };
 
 // A tensor of a request, in pieces.
@@ -52,6 +54,7 @@ struct TRITONBACKEND_Request {
     int answers, released, reports, code;
     bool success;  // as it was reported last
     char text[256];
+    void* dies[MOST_TENSORS];  // what Triton frees when it is released: texts that nobody may read then
 };
 
 enum { NO_ERROR = -1, NO_ANSWER = -2 };
@@ -71,8 +74,16 @@ struct TRITONBACKEND_ModelInstance {
 Request a_request(void);               // with nothing in it, asking for `probability` and `model_version`
 void forget_answer(Request* request);  // frees what it was sent, and makes it fresh
 
-// The last sentence that was logged.
+// Until it is released, for ten seconds.
+void wait_for_release(Request* request);
+
+// The last sentence that was logged; and was one with these words logged, since that was forgotten. The second of any thread.
 extern char logged[512];
+bool was_logged(const char* words);
+void forget_log(void);
+
+// Does the server say that `ctr_careful` is ready, whatever its version; true unless a test says otherwise.
+extern atomic_bool careful_is_ready;
 
 // Text that Triton's metrics consist of.
 extern const char* metrics_text;

@@ -9,6 +9,7 @@
 #include <math.h>
 
 static Settings settings;
+static Form form;
 
 // What the input says, and then the two tensors' bytes.
 typedef struct {
@@ -59,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Head head;
     if (size < sizeof head) return 0;
     if (!settings.threads) CHECK_NOTHING_SAID(read_settings("native.txt", NATIVE_TEXT, strlen(NATIVE_TEXT), &settings));
+    form = (Form){.settings = &settings, .declaration = settings.declaration};
     memcpy(&head, data, sizeof head);
     data += sizeof head, size -= sizeof head;
     size_t strings = head.numbers_at < size ? head.numbers_at : size, cut = head.cut_at < strings ? head.cut_at : strings;
@@ -69,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Rows rows = {0};
     size_t total = 0;
     for (int i = 0; i < 1 + (head.twice & 1); i++) {
-        size_t bytes = rows.text_bytes, found = append_request(&rows, &settings, &request);
+        size_t bytes = rows.text_bytes, found = append_request(&rows, &form, &request);
         CHECK(rows.text_bytes == bytes + (found ? strings : 0) && rows.rows == total + found);
         CHECK(!found || ((int64_t)found == head.rows[0] && (int64_t)found == head.rows[1] && found <= settings.max_rows));
         total += found;

@@ -37,6 +37,7 @@ static void write_down(const Settings* s) {
         write_bytes(s->mark[c], 4);
         WRITE(" %d %u\n", s->required[c], s->longest[c]);
     }
+    if (s->entity >= 0) WRITE("entity %d\n", s->entity);
     for (uint32_t i = 0; i < s->missing_count; i++) {
         WRITE("missing %u ", s->missing_column[i]);
         write_bytes(s->missing[i], s->missing_length[i]);
@@ -63,6 +64,7 @@ static void check_bounds(const Settings* s) {
     CHECK(s->missing_count <= MAX_COLUMNS && s->read_count <= MAX_COLUMNS && s->marker_count <= MAX_COLUMNS);
     CHECK(s->max_rows >= 1 && s->max_rows <= MAX_ROWS && s->threads >= 1 && s->threads <= 64 && s->max_waiting >= 1);
     CHECK(s->interval_s >= 0.001 && s->interval_s <= 86400 && s->separator > 0 && strlen(s->declaration) == 64);
+    CHECK(s->entity >= -1 && s->entity < (int64_t)s->categorical);
     for (uint32_t i = 0; i < s->missing_count; i++)
         CHECK(s->missing_column[i] < s->categorical && s->missing_length[i] < NAME_SIZE);
     for (uint32_t i = 0; i < s->marker_count; i++) CHECK(s->marker_column[i] < s->numeric);

@@ -79,33 +79,58 @@ void ask(Request* request) {
     CHECK(request->released == 1 && request->answers == 1);
 }
 
-// The frames of all segments, by kind, each with a right checksum; `payload` gets the last one of `kind`.
-int count_frames(uint32_t kind, char payload[4096]) {
-    static char content[1 << 16];
+static void look_at_segment(const char* path, void (*look)(uint32_t, const char*, uint32_t, void*), void* user) {
+    static char content[1 << 18];
+    FILE* file = fopen(path, "rb");
+    CHECK(file);
+    size_t size = fread(content, 1, sizeof content - 1, file), at = 16;
+    fclose(file);
+    CHECK(size > at && size < sizeof content - 1 && !memcmp(content, "adcljrnl\1\0\0\0\0\0\0\0", 16));
+    while (at < size) {
+        uint32_t head[3];
+        CHECK(size - at >= FRAME_HEAD && !memcmp(content + at, FRAME_MAGIC, 4));
+        memcpy(head, content + at + 4, sizeof head);
+        CHECK(head[0] <= size - at - FRAME_HEAD);
+        CHECK_NUMBER(crc32_of(crc32_of(0, content + at + 4, 8), content + at + FRAME_HEAD, head[0]), head[2]);
+        char *end = content + at + FRAME_HEAD + head[0], next = *end;
+        *end = 0;
+        look(head[1], content + at + FRAME_HEAD, head[0], user);
+        *end = next;
+        at += FRAME_HEAD + head[0];
+    }
+}
+
+void each_frame(void (*look)(uint32_t, const char*, uint32_t, void*), void* user) {
     char path[1200];
-    int found = 0;
     snprintf(path, sizeof path, "%s/segments", kept);
     DIR* folder = opendir(path);
     CHECK(folder);
     for (struct dirent* entry; (entry = readdir(folder));) {
         if (entry->d_name[0] == '.') continue;
         snprintf(path, sizeof path, "%s/segments/%s", kept, entry->d_name);
-        FILE* file = fopen(path, "rb");
-        size_t size = fread(content, 1, sizeof content, file), at = 16;
-        fclose(file);
-        CHECK(size > at && !memcmp(content, "adcljrnl\1\0\0\0\0\0\0\0", 16));
-        while (at < size) {
-            uint32_t head[3];
-            CHECK(size - at >= FRAME_HEAD && !memcmp(content + at, FRAME_MAGIC, 4));
-            memcpy(head, content + at + 4, sizeof head);
-            CHECK(head[0] <= size - at - FRAME_HEAD);
-            CHECK_NUMBER(crc32_of(crc32_of(0, content + at + 4, 8), content + at + FRAME_HEAD, head[0]), head[2]);
-            if (head[1] == kind) memcpy(payload, content + at + FRAME_HEAD, head[0] < 4096 ? head[0] : 4096), found++;
-            at += FRAME_HEAD + head[0];
-        }
+        look_at_segment(path, look, user);
     }
     closedir(folder);
-    return found;
+}
+
+typedef struct {
+    uint32_t kind;
+    char* payload;
+    int found;
+} Counted;
+
+static void count_one(uint32_t kind, const char* payload, uint32_t bytes, void* user) {
+    Counted* counted = user;
+    if (kind != counted->kind) return;
+    memcpy(counted->payload, payload, bytes < 4096 ? bytes : 4096);
+    counted->found++;
+}
+
+// The frames of all segments, by kind, each with a right checksum; `payload` gets the last one of `kind`.
+int count_frames(uint32_t kind, char payload[4096]) {
+    Counted counted = {kind, payload, 0};
+    each_frame(count_one, &counted);
+    return counted.found;
 }
 
 double counted_of(const char* family, const char* what) {

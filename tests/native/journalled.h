@@ -22,5 +22,8 @@ void ask(Request* request);
 
 // The frames of all segments, by kind, each with a right checksum; `payload` gets the last one of `kind`.
 int count_frames(uint32_t kind, char payload[4096]);
+
+// Each frame of all segments, in the order of a writer; its payload has a NUL behind it.
+void each_frame(void (*look)(uint32_t kind, const char* payload, uint32_t bytes, void* user), void* user);
 double counted_of(const char* family, const char* what);
 void rest(void);  // until what could not be written is tried again

@@ -12,18 +12,28 @@ static Counters* counters;
 static Careful* careful;
 static Model model = {.name = "ctr", .repository = "", .version = 7};
 static Instance instance = {.model = &model};
+static Pending pending;
+static Form form;
+
+static void ask(Request* request) {
+    ask_careful(careful, &(Handed){.request = request, .instance = &instance, .start_ns = 1, .routed = NOT_ROUTED, .form = &form});
+}
 
 static void begin(void) {
     forget_counts();
     CHECK_NOTHING_SAID(read_settings("native.txt", NATIVE_TEXT, strlen(NATIVE_TEXT), &settings));
     CHECK_NOTHING_SAID(open_counters(&settings, "ctr", 7, &counters));
-    Error* error = open_careful((Server*)&model, 7, counters, NULL, &careful);
+    form = (Form){.settings = &settings, .declaration = settings.declaration};
+    begin_pending(&pending);
+    Error* error = open_careful((Server*)&model, 7, counters, NULL, &pending, &careful);
     CHECK(!error);
 }
 
 // How many were counted as failed.
 static double finish(void) {
     close_careful(careful);
+    CHECK_NUMBER(pending.count, 0);
+    end_pending(&pending);
     close_counters(counters);
     return counted("adclick_requests_total", "model=ctr,version=7,outcome=failed");
 }
@@ -50,8 +60,8 @@ static void play(InnerRequest* inner) {
 static Request asked(const char* what_happens) {
     Request request = a_request();
     steps = what_happens, client = &request, on_infer = play;
-    ask_careful(careful, &instance, &request, 1);
-    await_careful(careful);
+    ask(&request);
+    await_none_pending(&pending);
     CHECK(request.answers == 1 && request.released == 1 && request.reports == 1);
     return request;
 }
@@ -103,8 +113,8 @@ TEST(a_refusal_is_not_counted_twice) {
     Request request = a_request();
     begin();
     on_infer = refuse;
-    ask_careful(careful, &instance, &request, 1);
-    await_careful(careful);
+    ask(&request);
+    await_none_pending(&pending);
     CHECK(request.code == INVALID_ARG && !strcmp(request.text, "age: -1 is below 0"));
     CHECK_NUMBER(finish(), 0);
 }
@@ -139,7 +149,7 @@ TEST(the_inner_request_is_the_clients) {
     request.parameters[3] = (Given){"half", PARAMETER_DOUBLE, &half};
     request.parameters_count = 4, request.outputs_count = 1;
     on_infer = look;
-    ask_careful(careful, &instance, &request, 1);
+    ask(&request);
     CHECK(!strcmp(seen.model, "ctr_careful") && seen.version == 7 && !strcmp(seen.id, "id 1"));
     CHECK(seen.inputs_count == 1 && seen.inputs[0].shape[1] == 3 && seen.inputs[0].pieces_count == 2);
     CHECK(seen.inputs[0].pieces[1] == request.inputs[0].pieces[1] && seen.inputs[0].bytes == 5);
@@ -156,7 +166,7 @@ TEST(whatever_fails_on_the_way_is_told_and_released) {
         begin();
         steps = "arN", client = &request, on_infer = play;
         fail_at(++n);
-        ask_careful(careful, &instance, &request, 1);
+        ask(&request);
         failed = has_failed();
         fail_at(0);
         CHECK(request.released == 1);
@@ -171,7 +181,7 @@ TEST(a_careful_that_cannot_be_opened_leaves_nothing_behind) {
     int n = 0;
     for (bool failed = true; failed;) {
         fail_at(++n);
-        Error* error = open_careful((Server*)&model, 7, NULL, NULL, &careful);
+        Error* error = open_careful((Server*)&model, 7, NULL, NULL, &pending, &careful);
         failed = has_failed();
         fail_at(0);
         CHECK(!error == !failed);
@@ -213,9 +223,9 @@ TEST(ends_that_come_in_two_threads_are_two_ends) {
     on_infer = play_in_threads, started = 0;
     for (int i = 0; i < ASKED; i++) {
         requests[i] = a_request();
-        ask_careful(careful, &instance, &requests[i], 1);
+        ask(&requests[i]);
     }
-    await_careful(careful);
+    await_none_pending(&pending);
     for (int i = 0; i < ASKED; i++) {
         CHECK(requests[i].answers == 1 && requests[i].released == 1 && requests[i].code == NO_ERROR);
         forget_answer(&requests[i]);

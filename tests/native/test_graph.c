@@ -15,7 +15,7 @@ TEST(a_graph_that_fits_is_opened_and_closed) {
     Graph* graph;
     reset_ort();
     CHECK_NOTHING_SAID(open(&graph));
-    CHECK_NUMBER(fake_ort.alive, 3);  // environment, session, memory
+    CHECK_NUMBER(fake_ort.alive, 4);  // environment, session, options of calls, memory
     close_graph(graph);
     CHECK_NUMBER(fake_ort.alive, 0);
 }

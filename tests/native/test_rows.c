@@ -7,6 +7,7 @@
 #include <math.h>
 
 static Settings settings;
+static Form form;
 static Rows rows;
 
 // Two rows of three strings, as a client sends them and as the graph gets them.
@@ -40,6 +41,7 @@ static Request two_rows(void) {
 
 static void begin(void) {
     CHECK_NOTHING_SAID(read_settings("native.txt", NATIVE_TEXT, strlen(NATIVE_TEXT), &settings));
+    form = (Form){.settings = &settings, .declaration = settings.declaration};
     free_rows(&rows);
     empty_rows(&rows);
 }
@@ -47,18 +49,18 @@ static void begin(void) {
 // Not plain: nothing is appended, and nothing was asked for that is much larger than what came.
 static void is_not_plain(Request* request) {
     size_t before = rows.rows, bytes = rows.text_bytes;
-    CHECK_NUMBER(append_request(&rows, &settings, request), 0);
+    CHECK_NUMBER(append_request(&rows, &form, request), 0);
     CHECK(rows.rows == before && rows.text_bytes == bytes && rows.text_room < 10000 && rows.rows_room < 1000);
 }
 
 TEST(plain_rows_stand_side_by_side) {
     Request request = two_rows();
     begin();
-    CHECK_NUMBER(append_request(&rows, &settings, &request), 2);
+    CHECK_NUMBER(append_request(&rows, &form, &request), 2);
     CHECK_NUMBER(rows.text_bytes, TEXT_BYTES);
     CHECK(!memcmp(whole_text(&rows), TEXT, TEXT_BYTES + 1));
     CHECK(isnan(rows.numbers[0]) && rows.numbers[1] == 7 && rows.numbers[2] == 120 && rows.numbers[3] == -3);
-    CHECK_NUMBER(append_request(&rows, &settings, &request), 2);
+    CHECK_NUMBER(append_request(&rows, &form, &request), 2);
     CHECK(rows.rows == 4 && rows.text_bytes == 2 * TEXT_BYTES && !memcmp(whole_text(&rows) + TEXT_BYTES, TEXT, TEXT_BYTES + 1));
     CHECK(isnan(rows.numbers[4]) && rows.numbers[7] == -3);
     free_rows(&rows);
@@ -72,7 +74,7 @@ TEST(tensors_may_come_in_pieces) {
         strings->pieces[1] = STRINGS + cut, strings->pieces[2] = NULL, strings->pieces_count = 3;
         strings->piece_bytes[0] = cut, strings->piece_bytes[1] = STRINGS_BYTES - cut, strings->piece_bytes[2] = 0;
         empty_rows(&rows);
-        CHECK_NUMBER(append_request(&rows, &settings, &request), 2);
+        CHECK_NUMBER(append_request(&rows, &form, &request), 2);
         CHECK(!memcmp(whole_text(&rows), TEXT, TEXT_BYTES + 1));
     }
     strings->piece_bytes[1]--;
@@ -107,7 +109,7 @@ TEST(sixty_four_rows_are_taken_as_max_rows_says_and_no_more) {
     request.inputs_count = 2;
     request.inputs[0] = a_tensor("categorical", TYPE_BYTES, 64, 3, strings, 64 * 3 * 5);
     request.inputs[1] = a_tensor("numeric", TYPE_FP32, 64, 2, numbers, 64 * 2 * sizeof *numbers);
-    CHECK_NUMBER(append_request(&rows, &settings, &request), 64);
+    CHECK_NUMBER(append_request(&rows, &form, &request), 64);
     request.inputs[0] = a_tensor("categorical", TYPE_BYTES, 65, 3, strings, sizeof strings);
     request.inputs[1] = a_tensor("numeric", TYPE_FP32, 65, 2, numbers, sizeof numbers);
     is_not_plain(&request);
@@ -148,7 +150,7 @@ TEST(what_a_rule_has_to_look_at_is_not_plain) {
         request.inputs[0] = a_tensor("categorical", TYPE_BYTES, 1, 3, CASES[i].strings, CASES[i].bytes);
         request.inputs[1] = a_tensor("numeric", TYPE_FP32, 1, 2, CASES[i].numbers, sizeof CASES[i].numbers);
         request.inputs_count = 2;
-        if (append_request(&rows, &settings, &request) != CASES[i].rows) fprintf(stderr, "case %zu\n", i);
+        if (append_request(&rows, &form, &request) != CASES[i].rows) fprintf(stderr, "case %zu\n", i);
         CHECK(rows.rows == CASES[i].rows);
     }
     free_rows(&rows);
@@ -179,7 +181,7 @@ TEST(another_declaration_is_not_plain) {
     int64_t number = 7;
     begin();
     request.parameters[0] = (Given){"declaration", PARAMETER_STRING, A_DECLARATION}, request.parameters_count = 1;
-    CHECK_NUMBER(append_request(&rows, &settings, &request), 2);
+    CHECK_NUMBER(append_request(&rows, &form, &request), 2);
     request.parameters[0].value = "abc";
     is_not_plain(&request);
     request.parameters[0] = (Given){"declaration", PARAMETER_INT, &number};
@@ -193,7 +195,7 @@ TEST(a_request_that_cannot_be_read_is_not_plain) {
     for (bool failed = true; failed;) {
         begin();
         fail_at(++n);
-        size_t found = append_request(&rows, &settings, &request);
+        size_t found = append_request(&rows, &form, &request);
         failed = has_failed();
         fail_at(0);
         CHECK(found == (failed ? 0 : 2) && rows.rows == found);
@@ -211,7 +213,7 @@ static bool is_taken(const unsigned char* text, size_t bytes) {
     request.inputs[1] = a_tensor("numeric", TYPE_FP32, 1, 2, (float[]){0, 0}, 8);
     request.inputs_count = 2;
     empty_rows(&rows);
-    return append_request(&rows, &settings, &request);
+    return append_request(&rows, &form, &request);
 }
 
 // UTF-8 by its definition: what the code point encodes to is what stands there.

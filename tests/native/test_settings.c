@@ -27,12 +27,20 @@ TEST(every_line_is_read_as_it_was_meant) {
     CHECK(s->warmups == 0 && s->interval_s == 0.5 && s->categorical == 3 && s->numeric == 2 && s->fields == 3);
     CHECK(!memcmp(s->mark[0], "\x1f\x1f!!", 4) && !memcmp(s->mark[2], "\x1f\x1f!#", 4));
     CHECK(s->required[0] && !s->required[1] && s->longest[0] == 20 && s->longest[1] == 5 && s->longest[2] == UINT32_MAX);
+    CHECK(s->entity == 0);
     CHECK(s->missing_count == 1 && s->missing_column[0] == 1 && s->missing_length[0] == 2 && !memcmp(s->missing[0], "NA", 2));
     CHECK(s->read_count == 2 && s->read_field[0] == 2 && s->read_field[1] == -1);
     CHECK(s->low[0] == 0 && s->high[0] == 120 && s->nullable[0] && !s->whole[0]);
     CHECK(s->low[1] == -3.4028234663852886e+38f && s->high[1] == 3.4028234663852886e+38f && !s->nullable[1] && s->whole[1]);
     CHECK(s->marker_count == 1 && s->marker_column[0] == 0 && s->marker[0] == 999);
     CHECK(!strcmp(s->field[0], "site") && !strcmp(s->field[1], "device type") && !strcmp(s->field[2], "hour"));
+}
+
+TEST(no_line_says_that_no_column_holds_routing_keys) {
+    CHECK_NOTHING_SAID(read(replaced("entity", "read 0")));
+    CHECK_NUMBER(settings.entity, -1);
+    CHECK_NOTHING_SAID(read(replaced("entity", "entity 2")));
+    CHECK_NUMBER(settings.entity, 2);
 }
 
 TEST(half_a_file_is_refused_wherever_it_was_cut) {
@@ -92,6 +100,12 @@ TEST(a_line_that_is_not_understood_is_shown) {
         {"string 1f1f2121", "string 1f1f2121 1 4294967296", "a column's mark"},
         {"string 1f1f2121", "string 1f1f2121 1 -1", "a column's mark"},
         {"string 1f1f2121", "string 1f1f2121 1", "a column's mark"},
+        {"entity", "entity 3", "expected the number of a column above, once, got 'entity 3'"},
+        {"entity", "entity -1", "the number of a column above, once"},
+        {"entity", "entity", "the number of a column above, once"},
+        {"entity", "entity 0 1", "the number of a column above, once"},
+        {"entity", "entity 0\nentity 0", "line 17 is not understood: expected the number of a column above, once"},
+        {"string 1f1f2121", "entity 0", "the number of a column above, once"},
         {"missing", "missing 1 4e4",
          "expected the number of a column above, and at most 255 bytes as pairs of hexadecimal digits"},
         {"missing", "missing 3 4e41", "the number of a column above"},

@@ -24,6 +24,7 @@ const char* const NATIVE_TEXT =
     "string 1f1f2121 1 20\n"
     "string 1f1f2122 0 5\n"
     "string 1f1f2123 0 4294967295\n"
+    "entity 0\n"
     "missing 1 4e41\n"
     "read 2\n"
     "read -1\n"

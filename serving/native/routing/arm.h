@@ -32,7 +32,7 @@ typedef struct {
     Layout* layout;           // where it finds its columns in requests; NULL: where they are
     const char* declaration;  // the one that requests may say: that of the release that Triton loaded
     int64_t version;
-    int holders;           // the door's
+    bool is_stopped;       // its graph does not answer any more; the door's thread's
     pthread_mutex_t lock;  // of `idle`
     Worker* idle;
 } Arm;

@@ -119,13 +119,17 @@ static bool look_at_times(const Guard* g, Finding* finding) {
     return FOUND("slowdown", "\"median\": %.3g, \"batches\": %zu, \"limit\": %g", median, of, g->limits.max_slowdown);
 }
 
+static bool is_probability(float value) { return value >= 0 && value <= 1; }
+
+// Rows of which the champion itself says nonsense say nothing of the challenger.
 bool judge_pairs(Guard* g, const float* challenger, const float* champion, size_t rows, uint64_t challenger_ns,
                  uint64_t champion_ns, Finding* finding) {
     for (size_t i = 0; i < rows; i++)
-        if (!(challenger[i] >= 0 && challenger[i] <= 1)) return FOUND("non_finite", "\"answer\": \"%g\"", (double)challenger[i]);
+        if (!is_probability(challenger[i])) return FOUND("non_finite", "\"answer\": \"%g\"", (double)challenger[i]);
     pthread_mutex_lock(&g->lock);
-    for (size_t i = 0; i < rows; i++, g->rows++)
-        g->row[0][g->rows % LAST_ROWS] = challenger[i], g->row[1][g->rows % LAST_ROWS] = champion[i];
+    for (size_t i = 0; i < rows; i++)
+        if (is_probability(champion[i]))
+            g->row[0][g->rows % LAST_ROWS] = challenger[i], g->row[1][g->rows++ % LAST_ROWS] = champion[i];
     bool found = look_at_rows(g, finding);
     if (challenger_ns && champion_ns) {
         g->slowdown[g->times++ % LAST_TIMES] = (double)challenger_ns / (double)champion_ns;

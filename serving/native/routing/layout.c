@@ -26,6 +26,8 @@ static const char* find_places(Columns from, Columns to, const char* list, uint3
         bool may_be_missing = *list == 'c' ? !to.settings->required[c] : to.settings->nullable[c];
         if (places[c] < 0 && !may_be_missing)
             return PROBLEM("column '%.200s' must not be missing, and requests do not have it", name);
+        for (uint32_t before = 0; places[c] >= 0 && before < c; before++)
+            if (places[before] == places[c]) return PROBLEM("it names column '%.200s' twice; export it again", name);
         *is_same = *is_same && places[c] == (int32_t)c;
     }
     return NULL;

@@ -42,7 +42,7 @@ static void refuse(Door* door, const char* why) {
 static Arm* find_open(const Door* door, int64_t version) {
     if (door->own->version == version) return door->own;
     for (const OpenArm* open = door->arms; open; open = open->next)
-        if (open->arm->version == version) return open->arm;
+        if (open->arm->version == version && !open->arm->is_stopped) return open->arm;
     return NULL;
 }
 
@@ -106,13 +106,21 @@ static void put_in_force(Door* door, const Route* route) {
         tell_in_force(door, door->table);
 }
 
+// The route in force once more: is its challenger ready now. The file may have become another one that is broken.
+static void put_in_force_again(Door* door) {
+    Route route = door->table->route;
+    route.valid_until_ms = atomic_load(&door->table->valid_until_ms);
+    put_in_force(door, &route);
+}
+
 void look_at_route(Door* door) {
     char text[MOST_ROUTE_BYTES + 2];
     Route route;
     ssize_t size = read_file(door->path, text);
     if (size < 0 && errno == ENOENT) return;  // there is none yet: the release that Triton loaded answers
     bool is_same = size == door->looked_size && (size < 0 || !memcmp(text, door->looked_at, (size_t)size));
-    if (is_same && !door->is_pending) return;
+    if (is_same && door->is_pending) put_in_force_again(door);
+    if (is_same) return;
     door->looked_size = size;
     if (size > 0) memcpy(door->looked_at, text, (size_t)size);
     const char* wrong = size < 0 ? strerror(errno) : read_route(text, (size_t)size, &route);

@@ -26,8 +26,8 @@ typedef struct Table {
     struct Door* door;
     char open[64];  // releases that may be asked for, "12, 13"
     int holders;    // the door's, as what follows
-    int looks;      // at it since nobody holds it
-    bool took_part;
+    int looks;      // at it since it is not in force any more
+    bool took_part, has_lapsed;
 } Table;
 
 // Does the challenger take part: it is open, its fuse is whole and the route is valid.

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define HANGS "a challenger's thread hangs in its graph; it is left behind with the memory of its release until it ends"
-enum { LOOKS_OF_A_HANG = 30, LOOK_AGAIN_NS = 10000000, LAST_LOOKS = 300 };
+enum { LOOKS_TO_STOP = 10, LOOKS_OF_A_HANG = 30, LOOK_AGAIN_NS = 10000000, LAST_LOOKS = 300 };
 
 static void say(int level, const char* text) { drop(TRITONSERVER_LogMessage(level, __FILE__, __LINE__, text)); }
 
@@ -26,7 +26,6 @@ static Columns columns_of(const Arm* arm) { return (Columns){&arm->settings, arm
 
 // False as long as a thread of its trial has not ended.
 static bool free_table(Table* table) {
-    if (table->challenger && atomic_load(&table->is_blown)) stop_graph(table->challenger->graph);
     if (close_shadow(table->shadow)) table->shadow = NULL;
     if (close_trial(table->trial)) table->trial = NULL;
     if (table->shadow || table->trial) return false;
@@ -58,7 +57,10 @@ const char* set_table(Door* door, const Route* route, Arm* champion, Arm* challe
     atomic_store(&table->valid_until_ms, route->valid_until_ms);
     atomic_store(&table->is_blown, is_fuse_blown(door, route));
     const char* failed = challenger ? begin_trial(table, door->instances) : NULL;
-    if (failed) return free_table(table), failed;
+    if (failed) {  // its threads may have begun
+        table->holders = 0, table->next = door->retired, door->retired = table;
+        return failed;
+    }
     int length = snprintf(table->open, sizeof table->open, "%" PRId64, champion->version);
     if (challenger) snprintf(table->open + length, sizeof table->open - (size_t)length, ", %" PRId64, challenger->version);
     pthread_mutex_lock(&door->lock);
@@ -102,12 +104,24 @@ static bool is_held(Door* door, const Table* table) {
     return held;
 }
 
+// End what a challenger's threads compute though nobody waits for it, unless that release has more to do. It is not used again.
+static void stop_challenger(Door* door, const Table* retired) {
+    Arm* arm = retired->challenger;
+    bool has_more_to_do = !arm || arm == door->own || arm == door->table->champion || arm == door->table->challenger;
+    for (const Table* table = door->retired; table; table = table->next) has_more_to_do |= arm == table->champion;
+    if (has_more_to_do) return;
+    arm->is_stopped = true;
+    stop_graph(arm->graph);
+}
+
 // One whose challenger hangs stays, and is looked at again.
 static void free_retired(Door* door) {
     for (Table** place = &door->retired; *place;) {
         Table *table = *place, *next = table->next;
         if (is_held(door, table) || !free_table(table)) {
-            if (!is_held(door, table) && ++table->looks == LOOKS_OF_A_HANG) say(LOG_ERROR, HANGS);
+            table->looks++;
+            if (door->table && table->looks == LOOKS_TO_STOP) stop_challenger(door, table);
+            if (table->looks == LOOKS_OF_A_HANG) say(LOG_ERROR, HANGS);
             place = &table->next;
         } else {
             *place = next;
@@ -125,16 +139,27 @@ void look_after_tables(Door* door) {
     }
     bool part = takes_part(table);
     if (table->challenger && part != table->took_part) {
-        if (!part && !atomic_load(&table->is_blown)) tell_event(table, "lapsed", "");
-        table->took_part = part;
+        bool was_renewed = part && table->has_lapsed, has_lapsed = !part && !atomic_load(&table->is_blown);
+        if (was_renewed || has_lapsed) tell_event(table, was_renewed ? "renewed" : "lapsed", "");
+        table->took_part = part, table->has_lapsed = has_lapsed;
         show_route(door->counts, &table->route, part);
     }
     free_retired(door);
     close_unused_arms(door);
 }
 
+// Nobody waits for any release any more.
+static void stop_all(const Door* door) {
+    for (const Table* table = door->retired; table; table = table->next) {
+        if (!table->challenger) continue;
+        if (table->trial) end_trial(table->trial);
+        stop_graph(table->challenger->graph), stop_graph(table->champion->graph);
+    }
+}
+
 bool close_tables(Door* door) {
     if (door->table) door->table->next = door->retired, door->retired = door->table, door->table->holders--, door->table = NULL;
+    stop_all(door);
     for (int looks = 0; door->retired && looks < LAST_LOOKS; looks++) {
         free_retired(door);
         if (door->retired) nanosleep(&(struct timespec){.tv_nsec = LOOK_AGAIN_NS}, NULL);

@@ -11,25 +11,30 @@
 typedef enum { TOO_LATE, FAILED_THERE, REFUSED_THERE, TOO_MANY, FALL_REASONS } FallReason;
 
 typedef struct Task {
-    struct Task *next, *next_due;  // the trial's
+    struct Task *next, *next_due, *next_fallen;  // the trial's three lists: a task may be in all of them
     struct Trial* trial;
     Request* request;
     Instance* instance;
     uint64_t start_ns, due_ns;
     Routed routed;
-    atomic_int state, holds;
-    bool success;
+    atomic_int state, holds, uses;
+    bool success, is_late, is_refused;
 } Task;
 
-// A task is read by one thread: nobody can claim it meanwhile, since then its request might be released.
+// A task's request is read by one thread: nobody can claim it meanwhile, since then it might be answered and released.
 bool begin_reading(Task* task);  // false if it was claimed
 void end_reading(Task* task);
 bool claim(Task* task);  // true once, to one caller, who sees that it is answered
 
+// Whoever holds a task may look at it, but not at its request: that is released when it is answered and nobody uses it. Its
+// answer is a use, that of whoever claims it.
 void hold_task(Task* task);
-void drop_task(Task* task);  // the last one releases the request
+void drop_task(Task* task);
+void use_request(Task* task);  // while it is read
+void done_with_request(Task* task);
 
-// Of a task that the caller has claimed: the challenger answered it; or it did not, and the champion shall.
+// Of a task that the caller has claimed: the challenger answered it; or it did not, and the champion shall, for which the caller
+// hands on the use. What the champion refuses as well is no fault of the challenger.
 void note_answered(Task* task);
 void fall_back(Task* task, FallReason reason);
 

@@ -33,34 +33,46 @@ void end_reading(Task* task) {
     atomic_compare_exchange_strong(&task->state, &expected, OPEN);
 }
 
-bool claim(Task* task) {
-    int expected = OPEN;
-    return atomic_compare_exchange_strong(&task->state, &expected, CLAIMED);
+// The state before; it was claimed if that was OPEN.
+static int try_to_claim(Task* task) {
+    int before = OPEN;
+    atomic_compare_exchange_strong(&task->state, &before, CLAIMED);
+    return before;
 }
+
+bool claim(Task* task) { return try_to_claim(task) == OPEN; }
 
 void hold_task(Task* task) { atomic_fetch_add(&task->holds, 1); }
 
 void drop_task(Task* task) {
     if (atomic_fetch_sub(&task->holds, 1) != 1) return;
     Table* table = task->trial->table;
-    Pending* pending = pending_of(table);
-    uint64_t now = now_ns();
-    drop(TRITONBACKEND_ModelInstanceReportStatistics(task->instance, task->request, task->success, task->start_ns, task->start_ns,
-                                                     now, now));
-    drop(TRITONBACKEND_RequestRelease(task->request, RELEASE_ALL));
     free(task);
     drop_table(table);
-    remove_pending(pending);
-}
-
-static void append_to(Task*** end, Task* task) {
-    task->next = NULL;
-    **end = task, *end = &task->next;
 }
 
 static void judge(Trial* trial, Outcome outcome, uint64_t took_ns) {
     Finding finding;
     if (judge_outcome(trial->table->guard, outcome, took_ns, &finding)) blow_fuse(trial->table, &finding);
+}
+
+void use_request(Task* task) { atomic_fetch_add(&task->uses, 1); }
+
+void done_with_request(Task* task) {
+    if (atomic_fetch_sub(&task->uses, 1) != 1) return;
+    uint64_t now = now_ns();
+    drop(TRITONBACKEND_ModelInstanceReportStatistics(task->instance, task->request, task->success, task->start_ns, task->start_ns,
+                                                     now, now));
+    drop(TRITONBACKEND_RequestRelease(task->request, RELEASE_ALL));
+    if (task->is_refused && task->success) judge(task->trial, WRONG, now - task->start_ns);
+    remove_pending(pending_of(task->trial->table));
+}
+
+// To those whom the champion answers; `lock` is held.
+static void append_fallen(Trial* trial, Task* task) {
+    task->next_fallen = NULL;
+    *trial->fallen_end = task, trial->fallen_end = &task->next_fallen;
+    pthread_cond_signal(&trial->tick);
 }
 
 void note_answered(Task* task) { judge(task->trial, IN_TIME, now_ns() - task->start_ns); }
@@ -73,12 +85,12 @@ void note_no_probability(Task* task) {
 void fall_back(Task* task, FallReason reason) {
     Trial* trial = task->trial;
     hold_task(task);
+    task->is_refused = reason == REFUSED_THERE;
     count_fallback(counts_of(trial->table), reason);
     pthread_mutex_lock(&trial->lock);
-    append_to(&trial->fallen_end, task);
-    pthread_cond_signal(&trial->tick);
+    append_fallen(trial, task);
     pthread_mutex_unlock(&trial->lock);
-    if (reason != TOO_MANY) judge(trial, reason == TOO_LATE ? LATE : WRONG, now_ns() - task->start_ns);
+    if (reason == TOO_LATE || reason == FAILED_THERE) judge(trial, reason == TOO_LATE ? LATE : WRONG, now_ns() - task->start_ns);
 }
 
 bool offer(Trial* trial, Request* request, Instance* instance, const Routed* routed, uint64_t start_ns) {
@@ -87,6 +99,7 @@ bool offer(Trial* trial, Request* request, Instance* instance, const Routed* rou
     task->trial = trial, task->request = request, task->instance = instance, task->routed = *routed;
     task->start_ns = start_ns, task->due_ns = start_ns + (uint64_t)trial->table->route.limits.timeout_ms * 1000000;
     atomic_store(&task->holds, 2);  // by the list of those that wait, and by the list of those that are due
+    atomic_store(&task->uses, 1);
     hold_table(trial->table);
     add_pending(pending_of(trial->table));
     pthread_mutex_lock(&trial->lock);
@@ -95,10 +108,9 @@ bool offer(Trial* trial, Request* request, Instance* instance, const Routed* rou
     *trial->due_end = task, trial->due_end = &task->next_due;
     if (is_full) {
         atomic_store(&task->state, CLAIMED);  // and the hold of the list goes to the other one
-        append_to(&trial->fallen_end, task);
-        pthread_cond_signal(&trial->tick);
+        append_fallen(trial, task);
     } else {
-        append_to(&trial->waiting_end, task);
+        *trial->waiting_end = task, trial->waiting_end = &task->next;
         trial->waiting_count++;
         pthread_cond_signal(&trial->work);
         if (trial->due == task) pthread_cond_signal(&trial->tick);
@@ -152,7 +164,6 @@ static Task* compute(Trial* trial, Task* task) {
             continue;
         }
         add_to_batch(&batch, task->request, task->instance, &task->routed, task, task->start_ns);
-        end_reading(task);
     }
     answer_batch(&batch);
     give_back_worker(arm, worker);
@@ -179,14 +190,14 @@ static void answer_fallen(Trial* trial, Task* task) {
         Batch batch = {.arm = arm, .worker = worker, .route = table->route.digest, .open = table->open, .start_ns = now_ns()};
         bool ready = worker && begin_batch(&batch, MOST_TOGETHER);
         for (Task* next; task && (!ready || (fits(&batch) && batch.count < MOST_TOGETHER)); task = next) {
-            next = task->next;
+            next = task->next_fallen;
             Routed routed = task->routed;
             routed.status = FALLBACK;
             if (ready) {
                 add_to_batch(&batch, task->request, task->instance, &routed, task, task->start_ns);
             } else {
                 reply_error(task->request, INTERNAL, "out of memory");
-                drop_task(task);
+                done_with_request(task), drop_task(task);
             }
         }
         if (ready) answer_batch(&batch);
@@ -194,13 +205,15 @@ static void answer_fallen(Trial* trial, Task* task) {
     }
 }
 
-// Those that are late, or all if the trial is over, from the list of those that are due; those of them that can be claimed fall
-// back. When to look again.
+// Those that are late, or all if the trial is over, from the list of those that are due; those of them that can be claimed are,
+// and marked. When to look again.
 static uint64_t look_at_due(Trial* trial, uint64_t now, Task** late) {
     Task** late_end = late;
     while (trial->due && (trial->is_over || trial->due->due_ns <= now)) {
         Task* task = trial->due;
-        if (atomic_load(&task->state) == READING) return now + RECHECK_NS;
+        int before = try_to_claim(task);
+        if (before == READING) return now + RECHECK_NS;
+        task->is_late = before == OPEN;
         trial->due = task->next_due;
         if (!trial->due) trial->due_end = &trial->due;
         task->next_due = NULL;
@@ -212,7 +225,7 @@ static uint64_t look_at_due(Trial* trial, uint64_t now, Task** late) {
 static void fall_back_all(Trial* trial, Task* late) {
     for (Task* next; late; late = next) {
         next = late->next_due;
-        if (claim(late)) fall_back(late, trial->is_over ? FAILED_THERE : TOO_LATE);
+        if (late->is_late) fall_back(late, trial->is_over ? FAILED_THERE : TOO_LATE);
         drop_task(late);
     }
 }
