@@ -17,7 +17,7 @@ typedef struct Task {
     Instance* instance;
     uint64_t start_ns, due_ns;
     Routed routed;
-    atomic_int state, holds, uses;
+    atomic_int state, holds;
     bool success, is_late, is_refused;
 } Task;
 
@@ -26,15 +26,13 @@ bool begin_reading(Task* task);  // false if it was claimed
 void end_reading(Task* task);
 bool claim(Task* task);  // true once, to one caller, who sees that it is answered
 
-// Whoever holds a task may look at it, but not at its request: that is released when it is answered and nobody uses it. Its
-// answer is a use, that of whoever claims it.
+// Whoever holds a task may look at it, but not at its request: that is released by whoever claimed it, when it is answered.
 void hold_task(Task* task);
 void drop_task(Task* task);
-void use_request(Task* task);  // while it is read
-void done_with_request(Task* task);
+void done_with_request(Task* task);  // it is answered; once
 
-// Of a task that the caller has claimed: the challenger answered it; or it did not, and the champion shall, for which the caller
-// hands on the use. What the champion refuses as well is no fault of the challenger.
+// Of a task that the caller has claimed: the challenger answered it; or it did not, and the champion shall, who
+// releases it. What the champion refuses as well is no fault of the challenger.
 void note_answered(Task* task);
 void fall_back(Task* task, FallReason reason);
 

@@ -56,10 +56,7 @@ static void judge(Trial* trial, Outcome outcome, uint64_t took_ns) {
     if (judge_outcome(trial->table->guard, outcome, took_ns, &finding)) blow_fuse(trial->table, &finding);
 }
 
-void use_request(Task* task) { atomic_fetch_add(&task->uses, 1); }
-
 void done_with_request(Task* task) {
-    if (atomic_fetch_sub(&task->uses, 1) != 1) return;
     uint64_t now = now_ns();
     drop(TRITONBACKEND_ModelInstanceReportStatistics(task->instance, task->request, task->success, task->start_ns, task->start_ns,
                                                      now, now));
@@ -99,7 +96,6 @@ bool offer(Trial* trial, Request* request, Instance* instance, const Routed* rou
     task->trial = trial, task->request = request, task->instance = instance, task->routed = *routed;
     task->start_ns = start_ns, task->due_ns = start_ns + (uint64_t)trial->table->route.limits.timeout_ms * 1000000;
     atomic_store(&task->holds, 2);  // by the list of those that wait, and by the list of those that are due
-    atomic_store(&task->uses, 1);
     hold_table(trial->table);
     add_pending(pending_of(trial->table));
     pthread_mutex_lock(&trial->lock);
