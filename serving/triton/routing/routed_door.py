@@ -25,7 +25,7 @@ from serving.triton.routing.shadow.shadows import Shadows
 from serving.triton.routing.table import Table
 from serving.triton.routing.watch import RouteWatch
 
-END_S = 1.0  # for a shadow that is being computed when all ends
+END_S = 0.3  # for a shadow that is being computed when all ends
 
 
 class RoutedDoor:

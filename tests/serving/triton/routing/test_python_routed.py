@@ -13,7 +13,8 @@ from tests.serving.doors import by_name, over_grpc, over_http, over_json, packed
 from tests.serving.load import load
 from tests.serving.served_world import exported_with, wait_for
 from tests.serving.triton.routing.conftest import SERVED
-from tests.serving.triton.routing.routed_world import routing, trial_route
+from tests.serving.triton.routing.routed_world import routing
+from tests.serving.triton.routing.routes import trial_route
 
 pytestmark = pytest.mark.triton
 
