@@ -24,16 +24,16 @@ from serving.triton.journal.model import unanswered
 from serving.triton.package import open_version
 from serving.triton.packed_request import PackedRequest, take_raw_strings
 from serving.triton.refusal import INNER, INNER_CALL, Overloaded, Refused, Unwritten
-from serving.triton.routing.careful import CarefulDoor
+from serving.triton.routing.careful import CarefulAnswerer
 from serving.triton.routing.open_release import OpenRelease
 from serving.triton.routing.outcome import FAILED, Answered, Outcome, rule
-from serving.triton.routing.routed_door import open_routed_door
+from serving.triton.routing.routed import open_routed
 
 PUBLIC = "ctr"  # the model that clients ask, and that routes
 SWITCH_S = 0.0002  # a request waits no longer for the interpreter while the thread that counts has it (Python: 0.005)
 
 
-class Door(Protocol):
+class Answerer(Protocol):
     """By whom requests are answered."""
 
     def answer(self, requests: list[PackedRequest]) -> list[Outcome]: ...
@@ -52,10 +52,10 @@ class TritonPythonModel:
         # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests
         self._warmups_left = len(config["model_warmup"])
         route = os.environ.get(ROUTE)
-        self._door: Door = (
-            CarefulDoor(self._own, is_told=name != PUBLIC)
+        self._answerer: Answerer = (
+            CarefulAnswerer(self._own, is_told=name != PUBLIC)
             if name != PUBLIC or route is None
-            else open_routed_door(self._own, name, folder, Path(route))
+            else open_routed(self._own, name, folder, Path(route))
         )
         take_raw_strings()
         sys.setswitchinterval(SWITCH_S)
@@ -69,14 +69,14 @@ class TritonPythonModel:
         if self._backlog.too_long():
             outcomes = [self._backlog.refusal()] * len(requests)
         else:
-            outcomes = self._outcomes(requests, self._door.answer)
-        told = [pair for pair in zip(requests, outcomes, strict=True) if self._door.is_counted(pair[0])]
+            outcomes = self._outcomes(requests, self._answerer.answer)
+        told = [pair for pair in zip(requests, outcomes, strict=True) if self._answerer.is_counted(pair[0])]
         self._count_requests([outcome for _, outcome in told])
         self._note_unanswered(told)
         return [self._response(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
 
     def finalize(self) -> None:
-        self._door.close()
+        self._answerer.close()
         self._own.close()
         self._counters.close()
 

@@ -26,7 +26,7 @@ ROUTED, OPEN = "adclick_routed", "adclick_open"
 WORDS = re.compile(r"([0-2]) ([023]) ([0-9]{1,10}) ([0-7]) ([0-9a-f]{16}) ([0-9a-f]{32}|-)")
 
 
-class CarefulDoor:
+class CarefulAnswerer:
     """Answers by one release, whoever was assigned. `is_told`: it may be told how requests were routed."""
 
     def __init__(self, own: OpenRelease, is_told: bool) -> None:

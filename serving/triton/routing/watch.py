@@ -33,6 +33,7 @@ class RouteWatch:
         self._wrong = ""  # with the file as it is, as it was told
         self._pause_s, self._again_s = RETRY_S, 0.0  # until it is tried again, and when that is
         self._was_on, self._shown = False, dict[str, str]()
+        self._blown = set[int]()  # routes whose challenger was put off here, also where that could not be written
         self._ended: list[Challenge] = []  # that nobody uses any more and still compute
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="route", daemon=True)
@@ -105,13 +106,14 @@ class RouteWatch:
         return Table(route=route, digest=digest, champion=champion, challenge=self._challenge(route, digest, asks))
 
     def _challenge(self, route: Route, digest: int, asks: bool) -> Challenge | None:
-        if route.trial is None or fuse_path(self._path, digest).exists():
+        if route.trial is None or digest in self._blown or fuse_path(self._path, digest).exists():
             return None
         release = self._opener.release(route.trial.challenger, asks)
         self._event("opened", digest, release=release.version)
         return Challenge(release, route.trial, lambda trip: self._blow(digest, trip))
 
     def _blow(self, digest: int, trip: Trip) -> None:
+        self._blown.add(digest)
         self._own.counters.count("adclick_guard_trips_total", guard=trip.reason)
         try:
             is_first = blow(fuse_path(self._path, digest), digest, trip, self._clock.now_ns())

@@ -70,7 +70,9 @@ class Routing:
 
 
 @contextmanager
-def routing(folder: Path, first: Path, second: Path, route: Route | None = None, **changes: Any) -> Iterator[Routing]:
+def routing(
+    folder: Path, first: Path, second: Path, route: Route | None = None, watch: bool = False, **changes: Any
+) -> Iterator[Routing]:
     """Triton on release 1 of two repositories; of the models that `ctr` calls both versions are loaded."""
     config = server_config(folder, **changes)
     store = Store(Path(config.store))
@@ -83,7 +85,7 @@ def routing(folder: Path, first: Path, second: Path, route: Route | None = None,
         (store.folder / "route").write_text(text_of(route))
     with (
         kept_journal(journal_config(folder / "journal")) as journal,
-        TritonServer(config, venv=VENV, log_path=folder / "triton.log", watch=False, journal=journal | told) as server,
+        TritonServer(config, venv=VENV, log_path=folder / "triton.log", watch=watch, journal=journal | told) as server,
     ):
         yield Routing(server=server, store=store, journal=folder / "journal")
     assert_nothing_is_left(server)

@@ -28,7 +28,7 @@ from serving.triton.routing.watch import RouteWatch
 END_S = 0.3  # for a shadow that is being computed when all ends
 
 
-class RoutedDoor:
+class RoutedAnswerer:
     """`own` is the release that Triton has loaded: requests are made for it."""
 
     def __init__(self, own: OpenRelease, watch: RouteWatch, shadows: Shadows, known_clock: Clock) -> None:
@@ -105,15 +105,15 @@ class RoutedDoor:
             counters.count("adclick_unkeyed_total", unkeyed)
 
 
-def open_routed_door(own: OpenRelease, name: str, folder: Path, route: Path) -> RoutedDoor:
-    """The door of model `name`, whose own version is in `folder`."""
+def open_routed(own: OpenRelease, name: str, folder: Path, route: Path) -> RoutedAnswerer:
+    """For model `name`, whose own version is in `folder`."""
     say, known_clock = pb_utils.Logger.log_error, clock()
     watch = RouteWatch(route, own, Opener(own, name, folder.parent), known_clock, say)
     in_force = watch.in_force
     hours = ShadowHours(own.counters.count, own.journal.event, known_clock.now_ns, lambda: shown(in_force.table.digest))
-    door = RoutedDoor(own, watch, Shadows(in_force, hours, say), known_clock)
+    answerer = RoutedAnswerer(own, watch, Shadows(in_force, hours, say), known_clock)
     watch.start()
-    return door
+    return answerer
 
 
 def _string(request: PackedRequest, place: int) -> bytes:
