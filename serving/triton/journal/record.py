@@ -153,8 +153,7 @@ def answers_payload(
         sections[IMAGES] = b"".join(IMAGE.pack(row, digest) for row, digest in seen.images)
     if seen.looked_at:
         sections |= {LOOKS: b"".join(map(_look, seen.looked_at)), EMBEDDINGS: _embeddings(seen.looked_at)}
-    if route != NO_ROUTE:
-        sections |= _routing(routed)
+    sections |= _routing(route, routed)
     rows = sum(request.num_rows for request in requests)
     head = ANSWERS_HEAD.pack(len(sections), 0, rows, len(requests), seen.graph_rows, now_ns, route)
     directory = (SECTION.pack(tag, len(content)) for tag, content in sections.items())
@@ -200,8 +199,11 @@ def leb128(values: np.ndarray) -> bytes:
     return found.tobytes()
 
 
-def _routing(routed: Sequence[Routed]) -> dict[int, bytes]:
-    sections = {ROUTING: b"".join(ROUTED.pack(NO_BUCKET if own.bucket is None else own.bucket, own.flags) for own in routed)}
+def _routing(route: int, routed: Sequence[Routed]) -> dict[int, bytes]:
+    sections = {}
+    if route != NO_ROUTE and any(own.bucket is not None or own.flags for own in routed):
+        entries = ((NO_BUCKET if own.bucket is None else own.bucket, own.flags) for own in routed)
+        sections[ROUTING] = b"".join(ROUTED.pack(*entry) for entry in entries)
     keys = [own.key for own in routed]
     if any(key is not None for key in keys):
         sections[ROUTING_KEY_LENGTHS] = leb128(np.array([0 if key is None else len(key) + 1 for key in keys]))
