@@ -49,6 +49,7 @@ class TritonPythonModel:
         self._counters = Counters(settings["metrics_interval_s"], settings["fields"], model=name, version=version)
         self._own = OpenRelease(folder, name, settings, self._counters)
         self._backlog = Backlog(name, version, settings["max_queue_size"])
+        self._most_rows, self._versions_N1 = config["max_batch_size"], dict[int, np.ndarray]()
         # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests
         self._warmups_left = len(config["model_warmup"])
         route = os.environ.get(ROUTE)
@@ -120,10 +121,16 @@ class TritonPythonModel:
             rules = [(request, rule(outcome)) for request, outcome in told]
             self._own.journal.refusals(unanswered(request, broken) for request, broken in rules if broken)
 
+    def _versions(self, release: int) -> np.ndarray:
+        """The number of a release for as many rows as a request may have, int64 [rows, 1]."""
+        if release not in self._versions_N1:
+            self._versions_N1[release] = np.full((self._most_rows, 1), release, dtype=np.int64)
+        return self._versions_N1[release]
+
     def _response(self, request: Any, outcome: Outcome) -> Any:
         if isinstance(outcome, Answered):
-            version = np.full((len(outcome.p_click_N), 1), outcome.release, dtype=np.int64)
-            tensors = [pb_utils.Tensor("probability", outcome.p_click_N[:, None]), pb_utils.Tensor("model_version", version)]
+            version = pb_utils.Tensor("model_version", self._versions(outcome.release)[: len(outcome.p_click_N)])
+            tensors = [pb_utils.Tensor("probability", outcome.p_click_N[:, None]), version]
             if outcome.prediction_id is not None:
                 tensors.append(pb_utils.Tensor("prediction_id", np.array([[outcome.prediction_id]], dtype=object)))
             return pb_utils.InferenceResponse(tensors)

@@ -69,6 +69,8 @@ class CarefulAnswerer:
 
     def _routed(self, parameters: dict[str, Any]) -> tuple[int, Routed]:
         """The route, and what it made of a request. Raises Refused."""
+        if not parameters:
+            return NO_ROUTE, UNROUTED
         key, asked = sent_key(parameters), asked_release(parameters)
         if asked is not None and self._is_told and OPEN in parameters:
             raise not_open(asked, str(parameters[OPEN]))

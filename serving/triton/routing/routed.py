@@ -15,7 +15,7 @@ from serving.triton.packed_request import PackedRequest
 from serving.triton.refusal import Refused
 from serving.triton.routing.case import Case
 from serving.triton.routing.challenged import Challenged
-from serving.triton.routing.choice import ARM_NAMES, asking, choose, refuse_unless_open
+from serving.triton.routing.choice import ARM_NAMES, NOTHING, PARAMETERS, asking, choose, refuse_unless_open
 from serving.triton.routing.fuse import shown
 from serving.triton.routing.open_release import OpenRelease
 from serving.triton.routing.opener import Opener
@@ -60,20 +60,28 @@ class RoutedAnswerer:
     def _chosen(self, table: Table, requests: list[PackedRequest], outcomes: list[Outcome]) -> Iterator[Case]:
         is_on = table.is_on(self._clock.now_ns() // 1_000_000)
         releases = [release.version for release in table.releases]
+        is_tried, nothing = table.route.trial is not None, choose(table.route, NOTHING, is_on)
         for number, request in enumerate(requests):
+            if not is_tried and request.parameters.keys().isdisjoint(PARAMETERS):
+                yield Case(number=number, request=request, chosen=nothing)
+                continue
             try:
-                asked = asking(request.parameters, b"" if self._entity is None else _string(request, self._entity))
+                asked = asking(request.parameters, self._entity_of(request) if is_tried else b"")
                 refuse_unless_open(asked.release, releases)
                 yield Case(number=number, request=request, chosen=choose(table.route, asked, is_on))
             except Refused as refusal:
                 outcomes[number] = refusal
+
+    def _entity_of(self, request: PackedRequest) -> bytes:
+        return b"" if self._entity is None else _string(request, self._entity)
 
     def _by_champion(self, table: Table, cases: list[Case], outcomes: list[Outcome], status: int) -> None:
         if not cases:
             return
         try:
             computed = table.champion.compute([case.request for case in cases])
-            found = table.champion.settle(computed, table.digest, [case.routed(status) for case in cases])
+            routed = [case.routed(status) for case in cases] if table.champion.journal.is_kept else None
+            found = table.champion.settle(computed, table.digest, routed)
         except Exception:  # whatever it is: the clients get one sentence, the log gets the traceback
             pb_utils.Logger.log_error(traceback.format_exc())
             return
