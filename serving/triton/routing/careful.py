@@ -78,7 +78,7 @@ class CarefulAnswerer:
             return _read(str(parameters[ROUTED]), key)
         if asked not in (None, self._own.version):
             raise not_open(asked, str(self._own.version))
-        return NO_ROUTE, UNROUTED
+        return NO_ROUTE, UNROUTED if key is None else Routed(key=key)
 
 
 def _read(text: str, key: bytes | None) -> tuple[int, Routed]:

@@ -22,6 +22,8 @@ from tests.serving.journal.journalled import journal_config
 from tests.serving.metrics import scrape, total
 from tests.serving.served_world import VENV, assert_nothing_is_left, server_config, wait_for
 
+NO_BUCKET = 0xFFFFFFFF
+
 
 @dataclass(frozen=True, kw_only=True)
 class Routing:
@@ -117,12 +119,13 @@ def entries(body: bytes) -> Iterator[dict[str, Any]]:
     lengths = _numbers(sections.get(18, bytes(requests)))
     for number in range(requests):
         digits, num_rows, release, status, arm, _ = struct.unpack_from("<16sIIBBH", sections[1], 28 * number)
-        bucket, flags = struct.unpack_from("<IB", sections[17], 8 * number) if 17 in sections else (None, None)
+        bucket, flags = struct.unpack_from("<IB", sections[17], 8 * number) if 17 in sections else (NO_BUCKET, 0)
         length = lengths[number]
         key = sections[19][key_at : key_at + length - 1].decode() if length else None
         key_at += max(length - 1, 0)
         yield {
-            "id": str(UUID(bytes=digits)), "release": release, "status": status, "arm": arm, "route": route, "bucket": bucket,
+            "id": str(UUID(bytes=digits)), "release": release, "status": status, "arm": arm, "route": route,
+            "bucket": None if bucket == NO_BUCKET else bucket,
             "flags": flags, "key": key, "outputs": outputs[row : row + num_rows].tolist(),
         }  # fmt: skip
         row += num_rows

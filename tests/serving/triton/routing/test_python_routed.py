@@ -172,7 +172,7 @@ def test_who_challenges_no_more_is_closed(routed, keyed_rows, keyed_spec):
     assert refused.error == "release 2 is not open; open are 1"
     reply = ask(routed, keyed_rows[:1], keyed_spec, routing_key="k")
     entry = next(entry for entry in routed.entries() if entry["id"] == reply.prediction_id)
-    assert (entry["arm"], entry["bucket"], entry["route"]) == (0, 0xFFFFFFFF, Route(champion=1).digest)
+    assert (entry["arm"], entry["bucket"], entry["route"]) == (0, None, Route(champion=1).digest)
     routed.put_in_force(Route(champion=2), is_on=False)
     assert ask(routed, keyed_rows[:1], keyed_spec).version[0] == 2
     routed.path.unlink()
