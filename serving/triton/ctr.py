@@ -24,16 +24,16 @@ from serving.triton.journal.model import unanswered
 from serving.triton.package import open_version
 from serving.triton.packed_request import PackedRequest, take_raw_strings
 from serving.triton.refusal import INNER, INNER_CALL, Overloaded, Refused, Unwritten
-from serving.triton.routing.careful import CarefulDoor
+from serving.triton.routing.careful import CarefulAnswerer
 from serving.triton.routing.open_release import OpenRelease
 from serving.triton.routing.outcome import FAILED, Answered, Outcome, rule
-from serving.triton.routing.routed_door import open_routed_door
+from serving.triton.routing.routed import open_routed
 
 PUBLIC = "ctr"  # the model that clients ask, and that routes
 SWITCH_S = 0.0002  # a request waits no longer for the interpreter while the thread that counts has it (Python: 0.005)
 
 
-class Door(Protocol):
+class Answerer(Protocol):
     """By whom requests are answered."""
 
     def answer(self, requests: list[PackedRequest]) -> list[Outcome]: ...
@@ -49,13 +49,14 @@ class TritonPythonModel:
         self._counters = Counters(settings["metrics_interval_s"], settings["fields"], model=name, version=version)
         self._own = OpenRelease(folder, name, settings, self._counters)
         self._backlog = Backlog(name, version, settings["max_queue_size"])
+        self._most_rows, self._versions_N1 = config["max_batch_size"], dict[int, np.ndarray]()
         # Triton runs each warm-up sample of the config as one batch, before anything else; they are nobody's requests
         self._warmups_left = len(config["model_warmup"])
         route = os.environ.get(ROUTE)
-        self._door: Door = (
-            CarefulDoor(self._own, is_told=name != PUBLIC)
+        self._answerer: Answerer = (
+            CarefulAnswerer(self._own, is_told=name != PUBLIC)
             if name != PUBLIC or route is None
-            else open_routed_door(self._own, name, folder, Path(route))
+            else open_routed(self._own, name, folder, Path(route))
         )
         take_raw_strings()
         sys.setswitchinterval(SWITCH_S)
@@ -69,14 +70,14 @@ class TritonPythonModel:
         if self._backlog.too_long():
             outcomes = [self._backlog.refusal()] * len(requests)
         else:
-            outcomes = self._outcomes(requests, self._door.answer)
-        told = [pair for pair in zip(requests, outcomes, strict=True) if self._door.is_counted(pair[0])]
+            outcomes = self._outcomes(requests, self._answerer.answer)
+        told = [pair for pair in zip(requests, outcomes, strict=True) if self._answerer.is_counted(pair[0])]
         self._count_requests([outcome for _, outcome in told])
         self._note_unanswered(told)
         return [self._response(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
 
     def finalize(self) -> None:
-        self._door.close()
+        self._answerer.close()
         self._own.close()
         self._counters.close()
 
@@ -120,10 +121,16 @@ class TritonPythonModel:
             rules = [(request, rule(outcome)) for request, outcome in told]
             self._own.journal.refusals(unanswered(request, broken) for request, broken in rules if broken)
 
+    def _versions(self, release: int) -> np.ndarray:
+        """The number of a release for as many rows as a request may have, int64 [rows, 1]."""
+        if release not in self._versions_N1:
+            self._versions_N1[release] = np.full((self._most_rows, 1), release, dtype=np.int64)
+        return self._versions_N1[release]
+
     def _response(self, request: Any, outcome: Outcome) -> Any:
         if isinstance(outcome, Answered):
-            version = np.full((len(outcome.p_click_N), 1), outcome.release, dtype=np.int64)
-            tensors = [pb_utils.Tensor("probability", outcome.p_click_N[:, None]), pb_utils.Tensor("model_version", version)]
+            version = pb_utils.Tensor("model_version", self._versions(outcome.release)[: len(outcome.p_click_N)])
+            tensors = [pb_utils.Tensor("probability", outcome.p_click_N[:, None]), version]
             if outcome.prediction_id is not None:
                 tensors.append(pb_utils.Tensor("prediction_id", np.array([[outcome.prediction_id]], dtype=object)))
             return pb_utils.InferenceResponse(tensors)

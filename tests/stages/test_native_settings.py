@@ -22,7 +22,9 @@ def graph(*inputs: str) -> onnx.ModelProto:
     return model
 
 
-def lines(categorical: list[Column], numeric: list[Column], model: onnx.ModelProto, unused: tuple[str, ...] = ()) -> list[str]:
+def lines(
+    categorical: list[Column], numeric: list[Column], model: onnx.ModelProto, unused: tuple[str, ...] = (), **more: str | None
+) -> list[str]:
     used = [column for column in (*categorical, *numeric) if column.name not in unused]
     settings = {
         "declaration": "abc",
@@ -33,7 +35,7 @@ def lines(categorical: list[Column], numeric: list[Column], model: onnx.ModelPro
         "ort_threads": 1,
         "max_queue_size": 256,
         "metrics_interval_s": 0.5,
-    }
+    } | more
     config = ModelConfig(max_batch_size=64)
     config.model_warmup.add(name="row x 1", batch_size=1)
     return native_settings(settings, model, config).decode().splitlines()
@@ -67,6 +69,14 @@ def test_numbers_have_bounds_and_markers_that_float32_holds():
     number, *markers = (line for line in found if line.startswith(("number ", "marker ")))
     assert [float(value) for value in number.split()[1:]] == [0, 120, 1, 0]
     assert markers == ["marker 0 999.0", "marker 0 -99.9"]
+
+
+def test_the_column_that_routing_keys_are_taken_from_is_told_behind_the_columns():
+    columns = [column("site", missing=("NA",)), column("user")]
+    found = lines(columns, [], graph("text"), entity="user")
+    assert found[found.index("entity 1") - 1].startswith("string ") and found[found.index("entity 1") + 1] == "missing 0 4e41"
+    for more in ({}, {"entity": None}, {"entity": "elsewhere"}):
+        assert not [line for line in lines(columns, [], graph("text"), **more) if line.startswith("entity")]
 
 
 @pytest.mark.parametrize(("inputs", "told"), [(("text",), "10"), (("numeric",), "01"), (("text", "numeric"), "11")])

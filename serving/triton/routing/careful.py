@@ -26,7 +26,7 @@ ROUTED, OPEN = "adclick_routed", "adclick_open"
 WORDS = re.compile(r"([0-2]) ([023]) ([0-9]{1,10}) ([0-7]) ([0-9a-f]{16}) ([0-9a-f]{32}|-)")
 
 
-class CarefulDoor:
+class CarefulAnswerer:
     """Answers by one release, whoever was assigned. `is_told`: it may be told how requests were routed."""
 
     def __init__(self, own: OpenRelease, is_told: bool) -> None:
@@ -69,6 +69,8 @@ class CarefulDoor:
 
     def _routed(self, parameters: dict[str, Any]) -> tuple[int, Routed]:
         """The route, and what it made of a request. Raises Refused."""
+        if not parameters:
+            return NO_ROUTE, UNROUTED
         key, asked = sent_key(parameters), asked_release(parameters)
         if asked is not None and self._is_told and OPEN in parameters:
             raise not_open(asked, str(parameters[OPEN]))
@@ -76,7 +78,7 @@ class CarefulDoor:
             return _read(str(parameters[ROUTED]), key)
         if asked not in (None, self._own.version):
             raise not_open(asked, str(self._own.version))
-        return NO_ROUTE, UNROUTED
+        return NO_ROUTE, UNROUTED if key is None else Routed(key=key)
 
 
 def _read(text: str, key: bytes | None) -> tuple[int, Routed]:

@@ -18,7 +18,7 @@ FULL, TIMED_OUT, FAULT, REFUSED = "full", "timeout", "error", "refused"  # why t
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class ChallengerSaid:
     """What the challenger said to each request, FAILED where nothing; and those that the champion has to answer, with why."""
 
     outcomes: list[Outcome]
@@ -39,7 +39,7 @@ class Challenged:
         assert challenge is not None  # else nobody had been sent to it
         return cls(challenge, kept, challenge.runner.begin([case.request for case in kept]))
 
-    def outcomes(self, table: Table) -> Found:
+    def outcomes(self, table: Table) -> ChallengerSaid:
         """Wait for it, no longer than a request may."""
         task = self._task
         if task is None:
@@ -58,9 +58,9 @@ class Challenged:
                 fallen.append((case, FAULT if broken[place] else REFUSED))
             elif broken[place]:
                 outcomes[place] = FAILED
-        return Found(outcomes=outcomes, fallen=fallen, cost_s=computed.cost_s)
+        return ChallengerSaid(outcomes=outcomes, fallen=fallen, cost_s=computed.cost_s)
 
-    def judge(self, found: Found, is_fault: list[bool]) -> None:
+    def judge(self, found: ChallengerSaid, is_fault: list[bool]) -> None:
         """Tell the guards. `is_fault` of those that fell: the champion did not refuse them too."""
         why = {case.number: reason for (case, reason), own in zip(found.fallen, is_fault, strict=True) if own}
         fallen = {case.number for case, _ in found.fallen}
@@ -74,6 +74,6 @@ class Challenged:
             seen.append((outcome, float(self._challenge.limits.timeout_ms) if reason == TIMED_OUT else ms))
         self._challenge.end(self._challenge.guards.requests(seen))
 
-    def _nothing(self, reason: str) -> Found:
+    def _nothing(self, reason: str) -> ChallengerSaid:
         fallen = [(case, reason) for case in self.cases if case.chosen.arm == CHALLENGER]
-        return Found(outcomes=[FAILED] * len(self.cases), fallen=fallen, cost_s=None)
+        return ChallengerSaid(outcomes=[FAILED] * len(self.cases), fallen=fallen, cost_s=None)

@@ -7,7 +7,7 @@ from contracts.serving.route import LONGEST_KEY, Route, bucket, shadow_bucket
 from serving.triton.journal.layout import CHALLENGER, CHALLENGER_OFF, CHAMPION, KEY_SENT, NONE, RELEASE_ASKED
 from serving.triton.refusal import Refused, quoted
 
-ROUTING_KEY, RELEASE = "routing_key", "release"  # parameters of a request
+ROUTING_KEY, RELEASE = PARAMETERS = "routing_key", "release"  # of a request
 ARM_NAMES = {NONE: "none", CHAMPION: "champion", CHALLENGER: "challenger"}
 
 
@@ -34,6 +34,9 @@ class Asking:
     @property
     def key(self) -> bytes:
         return self.entity if self.parameter is None else self.parameter
+
+
+NOTHING = Asking(release=None, parameter=None, entity=b"")
 
 
 def asking(parameters: dict[str, Any], entity: bytes) -> Asking:

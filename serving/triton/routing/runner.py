@@ -46,6 +46,7 @@ class Runner(Generic[Asked, Found]):
         self._waiting: queue.SimpleQueue[Task[Asked, Found] | None] = queue.SimpleQueue()
         self._current: Task[Asked, Found] | None = None
         self._thread: threading.Thread | None = None
+        self._is_closing = False
 
     def begin(self, asked: Asked) -> Task[Asked, Found] | None:
         """Hand over; None if it still computes what nobody waits for any more."""
@@ -66,8 +67,10 @@ class Runner(Generic[Asked, Found]):
         return 0.0 if current is None or current.is_done else time.monotonic() - current.began_s
 
     def close(self, within_s: float) -> bool:
-        """End the thread; False if it did not: it computes on, and ends when that is done."""
-        self._waiting.put(None)
+        """End the thread; False if it did not: it computes on, and ends when that is done. May be asked again."""
+        if not self._is_closing:
+            self._waiting.put(None)
+        self._is_closing = True
         if self._thread is not None:
             self._thread.join(timeout=within_s)
         return self._thread is None or not self._thread.is_alive()

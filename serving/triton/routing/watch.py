@@ -20,7 +20,7 @@ from serving.triton.routing.table import Challenge, InForce, Table
 LOOK_S = 0.2
 RETRY_S, RETRY_MOST_S = 2.0, 60.0  # until what could not be opened is tried again: twice as long each time
 HANG_S = 1.0  # a challenger that computes so long, and longer than a request may wait for it, hangs
-CLOSE_S = 1.0
+CLOSE_S = 0.3  # for what is being computed when all ends
 Stamp = tuple[int, int, int] | None
 
 
@@ -33,6 +33,8 @@ class RouteWatch:
         self._wrong = ""  # with the file as it is, as it was told
         self._pause_s, self._again_s = RETRY_S, 0.0  # until it is tried again, and when that is
         self._was_on, self._shown = False, dict[str, str]()
+        self._blown = set[int]()  # routes whose challenger was put off here, also where that could not be written
+        self._ended: list[Challenge] = []  # that nobody uses any more and still compute
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="route", daemon=True)
         self._alone = Table(route=Route(champion=own.version), digest=NO_ROUTE, champion=own, challenge=None)
@@ -49,8 +51,9 @@ class RouteWatch:
         if self._thread.is_alive():
             self._thread.join(timeout=5)
         challenge = self.in_force.table.challenge
-        if challenge is not None and not challenge.runner.close(CLOSE_S):
-            self._say(f"release {challenge.release.version} still computes what it was asked; it is left behind")
+        current = [] if challenge is None or challenge.runner.close(CLOSE_S) else [challenge]
+        for left in [*self._ended, *current]:
+            self._say(f"release {left.release.version} still computes what it was asked; it is left behind")
         self._opener.close(kept=set())
         self._opener.close_counters()
 
@@ -62,8 +65,7 @@ class RouteWatch:
         self._look_at_challenger()
         self._note()
         challenges, used = self.in_force.left()
-        for challenge in challenges:
-            challenge.runner.close(0)
+        self._ended = [challenge for challenge in [*self._ended, *challenges] if not challenge.runner.close(0)]
         for version in self._opener.close(used):
             self._event("closed", release=version)
 
@@ -104,13 +106,14 @@ class RouteWatch:
         return Table(route=route, digest=digest, champion=champion, challenge=self._challenge(route, digest, asks))
 
     def _challenge(self, route: Route, digest: int, asks: bool) -> Challenge | None:
-        if route.trial is None or fuse_path(self._path, digest).exists():
+        if route.trial is None or digest in self._blown or fuse_path(self._path, digest).exists():
             return None
         release = self._opener.release(route.trial.challenger, asks)
         self._event("opened", digest, release=release.version)
         return Challenge(release, route.trial, lambda trip: self._blow(digest, trip))
 
     def _blow(self, digest: int, trip: Trip) -> None:
+        self._blown.add(digest)
         self._own.counters.count("adclick_guard_trips_total", guard=trip.reason)
         try:
             is_first = blow(fuse_path(self._path, digest), digest, trip, self._clock.now_ns())

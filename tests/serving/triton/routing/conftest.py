@@ -1,5 +1,6 @@
 """Models that are routed to: two declarations, of which the second has columns more, that may be missing."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,13 @@ def write_wide_month(source: Path, month: int, num_rows: int) -> None:
     rows.with_columns(
         slot=pl.when(number % 7 > 0).then(pl.format("slot {}", number % 3)), depth=pl.when(number % 5 > 0).then(number % 11)
     ).write_csv(path)
+
+
+def released(exported: Path, folder: Path, break_it: Callable[[Path], None], **changes: Any) -> Path:
+    """A repository as that of the champion, in which something is wrong."""
+    repository = exported_with(exported, folder, **{"instances": 1} | SERVED | changes)
+    break_it(repository / "ctr" / "1")
+    return repository
 
 
 @pytest.fixture(scope="session")

@@ -6,38 +6,23 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-import onnx
-from onnx import helper, numpy_helper
 
-from contracts.serving.route import Limits, Route, Trial, text_of
+from contracts.serving.route import Route, text_of
 from serving.journal.folder import kept_journal
 from serving.releases.store import Store
 from serving.server.server import TritonServer
 from serving.triton.environment import ROUTE
 from tests.serving.journal.journalled import journal_config
 from tests.serving.metrics import scrape, total
-from tests.serving.served_world import VENV, assert_nothing_is_left, replace_file, server_config, wait_for
+from tests.serving.served_world import VENV, assert_nothing_is_left, server_config, wait_for
 
-LIMITS = Limits(
-    timeout_ms=500, max_p99_ms=400, max_error_share=Decimal("0.05"), max_timeout_share=Decimal("0.05"),
-    max_mean_ratio=Decimal("1.5"), min_distinct_ratio=Decimal("0.2"), max_slowdown=Decimal(50),
-)  # fmt: skip
-
-
-def trial_route(share: float = 50, shadow: float = 0, salt: str = "0123abcd", valid_s: float = 3600, **limits: Any) -> Route:
-    """Release 1 is the champion, release 2 the challenger; `share` and `shadow` in percent."""
-    trial = Trial(
-        challenger=2, share_ppm=round(share * 10_000), shadow_ppm=round(shadow * 10_000), salt=salt,
-        valid_until_ms=int((time.time() + valid_s) * 1000), limits=replace(LIMITS, **limits),
-    )  # fmt: skip
-    return Route(champion=1, mode="canary" if share else "shadow", trial=trial)
+NO_BUCKET = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +72,11 @@ class Routing:
 
 
 @contextmanager
-def routing(folder: Path, first: Path, second: Path, route: Route | None = None) -> Iterator[Routing]:
+def routing(
+    folder: Path, first: Path, second: Path, route: Route | None = None, watch: bool = False, **changes: Any
+) -> Iterator[Routing]:
     """Triton on release 1 of two repositories; of the models that `ctr` calls both versions are loaded."""
-    config = server_config(folder)
+    config = server_config(folder, **changes)
     store = Store(Path(config.store))
     for number, repository in enumerate((first, second), 1):
         assert store.release(repository) == number
@@ -100,23 +87,10 @@ def routing(folder: Path, first: Path, second: Path, route: Route | None = None)
         (store.folder / "route").write_text(text_of(route))
     with (
         kept_journal(journal_config(folder / "journal")) as journal,
-        TritonServer(config, venv=VENV, log_path=folder / "triton.log", watch=False, journal=journal | told) as server,
+        TritonServer(config, venv=VENV, log_path=folder / "triton.log", watch=watch, journal=journal | told) as server,
     ):
         yield Routing(server=server, store=store, journal=folder / "journal")
     assert_nothing_is_left(server)
-
-
-def make_graph_answer(version: Path, answer: float) -> None:
-    """Let `ctr_packed.onnx` say this to every row."""
-    model = onnx.load(version / "ctr_packed.onnx")
-    graph = model.graph
-    node = next(node for node in graph.node if "p_click" in node.output)
-    node.output[list(node.output).index("p_click")] = "true_p_click"
-    values = {"of_none": np.array(0, np.float32), "said": np.array(answer, np.float32)}
-    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in values.items())
-    graph.node.append(helper.make_node("Mul", ["true_p_click", "of_none"], ["nothing"]))
-    graph.node.append(helper.make_node("Add", ["nothing", "said"], ["p_click"]))
-    replace_file(version, "ctr_packed.onnx", model.SerializeToString())
 
 
 def frames(path: Path) -> Iterator[tuple[int, bytes, None]]:
@@ -145,12 +119,13 @@ def entries(body: bytes) -> Iterator[dict[str, Any]]:
     lengths = _numbers(sections.get(18, bytes(requests)))
     for number in range(requests):
         digits, num_rows, release, status, arm, _ = struct.unpack_from("<16sIIBBH", sections[1], 28 * number)
-        bucket, flags = struct.unpack_from("<IB", sections[17], 8 * number) if 17 in sections else (None, None)
+        bucket, flags = struct.unpack_from("<IB", sections[17], 8 * number) if 17 in sections else (NO_BUCKET, 0)
         length = lengths[number]
         key = sections[19][key_at : key_at + length - 1].decode() if length else None
         key_at += max(length - 1, 0)
         yield {
-            "id": str(UUID(bytes=digits)), "release": release, "status": status, "arm": arm, "route": route, "bucket": bucket,
+            "id": str(UUID(bytes=digits)), "release": release, "status": status, "arm": arm, "route": route,
+            "bucket": None if bucket == NO_BUCKET else bucket,
             "flags": flags, "key": key, "outputs": outputs[row : row + num_rows].tolist(),
         }  # fmt: skip
         row += num_rows

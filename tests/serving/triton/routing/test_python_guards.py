@@ -15,17 +15,13 @@ import tritonclient.grpc as triton
 from contracts.serving.route import Route
 from tests.serving.doors import ask_grpc, over_grpc, packed
 from tests.serving.served.slow_graph import slow_down
-from tests.serving.served_world import exported_with, replace_file, wait_for
-from tests.serving.triton.routing.conftest import SERVED
-from tests.serving.triton.routing.routed_world import make_graph_answer, routing, trial_route
+from tests.serving.served_world import replace_file, wait_for
+from tests.serving.triton.routing.broken_graphs import make_graph_answer, make_graph_fail, make_graph_hang
+from tests.serving.triton.routing.conftest import released
+from tests.serving.triton.routing.routed_world import routing
+from tests.serving.triton.routing.routes import trial_route
 
 pytestmark = pytest.mark.triton
-
-
-def broken_release(keyed_exported, folder: Path, break_it, **changes) -> Path:
-    repository = exported_with(keyed_exported, folder, instances=1, **SERVED, **changes)
-    break_it(repository / "ctr" / "1")
-    return repository
 
 
 def refusing(version: Path) -> None:
@@ -38,7 +34,7 @@ def refusing(version: Path) -> None:
 @pytest.fixture(scope="module")
 def constant(keyed_exported, champion, tmp_path_factory):
     folder = tmp_path_factory.mktemp("constant")
-    second = broken_release(keyed_exported, folder / "second", lambda version: make_graph_answer(version, 0.5))
+    second = released(keyed_exported, folder / "second", lambda version: make_graph_answer(version, 0.5))
     with routing(folder, champion, second) as running:
         yield running
 
@@ -73,7 +69,7 @@ def trips(routed, route: Route, rows, spec, within_s: float = 10.0) -> dict:
 
 
 def test_a_challenger_that_gives_no_numbers_answers_nobody(keyed_exported, champion, keyed_rows, keyed_spec, tmp_path):
-    second = broken_release(keyed_exported, tmp_path / "second", lambda version: make_graph_answer(version, np.nan))
+    second = released(keyed_exported, tmp_path / "second", lambda version: make_graph_answer(version, np.nan))
     route = trial_route(share=50, salt="bbbb0001")
     with routing(tmp_path, champion, second, route) as routed:
         fuse = trips(routed, route, keyed_rows, keyed_spec)
@@ -120,7 +116,7 @@ def test_a_fuse_that_somebody_else_has_written_is_seen_within_a_second(constant,
 
 
 def test_one_that_refuses_what_the_champion_takes_is_put_off(keyed_exported, champion, keyed_rows, keyed_spec, tmp_path):
-    second = broken_release(keyed_exported, tmp_path / "second", refusing)
+    second = released(keyed_exported, tmp_path / "second", refusing)
     route = trial_route(share=50, salt="bbbb0006")
     with routing(tmp_path, champion, second, route) as routed:
         broken = packed(keyed_rows[:1].with_columns(age=-1.0), keyed_spec)
@@ -144,7 +140,7 @@ def test_one_that_refuses_what_the_champion_takes_is_put_off(keyed_exported, cha
 def test_one_that_takes_too_long_is_put_off_and_its_requests_are_answered(
     keyed_exported, champion, keyed_rows, keyed_spec, tmp_path, rounds, limits, reasons
 ):
-    second = broken_release(keyed_exported, tmp_path / "second", lambda version: slow_down(version, rounds))
+    second = released(keyed_exported, tmp_path / "second", lambda version: slow_down(version, rounds))
     route = trial_route(share=50, salt="bbbb0005", **limits)
     with routing(tmp_path, champion, second, route) as routed:
         fuse = trips(routed, route, keyed_rows, keyed_spec)
@@ -152,3 +148,33 @@ def test_one_that_takes_too_long_is_put_off_and_its_requests_are_answered(
         fallen = sum(entry["status"] == 3 for entry in routed.entries())
         assert (fallen > 0) == ("timeouts" in reasons)
         wait_for(lambda: routed.metric("adclick_fallback_total") == fallen, 5, "fallbacks are counted")
+
+
+def test_one_whose_graph_fails_is_put_off_and_its_requests_are_answered(
+    keyed_exported, champion, keyed_rows, keyed_spec, tmp_path
+):
+    second = released(keyed_exported, tmp_path / "second", make_graph_fail)
+    route = trial_route(share=50, salt="bbbb0007")
+    with routing(tmp_path, champion, second, route) as routed:
+        assert over_grpc(routed.server, packed(keyed_rows[:1], keyed_spec), release=2).version.tolist() == [2]
+        asked = over_grpc(routed.server, packed(keyed_rows[:3], keyed_spec), release=2)
+        assert (asked.code, asked.error) == ("INTERNAL", "the model could not answer this request; the server's log says why")
+        assert trips(routed, route, keyed_rows, keyed_spec)["reason"] == "errors"
+        fallen = sum(entry["status"] == 3 for entry in routed.entries())
+        assert fallen > 0
+        wait_for(lambda: routed.metric("adclick_fallback_total", reason="error") == fallen, 5, "fallbacks are counted")
+        assert "release 2 failed: " in routed.log() and "Gather" in routed.log()
+
+
+def test_one_that_hangs_is_put_off_and_left_behind_when_the_server_ends(
+    keyed_exported, champion, keyed_rows, keyed_spec, tmp_path
+):
+    second = released(keyed_exported, tmp_path / "second", make_graph_hang)
+    route = trial_route(share=50, salt="bbbb0008", timeout_ms=50, max_timeout_share=Decimal(1))
+    with routing(tmp_path, champion, second, route, exit_timeout_s=10) as routed:
+        fuse = trips(routed, route, keyed_rows, keyed_spec)
+        assert fuse["reason"] == "hang" and fuse["evidence"]["computing_s"] >= 1
+        assert {entry["release"] for entry in routed.entries()} == {1}
+        began = time.monotonic()
+    assert time.monotonic() - began < 8
+    assert "release 2 still computes what it was asked; it is left behind" in routed.log()

@@ -13,7 +13,8 @@ from tests.serving.doors import by_name, over_grpc, over_http, over_json, packed
 from tests.serving.load import load
 from tests.serving.served_world import exported_with, wait_for
 from tests.serving.triton.routing.conftest import SERVED
-from tests.serving.triton.routing.routed_world import routing, trial_route
+from tests.serving.triton.routing.routed_world import routing
+from tests.serving.triton.routing.routes import trial_route
 
 pytestmark = pytest.mark.triton
 
@@ -171,7 +172,7 @@ def test_who_challenges_no_more_is_closed(routed, keyed_rows, keyed_spec):
     assert refused.error == "release 2 is not open; open are 1"
     reply = ask(routed, keyed_rows[:1], keyed_spec, routing_key="k")
     entry = next(entry for entry in routed.entries() if entry["id"] == reply.prediction_id)
-    assert (entry["arm"], entry["bucket"], entry["route"]) == (0, 0xFFFFFFFF, Route(champion=1).digest)
+    assert (entry["arm"], entry["bucket"], entry["route"]) == (0, None, Route(champion=1).digest)
     routed.put_in_force(Route(champion=2), is_on=False)
     assert ask(routed, keyed_rows[:1], keyed_spec).version[0] == 2
     routed.path.unlink()

@@ -15,7 +15,7 @@ from serving.triton.packed_request import PackedRequest
 from serving.triton.refusal import Refused
 from serving.triton.routing.case import Case
 from serving.triton.routing.challenged import Challenged
-from serving.triton.routing.choice import ARM_NAMES, asking, choose, refuse_unless_open
+from serving.triton.routing.choice import ARM_NAMES, NOTHING, PARAMETERS, asking, choose, refuse_unless_open
 from serving.triton.routing.fuse import shown
 from serving.triton.routing.open_release import OpenRelease
 from serving.triton.routing.opener import Opener
@@ -25,10 +25,10 @@ from serving.triton.routing.shadow.shadows import Shadows
 from serving.triton.routing.table import Table
 from serving.triton.routing.watch import RouteWatch
 
-END_S = 1.0  # for a shadow that is being computed when all ends
+END_S = 0.3  # for a shadow that is being computed when all ends
 
 
-class RoutedDoor:
+class RoutedAnswerer:
     """`own` is the release that Triton has loaded: requests are made for it."""
 
     def __init__(self, own: OpenRelease, watch: RouteWatch, shadows: Shadows, known_clock: Clock) -> None:
@@ -60,20 +60,28 @@ class RoutedDoor:
     def _chosen(self, table: Table, requests: list[PackedRequest], outcomes: list[Outcome]) -> Iterator[Case]:
         is_on = table.is_on(self._clock.now_ns() // 1_000_000)
         releases = [release.version for release in table.releases]
+        is_tried, nothing = table.route.trial is not None, choose(table.route, NOTHING, is_on)
         for number, request in enumerate(requests):
+            if not is_tried and request.parameters.keys().isdisjoint(PARAMETERS):
+                yield Case(number=number, request=request, chosen=nothing)
+                continue
             try:
-                asked = asking(request.parameters, b"" if self._entity is None else _string(request, self._entity))
+                asked = asking(request.parameters, self._entity_of(request) if is_tried else b"")
                 refuse_unless_open(asked.release, releases)
                 yield Case(number=number, request=request, chosen=choose(table.route, asked, is_on))
             except Refused as refusal:
                 outcomes[number] = refusal
+
+    def _entity_of(self, request: PackedRequest) -> bytes:
+        return b"" if self._entity is None else _string(request, self._entity)
 
     def _by_champion(self, table: Table, cases: list[Case], outcomes: list[Outcome], status: int) -> None:
         if not cases:
             return
         try:
             computed = table.champion.compute([case.request for case in cases])
-            found = table.champion.settle(computed, table.digest, [case.routed(status) for case in cases])
+            routed = [case.routed(status) for case in cases] if table.champion.journal.is_kept else None
+            found = table.champion.settle(computed, table.digest, routed)
         except Exception:  # whatever it is: the clients get one sentence, the log gets the traceback
             pb_utils.Logger.log_error(traceback.format_exc())
             return
@@ -105,15 +113,15 @@ class RoutedDoor:
             counters.count("adclick_unkeyed_total", unkeyed)
 
 
-def open_routed_door(own: OpenRelease, name: str, folder: Path, route: Path) -> RoutedDoor:
-    """The door of model `name`, whose own version is in `folder`."""
+def open_routed(own: OpenRelease, name: str, folder: Path, route: Path) -> RoutedAnswerer:
+    """For model `name`, whose own version is in `folder`."""
     say, known_clock = pb_utils.Logger.log_error, clock()
     watch = RouteWatch(route, own, Opener(own, name, folder.parent), known_clock, say)
     in_force = watch.in_force
     hours = ShadowHours(own.counters.count, own.journal.event, known_clock.now_ns, lambda: shown(in_force.table.digest))
-    door = RoutedDoor(own, watch, Shadows(in_force, hours, say), known_clock)
+    answerer = RoutedAnswerer(own, watch, Shadows(in_force, hours, say), known_clock)
     watch.start()
-    return door
+    return answerer
 
 
 def _string(request: PackedRequest, place: int) -> bytes:
