@@ -37,7 +37,7 @@ class Experiment:
     is_open: bool
 
     def __str__(self) -> str:
-        shown = "of a route that is not here" if self.route is None else described(self.route)
+        shown = "of a route that is not here" if self.route is None else describe_route(self.route)
         return f"champion {self.champion}, challenger {self.challenger}, {shown}{'' if self.is_open else ', which is off'}"
 
 
@@ -95,12 +95,12 @@ def disagreement(file: Path, route: Route, followed: Followed | None) -> str | N
         else f"route {followed.digest:016x} (champion {followed.champion}, challenger {challenger})"
     )
     return (
-        f"{file} says route {route.digest:016x} ({described(route)}), but the server follows {does}, so nobody can say who "
+        f"{file} says route {route.digest:016x} ({describe_route(route)}), but the server follows {does}, so nobody can say who "
         "should answer; start the server again with `make serve`, so that it reads this file (ADCLICK_ROUTE)"
     )
 
 
-def described(route: Route) -> str:
+def describe_route(route: Route) -> str:
     """Its mode and share in a few words."""
     if route.trial is None:
         return f"champion {route.champion} alone"

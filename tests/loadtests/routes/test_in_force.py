@@ -8,7 +8,7 @@ import pytest
 from contracts.files import write_whole
 from contracts.serving.route import NAME, Route, text_of
 from loadtests.routes import in_force
-from loadtests.routes.in_force import Followed, described, disagreement, experiment_on, followed_of
+from loadtests.routes.in_force import Followed, describe_route, disagreement, experiment_on, followed_of
 from tests.loadtests.observation.metrics_page import metrics_page
 from tests.loadtests.routes.route_page import labels, page_of
 from tests.serving.routing.routed_world import a_route
@@ -109,4 +109,4 @@ def test_a_broken_file_is_named(file):
 def test_a_route_that_is_renewed_is_the_same(file):
     later = a_route(share=12.5, minutes=99)
     followed = Followed(digest=ROUTE.digest, champion=1, challenger=2, is_open=True)
-    assert disagreement(file, later, followed) is None and described(OFF) == "champion 1 alone"
+    assert disagreement(file, later, followed) is None and describe_route(OFF) == "champion 1 alone"
