@@ -83,10 +83,10 @@ static Error* copy_inputs(Request* request, InnerRequest* inner, const Changed* 
     return error;
 }
 
-// The declaration that requests are made for is another than the release's, if its columns have to be looked for.
+// The declaration that requests are made for may be another than the release's, also where its columns stand in the same places.
 static const char* declaration_for(const Changed* changed, const char* sent) {
     const Form* form = changed->form;
-    return form->layout && !strcmp(sent, form->declaration) ? form->settings->declaration : sent;
+    return !strcmp(sent, form->declaration) ? form->settings->declaration : sent;
 }
 
 static bool is_own(const char* key) {

@@ -300,6 +300,7 @@ bool close_shadow(Shadow* shadow) {
     pthread_mutex_unlock(&shadow->lock);
     if (!ended) return false;
     pthread_join(shadow->thread, NULL);
+    for (const Item* item = shadow->first; item; item = item->next) count_ends(shadow, DROPPED_FULL, item->count);
     tell_hour(shadow);
     for (Item *item = shadow->first, *next; item; item = next) next = item->next, free(item);
     pthread_cond_destroy(&shadow->work);
