@@ -130,7 +130,8 @@ TEST(a_wish_that_is_none_goes_to_the_careful_model_of_the_champion_alone) {
                            a_row_of("somebody"),      a_row_of("somebody"),       a_row_of("somebody")};
     char text[300];
     memset(text, 'k', 257), text[257] = 0;
-    add_text(&requests[2], "routing_key", ""), add_text(&requests[3], "routing_key", text), add_text(&requests[4], "release", "8");
+    add_text(&requests[2], "routing_key", ""), add_text(&requests[3], "routing_key", text),
+        add_text(&requests[4], "release", "8");
     add_text(&requests[5], "routing_key", "\xff");
     on_infer = look;
     for (int i = 0; i < 6; i++) {
@@ -166,7 +167,8 @@ TEST(a_challenger_of_other_columns_finds_its_own_on_all_ways) {
     strcpy(text, NATIVE_TEXT);
     memcpy(strstr(text, "001122"), "ff1122", 6);  // another declaration: hour, a new column, device, site
     char* strings = strstr(text, "string 1f1f2121");
-    static const char OWN[] = "string 1f1f2121 0 20\nstring 1f1f2122 0 20\nstring 1f1f2123 0 20\nstring 1f1f2124 1 20\nentity 3\n";
+    static const char OWN[] =
+        "string 1f1f2121 0 20\nstring 1f1f2122 0 20\nstring 1f1f2123 0 20\nstring 1f1f2124 1 20\nentity 3\n";
     char* behind = strstr(text, "missing 1");
     memmove(strings + sizeof OWN - 1, behind, strlen(behind) + 1), memcpy(strings, OWN, sizeof OWN - 1);
     change_release(8, text,

@@ -26,8 +26,8 @@ bool begin_reading(Task* task);  // false if it was claimed
 void end_reading(Task* task);
 bool claim(Task* task);  // true once, to one caller, who sees that it is answered
 
-// Whoever holds a task may look at it, but not at its request: that is released when it is answered and nobody uses it. Its answer
-// is a use, that of whoever claims it.
+// Whoever holds a task may look at it, but not at its request: that is released when it is answered and nobody uses it. Its
+// answer is a use, that of whoever claims it.
 void hold_task(Task* task);
 void drop_task(Task* task);
 void use_request(Task* task);  // while it is read
