@@ -48,6 +48,10 @@ void fail_at(int n);
 bool has_failed(void);  // did it come so far?
 bool fails(void);       // asked by whatever can fail: is it now?
 
+// The same of all threads but this one together.
+void fail_elsewhere_at(int n);
+bool has_failed_elsewhere(void);
+
 void* a_block(size_t bytes);  // of zeros, for the tests themselves: never refused, freed as any other
 
 int open_descriptors(void);

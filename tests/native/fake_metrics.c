@@ -1,4 +1,5 @@
-// The fake Triton's metrics: series that add up or are set, one of a name and labels whoever makes it, and a text for whoever reads them all.
+// The fake Triton's metrics: series that add up or are set, one of a name and labels whoever makes it, and a text for whoever
+// reads them all.
 
 #include "fake_triton.h"
 

@@ -1,32 +1,6 @@
-#include "fake_ort.h"
-
-#include <pthread.h>
-#include <time.h>
-
-struct OrtStatus {
-    const char* text;
-};
-
-struct OrtValue {
-    FakeTensor about;
-    void* data;
-    bool owned;
-};
-
-struct OrtTypeInfo {
-    FakeTensor about;
-};
-
-struct OrtSession {
-    FakeSession* fake;  // NULL: as `fake_ort` says
-};
-
-struct OrtRunOptions {
-    atomic_bool is_terminated;
-};
+#include "fake_ort_parts.h"
 
 FakeOrt fake_ort;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;  // of what was fed last
 
 void reset_ort(void) {
     fake_ort = (FakeOrt){
@@ -42,36 +16,17 @@ void reset_ort(void) {
     setenv("ADCLICK_ONNXRUNTIME", "", 1);
 }
 
-static FakeSession* find_session(const char* graph) {
-    for (int i = 0; i < MOST_FAKES; i++)
-        if (fake_ort.session[i].graph && !strcmp(fake_ort.session[i].graph, graph)) return &fake_ort.session[i];
-    return NULL;
-}
-
-FakeSession* session_of(const char* graph) {
-    FakeSession* found = find_session(graph);
-    for (int i = 0; i < MOST_FAKES && !found; i++)
-        if (!fake_ort.session[i].graph) found = &fake_ort.session[i], found->graph = graph, found->p_click = 0.25f;
-    CHECK(found);
-    return found;
-}
-
-void last_text(FakeSession* session, char text[512]) {
-    pthread_mutex_lock(&lock);
-    memcpy(text, session->text, sizeof session->text);
-    pthread_mutex_unlock(&lock);
-}
-
-static OrtStatus* status(const char* text) {
+OrtStatus* a_status(const char* text) {
     OrtStatus* made = a_block(sizeof *made);
     made->text = text;
     return made;
 }
 
-#define MAY_FAIL                                                \
-    do {                                                        \
-        if (fails()) return status("ort: it was made to fail"); \
-    } while (0)
+OrtValue* a_value(FakeTensor about, void* data, bool owned) {
+    OrtValue* value = a_block(sizeof *value);
+    *value = (OrtValue){about, data, owned};
+    return value;
+}
 
 static const char* GetErrorMessage(const OrtStatus* s) { return s->text; }
 static void ReleaseStatus(OrtStatus* s) { free(s); }
@@ -101,7 +56,7 @@ static void ReleaseMemoryInfo(OrtMemoryInfo* info) { release(info); }
 static OrtStatus* CreateSessionFromArray(const OrtEnv* environment, const void* model, size_t bytes,
                                          const OrtSessionOptions* options, OrtSession** session) {
     char graph[64] = "";
-    if (bytes < 5 || memcmp(model, "graph", 5)) return status("no graph");
+    if (bytes < 5 || memcmp(model, "graph", 5)) return a_status("no graph");
     MAY_FAIL;
     memcpy(graph, model, bytes < sizeof graph ? bytes : sizeof graph - 1);
     *session = a_block(sizeof **session);
@@ -217,12 +172,6 @@ static OrtStatus* GetTensorTypeAndShape(const OrtValue* value, OrtShape** shape)
 
 static void ReleaseShape(OrtShape* shape) { free(shape); }
 
-static OrtValue* a_value(FakeTensor about, void* data, bool owned) {
-    OrtValue* value = a_block(sizeof *value);
-    *value = (OrtValue){about, data, owned};
-    return value;
-}
-
 static OrtStatus* CreateTensorAsOrtValue(OrtAllocator* allocator, const int64_t* shape, size_t dims, int type, OrtValue** value) {
     MAY_FAIL;
     CHECK(type == ORT_STRING && dims == 1 && shape[0] == 1);
@@ -233,9 +182,7 @@ static OrtStatus* CreateTensorAsOrtValue(OrtAllocator* allocator, const int64_t*
 static OrtStatus* FillStringTensor(OrtValue* value, const char* const* strings, size_t count) {
     MAY_FAIL;
     CHECK(count == 1);
-    pthread_mutex_lock(&lock);
-    snprintf(fake_ort.text, sizeof fake_ort.text, "%s", strings[0]);
-    pthread_mutex_unlock(&lock);
+    note_text(fake_ort.text, sizeof fake_ort.text, strings[0]);
     value->data = strdup(strings[0]);
     return NULL;
 }
@@ -244,66 +191,8 @@ static OrtStatus* CreateTensorWithDataAsOrtValue(const OrtMemoryInfo* memory, vo
                                                  size_t dims, int type, OrtValue** value) {
     MAY_FAIL;
     CHECK(type == ORT_FLOAT && dims == 2 && bytes == (size_t)(shape[0] * shape[1]) * sizeof(float));
-    pthread_mutex_lock(&lock);
-    memcpy(fake_ort.numbers, data, bytes < sizeof fake_ort.numbers ? bytes : sizeof fake_ort.numbers);
-    pthread_mutex_unlock(&lock);
+    note_numbers(data, bytes);
     *value = a_value((FakeTensor){"numeric", type, 2, {shape[0], shape[1]}}, data, false);
-    return NULL;
-}
-
-static FakeTensor given(const char* name) {
-    for (size_t i = 0; i < MOST_FAKES; i++)
-        if (fake_ort.given[i].name && !strcmp(fake_ort.given[i].name, name)) return fake_ort.given[i];
-    for (size_t i = 0; i < fake_ort.outputs_count; i++)
-        if (!strcmp(fake_ort.outputs[i].name, name)) return fake_ort.outputs[i];
-    abort();
-}
-
-// As large as its shape says, to the byte: whoever reads behind it is told by the sanitizer.
-static OrtValue* an_output(const char* name, int64_t rows, const FakeSession* session) {
-    FakeTensor about = given(name);
-    size_t count = 1;
-    for (size_t i = 0; i < about.dims; i++) {
-        if (about.shape[i] < 0) about.shape[i] = rows;
-        count *= (size_t)about.shape[i];
-    }
-    size_t size = about.type == ORT_FLOAT ? sizeof(float) : sizeof(int64_t);
-    char* data = a_block(count * size);
-    int64_t id = !strcmp(name, "creative_idx") ? fake_ort.creative_idx : fake_ort.id;
-    for (size_t i = 0; i < count; i++) {
-        float p_click = session ? session->p_click + (float)i * session->step : fake_ort.p_click;
-        memcpy(data + i * size, size == sizeof(float) ? (void*)&p_click : &id, size);
-    }
-    return a_value(about, data, true);
-}
-
-static void rest_ms(int ms) { nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL); }
-
-// What a session does before it answers; does it fail then.
-static bool does_fail(FakeSession* session, const OrtRunOptions* options) {
-    session->calls++;
-    for (int slow_ms = session->slow_ms; slow_ms > 0 && !options->is_terminated; slow_ms--) rest_ms(1);
-    while (session->does == HANGS || (session->does == HANGS_UNTIL_TERMINATED && !options->is_terminated)) rest_ms(1);
-    return session->does == GIVES_ERRORS || options->is_terminated;
-}
-
-static OrtStatus* Run(OrtSession* session, const OrtRunOptions* options, const char* const* input_names,
-                      const OrtValue* const* inputs, size_t inputs_count, const char* const* output_names, size_t outputs_count,
-                      OrtValue** outputs) {
-    MAY_FAIL;
-    int64_t rows = fake_ort.rows;
-    CHECK(inputs_count == fake_ort.inputs_count && outputs_count == fake_ort.outputs_count);
-    for (size_t i = 0; i < inputs_count; i++) {
-        CHECK(!strcmp(input_names[i], inputs[i]->about.name));
-        if (!rows && inputs[i]->about.type == ORT_FLOAT) rows = inputs[i]->about.shape[0];
-        if (!session->fake || inputs[i]->about.type != ORT_STRING) continue;
-        pthread_mutex_lock(&lock);
-        snprintf(session->fake->text, sizeof session->fake->text, "%s", (const char*)inputs[i]->data);
-        pthread_mutex_unlock(&lock);
-    }
-    if (session->fake && does_fail(session->fake, options)) return status("a session that fails");
-    if (options->is_terminated) return status("terminated");
-    for (size_t i = 0; i < outputs_count; i++) outputs[i] = an_output(output_names[i], rows, session->fake);
     return NULL;
 }
 
@@ -322,7 +211,7 @@ static const OrtApi API = {
     .GetErrorMessage = GetErrorMessage,
     .CreateEnv = CreateEnv,
     .CreateSessionFromArray = CreateSessionFromArray,
-    .Run = Run,
+    .Run = run_session,
     .CreateSessionOptions = CreateSessionOptions,
     .CreateRunOptions = CreateRunOptions,
     .RunOptionsSetTerminate = RunOptionsSetTerminate,

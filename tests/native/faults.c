@@ -3,14 +3,25 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 static _Thread_local int steps_left;
-static _Thread_local bool failed;
+static _Thread_local bool failed, is_exempt;
+static atomic_int elsewhere_left;
+static atomic_bool failed_elsewhere;
 
 void fail_at(int n) { steps_left = n, failed = false; }
 bool has_failed(void) { return failed; }
 
+void fail_elsewhere_at(int n) {
+    is_exempt = true;
+    failed_elsewhere = false;
+    elsewhere_left = n;
+}
+bool has_failed_elsewhere(void) { return failed_elsewhere; }
+
 bool fails(void) {
+    if (!is_exempt && elsewhere_left > 0 && atomic_fetch_sub(&elsewhere_left, 1) == 1) return failed_elsewhere = true;
     if (!steps_left || --steps_left) return false;
     return failed = true;
 }

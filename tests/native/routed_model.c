@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define A_SCHEMA                                                                                                              \
-    "{\"categorical\": [{\"name\": \"site\", \"dtype\": \"string\"}, {\"name\": \"device\", \"dtype\": \"string\"}, "         \
-    "{\"name\": \"hour\", \"dtype\": \"string\"}], \"numeric\": [{\"name\": \"age\", \"dtype\": \"float\"}, {\"name\": "      \
+#define A_SCHEMA                                                                                                         \
+    "{\"categorical\": [{\"name\": \"site\", \"dtype\": \"string\"}, {\"name\": \"device\", \"dtype\": \"string\"}, "    \
+    "{\"name\": \"hour\", \"dtype\": \"string\"}], \"numeric\": [{\"name\": \"age\", \"dtype\": \"float\"}, {\"name\": " \
     "\"count\", \"dtype\": \"float\"}], \"ids\": [\"site\"]}"
 enum { FIRST = 7, LAST = 9, MOST_WAITING = 64 };
 
@@ -130,7 +130,8 @@ void write_route(const char* text) {
 
 Route put_route(Said said) {
     static const char LIMITS[] =
-        "max_p99_ms 100000\nmax_error_share 1\nmax_timeout_share 1\nmax_mean_ratio 1000\nmin_distinct_ratio 0\nmax_slowdown 1000\n";
+        "max_p99_ms 100000\nmax_error_share 1\nmax_timeout_share 1\nmax_mean_ratio 1000\nmin_distinct_ratio 0\nmax_slowdown "
+        "1000\n";
     char text[2048];
     Route route;
     int used = snprintf(text, sizeof text, "format 1\nchampion %d\n", OR(said.champion, FIRST));
@@ -181,8 +182,7 @@ Request a_row_of(const char* user) {
 
 void add_text(Request* request, const char* key, const char* value) {
     CHECK(request->parameters_count < MOST_TENSORS);
-    request->parameters[request->parameters_count++] =
-        (Given){key, PARAMETER_STRING, a_copy(request, value, strlen(value) + 1)};
+    request->parameters[request->parameters_count++] = (Given){key, PARAMETER_STRING, a_copy(request, value, strlen(value) + 1)};
 }
 
 void execute(Request* requests, int count) {

@@ -54,11 +54,11 @@ enum { CAREFUL_ANSWERS, CAREFUL_REFUSES, CAREFUL_FAILS, CAREFUL_WAITS, BOTH_REFU
 extern atomic_int careful_does;
 void end_waiting(void);  // those that wait are answered now
 
-#define WAIT_FOR(condition)                                                                                 \
-    do {                                                                                                    \
-        for (int tries_ = 0; !(condition); tries_++) {                                                      \
-            if (tries_ == 10000) fprintf(stderr, "%s:%d: never: %s\n", __FILE__, __LINE__, #condition);      \
-            if (tries_ == 10000) abort();                                                                   \
-            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);                                        \
-        }                                                                                                   \
+#define WAIT_FOR(condition)                                                                             \
+    do {                                                                                                \
+        for (int tries_ = 0; !(condition); tries_++) {                                                  \
+            if (tries_ == 10000) fprintf(stderr, "%s:%d: never: %s\n", __FILE__, __LINE__, #condition); \
+            if (tries_ == 10000) abort();                                                               \
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);                                    \
+        }                                                                                               \
     } while (0)

@@ -16,7 +16,8 @@ static Pending pending;
 static Form form;
 
 static void ask(Request* request) {
-    ask_careful(careful, &(Handed){.request = request, .instance = &instance, .start_ns = 1, .routed = NOT_ROUTED, .form = &form});
+    ask_careful(careful,
+                &(Handed){.request = request, .instance = &instance, .start_ns = 1, .routed = NOT_ROUTED, .form = &form});
 }
 
 static void begin(void) {

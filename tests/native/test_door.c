@@ -284,7 +284,10 @@ TEST(a_model_is_unloaded_while_a_challenger_hangs) {
 TEST(routes_that_come_one_after_the_other_leave_no_request_behind) {
     enum { ASKED = 400, TOGETHER = 8 };
     static Request requests[ASKED];
-    static const Said SAID[] = {{.share = "50"}, {.challenger = -1}, {.champion = 8, .challenger = 7}, {.champion = 8, .challenger = -1},
+    static const Said SAID[] = {{.share = "50"},
+                                {.challenger = -1},
+                                {.champion = 8, .challenger = 7},
+                                {.champion = 8, .challenger = -1},
                                 {.champion = 9, .challenger = 8, .share = "30", .shadow = "100"}};
     make_store();
     eight->slow_ms = 2;

@@ -180,8 +180,7 @@ TEST(what_the_champion_answers_is_not_laid_at_the_challengers_door) {
 static bool slower(Guard* guard, int batches, double times) {
     const float p = 0.25f;
     bool found = false;
-    for (int i = 0; i < batches && !found; i++)
-        found = judge_pairs(guard, &p, &p, 1, (uint64_t)(times * 1000), 1000, &finding);
+    for (int i = 0; i < batches && !found; i++) found = judge_pairs(guard, &p, &p, 1, (uint64_t)(times * 1000), 1000, &finding);
     return found;
 }
 

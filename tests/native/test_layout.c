@@ -63,8 +63,8 @@ TEST(a_release_that_cannot_read_the_requests_says_why) {
     strcpy(text, TO), strstr(text, "10 1 0")[3] = '0';
     CHECK_SAYS(find(FROM_SCHEMA, text, TO_SCHEMA), "column 'new' must not be missing, and requests do not have it");
     CHECK(!layout);
-    static const char MANY[] = "{\"categorical\": [" COLUMN("a") ", " COLUMN("b") ", " COLUMN("c") ", " COLUMN("hour") ", " COLUMN(
-        "site") "], \"numeric\": [" NUMBER("age") ", " NUMBER("count") "]}";
+    static const char MANY[] = "{\"categorical\": [" COLUMN("a") ", " COLUMN("b") ", " COLUMN("c") ", " COLUMN(
+        "hour") ", " COLUMN("site") "], \"numeric\": [" NUMBER("age") ", " NUMBER("count") "]}";
     CHECK_SAYS(find(MANY, TO, TO_SCHEMA), "its columns have other names than it says");
 }
 

@@ -145,10 +145,16 @@ TEST(the_other_model_is_told_how_a_request_was_routed) {
         const char *open, *told, *told_open;
     } CASES[] = {
         {{NO_EXPERIMENT, ANSWERED, 0, NO_BUCKET, NO_BUCKET}, 0, NULL, NULL, NULL},
-        {{CHALLENGER_ARM, FALLBACK, KEY_BY_PARAMETER, 999999, 5}, 0xd0dc0f3727f349e2u, NULL,
-         "adclick_routed=2 3 999999 1 d0dc0f3727f349e2 -", NULL},
-        {{NO_EXPERIMENT, ANSWERED, RELEASE_ASKED_FOR, NO_BUCKET, NO_BUCKET}, 1, "12, 13",
-         "adclick_routed=0 0 4294967295 2 0000000000000001 -", "adclick_open=12, 13"},
+        {{CHALLENGER_ARM, FALLBACK, KEY_BY_PARAMETER, 999999, 5},
+         0xd0dc0f3727f349e2u,
+         NULL,
+         "adclick_routed=2 3 999999 1 d0dc0f3727f349e2 -",
+         NULL},
+        {{NO_EXPERIMENT, ANSWERED, RELEASE_ASKED_FOR, NO_BUCKET, NO_BUCKET},
+         1,
+         "12, 13",
+         "adclick_routed=0 0 4294967295 2 0000000000000001 -",
+         "adclick_open=12, 13"},
         {{CHAMPION_ARM, ANSWERED, 7, 0, 0}, UINT64_MAX, NULL, "adclick_routed=1 0 0 7 ffffffffffffffff -", NULL},
     };
     static Model model;
@@ -168,8 +174,12 @@ TEST(the_other_model_is_told_how_a_request_was_routed) {
     on_infer = look;
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         Request request = two_rows();
-        Handed handed = {.request = &request, .instance = &instance, .route = CASES[i].route, .routed = CASES[i].routed,
-                         .open = CASES[i].open, .form = &form};
+        Handed handed = {.request = &request,
+                         .instance = &instance,
+                         .route = CASES[i].route,
+                         .routed = CASES[i].routed,
+                         .open = CASES[i].open,
+                         .form = &form};
         ask_careful(careful, &handed);
         await_none_pending(&pending);
         CHECK(request.released == 1 && request.code == NO_ERROR && seen.version == 8);

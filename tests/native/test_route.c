@@ -6,10 +6,9 @@
 #include "routing/route.h"
 
 #define SALT_AND_UNTIL "salt 9f86d081884c7d65\nvalid_until 1764460800000\n"
-static const char A_ROUTE[] =
-    "format 1\nchampion 12\nchallenger 13\nmode canary\nshare 5\nshadow 100\n" SALT_AND_UNTIL
-    "timeout_ms 100\nmax_p99_ms 50\nmax_error_share 0.02\nmax_timeout_share 0.02\nmax_mean_ratio 1.5\n"
-    "min_distinct_ratio 0.2\nmax_slowdown 3\nend\n";
+static const char A_ROUTE[] = "format 1\nchampion 12\nchallenger 13\nmode canary\nshare 5\nshadow 100\n" SALT_AND_UNTIL
+                              "timeout_ms 100\nmax_p99_ms 50\nmax_error_share 0.02\nmax_timeout_share 0.02\nmax_mean_ratio 1.5\n"
+                              "min_distinct_ratio 0.2\nmax_slowdown 3\nend\n";
 static const char OFF[] = "format 1\nchampion 12\nmode off\nend\n";
 static const char EXTREME[] =
     "format 1\nchampion 999999999999999999\nchallenger 1\nmode shadow\nshare 0\nshadow 12.3456\n"
@@ -33,7 +32,8 @@ static const char* replaced(const char* text, const char* begins, const char* li
 
 TEST(a_route_says_who_answers_and_what_the_challenger_gets) {
     CHECK_NOTHING_SAID(read(A_ROUTE));
-    CHECK(route.champion == 12 && route.challenger == 13 && route.mode == MODE_CANARY && !strcmp(mode_name(route.mode), "canary"));
+    CHECK(route.champion == 12 && route.challenger == 13 && route.mode == MODE_CANARY &&
+          !strcmp(mode_name(route.mode), "canary"));
     CHECK(route.share_ppm == 50000 && route.shadow_ppm == 1000000 && !strcmp(route.salt, "9f86d081884c7d65"));
     CHECK(route.valid_until_ms == 1764460800000 && route.limits.timeout_ms == 100 && route.limits.max_p99_ms == 50);
     CHECK(route.limits.max_error_share == 0.02 && route.limits.max_timeout_share == 0.02 && route.limits.max_mean_ratio == 1.5);
@@ -49,9 +49,10 @@ TEST(a_route_says_who_answers_and_what_the_challenger_gets) {
 TEST(the_digest_is_of_all_but_how_long_it_is_valid) {
     CHECK_NOTHING_SAID(read(replaced(A_ROUTE, "valid_until", "valid_until 1")));
     CHECK(route.digest == 0xd0dc0f3727f349e2u && route.valid_until_ms == 1);
-    static const char* const LINES[][2] = {{"champion", "champion 14"}, {"challenger", "challenger 14"}, {"mode", "mode ab"},
-                                           {"share", "share 5.0001"},   {"shadow", "shadow 99.9"},      {"salt", "salt 00000000"},
-                                           {"max_p99_ms", "max_p99_ms 51"}, {"max_slowdown", "max_slowdown 3.1"}};
+    static const char* const LINES[][2] = {
+        {"champion", "champion 14"},     {"challenger", "challenger 14"},     {"mode", "mode ab"},
+        {"share", "share 5.0001"},       {"shadow", "shadow 99.9"},           {"salt", "salt 00000000"},
+        {"max_p99_ms", "max_p99_ms 51"}, {"max_slowdown", "max_slowdown 3.1"}};
     for (size_t i = 0; i < sizeof LINES / sizeof *LINES; i++) {
         CHECK_NOTHING_SAID(read(replaced(A_ROUTE, LINES[i][0], LINES[i][1])));
         CHECK(route.digest != 0xd0dc0f3727f349e2u && route.digest != NO_ROUTE);
@@ -67,9 +68,9 @@ TEST(half_a_route_is_refused_wherever_it_was_cut) {
 }
 
 TEST(lines_stand_in_their_order_each_once) {
-    static const char* const LINES[] = {"format",      "champion",   "mode",       "share",           "shadow",
-                                        "salt",        "valid_until", "timeout_ms", "max_p99_ms",      "max_error_share",
-                                        "max_timeout", "max_mean",    "min_dist",   "max_slowdown",    "end"};
+    static const char* const LINES[] = {"format",      "champion",    "mode",       "share",        "shadow",
+                                        "salt",        "valid_until", "timeout_ms", "max_p99_ms",   "max_error_share",
+                                        "max_timeout", "max_mean",    "min_dist",   "max_slowdown", "end"};
     char twice[200], line[128];
     for (size_t i = 0; i < sizeof LINES / sizeof *LINES; i++) {
         CHECK(read(replaced(A_ROUTE, LINES[i], NULL)));
@@ -98,33 +99,66 @@ TEST(what_does_not_fit_together_is_refused) {
 
 TEST(numbers_have_one_spelling) {
     static const char* const BAD[][2] = {
-        {"format", "format 2"},          {"format", "format 01"},          {"format", "format"},
-        {"champion", "champion 0"},      {"champion", "champion -1"},      {"champion", "champion +12"},
-        {"champion", "champion 012"},    {"champion", "champion 12 "},     {"champion", "champion  12"},
-        {"champion", "champion 12.0"},   {"champion", "champion 1e1"},     {"champion", "champion 1000000000000000000"},
-        {"champion", "champion 12\r"},   {"champion", "Champion 12"},      {"champion", " champion 12"},
-        {"challenger", "challenger 0"},  {"challenger", "challenger x"},   {"mode", "mode Canary"},
-        {"mode", "mode canary "},        {"mode", "mode can"},             {"mode", "mode"},
-        {"share", "share 5.0"},          {"share", "share 05"},            {"share", "share .5"},
-        {"share", "share 5."},           {"share", "share 5.00001"},       {"share", "share 100.0001"},
-        {"share", "share -1"},           {"share", "share 1e1"},           {"share", "share 5%"},
-        {"share", "share nan"},          {"share", "share 0x5"},           {"shadow", "shadow 101"},
-        {"shadow", "shadow inf"},        {"salt", "salt 9f86d08"},         {"salt", "salt 9F86D081884C7D65"},
-        {"salt", "salt 9f86d081884c7d6g"}, {"valid_until", "valid_until -1"}, {"valid_until", "valid_until 1.5"},
-        {"timeout_ms", "timeout_ms 0"},  {"max_p99_ms", "max_p99_ms 0"},   {"max_p99_ms", "max_p99_ms 50.5"},
-        {"max_error_share", "max_error_share 1.1"},       {"max_error_share", "max_error_share 0.020"},
-        {"max_timeout_share", "max_timeout_share 2"},     {"max_mean_ratio", "max_mean_ratio 0.9"},
-        {"max_mean_ratio", "max_mean_ratio 1000.1"},      {"max_mean_ratio", "max_mean_ratio 1.1234567891"},
-        {"min_distinct_ratio", "min_distinct_ratio 1.5"}, {"max_slowdown", "max_slowdown 0.5"},
+        {"format", "format 2"},
+        {"format", "format 01"},
+        {"format", "format"},
+        {"champion", "champion 0"},
+        {"champion", "champion -1"},
+        {"champion", "champion +12"},
+        {"champion", "champion 012"},
+        {"champion", "champion 12 "},
+        {"champion", "champion  12"},
+        {"champion", "champion 12.0"},
+        {"champion", "champion 1e1"},
+        {"champion", "champion 1000000000000000000"},
+        {"champion", "champion 12\r"},
+        {"champion", "Champion 12"},
+        {"champion", " champion 12"},
+        {"challenger", "challenger 0"},
+        {"challenger", "challenger x"},
+        {"mode", "mode Canary"},
+        {"mode", "mode canary "},
+        {"mode", "mode can"},
+        {"mode", "mode"},
+        {"share", "share 5.0"},
+        {"share", "share 05"},
+        {"share", "share .5"},
+        {"share", "share 5."},
+        {"share", "share 5.00001"},
+        {"share", "share 100.0001"},
+        {"share", "share -1"},
+        {"share", "share 1e1"},
+        {"share", "share 5%"},
+        {"share", "share nan"},
+        {"share", "share 0x5"},
+        {"shadow", "shadow 101"},
+        {"shadow", "shadow inf"},
+        {"salt", "salt 9f86d08"},
+        {"salt", "salt 9F86D081884C7D65"},
+        {"salt", "salt 9f86d081884c7d6g"},
+        {"valid_until", "valid_until -1"},
+        {"valid_until", "valid_until 1.5"},
+        {"timeout_ms", "timeout_ms 0"},
+        {"max_p99_ms", "max_p99_ms 0"},
+        {"max_p99_ms", "max_p99_ms 50.5"},
+        {"max_error_share", "max_error_share 1.1"},
+        {"max_error_share", "max_error_share 0.020"},
+        {"max_timeout_share", "max_timeout_share 2"},
+        {"max_mean_ratio", "max_mean_ratio 0.9"},
+        {"max_mean_ratio", "max_mean_ratio 1000.1"},
+        {"max_mean_ratio", "max_mean_ratio 1.1234567891"},
+        {"min_distinct_ratio", "min_distinct_ratio 1.5"},
+        {"max_slowdown", "max_slowdown 0.5"},
         {"max_slowdown", "max_slowdown 1000.5"},
     };
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
         if (!read(replaced(A_ROUTE, BAD[i][0], BAD[i][1]))) fprintf(stderr, "taken: '%s'\n", BAD[i][1]);
         CHECK(read(replaced(A_ROUTE, BAD[i][0], BAD[i][1])));
     }
-    static const char* const GOOD[][2] = {{"share", "share 100"},   {"share", "share 0.0001"}, {"share", "share 99.9999"},
-                                          {"shadow", "shadow 0"},   {"mode", "mode ab"},       {"max_mean_ratio", "max_mean_ratio 1"},
-                                          {"salt", "salt 01234567"}, {"timeout_ms", "timeout_ms 999999999999999999"}};
+    static const char* const GOOD[][2] = {{"share", "share 100"},     {"share", "share 0.0001"},
+                                          {"share", "share 99.9999"}, {"shadow", "shadow 0"},
+                                          {"mode", "mode ab"},        {"max_mean_ratio", "max_mean_ratio 1"},
+                                          {"salt", "salt 01234567"},  {"timeout_ms", "timeout_ms 999999999999999999"}};
     for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++) CHECK_NOTHING_SAID(read(replaced(A_ROUTE, GOOD[i][0], GOOD[i][1])));
     char salt[80] = "salt ";
     memset(salt + 5, '0', 65);
@@ -147,10 +181,14 @@ TEST(a_key_stands_where_python_says) {
         const char* key;
         uint32_t arm, shadow, other;  // the last: the first under another salt
     } KEYS[] = {
-        {"a", 664909, 363990, 738178},          {"user 1", 417826, 714998, 887774},
-        {"user 2", 204530, 653002, 689983},     {"b2d9b3ac-1", 133628, 895390, 745043},
-        {"\u00fcml\u00e4ut", 293931, 286037, 569944}, {"0", 793311, 78705, 924741},
-        {" ", 217961, 77056, 433117},           {"key\twith tab", 187952, 576802, 877358},
+        {"a", 664909, 363990, 738178},
+        {"user 1", 417826, 714998, 887774},
+        {"user 2", 204530, 653002, 689983},
+        {"b2d9b3ac-1", 133628, 895390, 745043},
+        {"\u00fcml\u00e4ut", 293931, 286037, 569944},
+        {"0", 793311, 78705, 924741},
+        {" ", 217961, 77056, 433117},
+        {"key\twith tab", 187952, 576802, 877358},
         {"uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu", 222770, 19167, 166768},
     };
     char zeros[65];

@@ -9,7 +9,7 @@
 #include "routing/routed.h"
 
 enum { SOME = 8 };
-#define LIMITS                                                                                                                   \
+#define LIMITS \
     "max_p99_ms 100000\nmax_error_share 1\nmax_timeout_share 1\nmax_mean_ratio 1000\nmin_distinct_ratio 0\nmax_slowdown 1000\n"
 #define DONE routed_counted("adclick_shadow_total", "outcome=done")
 #define NOT_DONE routed_counted("adclick_shadow_total", "outcome=failed")
@@ -142,8 +142,11 @@ TEST(requests_without_a_key_are_not_computed_again) {
 }
 
 TEST(a_challenger_that_fails_in_the_shadow_is_found) {
-    begin((Said){.mode = "shadow", .share = "0", .shadow = "100", .limits =
-        "max_p99_ms 100000\nmax_error_share 0.5\nmax_timeout_share 1\nmax_mean_ratio 1000\nmin_distinct_ratio 0\nmax_slowdown 1000\n"});
+    begin((Said){.mode = "shadow",
+                 .share = "0",
+                 .shadow = "100",
+                 .limits = "max_p99_ms 100000\nmax_error_share 0.5\nmax_timeout_share 1\nmax_mean_ratio 1000\nmin_distinct_ratio "
+                           "0\nmax_slowdown 1000\n"});
     eight->does = GIVES_ERRORS;
     for (int i = 0; i < 40; i++) ask_for(SOME, 7);
     WAIT_FOR(has_fuse(route, "\"reason\": \"errors\""));
@@ -152,8 +155,11 @@ TEST(a_challenger_that_fails_in_the_shadow_is_found) {
 }
 
 TEST(a_challenger_that_answers_otherwise_in_the_shadow_is_found) {
-    begin((Said){.mode = "shadow", .share = "0", .shadow = "100", .limits =
-        "max_p99_ms 100000\nmax_error_share 1\nmax_timeout_share 1\nmax_mean_ratio 1.9\nmin_distinct_ratio 0\nmax_slowdown 1000\n"});
+    begin((Said){.mode = "shadow",
+                 .share = "0",
+                 .shadow = "100",
+                 .limits = "max_p99_ms 100000\nmax_error_share 1\nmax_timeout_share 1\nmax_mean_ratio 1.9\nmin_distinct_ratio "
+                           "0\nmax_slowdown 1000\n"});
     for (int i = 0; i < 40 && !has_fuse(route, ""); i++) ask_for(SOME, 7);
     WAIT_FOR(has_fuse(route, "\"reason\": \"mean\""));
     CHECK(has_fuse(route, "\"challenger_mean\": 0.5, \"champion_mean\": 0.25"));

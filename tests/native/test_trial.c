@@ -49,8 +49,9 @@ TEST(the_challenger_answers_its_requests_in_time) {
 }
 
 TEST(one_that_is_too_slow_is_answered_by_the_champion_when_its_time_is_over) {
-    begin((Said){.timeout_ms = 60, .limits = "max_p99_ms 100000\nmax_error_share 1\nmax_timeout_share 1\nmax_mean_ratio 1000\n"
-                                             "min_distinct_ratio 0\nmax_slowdown 1000\n"});
+    begin((Said){.timeout_ms = 60,
+                 .limits = "max_p99_ms 100000\nmax_error_share 1\nmax_timeout_share 1\nmax_mean_ratio 1000\n"
+                           "min_distinct_ratio 0\nmax_slowdown 1000\n"});
     eight->does = HANGS;
     requests[0] = a_row_of("somebody");
     execute(requests, 1);
@@ -161,7 +162,7 @@ TEST(a_careful_model_that_takes_its_time_is_not_waited_for) {
 }
 
 // More than 2 in 100 requests end badly.
-#define STRICT                                                                                                           \
+#define STRICT                                                                                                               \
     "max_p99_ms 100000\nmax_error_share 0.02\nmax_timeout_share 1\nmax_mean_ratio 1000\nmin_distinct_ratio 0\nmax_slowdown " \
     "1000\n"
 

@@ -63,15 +63,16 @@ static Wish read_wish(Request* request) {
         error = TRITONBACKEND_RequestParameter(request, i, &key, &type, &value);
         if (error) break;
         if (!strcmp(key, "release")) {
-            wish.is_wrong |= type != PARAMETER_INT;
             if (type == PARAMETER_INT) wish.release = *(const int64_t*)value;
+            wish.is_wrong |= type != PARAMETER_INT || wish.release < 1;
         }
         if (strcmp(key, "routing_key") != 0) continue;
         wish.is_wrong |= type != PARAMETER_STRING;
         if (type == PARAMETER_STRING) wish.key = (Text){value, strlen(value)};
     }
     drop(error);
-    wish.is_wrong |= wish.key.at && (!wish.key.bytes || wish.key.bytes > LONGEST_ROUTING_KEY);
+    wish.is_wrong |= wish.key.at && (!wish.key.bytes || wish.key.bytes > LONGEST_ROUTING_KEY ||
+                                     !is_utf8((const unsigned char*)wish.key.at, wish.key.bytes));
     return wish;
 }
 
