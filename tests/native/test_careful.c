@@ -1,6 +1,6 @@
 // careful.c and relay.c: a request that is handed over is answered once and released once, in whatever order its ends come.
 
-#include "careful.h"
+#include "careful/careful.h"
 #include "fake_inner.h"
 #include "version_folder.h"
 

@@ -1,8 +1,8 @@
 // relay.c and careful.c: what another model is asked of a request that was made for another release, and how it was routed.
 
-#include "careful.h"
+#include "careful/careful.h"
 #include "fake_inner.h"
-#include "relay.h"
+#include "careful/relay.h"
 #include "version_folder.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "../careful.h"
+#include "../careful/careful.h"
 #include "../counters.h"
 #include "../graph.h"
 #include "../journal/journal.h"

@@ -1,8 +1,8 @@
 #include "relay.h"
 
-#include "journal/prediction_id.h"
-#include "reply.h"
-#include "request/input.h"
+#include "../journal/prediction_id.h"
+#include "../reply.h"
+#include "../request/input.h"
 
 #include <stdlib.h>
 #include <string.h>

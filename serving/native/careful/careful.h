@@ -2,12 +2,12 @@
 
 #pragma once
 
-#include "counters.h"
-#include "journal/journal.h"
-#include "routing/pending.h"
-#include "routing/task.h"
-#include "rows.h"
-#include "triton.h"
+#include "../counters.h"
+#include "../journal/journal.h"
+#include "../routing/pending.h"
+#include "../routing/task.h"
+#include "../rows.h"
+#include "../triton.h"
 
 #define CAREFUL "ctr_careful"
 

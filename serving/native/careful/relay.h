@@ -2,8 +2,8 @@
 
 #pragma once
 
-#include "rows.h"
-#include "triton.h"
+#include "../rows.h"
+#include "../triton.h"
 
 // What the server's models tell each other in parameters whose names begin so; a client's own are not passed on.
 #define OWN_PARAMETERS "adclick_"

@@ -1,86 +1,14 @@
-#include "careful.h"
-
-#include "journal/refusals.h"
-#include "relay.h"
-#include "reply.h"
-#include "routing/shadow.h"
+#include "../journal/refusals.h"
+#include "../reply.h"
+#include "../routing/shadow.h"
+#include "parts.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { ROUTED_SIZE = 128 };
-
-struct Careful {
-    Server* server;
-    Counters* counters;
-    Journal* journal;
-    Writer* writer;  // NULL: no journal is kept; `lock` is held while it is used
-    Allocator* allocator;
-    Pending* pending;
-    int64_t version;
-    pthread_mutex_t lock;
-    pthread_cond_t idle;
-    uint64_t under_way;
-};
-
-// A request that was handed over. It ends twice, in any order: Triton says of an answer that it is the last, which may be one
-// more than the one with the content, or none, and it gives back the inner request.
-struct Call {
-    Careful* careful;
-    Handed handed;
-    InnerRequest* inner;  // until it begins
-    Call* shown;          // what begins when this one was answered; NULL: nothing
-    Bytes copies[MOST_COPIES];
-    char id[33];  // of the answer
-    bool is_shown, sent, success;
-    int left;  // of the two ends
-};
-
-static Error* allocate(Allocator* allocator, const char* name, size_t bytes, int memory, int64_t device, void* user, void** data,
-                       void** data_user, int* actual_memory, int64_t* actual_device) {
-    *data = malloc(bytes + 1);
-    *data_user = NULL, *actual_memory = MEMORY_CPU, *actual_device = 0;
-    return *data ? NULL : TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
-}
-
-static Error* give_back(Allocator* allocator, void* data, void* data_user, size_t bytes, int memory, int64_t device) {
-    free(data);
-    return NULL;
-}
-
-Error* open_careful(Server* server, uint64_t version, Counters* counters, Journal* journal, Pending* pending, Careful** careful) {
-    *careful = calloc(1, sizeof **careful);
-    if (!*careful) return TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
-    (*careful)->server = server, (*careful)->counters = counters, (*careful)->version = (int64_t)version;
-    (*careful)->pending = pending;
-    pthread_mutex_init(&(*careful)->lock, NULL);
-    pthread_cond_init(&(*careful)->idle, NULL);
-    (*careful)->journal = journal;
-    if (journal && !((*careful)->writer = add_writer(journal)))
-        return TRITONSERVER_ErrorNew(INTERNAL, "no writer for the journal: out of memory");
-    return TRITONSERVER_ResponseAllocatorNew(&(*careful)->allocator, allocate, give_back, NULL);
-}
-
-void close_careful(Careful* careful) {
-    if (!careful) return;
-    pthread_mutex_lock(&careful->lock);
-    while (careful->under_way) pthread_cond_wait(&careful->idle, &careful->lock);
-    pthread_mutex_unlock(&careful->lock);
-    if (careful->writer) remove_writer(careful->journal, careful->writer);
-    if (careful->allocator) drop(TRITONSERVER_ResponseAllocatorDelete(careful->allocator));
-    pthread_cond_destroy(&careful->idle);
-    pthread_mutex_destroy(&careful->lock);
-    free(careful);
-}
-
-bool is_careful_ready(const Careful* careful) {
-    bool ready = false;
-    drop(TRITONSERVER_ServerModelIsReady(careful->server, CAREFUL, careful->version, &ready));
-    return ready;
-}
 
 static void release_request(const Call* call) {
     const Handed* handed = &call->handed;

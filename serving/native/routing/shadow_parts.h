@@ -1,0 +1,48 @@
+// What shadow work is made of, for the files that it is made of.
+
+#pragma once
+
+#include "shadow.h"
+
+#include <pthread.h>
+
+enum { MOST_QUEUED = 32 << 20, ID_ROOM = 128 };  // bytes
+
+// A request of a batch that was answered.
+typedef struct {
+    uint32_t rows;
+    Routed routed;
+    int64_t event_ns;
+    unsigned char id[ID_BYTES];
+    char request_id[ID_ROOM], routing_key[LONGEST_ROUTING_KEY + 1];
+    bool has_routing_key;
+} Shown;
+
+// What a batch was asked and answered, in one block.
+typedef struct Item {
+    struct Item* next;
+    size_t bytes;
+    bool by_challenger, is_whole;  // who answered; are all rows of the graph's call here
+    uint64_t graph_ns;
+    uint32_t count;
+    Raw raw;
+    float* p_click;
+    Shown shown[];
+} Item;
+
+struct Shadow {
+    Table* table;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    Item *first, **end;
+    size_t queued;           // bytes
+    atomic_uint level_ppm;   // of the keys that are computed
+    atomic_ullong since_ns;  // when the graph's call began that is under way; 0: none is
+    atomic_int handed;       // to the challenger's careful model, and not answered yet
+    bool is_closing, has_ended;
+    int64_t hour;  // since 1970, whose counts these are
+    atomic_ullong ends[SHADOW_ENDS];
+};
+
+void count_ends(Shadow* shadow, ShadowEnd end, uint64_t requests);
