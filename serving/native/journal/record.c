@@ -1,6 +1,7 @@
 #include "record.h"
 
 #include "../reply.h"
+#include "record_parts.h"
 
 #include <string.h>
 
@@ -8,23 +9,6 @@ enum { REQUESTS = 1, REQUEST_IDS, EVENT_TIMES, KEY_LENGTHS, KEYS, TEXT_LENGTHS, 
 enum { ROUTING = 17, ROUTING_KEY_LENGTHS, ROUTING_KEYS, MOST_SECTIONS };  // what is between them is written by Python alone
 enum { A_NAN = 0x7FC00000 };                                              // as float32, the one that Python has
 enum { DIRECTORY_ENTRY = 6, ONE_OUTPUT = 1 };
-
-// A batch on its way into a frame.
-typedef struct {
-    Bytes* frame;
-    const Settings* settings;
-    const Rows* rows;
-    const Answer* answer;
-    const Joined* requests;
-    Release release;
-    uint32_t count;
-    uint32_t joined;                                               // of the `count` requests
-    bool has_ids, has_event_times, has_routing, has_routing_keys;  // has one of them
-    const Privacy* privacy;
-    Pseudonyms* pseudonyms;
-} Batch;
-
-static size_t rows_of(const Joined* requests, uint32_t i) { return requests[i].end - (i ? requests[i - 1].end : 0); }
 
 static void put_requests(const Batch* batch) {
     for (uint32_t i = 0; i < batch->count; i++) {
@@ -50,13 +34,13 @@ static void put_event_times(const Batch* batch) {
         if (rows_of(batch->requests, i)) add_u64(batch->frame, (uint64_t)batch->requests[i].sent.event_ns);
 }
 
-static void add_number(const Batch* batch, uint64_t value) {
+void add_number(const Batch* batch, uint64_t value) {
     char number[LONGEST_NUMBER];
     add_bytes(batch->frame, number, (size_t)(put_number(number, value) - number));
 }
 
 // A text as it is to be written.
-static void put_hidden(const Batch* batch, Hiding hiding, const char* text, uint32_t length) {
+void put_hidden(const Batch* batch, Hiding hiding, const char* text, uint32_t length) {
     if (hiding == AS_IS) add_bytes(batch->frame, text, length);
     if (hiding != KEYED_HASH || !length) return;
     char* target = add_room(batch->frame, PSEUDONYM);
@@ -145,27 +129,6 @@ static void put_some_ids(const Batch* batch) {
     for (size_t row = 0; row < batch->rows->rows; row++) {
         for (uint32_t f = 0; f < fields; f++) add_number(batch, hiding[f] ? 0 : (uint64_t)answer->cat_idx[row * fields + f]);
         if (answer->creative_idx) add_number(batch, hiding[fields] ? 0 : (uint64_t)answer->creative_idx[row]);
-    }
-}
-
-static void put_routing(const Batch* batch) {
-    for (uint32_t i = 0; i < batch->count; i++) {
-        if (!rows_of(batch->requests, i)) continue;
-        add_u32(batch->frame, batch->requests[i].routed.bucket);
-        add_bytes(batch->frame, (unsigned char[]){batch->requests[i].routed.flags, 0, 0, 0}, 4);
-    }
-}
-
-// The keys that came as a parameter, as numbers of `length + 1` and as bytes; 0 of a request without one.
-static void put_routing_keys(const Batch* batch, bool as_lengths) {
-    for (uint32_t i = 0; i < batch->count; i++) {
-        const char* key = batch->requests[i].sent.routing_key;
-        if (!rows_of(batch->requests, i)) continue;
-        uint32_t length = key ? (uint32_t)strlen(key) : 0;
-        if (as_lengths)
-            add_number(batch, key ? hidden_length(batch->privacy->caller_key, length) + 1 : 0);
-        else if (key)
-            put_hidden(batch, batch->privacy->caller_key, key, length);
     }
 }
 
@@ -263,10 +226,4 @@ bool write_answers(Writer* writer, const Settings* settings, Release release, co
     if (!what.requests && !is_shadow) return true;
     put_answers(&batch, now_ns);
     return write_frame(writer, FRAME_ANSWERS, what);
-}
-
-void write_event(Writer* writer, const char* json) {
-    begin_frame(&writer->frame);
-    add_bytes(&writer->frame, json, strlen(json));
-    write_frame(writer, FRAME_EVENT, (Written){0});
 }
