@@ -13,7 +13,7 @@ import numpy as np
 from bench.figures import Figure, at_most
 from bench.routing.challengers import Surgery, constant, failing, hanging, make_challenger, not_finite, slow
 from bench.routing.settings import BenchRoutingConfig
-from bench.routing.users import Users, send
+from bench.routing.users import KnownUsers, send
 from bench.routing.world import RoutedServer, route_of, routed_server
 from bench.served.entry import say
 from contracts.serving.config import ServerConfig
@@ -51,14 +51,14 @@ def belt_figures(config: BenchRoutingConfig, server_config: ServerConfig, slow_s
         with tempfile.TemporaryDirectory(prefix="adclick-broken-") as folder:
             challenger = make_challenger(EXPORTED, Path(folder) / "repository", surgery)
             with routed_server(server_config, EXPORTED, challenger) as running:
-                users = Users.of(config, running)
+                users = KnownUsers.of(config, running)
                 found = [*_rollouts(config, running, users)]
         figures += rollout_figures(kind, found, config)
         say(f"{kind}: {figures[-2].figure}; {figures[-1].figure}")
     return figures
 
 
-def _rollouts(config: BenchRoutingConfig, running: RoutedServer, users: Users) -> Iterator[Rollout]:
+def _rollouts(config: BenchRoutingConfig, running: RoutedServer, users: KnownUsers) -> Iterator[Rollout]:
     for _ in range(config.broken_runs):
         route = route_of("canary", share=config.broken_share, shadow=100)
         running.put(route_of("off"))

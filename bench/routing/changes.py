@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.figures import Figure, at_most
 from bench.routing.settings import BenchRoutingConfig
-from bench.routing.users import Sent, Users, send
+from bench.routing.users import KnownUsers, UsersSent, send
 from bench.routing.world import CHALLENGER, LENIENT, RoutedServer, route_of
 from bench.served.entry import say
 from contracts.serving.route import Route
@@ -40,7 +40,7 @@ class Changes:
 
 
 def change_figures(config: BenchRoutingConfig, running: RoutedServer) -> list[Figure]:
-    users = Users.of(config, running)
+    users = KnownUsers.of(config, running)
     changes, rng = Changes(), np.random.default_rng(config.seed)
     changes.write(running, route_of("off"))
 
@@ -70,7 +70,7 @@ def change_figures(config: BenchRoutingConfig, running: RoutedServer) -> list[Fi
     ]  # fmt: skip
 
 
-def misplaced_users(changes: Changes, sent: Sent, users: Users) -> tuple[int, int]:
+def misplaced_users(changes: Changes, sent: UsersSent, users: KnownUsers) -> tuple[int, int]:
     """Answers by an arm that no route which may have been in force says; and how many had only one such arm."""
     misplaced = certain = 0
     for request in np.flatnonzero(sent.version > 0):

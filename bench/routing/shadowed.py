@@ -69,8 +69,10 @@ def _at(
 
 
 def _done(server: RoutedServer) -> float:
+    """Requests that the other arm has computed until now."""
     return server.counted("adclick_shadow_total", outcome="done")
 
 
 def _answered(server: RoutedServer) -> float:
+    """Requests that the route has assigned until now."""
     return server.counted("adclick_routed_total")

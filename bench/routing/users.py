@@ -18,7 +18,7 @@ DATATYPES = {"categorical": "BYTES", "numeric": "FP32"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Users:
+class KnownUsers:
     """One-row requests, and what they must get."""
 
     keys: list[bytes]  # the user of each
@@ -26,7 +26,7 @@ class Users:
     champion: np.ndarray  # float32: the champion's answer to each
 
     @classmethod
-    def of(cls, config: BenchRoutingConfig, running: RoutedServer) -> "Users":
+    def of(cls, config: BenchRoutingConfig, running: RoutedServer) -> "KnownUsers":
         """As the champion answers them now. Raises ValueError if requests do not hold their user."""
         traffic = read_traffic(config.traffic_rows)
         places = [place for place, column in enumerate(traffic.spec.categorical) if column.role == "entity"]
@@ -43,7 +43,7 @@ class Users:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sent:
+class UsersSent:
     """What came of the requests, in the order in which they were due."""
 
     samples: np.ndarray  # SAMPLE
@@ -51,7 +51,7 @@ class Sent:
     version: np.ndarray  # int64, who answered; 0: nobody
     probability: np.ndarray  # float32
 
-    def wrong_of_champion(self, users: Users, tolerance: float) -> int:
+    def wrong_of_champion(self, users: KnownUsers, tolerance: float) -> int:
         """Its answers that were not what it answers."""
         mine = self.version == 1
         return int((np.abs(self.probability[mine] - users.champion[self.user[mine]]) > tolerance).sum())
@@ -61,7 +61,7 @@ class Sent:
         return int((self.version == 0).sum())
 
 
-def send(config: BenchRoutingConfig, running: RoutedServer, users: Users, rate: float, seconds: float) -> Sent:
+def send(config: BenchRoutingConfig, running: RoutedServer, users: KnownUsers, rate: float, seconds: float) -> UsersSent:
     """At even distances."""
     sender = SpikeSender(
         host=running.server.config.host,
@@ -83,4 +83,4 @@ def send(config: BenchRoutingConfig, running: RoutedServer, users: Users, rate: 
     for request, (who, p_click) in zip(sender.answered_requests, found, strict=True):
         version[request], probability[request] = who, p_click
     user = np.arange(len(samples)) % len(users.keys)
-    return Sent(samples=samples, user=user, version=version, probability=probability)
+    return UsersSent(samples=samples, user=user, version=version, probability=probability)
