@@ -154,7 +154,7 @@ def ppm_of(text: str) -> int:
 
 
 def _spelt(number: int | Decimal) -> str:
-    text = f"{number:f}"
+    text = f"{number:f}" if isinstance(number, Decimal) else str(number)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -162,7 +162,7 @@ class _Lines:
     """Lines `key value`, taken in order. All raise ValueError."""
 
     def __init__(self, text: str) -> None:
-        self._lines, self._at = text.split("\n"), 0
+        self._lines, self._at = [*text.split("\n"), ""], 0  # a text that ends too early goes on with an empty line
 
     def is_next(self, key: str) -> bool:
         return self._lines[self._at].startswith(f"{key} ")
@@ -195,7 +195,7 @@ class _Lines:
         return int(value * 10_000)
 
     def take_end(self) -> None:
-        if self._lines[self._at :] != ["end", ""]:
+        if self._lines[self._at :] != ["end", "", ""]:
             raise self._wrong("'end', and nothing behind it")
 
     def _wrong(self, expected: str, back: int = 0) -> ValueError:
