@@ -6,7 +6,7 @@
 import hashlib
 import re
 from dataclasses import dataclass, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -146,9 +146,9 @@ def ppm_of(text: str) -> int:
     """Millionths of a percentage with at most four decimals, 0 to 100. Raises ValueError."""
     try:
         found = Decimal(text) * 10_000
-    except InvalidOperation:
+    except ArithmeticError:
         raise ValueError(f"expected a percentage from 0 to 100, got '{text}'") from None
-    if not 0 <= found <= BUCKETS or found != int(found):
+    if not found.is_finite() or not 0 <= found <= BUCKETS or found != int(found):
         raise ValueError(f"expected a percentage from 0 to 100 with at most 4 decimals, got '{text}'")
     return int(found)
 
@@ -162,10 +162,10 @@ class _Lines:
     """Lines `key value`, taken in order. All raise ValueError."""
 
     def __init__(self, text: str) -> None:
-        self._lines, self._at = [*text.split("\n"), ""], 0  # a text that ends too early goes on with an empty line
+        self._lines, self._at = text.split("\n"), 0
 
     def is_next(self, key: str) -> bool:
-        return self._lines[self._at].startswith(f"{key} ")
+        return self._at < len(self._lines) and self._lines[self._at].startswith(f"{key} ")
 
     def take(self, key: str, *allowed: str) -> str:
         if not self.is_next(key):
@@ -195,12 +195,13 @@ class _Lines:
         return int(value * 10_000)
 
     def take_end(self) -> None:
-        if self._lines[self._at :] != ["end", "", ""]:
+        if self._lines[self._at :] != ["end", ""]:
             raise self._wrong("'end', and nothing behind it")
 
     def _wrong(self, expected: str, back: int = 0) -> ValueError:
         at = self._at - back
-        return ValueError(f"line {at + 1}: expected {expected}, got '{self._lines[at][:60]}'")
+        found = f"'{self._lines[at][:60]}'" if at < len(self._lines) else "nothing"
+        return ValueError(f"line {at + 1}: expected {expected}, got {found}")
 
 
 def _trial(lines: _Lines, challenger: int) -> Trial:
