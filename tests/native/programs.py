@@ -30,6 +30,8 @@ FUZZED = {  # what the fuzz targets are about
     ),
     "settings": ("settings.c", "words.c"),
     "package": ("package.c", "manifest.c"),
+    "route": ("routing/route.c", "words.c"),
+    "layout": ("routing/layout.c", "journal/schema.c"),
     "sent": ("request/sent.c", "request/input.c", "journal/bytes.c", "journal/options.c", "journal/clock.c", "words.c"),
     "privacy": ("journal/privacy.c", "journal/pseudonym.c", "journal/schema.c", "journal/bytes.c", "words.c"),
 }
