@@ -154,7 +154,7 @@ def ppm_of(text: str) -> int:
 
 
 def _spelt(number: int | Decimal) -> str:
-    text = f"{number:f}"
+    text = f"{number:f}" if isinstance(number, Decimal) else str(number)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -22,6 +22,7 @@ LIBRARIES = [
     *("-lpthread", "-lm", "-ldl", "-l:libcrypto.so.3"),
 ]
 SEND = "test_patient_send.c"  # a program of its own, since it has its own `send`
+COMPARED = "routes_and_keys.c"  # another one, which Python is compared with
 FUZZED = {  # what the fuzz targets are about
     "rows": (
         *("rows.c", "settings.c", "words.c", "request/input.c", "request/sent.c", "journal/bytes.c", "journal/schema.c"),
@@ -29,6 +30,8 @@ FUZZED = {  # what the fuzz targets are about
     ),
     "settings": ("settings.c", "words.c"),
     "package": ("package.c", "manifest.c"),
+    "route": ("routing/route.c", "words.c"),
+    "layout": ("routing/layout.c", "journal/schema.c"),
     "sent": ("request/sent.c", "request/input.c", "journal/bytes.c", "journal/options.c", "journal/clock.c", "words.c"),
     "privacy": ("journal/privacy.c", "journal/pseudonym.c", "journal/schema.c", "journal/bytes.c", "words.c"),
 }
@@ -80,7 +83,7 @@ def _works(command: list[str | Path]) -> bool:
 
 def build_units(folder: Path, found: Ways) -> Path:
     """The tests of serving/native."""
-    own = [path for path in sorted(HERE.glob("*.c")) if not path.name.startswith("fuzz") and path.name != SEND]
+    own = [path for path in sorted(HERE.glob("*.c")) if not path.name.startswith("fuzz") and path.name not in (SEND, COMPARED)]
     return build(folder / "units", found, [*own, *sorted(NATIVE.rglob("*.c"))], "-rdynamic")
 
 

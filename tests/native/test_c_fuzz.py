@@ -26,10 +26,14 @@ def string_in_c(name: str, source: Path) -> str:
 NATIVE_TEXT, GRAPH = (string_in_c(name, HERE / "version_folder.c") for name in ("NATIVE_TEXT", "GRAPH"))
 
 
-def a_request(num_rows: int, twice: bool) -> bytes:
+def packed(strings: list[bytes]) -> bytes:
+    return b"".join(struct.pack("<I", len(value)) + value for value in strings)
+
+
+def a_request(num_rows: int, twice: bool, of_another: bool = False) -> bytes:
     """As fuzz_rows.c takes it: two rows, or what their bytes are of a shape that says something else."""
-    strings = b"".join(struct.pack("<I", len(value)) + value for value in STRINGS)
-    head = struct.pack("<qqBBHHBBBBBB4x", num_rows, num_rows, 128, 128, len(strings), 7, 2, 2, 0, 0, twice, 0)
+    strings = packed([b"hour", b"x", b"", b"site"] * 2 if of_another else STRINGS)
+    head = struct.pack("<qqBBHHBBBBBB4x", num_rows, num_rows, 128, 128, len(strings), 7, 2, 2, 0, 0, twice, of_another)
     return head + strings + struct.pack("<4f", *NUMBERS)
 
 
@@ -39,8 +43,39 @@ def a_manifest(**changed: str) -> bytes:
     return json.dumps({"files": files}, indent=2).encode()
 
 
+def a_schema(categorical: str, numeric: str) -> bytes:
+    """journal.json of columns whose names are letters."""
+    lists = {"categorical": categorical, "numeric": numeric}
+    return json.dumps({key: [{"name": name, "dtype": "string"} for name in names] for key, names in lists.items()}).encode()
+
+
+def a_pair(first: tuple[str, str], second: tuple[str, str], required: int = 0, nullable: int = 255) -> bytes:
+    """As fuzz_layout.c takes it: columns of two releases, and two rows of the first."""
+    texts = [a_schema(*columns) for columns in (first, second)]
+    sizes = [len(names) for place in (0, 1) for names in (first[place], second[place])]
+    head = struct.pack("<8BHH", *sizes, required, nullable, 1, 1, len(texts[0]), len(texts[1]))
+    return head + b"".join(texts) + packed([b"a", b"bc", b""][: len(first[0])] * 2)
+
+
+A_ROUTE = (
+    "format 1\nchampion 12\nchallenger 13\nmode canary\nshare 5.5\nshadow 100\nsalt 9f86d081884c7d65\nvalid_until 1764460800000\n"
+    "timeout_ms 100\nmax_p99_ms 50\nmax_error_share 0.02\nmax_timeout_share 1\nmax_mean_ratio 1.5\nmin_distinct_ratio 0.2\n"
+    "max_slowdown 3\nend\n"
+)
+
 SEEDS = {
-    "rows": [a_request(2, False), a_request(2, True), a_request(1 << 62, False)],
+    "rows": [
+        a_request(2, False),
+        a_request(2, True),
+        a_request(1 << 62, False),
+        *(a_request(2, twice, True) for twice in (0, 1)),
+    ],
+    "route": [
+        A_ROUTE.encode(),
+        b"format 1\nchampion 12\nmode off\nend\n",
+        A_ROUTE.replace("5.5", "0").replace("canary", "shadow").encode(),
+    ],
+    "layout": [a_pair(("abc", "de"), ("cxa", "fe")), a_pair(("abc", "de"), ("abc", "de")), a_pair(("ab", ""), ("b", "c"), 1, 0)],
     "settings": [NATIVE_TEXT.encode(), NATIVE_TEXT.replace("format 2", "format 1").encode(), b"format 2\nend\n"],
     "sent": [
         bytes([1, 1, 3, 0, 0]) + b"\3\0\0\0key\0\0\0\0",
