@@ -48,7 +48,7 @@ def prepare(
     kinds = [kind for kind, share in config.kinds.items() if share]
     keys = None if experiment is None else key_places(folder, drawn, traffic.spec)
     good, malformed = good_requests(kinds, drawn, right, traffic.spec.digest, keys), malformed_requests(kinds, spoiled)
-    if experiment is not None:  # what is broken on purpose is to be no error of the challenger, whose fuse might blow
+    if experiment is not None:  # what is broken on purpose is to be no fallback: those are counted
         malformed = [with_parameter(one, RELEASE, experiment.champion) for one in malformed]
     write_pool(folder, [*good, *malformed])
     return drawn, right
