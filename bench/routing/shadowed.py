@@ -46,13 +46,13 @@ def _at(
     done, asked = 0.0, 0.0
     for _ in range(config.shadow_pairs):
         for place, analyzer in enumerate(sides):
-            before = _done(shadowed), _answered(shadowed)
+            before = _shadowed_requests(shadowed), _routed_requests(shadowed)
             run = analyzer.open(rate, config.shadow_seconds, config.warmup_s, rng)
             if wrong := {name: number for name, number in count(run.samples).items() if number and name != "ok"}:
                 raise ValueError(f"answers at {rate:,.0f} requests/s were not all right: {wrong}")
             p99_ms[place].append(float(np.quantile(latencies_ms(run.samples, "ok"), 0.99)))
             if place == 1:
-                done, asked = done + _done(shadowed) - before[0], asked + _answered(shadowed) - before[1]
+                done, asked = done + _shadowed_requests(shadowed) - before[0], asked + _routed_requests(shadowed) - before[1]
     ratios = [b / a for a, b in zip(*p99_ms, strict=True)]
     share, ratio = done / asked, median(ratios)
     named = f"at {load:.0%} of {rate / load:,.0f} requests/s of {rows} row{'s' if rows > 1 else ''}"
@@ -68,11 +68,11 @@ def _at(
     return found
 
 
-def _done(server: RoutedServer) -> float:
+def _shadowed_requests(server: RoutedServer) -> float:
     """Requests that the other arm has computed until now."""
     return server.counted("adclick_shadow_total", outcome="done")
 
 
-def _answered(server: RoutedServer) -> float:
+def _routed_requests(server: RoutedServer) -> float:
     """Requests that the route has assigned until now."""
     return server.counted("adclick_routed_total")
