@@ -28,7 +28,7 @@ from loadtests.observation.observe import Observer
 from loadtests.observation.processes import ProcessGroups, family
 from loadtests.report.arms import arm_lines
 from loadtests.report.page import write_report
-from loadtests.routes.watch import LoadedRoute
+from loadtests.routes.watch import WatchedRoute
 from loadtests.settings import LoadConfig, as_values, load_settings
 from loadtests.users.locust_processes import LocustProcesses, locust_processes, watch
 from loadtests.users.prepared_run import PreparedRun, prepared_run
@@ -103,11 +103,11 @@ def send(prepared: PreparedRun) -> None:
         watch(prepared, sending)
 
 
-def route_watch(prepared: PreparedRun) -> LoadedRoute | None:
+def route_watch(prepared: PreparedRun) -> WatchedRoute | None:
     """Watches who has to answer; None where the server has no challenger."""
     if prepared.experiment is None:
         return None
-    return LoadedRoute(experiment=prepared.experiment, file=prepared.route_file, metrics_url=prepared.target.metrics_url)
+    return WatchedRoute(experiment=prepared.experiment, file=prepared.route_file, metrics_url=prepared.target.metrics_url)
 
 
 def observer(prepared: PreparedRun, sending: LocustProcesses) -> Observer:
@@ -134,7 +134,7 @@ def conclude(
     started_at: str,
     versions: dict[str, str],
     journal: Sequence[Check] = (),
-    watch: LoadedRoute | None = None,
+    watch: WatchedRoute | None = None,
 ) -> list[Check]:
     """Judge, print, write summary and page. Checks of a run that was cut short are printed, too, and no verdict."""
     measured = measure(within(recorded.samples, window), window)

@@ -25,7 +25,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from loadtests.observation import facts
-from loadtests.routes.watch import LoadedRoute
+from loadtests.routes.watch import WatchedRoute
 from loadtests.run import arguments, conclude, end_in_order, observer, route_watch, window_of
 from loadtests.settings import load_settings
 from loadtests.users.locust_processes import LocustProcesses, locust_processes
@@ -64,7 +64,7 @@ def judge_next_run(prepared: PreparedRun, sending: LocustProcesses) -> bool:
     return True
 
 
-def judge_run(prepared: PreparedRun, sending: LocustProcesses, watch: LoadedRoute | None = None) -> None:
+def judge_run(prepared: PreparedRun, sending: LocustProcesses, watch: WatchedRoute | None = None) -> None:
     """Watch the run that has begun until it is over, also if that is because all ends, and conclude it as `make load` does."""
     print("load-ui: a run has begun", flush=True)
     own = replace(prepared, folder=new_run_folder(prepared.config.shape))
@@ -91,7 +91,7 @@ def report(
     started_at: str,
     versions: dict[str, str],
     ended_s: float,
-    watch: LoadedRoute | None = None,
+    watch: WatchedRoute | None = None,
 ) -> None:
     """Move what the processes recorded into the run's own folder, judge it, write summary and page.
 

@@ -36,7 +36,7 @@ class Stretch:
 
 
 @dataclass(kw_only=True)
-class LoadedRoute:
+class WatchedRoute:
     """Looks from entry until `finish`, or exit, in a thread."""
 
     experiment: Experiment
@@ -47,7 +47,7 @@ class LoadedRoute:
     lag_s: float | None = field(default=None, init=False)  # longest until the server followed a new file; None: there was none
     _ended: threading.Event = field(default_factory=threading.Event, init=False)
 
-    def __enter__(self) -> "LoadedRoute":
+    def __enter__(self) -> "WatchedRoute":
         self._pool = urllib3.PoolManager(timeout=SCRAPE_TIMEOUT_S, retries=False, maxsize=1)
         self._route, self._written_s = self.experiment.route, None
         self._before = self._scraped() or {}

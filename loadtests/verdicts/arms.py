@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from contracts.serving.route import BUCKETS, bucket
-from loadtests.routes.watch import FUSE, LoadedRoute, Stretch
+from loadtests.routes.watch import FUSE, Stretch, WatchedRoute
 from loadtests.verdicts.latency import CONFIDENCE_Z, quantile
 from loadtests.verdicts.samples import Window, within
 from loadtests.verdicts.thresholds import Check
@@ -74,7 +74,7 @@ class ArmsVerdict:
     facts: dict[str, Any]  # for the report
 
 
-def judge_arms(answers: np.ndarray, keys: Sequence[str], watch: LoadedRoute, window: Window) -> ArmsVerdict:
+def judge_arms(answers: np.ndarray, keys: Sequence[str], watch: WatchedRoute, window: Window) -> ArmsVerdict:
     """Of all keyed answers of a run, KEYED."""
     judged = judge_answers(answers, keys, watch.stretches)
     found = shares(answers, keys, watch.stretches, sum(watch.counted.get(FALLBACK, {}).values()))
@@ -143,7 +143,7 @@ def share_of(digest: str, stretch: Stretch, keys: Sequence[str], answers: np.nda
     )
 
 
-def arm_checks(judged: JudgedAnswers, found: Sequence[RouteShare], watch: LoadedRoute) -> list[Check]:
+def arm_checks(judged: JudgedAnswers, found: Sequence[RouteShare], watch: WatchedRoute) -> list[Check]:
     """Of a whole run, its warm-up too."""
     counted = watch.counted.get(FALLBACK, {})
     instead, fallbacks = int(judged.instead_A.sum()), sum(counted.values())
@@ -166,7 +166,7 @@ def arm_checks(judged: JudgedAnswers, found: Sequence[RouteShare], watch: Loaded
     return checks
 
 
-def fuse_check(watch: LoadedRoute) -> Check:
+def fuse_check(watch: WatchedRoute) -> Check:
     """Did a challenger hurt so much that it was put off during the run."""
     blown = [one for one in watch.stretches if one.off.startswith(FUSE)]
     seen = {one.off for one in blown} - {one.off for one in watch.stretches[:1]}
@@ -177,7 +177,7 @@ def fuse_check(watch: LoadedRoute) -> Check:
 
 
 def arm_facts(
-    answers: np.ndarray, judged: JudgedAnswers, found: Sequence[RouteShare], watch: LoadedRoute, window: Window
+    answers: np.ndarray, judged: JudgedAnswers, found: Sequence[RouteShare], watch: WatchedRoute, window: Window
 ) -> dict[str, Any]:
     """What the report shows, as plain JSON values: answers of the whole run, latencies of the measured window."""
     experiment, inside = watch.experiment, within(answers, window)

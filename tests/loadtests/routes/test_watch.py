@@ -10,7 +10,7 @@ import pytest
 from contracts.files import write_whole
 from contracts.serving.route import NAME, Route, text_of
 from loadtests.routes.in_force import Experiment
-from loadtests.routes.watch import CLOSED, FUSE, LAPSED, LoadedRoute, gained
+from loadtests.routes.watch import CLOSED, FUSE, LAPSED, WatchedRoute, gained
 from tests.loadtests.observation.metrics_page import metrics_page
 from tests.loadtests.routes.route_page import page_of
 from tests.serving.routing.routed_world import a_route
@@ -34,18 +34,18 @@ def put(file: Path, route: Route) -> None:
     write_whole(file, text_of(route).encode())
 
 
-def watch_of(page, file: Path | None, route: Route | None = FIRST) -> LoadedRoute:
+def watch_of(page, file: Path | None, route: Route | None = FIRST) -> WatchedRoute:
     page.text = page.text or page_of(FIRST, is_open=True)
-    return LoadedRoute(
+    return WatchedRoute(
         experiment=Experiment(champion=1, challenger=2, route=route, is_open=True), file=file, metrics_url=page.url
     )
 
 
-def in_turn(watch: LoadedRoute) -> list[tuple[int, int | None, str]]:
+def in_turn(watch: WatchedRoute) -> list[tuple[int, int | None, str]]:
     return [(0 if one.route is None else one.route.digest, one.challenger, one.off) for one in watch.stretches]
 
 
-def until(watch: LoadedRoute, stretches: int) -> None:
+def until(watch: WatchedRoute, stretches: int) -> None:
     wait_for(lambda: len(watch.stretches) == stretches, 10, "a stretch more")
 
 

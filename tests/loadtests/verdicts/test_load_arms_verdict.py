@@ -8,7 +8,7 @@ import pytest
 
 from contracts.serving.route import Route
 from loadtests.routes.in_force import Experiment
-from loadtests.routes.watch import CLOSED, FUSE, LAPSED, LoadedRoute, Stretch
+from loadtests.routes.watch import CLOSED, FUSE, LAPSED, Stretch, WatchedRoute
 from loadtests.verdicts.arms import FALLBACK, SHADOW, TRIPS, UNKEYED, judge_arms
 from loadtests.verdicts.keyed import KEYED
 from loadtests.verdicts.samples import Window
@@ -40,9 +40,9 @@ def stretch(route: Route | None = HALF, start_s: float = 0.0, end_s: float = 100
     return Stretch(start_s=start_s, end_s=end_s, champion=1, challenger=2, route=route, off=off)
 
 
-def watched(*stretches: Stretch, **counted: dict[str, int]) -> LoadedRoute:
+def watched(*stretches: Stretch, **counted: dict[str, int]) -> WatchedRoute:
     experiment = Experiment(champion=1, challenger=2, route=stretches[0].route, is_open=True)
-    watch = LoadedRoute(experiment=experiment, file=None, metrics_url="")
+    watch = WatchedRoute(experiment=experiment, file=None, metrics_url="")
     watch.stretches, watch.counted = [*stretches], {NAMES[name]: values for name, values in counted.items()}
     return watch
 
@@ -50,7 +50,7 @@ def watched(*stretches: Stretch, **counted: dict[str, int]) -> LoadedRoute:
 NAMES = {"fallback": FALLBACK, "shadow": SHADOW, "trips": TRIPS, "unkeyed": UNKEYED}
 
 
-def checks(answers: np.ndarray, watch: LoadedRoute, keys: list[str] = KEYS) -> dict:
+def checks(answers: np.ndarray, watch: WatchedRoute, keys: list[str] = KEYS) -> dict:
     return {check.name: check for check in judge_arms(answers, keys, watch, WINDOW).checks}
 
 
