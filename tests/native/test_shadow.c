@@ -224,11 +224,15 @@ TEST(what_is_too_much_is_dropped_and_then_by_the_keys) {
     eight->does = GIVES_ANSWERS;
     WAIT_FOR(DONE + BY_KEY + FULL == asked);
     CHECK(NOT_DONE == 0 && DONE >= 36);  // 16 MiB
-    double before = BY_KEY;
-    nanosleep(&(struct timespec){.tv_sec = 3}, NULL);  // it rises again, by a twentieth a look
-    for (int i = 0; i < 40; i++) ask_large(i, 10);
-    WAIT_FOR(DONE + BY_KEY + FULL == asked + 40);
-    CHECK_NUMBER(BY_KEY, before);
+    double before = -1;
+    for (int rounds = 0; before != BY_KEY; rounds++) {  // it rises again, by a twentieth a look
+        CHECK(rounds < 300);
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        before = BY_KEY;
+        for (int i = 0; i < 40; i++) ask_large(i, 10);
+        asked += 40;
+        WAIT_FOR(DONE + BY_KEY + FULL == asked);
+    }
     finish();
 }
 

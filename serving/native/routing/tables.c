@@ -158,7 +158,8 @@ static void stop_all(const Door* door) {
 }
 
 bool close_tables(Door* door) {
-    if (door->table) door->table->next = door->retired, door->retired = door->table, door->table->holders--, door->table = NULL;
+    Table* last = door->table;
+    if (last) last->next = door->retired, door->retired = last, door->table = NULL, drop_table(last);
     stop_all(door);
     for (int looks = 0; door->retired && looks < LAST_LOOKS; looks++) {
         free_retired(door);
