@@ -24,6 +24,11 @@ bool begin_batch(Batch* batch, uint32_t count) {
 // Is it a task that the challenger shall answer, and not one that fell back.
 static bool is_challengers(const Joined* joined) { return joined->task && joined->routed.status != FALLBACK; }
 
+// Does a request ask for a release that is not this one. What fell back has asked for the challenger, and gets the champion.
+static bool asks_elsewhere(const Batch* batch, const Sent* sent, const Routed* routed) {
+    return sent->release && sent->release != batch->arm->version && routed->status != FALLBACK;
+}
+
 static Handed handed_of(const Batch* batch, const Joined* joined, const Form* form) {
     return (Handed){.request = joined->request,
                     .instance = joined->instance,
@@ -31,7 +36,7 @@ static Handed handed_of(const Batch* batch, const Joined* joined, const Form* fo
                     .start_ns = joined->start_ns,
                     .route = batch->route,
                     .routed = joined->routed,
-                    .open = joined->sent.release ? batch->open : NULL,
+                    .open = asks_elsewhere(batch, &joined->sent, &joined->routed) ? batch->open : NULL,
                     .form = form};
 }
 
@@ -59,8 +64,8 @@ void add_to_batch(Batch* batch, Request* request, Instance* instance, const Rout
     Form form = form_of(batch->arm);
     size_t rows = append_request(&worker->rows, &form, request);
     const Sent* sent = &worker->rows.sent;
-    bool asks_elsewhere = rows && sent->release && sent->release != batch->arm->version && routed->status != FALLBACK;
-    if (asks_elsewhere) drop_last_rows(&worker->rows, form.settings, rows);
+    bool is_elsewhere = rows && asks_elsewhere(batch, sent, routed);
+    if (is_elsewhere) drop_last_rows(&worker->rows, form.settings, rows);
     Joined* joined = &worker->joined[batch->count++];
     *joined = (Joined){.request = request,
                        .instance = instance,
@@ -70,7 +75,7 @@ void add_to_batch(Batch* batch, Request* request, Instance* instance, const Rout
                        .end = worker->rows.rows,
                        .sent = *sent};
     if (sent->release) joined->routed.flags |= RELEASE_ASKED_FOR;
-    if (rows && !asks_elsewhere) {
+    if (rows && !is_elsewhere) {
         if (is_challengers(joined)) end_reading(task);
         return;
     }

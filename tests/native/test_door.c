@@ -119,7 +119,15 @@ TEST(a_challenger_that_cannot_be_opened_is_left_out_and_said_once) {
     wait_for_route(route, false);
     CHECK(was_logged("release 9 cannot be opened: it takes fewer rows a request than the release that is loaded"));
     CHECK(asked("somebody") == 8 && routed_counted(BROKEN, "") == 2);
-    finish();
+    char folder[300], name[212];
+    memset(name, 'x', sizeof name), name[sizeof name - 1] = 0;
+    snprintf(folder, sizeof folder, "%s/models/9", store);
+    write_text(folder, name, "");
+    PUT_ROUTE(.champion = 8, .challenger = 9, .salt = "fedcba9876543210");
+    WAIT_FOR(routed_counted(BROKEN, "") == 3);
+    unload_routed();
+    CHECK(events_with("\"event\": \"broken_route\"") == 3 && events_with("xx\"}") == 1);  // cut, and JSON all the same
+    remove_store();
 }
 
 TEST(a_challenger_takes_part_when_its_careful_model_is_ready) {

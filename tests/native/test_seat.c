@@ -123,6 +123,22 @@ TEST(a_release_that_is_open_answers_if_it_is_asked_for) {
     remove_store();
 }
 
+TEST(a_release_that_is_open_looks_closely_if_it_is_asked_for) {
+    begin((Said){.share = "0"});
+    int64_t release = 8, own = 7;
+    Request challenger = asking("\xff", &release), champion = asking("\xff", &own);
+    CHECK(by(&challenger) == 8 && by(&champion) == 7);
+    Request requests[2] = {asking("\xff", &release), asking("\xff", &own)};
+    on_infer = look;
+    for (int i = 0; i < 2; i++) {
+        execute(&requests[i], 1);
+        await_all(&requests[i], 1);
+        CHECK(told_count == 2 && !strncmp(told[1], "adclick_routed=0 ", 17));  // and nothing of what is open
+        forget_answer(&requests[i]);
+    }
+    finish();
+}
+
 TEST(a_wish_that_is_none_goes_to_the_careful_model_of_the_champion_alone) {
     begin((Said){.share = "100"});
     int64_t zero = 0, below = -8;

@@ -35,7 +35,8 @@ static void refuse(Door* door, const char* why) {
     snprintf(text, sizeof text, "the route %s is not in force, the one before goes on: %s", door->path, why);
     say(LOG_ERROR, text);
     count_broken_route(door->counts);
-    snprintf(json, sizeof json, "\"reason\": \"%.*s\"", (int)strcspn(why, "\"\\\n"), why);
+    size_t length = strcspn(why, "\"\\\n"), most = sizeof json - 32;
+    snprintf(json, sizeof json, "\"reason\": \"%.*s\"", (int)(length < most ? length : most), why);
     tell_event(door->table, "broken_route", json);
 }
 
