@@ -38,7 +38,8 @@ def bounded(folder: Path, config: JournalConfig, look_s: float = LOOK_S) -> Iter
         stopped.set()
         thread.join()
         for bound in bounds:
-            bound.mark.unlink(missing_ok=True)
+            with suppress(OSError):  # the disk may be read-only by now; whoever starts the next server removes the mark
+                bound.mark.unlink(missing_ok=True)
 
 
 def bounds_of(folder: Path, config: JournalConfig) -> list["Bound"]:
