@@ -10,7 +10,7 @@
 #define OTHER "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 static Settings settings;
-static Bytes aside[2];
+static Bytes aside[MOST_COPIES];
 static InnerRequest* inner;
 
 // The release has the columns of NATIVE_TEXT and another declaration; of the requests' two strings the second is its first.
@@ -25,12 +25,12 @@ static void begin(const Layout* layout) {
 }
 
 static void finish(void) {
-    free_bytes(&aside[0]), free_bytes(&aside[1]);
+    for (int i = 0; i < MOST_COPIES; i++) free_bytes(&aside[i]);
     TRITONSERVER_InferenceRequestDelete(inner);
 }
 
 static void copy(Request* request) {
-    Error* error = copy_request(request, inner, &(Changed){&form, aside});
+    Error* error = copy_request(request, inner, &(Changed){.form = &form, .copies = aside});
     CHECK(!error);
 }
 
@@ -120,7 +120,7 @@ TEST(a_copy_that_fails_leaves_nothing_behind) {
         Request request = two_rows();
         begin(&LAYOUT);
         fail_at(++n);
-        Error* error = copy_request(&request, inner, &(Changed){&form, aside});
+        Error* error = copy_request(&request, inner, &(Changed){.form = &form, .copies = aside});
         failed = has_failed();
         fail_at(0);
         CHECK(failed || !error);  // without memory to rearrange it, a tensor is lent

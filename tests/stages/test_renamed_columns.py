@@ -77,7 +77,7 @@ class InProcess:
     def served(self) -> ServedModel:
         return self._model
 
-    def predict_apart(self, rows: pl.DataFrame, images: None, check: bool) -> tuple[SimpleNamespace, list]:
+    def predict_apart(self, rows: pl.DataFrame, images: None, check: bool, release: None) -> tuple[SimpleNamespace, list]:
         p_click = self._scorer.score(rows, None, None)
         return SimpleNamespace(probability=p_click, model_version=np.ones(len(rows), dtype=np.int64)), []
 

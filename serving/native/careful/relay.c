@@ -20,10 +20,10 @@ static Error* lend_input(const Properties* tensor, InnerRequest* inner) {
     return error;
 }
 
-// Room for a copy, which belongs to the inner request; NULL if there is no memory.
-static char* a_copy(const Changed* changed, size_t bytes) {
+// A place for a copy, with room for so many bytes, which belongs to the inner request then; NULL if there is no memory.
+static Bytes* find_copy(const Changed* changed, size_t bytes) {
     for (int i = 0; i < MOST_COPIES; i++)
-        if (!changed->copies[i].at) return add_room(&changed->copies[i], bytes + 1);
+        if (!changed->copies[i].at) return add_room(&changed->copies[i], bytes + 1) ? &changed->copies[i] : NULL;
     return NULL;
 }
 
@@ -39,14 +39,14 @@ static Error* give_input(const Properties* tensor, int64_t columns, InnerRequest
 }
 
 static Error* copy_input_apart(const Properties* tensor, InnerRequest* inner, const Changed* changed) {
-    char* copy = a_copy(changed, tensor->bytes);
-    if (!copy || !copy_input(tensor->input, tensor->buffers, tensor->bytes, copy))
+    Bytes* copy = find_copy(changed, tensor->bytes);
+    if (!copy || !copy_input(tensor->input, tensor->buffers, tensor->bytes, copy->at))
         return TRITONSERVER_ErrorNew(INTERNAL, "a tensor could not be copied");
-    return give_input(tensor, 0, inner, copy, tensor->bytes);
+    return give_input(tensor, 0, inner, copy->at, tensor->bytes);
 }
 
 static Error* hand_over(const Properties* tensor, InnerRequest* inner, const Changed* changed) {
-    return (changed->is_apart) ? copy_input_apart(tensor, inner, changed) : lend_input(tensor, inner);
+    return changed->is_apart ? copy_input_apart(tensor, inner, changed) : lend_input(tensor, inner);
 }
 
 // One of the two packed tensors as the release takes it. What is not as it should be is handed over as it is: that model says so.
@@ -60,13 +60,15 @@ static Error* rearrange_input(const Properties* tensor, InnerRequest* inner, con
         return hand_over(tensor, inner, changed);
     size_t rows = (size_t)tensor->shape[0], bytes = is_text ? tensor->bytes + PREFIX * rows * columns : rows * columns * 4;
     if (!is_text && tensor->bytes != rows * from_columns * 4) return hand_over(tensor, inner, changed);
-    char *from = malloc(tensor->bytes + 1), *into = a_copy(changed, bytes);
-    bool is_whole = from && into && copy_input(tensor->input, tensor->buffers, tensor->bytes, from);
-    if (is_whole && is_text) bytes = rearrange_text(layout, to, from, tensor->bytes, rows, into);
-    if (is_whole && !is_text) rearrange_numbers(layout, to, (const float*)(void*)from, rows, (float*)(void*)into);
+    char* from = malloc(tensor->bytes + 1);
+    Bytes* copy = from ? find_copy(changed, bytes) : NULL;
+    bool is_whole = copy && copy_input(tensor->input, tensor->buffers, tensor->bytes, from);
+    if (is_whole && is_text) bytes = rearrange_text(layout, to, from, tensor->bytes, rows, copy->at);
+    if (is_whole && !is_text) rearrange_numbers(layout, to, (const float*)(void*)from, rows, (float*)(void*)copy->at);
     free(from);
-    if (!is_whole || !bytes) return hand_over(tensor, inner, changed);
-    return give_input(tensor, columns, inner, into, bytes);
+    if (is_whole && bytes) return give_input(tensor, columns, inner, copy->at, bytes);
+    if (copy) free_bytes(copy);
+    return hand_over(tensor, inner, changed);
 }
 
 static Error* copy_inputs(Request* request, InnerRequest* inner, const Changed* changed) {

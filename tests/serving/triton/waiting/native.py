@@ -10,7 +10,7 @@ from tests.serving.triton.waiting.scenarios import BATCH_S, BOUND, INSTANCES, RE
 
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[3] / "serving/native"
-DRIVEN = ("answer", "backlog", "counters", "metric", "reply")
+DRIVEN = ("answer", "backlog", "counters", "metric", "reply", "routing/seat")
 PAGE = '# TYPE nv_inference_pending_request_count gauge\nnv_inference_pending_request_count{model="ctr",version="7"} 0\n'
 
 
@@ -21,7 +21,7 @@ def compile_harness(folder: Path) -> ctypes.CDLL:
     command += ["-shared", f"-I{NATIVE}", "-o", str(library), str(HERE / "harness.c")]
     for name in DRIVEN:
         source = (NATIVE / name).with_suffix(".c")
-        object_file = folder / f"{name}.o"
+        object_file = folder / f"{Path(name).name}.o"
         clock = ["-Dclock_gettime=virtual_clock"] * (name == "reply")
         subprocess.run([*command[:9], *clock, "-c", "-o", str(object_file), str(source)], check=True)
         command.append(str(object_file))
