@@ -160,8 +160,11 @@ const char* open_trial(Table* table, unsigned threads, Trial** out) {
            !pthread_create(&trial->thread[trial->threads_count], NULL, keep_computing, trial))
         trial->threads_count++;
     if (keeps && trial->threads_count) return NULL;
+    pthread_mutex_lock(&trial->lock);
     trial->is_closing = true;
-    if (keeps) pthread_cond_signal(&trial->tick), pthread_join(trial->keeper, NULL);
+    pthread_cond_signal(&trial->tick);
+    pthread_mutex_unlock(&trial->lock);
+    if (keeps) pthread_join(trial->keeper, NULL);
     free(trial);
     *out = NULL;
     return "no threads for a challenger";
