@@ -202,7 +202,8 @@ void ask_careful(Careful* careful, const Handed* handed) {
     Error* error = call ? prepare(call) : TRITONSERVER_ErrorNew(INTERNAL, "out of memory");
     if (is_challengers(handed)) end_reading(handed->task);  // or its answer could not be claimed
     if (!error) error = tell_route(handed, "-", call->inner);
-    if (handed->shadow && call && !error) call->shown = show_handed(handed->shadow, handed);
+    if (handed->shadow && error) drop_shadow(handed->shadow);
+    if (handed->shadow && !error) call->shown = show_handed(handed->shadow, handed);
     if (!error && !(error = begin(call))) return;
     give_up(careful, handed, error);
     drop(error);

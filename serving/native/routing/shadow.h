@@ -17,6 +17,8 @@ void show_batch(Shadow* shadow, const Batch* batch);
 // Requests that the careful models answer. Hold the shadow for one if it is to be shown; false if not.
 bool wants_handed(Shadow* shadow, const Routed* routed);
 
+void drop_shadow(Shadow* shadow);  // it is not shown after all
+
 // Prepare to ask the careful model of the challenger; NULL if that cannot be, and the shadow is not held any more.
 Call* show_handed(Shadow* shadow, const Handed* handed);
 

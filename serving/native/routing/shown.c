@@ -111,6 +111,8 @@ Call* show_handed(Shadow* shadow, const Handed* handed) {
     return NULL;
 }
 
+void drop_shadow(Shadow* shadow) { drop_table(shadow->table); }
+
 void note_shown(Shadow* shadow, bool success) {
     count_ends(shadow, success ? SHADOWED : NOT_SHADOWED, 1);
     atomic_fetch_sub(&shadow->handed, 1);
