@@ -14,6 +14,7 @@ FORMAT, NAME, FUSES = 1, "route", "fuses"  # of the text; the file and the folde
 MOST_BYTES = 4096
 BUCKETS = 1_000_000  # of routing keys
 LONGEST_KEY = 256  # bytes
+LONGEST_MS = 3_600_000  # that a request may wait
 NO_ROUTE = 0
 UNTIL = "valid_until"
 Mode = Literal["off", "shadow", "canary", "ab"]
@@ -176,10 +177,11 @@ class _Lines:
         self._at += 1
         return value
 
-    def whole(self, key: str, low: int) -> int:
+    def whole(self, key: str, low: int, high: int | None = None) -> int:
         value = self.take(key)
-        if not WHOLE.fullmatch(value) or int(value) < low:
-            raise self._wrong(f"'{key}' and a whole number from {low} on", back=1)
+        if not WHOLE.fullmatch(value) or int(value) < low or (high is not None and int(value) > high):
+            bounds = f"from {low} on" if high is None else f"from {low} to {high}"
+            raise self._wrong(f"'{key}' and a whole number {bounds}", back=1)
         return int(value)
 
     def number(self, key: str, low: int, high: int) -> Decimal:
@@ -208,8 +210,8 @@ def _trial(lines: _Lines, challenger: int) -> Trial:
     share_ppm, shadow_ppm, salt = lines.share("share"), lines.share("shadow"), lines.take("salt")
     valid_until_ms = lines.whole(UNTIL, 0)
     limits = Limits(
-        timeout_ms=lines.whole("timeout_ms", 1),
-        max_p99_ms=lines.whole("max_p99_ms", 1),
+        timeout_ms=lines.whole("timeout_ms", 1, LONGEST_MS),
+        max_p99_ms=lines.whole("max_p99_ms", 1, LONGEST_MS),
         max_error_share=lines.number("max_error_share", 0, 1),
         max_timeout_share=lines.number("max_timeout_share", 0, 1),
         max_mean_ratio=lines.number("max_mean_ratio", 1, 1000),

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGITS = 18, DECIMALS = 9, PPM_DECIMALS = 4, SHOWN = 60 };
+enum { DIGITS = 18, DECIMALS = 9, PPM_DECIMALS = 4, SHOWN = 60, LONGEST_MS = 3600000 };
 static const char* const MODES[] = {"off", "shadow", "canary", "ab"};
 
 static _Thread_local char problem[256];
@@ -53,10 +53,10 @@ static bool take_number(Lines* lines, const char* key, size_t decimals, double l
     return *number >= low && *number <= high ? true : (*lines = before, false);
 }
 
-static bool take_whole_number(Lines* lines, const char* key, int64_t low, int64_t* number) {
+static bool take_whole_number(Lines* lines, const char* key, int64_t low, int64_t high, int64_t* number) {
     Words value;
     Lines before = *lines;
-    if (take(lines, key, &value) && is_spelt(value.at, value.end, 0) && take_whole(&value, low, INT64_MAX, number)) return true;
+    if (take(lines, key, &value) && is_spelt(value.at, value.end, 0) && take_whole(&value, low, high, number)) return true;
     return *lines = before, false;
 }
 
@@ -90,7 +90,7 @@ static bool take_salt(Lines* lines, char salt[SALT_SIZE]) {
 
 static bool take_until(Lines* lines, int64_t* valid_until_ms) {
     lines->until = lines->at;
-    if (!take_whole_number(lines, "valid_until", 0, valid_until_ms)) return false;
+    if (!take_whole_number(lines, "valid_until", 0, INT64_MAX, valid_until_ms)) return false;
     lines->until_end = lines->at;
     return true;
 }
@@ -103,8 +103,10 @@ static const char* wrong(const Lines* lines, const char* expected) {
 }
 
 static const char* take_limits(Lines* lines, Limits* limits) {
-    if (!take_whole_number(lines, "timeout_ms", 1, &limits->timeout_ms)) return wrong(lines, "'timeout_ms' and 1 or more");
-    if (!take_whole_number(lines, "max_p99_ms", 1, &limits->max_p99_ms)) return wrong(lines, "'max_p99_ms' and 1 or more");
+    if (!take_whole_number(lines, "timeout_ms", 1, LONGEST_MS, &limits->timeout_ms))
+        return wrong(lines, "'timeout_ms' and 1 to 3600000");
+    if (!take_whole_number(lines, "max_p99_ms", 1, LONGEST_MS, &limits->max_p99_ms))
+        return wrong(lines, "'max_p99_ms' and 1 to 3600000");
     const struct {
         const char* key;
         double low, high, *number;
@@ -151,9 +153,9 @@ const char* read_route(const char* text, size_t bytes, Route* route) {
     int64_t format;
     memset(route, 0, sizeof *route);
     if (bytes > MOST_ROUTE_BYTES) return "a route has at most 4096 bytes";
-    if (!take_whole_number(&lines, "format", 1, &format) || format != 1) return wrong(&lines, "'format 1'");
-    if (!take_whole_number(&lines, "champion", 1, &route->champion)) return wrong(&lines, "'champion' and a release");
-    bool has_challenger = take_whole_number(&lines, "challenger", 1, &route->challenger);
+    if (!take_whole_number(&lines, "format", 1, 1, &format)) return wrong(&lines, "'format 1'");
+    if (!take_whole_number(&lines, "champion", 1, INT64_MAX, &route->champion)) return wrong(&lines, "'champion' and a release");
+    bool has_challenger = take_whole_number(&lines, "challenger", 1, INT64_MAX, &route->challenger);
     if (!take_mode(&lines, &route->mode)) return wrong(&lines, "'mode off|shadow|canary|ab'");
     if (has_challenger != (route->mode != MODE_OFF)) return "a route has a challenger if its mode is not off, and none if it is";
     if (route->champion == route->challenger) return "champion and challenger are the same release";

@@ -15,6 +15,7 @@ import numpy as np
 
 from contracts.serving.route import Route, text_of
 from serving.journal.folder import kept_journal
+from serving.releases.configs import Opened
 from serving.releases.store import Store
 from serving.server.server import TritonServer
 from serving.triton.environment import ROUTE
@@ -80,8 +81,7 @@ def routing(
     store = Store(Path(config.store))
     for number, repository in enumerate((first, second), 1):
         assert store.release(repository) == number
-    store.activate(2)
-    store.activate(1)
+    store.configure(Opened(champion=1, challenger=2))
     told = {ROUTE: str((store.folder / "route").resolve())}
     if route is not None:
         (store.folder / "route").write_text(text_of(route))
