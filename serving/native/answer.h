@@ -16,6 +16,7 @@ typedef struct {
     uint32_t count;
     bool is_warm_up;       // nobody's requests: neither counted nor written down
     const Answer* answer;  // while it is there
+    struct Item* shown;    // what is to be computed by the champion too; see pair_batch
     uint64_t graph_ns;     // of the thread's time, that it took; measured if there is a `shadow`
 } Batch;
 

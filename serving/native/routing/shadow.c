@@ -3,6 +3,7 @@
 #include "../reply.h"
 #include "shadow_parts.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NICE = 10, HANG_AFTER = 20, LOWEST_PPM = 1000, HOUR_MS = 3600000 };
+enum { NICE = 19, HANG_AFTER = 20, LOWEST_PPM = 1000, HOUR_MS = 3600000 };
 
-static Item* take_item(Shadow* shadow) {
+// The next that waits, when the one before it is finished; NULL if the shadow is closing.
+static Item* next_item(Shadow* shadow, Item* finished) {
     pthread_mutex_lock(&shadow->lock);
+    if (finished) finished->next = shadow->finished, shadow->finished = finished;
     while (!shadow->first && !shadow->is_closing) pthread_cond_wait(&shadow->work, &shadow->lock);
     Item* item = shadow->is_closing ? NULL : shadow->first;
     if (item) {
@@ -24,6 +27,13 @@ static Item* take_item(Shadow* shadow) {
     }
     pthread_mutex_unlock(&shadow->lock);
     return item;
+}
+
+// While the graph computes, only when nobody else wants to; not so where a lock is held that somebody else may want. False if it
+// may not come back from that.
+static bool yield_to_all(bool yields) {
+    const struct sched_param none = {0};
+    return !pthread_setschedparam(pthread_self(), yields ? SCHED_IDLE : SCHED_OTHER, &none);
 }
 
 static void write_down(const Shadow* shadow, Arm* arm, Worker* worker, const Item* item, const Answer* answer) {
@@ -59,11 +69,14 @@ static bool compute(Shadow* shadow, Arm* arm, Worker* worker, const Item* item) 
     const Form form = {.settings = &arm->settings, .layout = layout, .declaration = arm->declaration};
     Answer answer;
     if (!begin_batch(&batch, item->count) || !append_raw(&worker->rows, &form, &item->raw)) return false;
-    atomic_store(&shadow->since_ns, now_ns());
+    bool yields = shadow->can_yield && !item->by_challenger;
+    if (!item->by_challenger) atomic_store(&shadow->since_ns, now_ns());
+    if (yields) yield_to_all(true);
     uint64_t graph_ns = thread_ns();
     const char* failed = run_graph(arm->graph, whole_text(&worker->rows), worker->rows.numbers, worker->rows.rows, &answer);
     graph_ns = thread_ns() - graph_ns;
-    atomic_store(&shadow->since_ns, 0);
+    if (yields) yield_to_all(false);
+    if (!item->by_challenger) atomic_store(&shadow->since_ns, 0);
     if (failed) return false;
     write_down(shadow, arm, worker, item, &answer);
     judge(shadow, item, &answer, graph_ns);
@@ -71,12 +84,10 @@ static bool compute(Shadow* shadow, Arm* arm, Worker* worker, const Item* item) 
     return true;
 }
 
-static void work_on(Shadow* shadow, const Item* item) {
+void work_on(Shadow* shadow, Worker* worker, const Item* item) {
     Table* table = shadow->table;
     Arm* arm = item->by_challenger ? table->champion : table->challenger;
-    Worker* worker = take_worker(arm);
-    bool done = worker && compute(shadow, arm, worker, item);
-    if (worker) give_back_worker(arm, worker);
+    bool done = compute(shadow, arm, worker, item);
     count_ends(shadow, done ? SHADOWED : NOT_SHADOWED, item->count);
     Finding finding;
     if (!done && !item->by_challenger && judge_outcome(table->guard, WRONG, 0, &finding)) blow_fuse(table, &finding);
@@ -84,9 +95,16 @@ static void work_on(Shadow* shadow, const Item* item) {
 
 static void* keep_working(void* user) {
     Shadow* shadow = user;
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);  // of this thread alone; if it may not, it goes on as it is
-    for (Item* item; (item = take_item(shadow)); free(item))
-        if (!atomic_load(&shadow->table->is_blown)) work_on(shadow, item);
+    Arm* arm = shadow->table->challenger;
+    Worker* worker = take_worker(arm);
+    shadow->can_yield = yield_to_all(true) && yield_to_all(false);
+    if (!shadow->can_yield) setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);  // of this thread, for good
+    for (Item* item = NULL; (item = next_item(shadow, item));) {
+        bool is_whole = worker && !atomic_load(&shadow->table->is_blown);
+        if (is_whole) work_on(shadow, worker, item);
+        if (!worker) count_ends(shadow, NOT_SHADOWED, item->count);
+    }
+    if (worker) give_back_worker(arm, worker);
     pthread_mutex_lock(&shadow->lock);
     shadow->has_ended = true;
     pthread_mutex_unlock(&shadow->lock);
@@ -155,6 +173,7 @@ bool close_shadow(Shadow* shadow) {
     for (const Item* item = shadow->first; item; item = item->next) count_ends(shadow, DROPPED_FULL, item->count);
     tell_hour(shadow);
     for (Item *item = shadow->first, *next; item; item = next) next = item->next, free(item);
+    for (Item *item = shadow->finished, *next; item; item = next) next = item->next, free(item);
     pthread_cond_destroy(&shadow->work);
     pthread_mutex_destroy(&shadow->lock);
     free(shadow);

@@ -11,8 +11,10 @@ typedef struct Shadow Shadow;
 const char* open_shadow(Table* table, Shadow** shadow);  // NULL, or why there is none
 bool close_shadow(Shadow* shadow);                       // as close_trial
 
-// Copy what a batch answered, and what it was asked, before its answers leave. Called from any thread.
-void show_batch(Shadow* shadow, const Batch* batch);
+// Copy what a batch answered, and what it was asked, before its answers leave. Called from any thread. What the champion answered
+// waits in a queue; what the challenger did, in `batch->shown`, until `pair_batch` has the champion compute it on this thread.
+void show_batch(Shadow* shadow, Batch* batch);
+void pair_batch(Shadow* shadow, Batch* batch);
 
 // Requests that the careful models answer. Hold the shadow for one if it is to be shown; false if not.
 bool wants_handed(Shadow* shadow, const Routed* routed);

@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-enum { MOST_QUEUED = 32 << 20, ID_ROOM = 128 };  // bytes
+enum { MOST_QUEUED = 4 << 20, ID_ROOM = 128 };  // bytes
 
 // A request of a batch that was answered.
 typedef struct {
@@ -35,14 +35,20 @@ struct Shadow {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work;
-    Item *first, **end;
+    Item *first, **end;      // that wait
+    Item* finished;          // freed by the threads that made them: so nobody waits for memory that this thread is about to free
     size_t queued;           // bytes
+    atomic_llong paired;     // rows of the challenger's answers that the champion computed too
+    atomic_ullong again_ns;  // when the next of them is due
     atomic_uint level_ppm;   // of the keys that are computed
     atomic_ullong since_ns;  // when the graph's call began that is under way; 0: none is
     atomic_int handed;       // to the challenger's careful model, and not answered yet
-    bool is_closing, has_ended;
+    bool is_closing, has_ended, can_yield;
     int64_t hour;  // since 1970, whose counts these are
     atomic_ullong ends[SHADOW_ENDS];
 };
+
+// Compute what the other arm says of it. Called from any thread, one at a time for each worker.
+void work_on(Shadow* shadow, Worker* worker, const Item* item);
 
 void count_ends(Shadow* shadow, ShadowEnd end, uint64_t requests);

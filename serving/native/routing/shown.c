@@ -1,21 +1,31 @@
+#include "../reply.h"
 #include "shadow_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_HANDED = 32 };
+enum { MOST_HANDED = 32, FIRST_ROWS = 4096, PAIR_EVERY_NS = 20000000, TRIES = 20 };
 
 void count_ends(Shadow* shadow, ShadowEnd end, uint64_t requests) {
     atomic_fetch_add(&shadow->ends[end], requests);
     count_shadow(counts_of(shadow->table), end, requests);
 }
 
-// Is a request to be computed by the other arm. What the challenger answers always is: the guards live on it.
-static bool is_wanted(Shadow* shadow, const Batch* batch, const Joined* joined, bool by_challenger, size_t rows) {
+// Is what the challenger answers to be computed by the champion too: the guards live on it. All of its first rows are, and then
+// so many batches a second, beside those that the route asks for.
+static bool is_pair_due(Shadow* shadow) {
+    unsigned long long now = now_ns(), due = atomic_load(&shadow->again_ns);
+    if (atomic_load(&shadow->paired) < FIRST_ROWS) return true;
+    return now >= due && atomic_compare_exchange_strong(&shadow->again_ns, &due, now + PAIR_EVERY_NS);
+}
+
+// Is a request to be computed by the other arm, whether because all of its batch is, or by its key.
+static bool is_wanted(Shadow* shadow, const Joined* joined, bool by_challenger, bool all, size_t rows) {
     if (!joined->request || joined->is_handed_on || !rows || joined->routed.shadow_bucket == NO_BUCKET) return false;
-    if (!by_challenger && joined->routed.shadow_bucket >= shadow->table->route.shadow_ppm) return false;
-    if (joined->routed.shadow_bucket < atomic_load(&shadow->level_ppm)) return true;
+    if (all) return true;
+    if (joined->routed.shadow_bucket >= shadow->table->route.shadow_ppm) return false;
+    if (by_challenger || joined->routed.shadow_bucket < atomic_load(&shadow->level_ppm)) return true;
     count_ends(shadow, DROPPED_BY_KEY, 1);
     return false;
 }
@@ -54,9 +64,17 @@ static Item* make_item(const Batch* batch, const bool* wanted, uint32_t count, s
     return item;
 }
 
+static void free_items(Item* item) {
+    for (Item* next; item; item = next) next = item->next, free(item);
+}
+
+// Whoever works on the queue may have been put off while it held the lock: then this is not waited for.
 static bool put_in_queue(Shadow* shadow, Item* item) {
-    pthread_mutex_lock(&shadow->lock);
+    for (int tries = 0; pthread_mutex_trylock(&shadow->lock); tries++)
+        if (tries == TRIES) return false;
     bool fits = shadow->queued + item->bytes <= MOST_QUEUED && !shadow->is_closing;
+    Item* finished = shadow->finished;
+    shadow->finished = NULL;
     if (fits) {
         item->next = NULL;
         *shadow->end = item, shadow->end = &item->next;
@@ -64,29 +82,48 @@ static bool put_in_queue(Shadow* shadow, Item* item) {
         pthread_cond_signal(&shadow->work);
     }
     pthread_mutex_unlock(&shadow->lock);
+    free_items(finished);
     return fits;
 }
 
-void show_batch(Shadow* shadow, const Batch* batch) {
-    bool by_challenger = batch->arm == shadow->table->challenger, few[256], *wanted = few;
-    if (!takes_part(shadow->table)) return;
-    if (batch->count > 256 && !(wanted = malloc(batch->count * sizeof *wanted))) return;
-    uint32_t count = 0;
+// What is wanted of a batch, in one block; NULL if nothing is, or there is no memory.
+static Item* take_item(Shadow* shadow, const Batch* batch, bool by_challenger, uint32_t* count) {
+    bool few[256], *wanted = batch->count > 256 ? malloc(batch->count * sizeof *wanted) : few;
+    bool all = by_challenger && is_pair_due(shadow);
     size_t rows = 0, text_bytes = 0, start = 0;
-    for (uint32_t i = 0; i < batch->count; start = batch->worker->joined[i++].end) {
+    for (uint32_t i = 0; wanted && i < batch->count; start = batch->worker->joined[i++].end) {
         const Joined* joined = &batch->worker->joined[i];
-        wanted[i] = is_wanted(shadow, batch, joined, by_challenger, joined->end - start);
+        wanted[i] = is_wanted(shadow, joined, by_challenger, all, joined->end - start);
         if (!wanted[i]) continue;
-        count++, rows += joined->end - start;
+        (*count)++, rows += joined->end - start;
         text_bytes += raw_bytes(&batch->worker->rows, &batch->arm->settings, start, joined->end);
     }
-    Item* item = count ? make_item(batch, wanted, count, rows, text_bytes) : NULL;
+    Item* item = *count ? make_item(batch, wanted, *count, rows, text_bytes) : NULL;
     if (item) item->by_challenger = by_challenger, item->is_whole = rows == batch->worker->rows.rows;
-    if (count && (!item || !put_in_queue(shadow, item))) {
-        count_ends(shadow, DROPPED_FULL, count);
-        free(item);
-    }
     if (wanted != few) free(wanted);
+    return item;
+}
+
+void show_batch(Shadow* shadow, Batch* batch) {
+    bool by_challenger = batch->arm == shadow->table->challenger;
+    uint32_t count = 0;
+    if (!takes_part(shadow->table)) return;
+    Item* item = take_item(shadow, batch, by_challenger, &count);
+    if (item && by_challenger)
+        batch->shown = item;
+    else if (count && (!item || !put_in_queue(shadow, item)))
+        count_ends(shadow, DROPPED_FULL, count), free(item);
+}
+
+void pair_batch(Shadow* shadow, Batch* batch) {
+    Item* item = batch->shown;
+    if (!item) return;
+    Arm* champion = shadow->table->champion;
+    Worker* worker = take_worker(champion);
+    atomic_fetch_add(&shadow->paired, (long long)item->raw.rows);
+    if (worker) work_on(shadow, worker, item), give_back_worker(champion, worker);
+    free(item);
+    batch->shown = NULL;
 }
 
 bool wants_handed(Shadow* shadow, const Routed* routed) {

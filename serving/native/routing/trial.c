@@ -2,6 +2,7 @@
 
 #include "../answer.h"
 #include "../reply.h"
+#include "shadow.h"
 #include "trial_parts.h"
 
 #include <stdlib.h>
@@ -56,6 +57,7 @@ static Task* compute(Trial* trial, Task* task) {
     }
     answer_batch(&batch);
     give_back_worker(arm, worker);
+    pair_batch(table->shadow, &batch);
     return task;
 }
 

@@ -116,7 +116,7 @@ void note_answered(Task* task) { abort(); }
 void fall_back(Task* task, FallReason reason) { abort(); }
 void note_no_probability(Task* task) { abort(); }
 bool wants_handed(Shadow* shadow, const Routed* routed) { abort(); }
-void show_batch(Shadow* shadow, const Batch* batch) { abort(); }
+void show_batch(Shadow* shadow, Batch* batch) { abort(); }
 void ask_careful(Careful* careful, const Handed* handed) { abort(); }
 void drop_last_rows(Rows* rows, const Settings* settings, size_t count) { abort(); }
 void empty_rows(Rows* rows) { rows->rows = 0; }
