@@ -12,21 +12,29 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NICE = 19, HANG_AFTER = 20, LOWEST_PPM = 1000, HOUR_MS = 3600000 };
+enum { NICE = 19, HANG_AFTER = 20, LOWEST_PPM = 1000, HOUR_MS = 3600000, MOST_ROWS = 128 };
 
-// The next that waits, when the one before it is finished; NULL if the shadow is closing.
-static Item* next_item(Shadow* shadow, Item* finished) {
+// The next that wait, as many as go into one call of the graph, when those before them are finished; NULL if the shadow is
+// closing.
+static Item* next_items(Shadow* shadow, Item* finished) {
     pthread_mutex_lock(&shadow->lock);
-    if (finished) finished->next = shadow->finished, shadow->finished = finished;
-    while (!shadow->first && !shadow->is_closing) pthread_cond_wait(&shadow->work, &shadow->lock);
-    Item* item = shadow->is_closing ? NULL : shadow->first;
-    if (item) {
-        shadow->first = item->next;
-        if (!shadow->first) shadow->end = &shadow->first;
-        shadow->queued -= item->bytes;
+    for (Item* next; finished; finished = next) {
+        next = finished->next;
+        finished->next = shadow->finished, shadow->finished = finished;
     }
+    shadow->is_waiting = true;
+    while (!shadow->first && !shadow->is_closing) pthread_cond_wait(&shadow->work, &shadow->lock);
+    shadow->is_waiting = false;
+    Item *first = shadow->is_closing ? NULL : shadow->first, *last = NULL;
+    for (size_t rows = 0; first && shadow->first && (!last || rows + shadow->first->raw.rows <= MOST_ROWS);) {
+        last = shadow->first;
+        rows += last->raw.rows, shadow->queued -= last->bytes;
+        shadow->first = last->next;
+    }
+    if (last) last->next = NULL;
+    if (!shadow->first) shadow->end = &shadow->first;
     pthread_mutex_unlock(&shadow->lock);
-    return item;
+    return first;
 }
 
 // While the graph computes, only when nobody else wants to; not so where a lock is held that somebody else may want. False if it
@@ -36,61 +44,86 @@ static bool yield_to_all(bool yields) {
     return !pthread_setschedparam(pthread_self(), yields ? SCHED_IDLE : SCHED_OTHER, &none);
 }
 
-static void write_down(const Shadow* shadow, Arm* arm, Worker* worker, const Item* item, const Answer* answer) {
-    size_t end = 0;
-    if (!worker->writer) return;
-    for (uint32_t i = 0; i < item->count; i++) {
-        const Shown* shown = &item->shown[i];
-        const Sent sent = {.id = shown->request_id,
-                           .event_ns = shown->event_ns,
-                           .routing_key = shown->has_routing_key ? shown->routing_key : NULL};
-        worker->joined[i] = (Joined){.routed = shown->routed, .end = end += shown->rows, .sent = sent};
-        memcpy(worker->joined[i].id, shown->id, ID_BYTES);
-    }
-    const Release release = {(uint32_t)arm->version, shadow->table->route.digest};
-    write_answers(worker->writer, &arm->settings, release, &worker->rows, answer, worker->joined, item->count);
+static uint32_t requests_of(const Item* items) {
+    uint32_t count = 0;
+    for (const Item* item = items; item; item = item->next) count += item->count;
+    return count;
 }
 
-static void judge(const Shadow* shadow, const Item* item, const Answer* answer, uint64_t graph_ns) {
-    const float *challenger = answer->p_click, *champion = item->p_click;
+// Join the rows of those that the arm can read; how many requests these are.
+static uint32_t join(const Form* form, Worker* worker, Item* items) {
+    uint32_t count = 0;
+    for (Item* item = items; item; item = item->next) {
+        size_t end = worker->rows.rows;
+        item->is_computed = append_raw(&worker->rows, form, &item->raw);
+        for (uint32_t i = 0; item->is_computed && i < item->count; i++) {
+            const Shown* shown = &item->shown[i];
+            const Sent sent = {.id = shown->request_id,
+                               .event_ns = shown->event_ns,
+                               .routing_key = shown->has_routing_key ? shown->routing_key : NULL};
+            worker->joined[count] = (Joined){.routed = shown->routed, .end = end += shown->rows, .sent = sent};
+            memcpy(worker->joined[count++].id, shown->id, ID_BYTES);
+        }
+    }
+    return count;
+}
+
+static void judge_item(const Shadow* shadow, const Item* item, const float* p_click, uint64_t graph_ns) {
+    const float *challenger = p_click, *champion = item->p_click;
     uint64_t times[2] = {graph_ns, item->graph_ns};
-    if (item->by_challenger)
-        challenger = item->p_click, champion = answer->p_click, times[0] = item->graph_ns, times[1] = graph_ns;
-    if (!item->is_whole) times[0] = times[1] = 0;
+    if (item->by_challenger) challenger = item->p_click, champion = p_click, times[0] = item->graph_ns, times[1] = graph_ns;
+    if (!item->is_whole || !graph_ns) times[0] = times[1] = 0;
     Finding finding;
     if (judge_pairs(shadow->table->guard, challenger, champion, item->raw.rows, times[0], times[1], &finding))
         blow_fuse(shadow->table, &finding);
 }
 
-// What the arm that did not answer says of the same rows; false if it could not say anything.
-static bool compute(Shadow* shadow, Arm* arm, Worker* worker, const Item* item) {
-    Batch batch = {.arm = arm, .worker = worker};
-    const Layout* layout = item->by_challenger ? shadow->table->to_champion : shadow->table->to_challenger;
-    const Form form = {.settings = &arm->settings, .layout = layout, .declaration = arm->declaration};
-    Answer answer;
-    if (!begin_batch(&batch, item->count) || !append_raw(&worker->rows, &form, &item->raw)) return false;
-    bool yields = shadow->can_yield && !item->by_challenger;
-    if (!item->by_challenger) atomic_store(&shadow->since_ns, now_ns());
-    if (yields) yield_to_all(true);
-    uint64_t graph_ns = thread_ns();
-    const char* failed = run_graph(arm->graph, whole_text(&worker->rows), worker->rows.numbers, worker->rows.rows, &answer);
-    graph_ns = thread_ns() - graph_ns;
-    if (yields) yield_to_all(false);
-    if (!item->by_challenger) atomic_store(&shadow->since_ns, 0);
-    if (failed) return false;
-    write_down(shadow, arm, worker, item, &answer);
-    judge(shadow, item, &answer, graph_ns);
-    release_answer(arm->graph, &answer);
-    return true;
+// The time of a call says something of the speed if it was of the same rows.
+static void judge(const Shadow* shadow, const Item* items, const Answer* answer, uint64_t graph_ns) {
+    size_t row = 0;
+    for (const Item* item = items; item; item = item->next) {
+        if (!item->is_computed) continue;
+        judge_item(shadow, item, answer->p_click + row, items->next ? 0 : graph_ns);
+        row += item->raw.rows;
+    }
 }
 
-void work_on(Shadow* shadow, Worker* worker, const Item* item) {
+// The graph's answer to the joined rows, and how long this thread computed.
+static const char* compute(Shadow* shadow, Arm* arm, Worker* worker, bool by_challenger, Answer* answer, uint64_t* graph_ns) {
+    bool yields = shadow->can_yield && !by_challenger;
+    if (!by_challenger) atomic_store(&shadow->since_ns, now_ns());
+    if (yields) yield_to_all(true);
+    uint64_t began_ns = thread_ns();
+    const char* failed = run_graph(arm->graph, whole_text(&worker->rows), worker->rows.numbers, worker->rows.rows, answer);
+    *graph_ns = thread_ns() - began_ns;
+    if (yields) yield_to_all(false);
+    if (!by_challenger) atomic_store(&shadow->since_ns, 0);
+    return failed;
+}
+
+// What the arm that did not answer says of the same rows; how many requests it said it of.
+static uint32_t answer_items(Shadow* shadow, Arm* arm, Worker* worker, Item* items) {
+    Batch batch = {.arm = arm, .worker = worker};
+    const Layout* layout = items->by_challenger ? shadow->table->to_champion : shadow->table->to_challenger;
+    const Form form = {.settings = &arm->settings, .layout = layout, .declaration = arm->declaration};
+    Answer answer;
+    uint64_t graph_ns;
+    uint32_t count = begin_batch(&batch, requests_of(items)) ? join(&form, worker, items) : 0;
+    if (!count || compute(shadow, arm, worker, items->by_challenger, &answer, &graph_ns)) return 0;
+    const Release release = {(uint32_t)arm->version, shadow->table->route.digest};
+    if (worker->writer) write_answers(worker->writer, &arm->settings, release, &worker->rows, &answer, worker->joined, count);
+    judge(shadow, items, &answer, graph_ns);
+    release_answer(arm->graph, &answer);
+    return count;
+}
+
+void work_on(Shadow* shadow, Worker* worker, Item* items) {
     Table* table = shadow->table;
-    Arm* arm = item->by_challenger ? table->champion : table->challenger;
-    bool done = compute(shadow, arm, worker, item);
-    count_ends(shadow, done ? SHADOWED : NOT_SHADOWED, item->count);
+    Arm* arm = items->by_challenger ? table->champion : table->challenger;
+    uint32_t all = requests_of(items), done = answer_items(shadow, arm, worker, items);
+    count_ends(shadow, SHADOWED, done), count_ends(shadow, NOT_SHADOWED, all - done);
     Finding finding;
-    if (!done && !item->by_challenger && judge_outcome(table->guard, WRONG, 0, &finding)) blow_fuse(table, &finding);
+    if (done < all && !items->by_challenger && judge_outcome(table->guard, WRONG, 0, &finding)) blow_fuse(table, &finding);
 }
 
 static void* keep_working(void* user) {
@@ -99,10 +132,9 @@ static void* keep_working(void* user) {
     Worker* worker = take_worker(arm);
     shadow->can_yield = yield_to_all(true) && yield_to_all(false);
     if (!shadow->can_yield) setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);  // of this thread, for good
-    for (Item* item = NULL; (item = next_item(shadow, item));) {
-        bool is_whole = worker && !atomic_load(&shadow->table->is_blown);
-        if (is_whole) work_on(shadow, worker, item);
-        if (!worker) count_ends(shadow, NOT_SHADOWED, item->count);
+    for (Item* items = NULL; (items = next_items(shadow, items));) {
+        if (worker && !atomic_load(&shadow->table->is_blown)) work_on(shadow, worker, items);
+        if (!worker) count_ends(shadow, NOT_SHADOWED, requests_of(items));
     }
     if (worker) give_back_worker(arm, worker);
     pthread_mutex_lock(&shadow->lock);

@@ -23,6 +23,7 @@ typedef struct Item {
     struct Item* next;
     size_t bytes;
     bool by_challenger, is_whole;  // who answered; are all rows of the graph's call here
+    bool is_computed;              // by the other arm
     uint64_t graph_ns;
     uint32_t count;
     Raw raw;
@@ -43,12 +44,13 @@ struct Shadow {
     atomic_uint level_ppm;   // of the keys that are computed
     atomic_ullong since_ns;  // when the graph's call began that is under way; 0: none is
     atomic_int handed;       // to the challenger's careful model, and not answered yet
+    bool is_waiting;         // the thread, for work
     bool is_closing, has_ended, can_yield;
     int64_t hour;  // since 1970, whose counts these are
     atomic_ullong ends[SHADOW_ENDS];
 };
 
-// Compute what the other arm says of it. Called from any thread, one at a time for each worker.
-void work_on(Shadow* shadow, Worker* worker, const Item* item);
+// Compute what the other arm says of these, which have one arm. Called from any thread, one at a time for each worker.
+void work_on(Shadow* shadow, Worker* worker, Item* items);
 
 void count_ends(Shadow* shadow, ShadowEnd end, uint64_t requests);
