@@ -24,8 +24,8 @@ struct Door {
     Backlog* backlog;
     pthread_mutex_t lock;  // of all tables' holders, and of what follows
     pthread_cond_t wake;
-    Table* table;  // in force
-    atomic_uint instances;
+    Table* table;                 // in force
+    atomic_uint instances, busy;  // of the instances
     bool is_closing, has_thread;
     pthread_t thread;
     pthread_mutex_t events_lock;  // of the writer

@@ -144,6 +144,7 @@ static void refuse_overload(Arm* arm, Batch* batch, Instance* instance, Request*
 void answer_requests(Seat* seat, Instance* instance, Request** requests, uint32_t count) {
     Door* door = seat->door;
     uint64_t start_ns = now_ns();
+    atomic_fetch_add_explicit(&door->busy, 1, memory_order_relaxed);
     Table* table = hold_table_in_force(door);
     Arm* arm = seat->warmups_left ? door->own : table->champion;
     Worker* worker = take_worker(arm);
@@ -165,4 +166,5 @@ void answer_requests(Seat* seat, Instance* instance, Request** requests, uint32_
     }
     if (worker) give_back_worker(arm, worker);
     drop_table(table);
+    atomic_fetch_sub_explicit(&door->busy, 1, memory_order_relaxed);
 }

@@ -3,7 +3,6 @@
 #include "../reply.h"
 #include "shadow_parts.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NICE = 19, HANG_AFTER = 20, LOWEST_PPM = 1000, HOUR_MS = 3600000, MOST_ROWS = 128 };
+enum { NICE = 10, CALM_NS = 200000, HANG_AFTER = 20, LOWEST_PPM = 1000, HOUR_MS = 3600000, MOST_ROWS = 32 };
 
 // The next that wait, as many as go into one call of the graph, when those before them are finished; NULL if the shadow is
 // closing.
@@ -37,11 +36,11 @@ static Item* next_items(Shadow* shadow, Item* finished) {
     return first;
 }
 
-// While the graph computes, only when nobody else wants to; not so where a lock is held that somebody else may want. False if it
-// may not come back from that.
-static bool yield_to_all(bool yields) {
-    const struct sched_param none = {0};
-    return !pthread_setschedparam(pthread_self(), yields ? SCHED_IDLE : SCHED_OTHER, &none);
+// Until one of the threads that answer has nothing to do: what is begun then is short, so that those who come meanwhile hardly
+// wait. (A thread that runs only when nobody else does would be put off while it holds what they need: the process's memory map,
+// a piece of malloc's. With that, users waited ten times as long.)
+static void await_calm(const Shadow* shadow) {
+    while (is_busy(shadow->table) && !atomic_load(&shadow->is_over)) nanosleep(&(struct timespec){.tv_nsec = CALM_NS}, NULL);
 }
 
 static uint32_t requests_of(const Item* items) {
@@ -90,13 +89,10 @@ static void judge(const Shadow* shadow, const Item* items, const Answer* answer,
 
 // The graph's answer to the joined rows, and how long this thread computed.
 static const char* compute(Shadow* shadow, Arm* arm, Worker* worker, bool by_challenger, Answer* answer, uint64_t* graph_ns) {
-    bool yields = shadow->can_yield && !by_challenger;
     if (!by_challenger) atomic_store(&shadow->since_ns, now_ns());
-    if (yields) yield_to_all(true);
     uint64_t began_ns = thread_ns();
     const char* failed = run_graph(arm->graph, whole_text(&worker->rows), worker->rows.numbers, worker->rows.rows, answer);
     *graph_ns = thread_ns() - began_ns;
-    if (yields) yield_to_all(false);
     if (!by_challenger) atomic_store(&shadow->since_ns, 0);
     return failed;
 }
@@ -130,9 +126,9 @@ static void* keep_working(void* user) {
     Shadow* shadow = user;
     Arm* arm = shadow->table->challenger;
     Worker* worker = take_worker(arm);
-    shadow->can_yield = yield_to_all(true) && yield_to_all(false);
-    if (!shadow->can_yield) setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);  // of this thread, for good
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);  // of this thread alone
     for (Item* items = NULL; (items = next_items(shadow, items));) {
+        await_calm(shadow);
         if (worker && !atomic_load(&shadow->table->is_blown)) work_on(shadow, worker, items);
         if (!worker) count_ends(shadow, NOT_SHADOWED, requests_of(items));
     }
@@ -195,6 +191,7 @@ void look_after_shadow(Shadow* shadow) {
 
 bool close_shadow(Shadow* shadow) {
     if (!shadow) return true;
+    atomic_store(&shadow->is_over, true);
     pthread_mutex_lock(&shadow->lock);
     shadow->is_closing = true;
     pthread_cond_signal(&shadow->work);

@@ -45,7 +45,8 @@ struct Shadow {
     atomic_ullong since_ns;  // when the graph's call began that is under way; 0: none is
     atomic_int handed;       // to the challenger's careful model, and not answered yet
     bool is_waiting;         // the thread, for work
-    bool is_closing, has_ended, can_yield;
+    atomic_bool is_over;
+    bool is_closing, has_ended;
     int64_t hour;  // since 1970, whose counts these are
     atomic_ullong ends[SHADOW_ENDS];
 };
