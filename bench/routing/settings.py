@@ -26,6 +26,7 @@ class BenchRoutingConfig(PerfConfig):
     pairs: int = Field(ge=0)
     shadow_rows: tuple[int, ...]
     shadow_loads: tuple[float, ...]
+    capacity_minutes: float = Field(gt=0)
     shadow_pairs: int = Field(ge=0)
     shadow_seconds: float = Field(gt=0)
     broken_runs: int = Field(ge=0)

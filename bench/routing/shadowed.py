@@ -9,20 +9,24 @@ import numpy as np
 from bench.figures import Figure, at_least, at_most
 from bench.routing.settings import BenchRoutingConfig
 from bench.routing.world import LENIENT, RoutedServer, route_of, routed_server
+from bench.served.capacity import search
 from bench.served.entry import say
 from contracts.serving.config import ServerConfig
 from contracts.serving.releases import EXPORTED
+from loadtests.limits.settings import CapacityConfig
 from loadtests.perf_analyzer.analyzer import PerfAnalyzer
 from loadtests.perf_analyzer.input import requests_of
+from loadtests.perf_analyzer.settings import load_perf_settings
 from loadtests.perf_analyzer.target import analyzers, target_of
 from loadtests.requests.traffic import read_traffic
 from loadtests.verdicts.samples import count, latencies_ms
 
-CLIENTS, PROTOCOL = 64, "grpc"
+PROTOCOL = "grpc"
 
 
 def shadow_figures(config: BenchRoutingConfig, server_config: ServerConfig, challenger: Path) -> list[Figure]:
     figures = []
+    capacity_config = load_perf_settings("capacity", CapacityConfig)
     with ExitStack() as stack:
         plain = stack.enter_context(routed_server(server_config, EXPORTED))
         shadowed = stack.enter_context(routed_server(server_config, EXPORTED, challenger))
@@ -32,7 +36,7 @@ def shadow_figures(config: BenchRoutingConfig, server_config: ServerConfig, chal
             sides = [
                 analyzers(target_of(one.server), requests, (PROTOCOL,), config.tolerance)[PROTOCOL] for one in (plain, shadowed)
             ]
-            capacity = sides[0].closed(CLIENTS, config.shadow_seconds, config.warmup_s).requests_per_s
+            capacity = search(sides[0], capacity_config, config.capacity_minutes).rate
             for load, share in zip(config.shadow_loads, config.limits.shadow_shares, strict=True):
                 figures += _at(config, sides, shadowed, rows, load, capacity * load, share)
     return figures
@@ -55,7 +59,7 @@ def _at(
                 done, asked = done + _shadowed_requests(shadowed) - before[0], asked + _routed_requests(shadowed) - before[1]
     ratios = [b / a for a, b in zip(*p99_ms, strict=True)]
     share, ratio = done / asked, median(ratios)
-    named = f"at {load:.0%} of {rate / load:,.0f} requests/s of {rows} row{'s' if rows > 1 else ''}"
+    named = f"at {load:.0%} of the capacity, {rate / load:,.0f} requests/s of {rows} row{'s' if rows > 1 else ''}"
     p99 = f"{median(p99_ms[1]):.2f} by {median(p99_ms[0]):.2f} ms, {min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} pairs"
     found = [
         at_least(f"shadow: computed by the other arm too, {named}", share, bar, f"{share:.1%}", f">= {bar:.0%}"),
