@@ -15,7 +15,7 @@ typedef struct Task {
     struct Trial* trial;
     Request* request;
     Instance* instance;
-    uint64_t start_ns, due_ns;
+    uint64_t start_ns, due_ns, rows;  // the last: as its first tensor says
     Routed routed;
     atomic_int state, holds;
     bool success, is_late, is_refused;

@@ -1,4 +1,5 @@
 #include "../reply.h"
+#include "../request/input.h"
 #include "trial_parts.h"
 
 #include <stdlib.h>
@@ -69,10 +70,21 @@ void fall_back(Task* task, FallReason reason) {
     if (reason == TOO_LATE || reason == FAILED_THERE) judge(trial, reason == TOO_LATE ? LATE : WRONG, now_ns() - task->start_ns);
 }
 
+// Of its first tensor; 1 if that does not say.
+static uint64_t count_rows(Request* request) {
+    Properties tensor;
+    Error* error = read_properties(request, 0, &tensor);
+    bool is_told = !error && tensor.dims && tensor.shape[0] > 0 && tensor.shape[0] <= MAX_ROWS;
+    uint64_t rows = is_told ? (uint64_t)tensor.shape[0] : 1;
+    drop(error);
+    return rows;
+}
+
 bool offer(Trial* trial, Request* request, Instance* instance, const Routed* routed, uint64_t start_ns) {
     Task* task = calloc(1, sizeof *task);
     if (!task) return false;
     task->trial = trial, task->request = request, task->instance = instance, task->routed = *routed;
+    task->rows = count_rows(request);
     task->start_ns = start_ns, task->due_ns = start_ns + (uint64_t)trial->table->route.limits.timeout_ms * 1000000;
     atomic_store(&task->holds, 2);  // by the list of those that wait, and by the list of those that are due
     hold_table(trial->table);
@@ -86,7 +98,7 @@ bool offer(Trial* trial, Request* request, Instance* instance, const Routed* rou
         append_fallen(trial, task);
     } else {
         *trial->waiting_end = task, trial->waiting_end = &task->next;
-        trial->waiting_count++;
+        trial->waiting_count++, trial->waiting_rows += task->rows;
         pthread_cond_signal(&trial->work);
         if (trial->due == task) pthread_cond_signal(&trial->tick);
     }

@@ -8,21 +8,19 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { MOST_TOGETHER = 64, RECHECK_NS = 1000000 };
+enum { MOST_TOGETHER = 64, ENOUGH_ROWS = 32, RECHECK_NS = 1000000 };
 
-// Some of those that wait; NULL if the trial is closing.
+// Those that wait, or a thread's part of them where that is enough for a call; NULL if the trial is closing.
 static Task* take_some(Trial* trial) {
     pthread_mutex_lock(&trial->lock);
     while (!trial->waiting && !trial->is_closing) pthread_cond_wait(&trial->work, &trial->lock);
-    Task *first = trial->waiting, *last = first;
-    unsigned share = (unsigned)(trial->waiting_count + trial->threads_count - 1) / trial->threads_count;  // the others work too
-    unsigned most = share < MOST_TOGETHER ? share : MOST_TOGETHER, count = first != NULL;
-    for (; count && count < most && last->next; last = last->next) count++;
-    if (first) {
-        trial->waiting = last->next, last->next = NULL;
-        if (!trial->waiting) trial->waiting_end = &trial->waiting;
-        trial->waiting_count -= count;
-    }
+    Task *first = trial->waiting, **end = &first;
+    uint64_t part = trial->waiting_rows / trial->threads_count, most = part > ENOUGH_ROWS ? part : ENOUGH_ROWS, rows = 0;
+    for (unsigned count = 0; *end && count < MOST_TOGETHER && rows < most; count++, end = &(*end)->next)
+        rows += (*end)->rows, trial->waiting_count--;
+    trial->waiting_rows -= rows;
+    trial->waiting = *end, *end = NULL;
+    if (!trial->waiting) trial->waiting_end = &trial->waiting;
     pthread_mutex_unlock(&trial->lock);
     return first;
 }

@@ -16,7 +16,7 @@ struct Trial {
     Task *waiting, **waiting_end;  // for the challenger
     Task *due, **due_end;          // all, in the order in which they have to be done; each held for that
     Task *fallen, **fallen_end;    // for the champion; held
-    uint64_t waiting_count;
+    uint64_t waiting_count, waiting_rows;
     atomic_bool is_over;
     bool is_closing;
     unsigned threads_count, ended;
