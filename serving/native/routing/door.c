@@ -10,11 +10,7 @@ enum { LOOK_NS = 100000000, NOT_LOOKED = -2 };  // between two looks at the rout
 
 const Arm* own_arm(const Door* door) { return door->own; }
 
-bool is_busy(const Table* table) {
-    const Door* door = table->door;
-    return atomic_load_explicit(&door->busy, memory_order_relaxed) >=
-           atomic_load_explicit(&door->instances, memory_order_relaxed);
-}
+bool is_busy(const Table* table) { return atomic_load_explicit(&table->door->busy, memory_order_relaxed); }
 
 Pending* pending_of(const Table* table) { return &table->door->pending; }
 

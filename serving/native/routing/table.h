@@ -37,7 +37,7 @@ bool takes_part(const Table* table);
 // thread.
 void blow_fuse(Table* table, const Finding* finding);
 
-bool is_busy(const Table* table);  // does each thread that answers have something to do
+bool is_busy(const Table* table);  // does a thread of the door answer now
 Pending* pending_of(const Table* table);
 const Clock* clock_of(const Table* table);
 RoutedCounts* counts_of(const Table* table);
