@@ -27,7 +27,7 @@ from loadtests.requests.traffic import read_traffic
 from serving.server.settings import load_server_config
 from stages.onnx_session import open_session
 
-TIMED, TRIED_STEPS, TIMES = 200, 100, 5
+TIMED, TRIED_STEPS, TIMES, ROWS = 200, 100, 5, 16
 
 
 def measure(overrides: Sequence[str] = ()) -> list[Figure]:
@@ -54,15 +54,15 @@ def measure(overrides: Sequence[str] = ()) -> list[Figure]:
 
 
 def slow_steps(config: BenchRoutingConfig, folder: Path) -> int:
-    """So many that a call of one row takes five times as long."""
+    """So many that a call takes five times as long."""
     tried = make_challenger(EXPORTED, folder / "slow", slow(TRIED_STEPS))
     usual, slowed = (_call_s(config, repository / "ctr/1" / GRAPH) for repository in (EXPORTED, tried))
     return max(1, round((TIMES - 1) * usual / ((slowed - usual) / TRIED_STEPS)))
 
 
 def _call_s(config: BenchRoutingConfig, graph: Path) -> float:
-    """Seconds of a call of one row, in the median."""
-    tensors = requests_of(read_traffic(config.traffic_rows), 1, 1).tensors[0]
+    """Seconds of a call, in the median."""
+    tensors = requests_of(read_traffic(config.traffic_rows), ROWS, 1).tensors[0]
     session = open_session(graph)
     separator = session.get_modelmeta().custom_metadata_map["separator"]
     feed = {"text": np.array([text_of(tensors[CATEGORICAL].tolist(), separator)], dtype=object), "numeric": tensors.get(NUMERIC)}

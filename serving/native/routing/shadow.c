@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SHORTEST_HANG_NS 1000000000u
+#define LONGEST_HANG_NS 2000000000u
 enum { NICE = 10, CALM_NS = 200000, HANG_AFTER = 20, LOWEST_PPM = 1000, HOUR_MS = 3600000, MOST_ROWS = 32 };
 
 // The next that wait, as many as go into one call of the graph, when those before them are finished; NULL if the shadow is
@@ -184,7 +186,9 @@ void look_after_shadow(Shadow* shadow) {
     if (hour_of(shadow) != shadow->hour) tell_hour(shadow);
     uint64_t since_ns = atomic_load(&shadow->since_ns), now = now_ns();
     uint64_t most_ns = (uint64_t)shadow->table->route.limits.timeout_ms * 1000000 * HANG_AFTER;
-    if (!since_ns || now < since_ns || now - since_ns < (most_ns < 1000000000u ? 1000000000u : most_ns)) return;
+    if (most_ns < SHORTEST_HANG_NS) most_ns = SHORTEST_HANG_NS;
+    if (most_ns > LONGEST_HANG_NS) most_ns = LONGEST_HANG_NS;
+    if (!since_ns || now < since_ns || now - since_ns < most_ns) return;
     const Finding finding = {"hang", "\"in\": \"shadow\""};
     blow_fuse(shadow->table, &finding);
 }
