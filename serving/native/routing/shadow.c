@@ -121,7 +121,8 @@ void work_on(Shadow* shadow, Worker* worker, Item* items) {
     uint32_t all = requests_of(items), done = answer_items(shadow, arm, worker, items);
     count_ends(shadow, SHADOWED, done), count_ends(shadow, NOT_SHADOWED, all - done);
     Finding finding;
-    if (done < all && !items->by_challenger && judge_outcome(table->guard, WRONG, 0, &finding)) blow_fuse(table, &finding);
+    for (uint32_t i = done; i < all && !items->by_challenger; i++)
+        if (judge_outcome(table->guard, WRONG, 0, &finding)) blow_fuse(table, &finding);
 }
 
 static void* keep_working(void* user) {
