@@ -215,15 +215,15 @@ TEST(what_is_too_much_is_dropped_and_then_by_the_keys) {
     route = PUT_ROUTE(.mode = "shadow", .share = "0", .shadow = "100", .timeout_ms = 60000);
     load_routed();
     wait_for_route(route, true);
-    ask_large(0, 33 << 20);
+    ask_large(0, 5 << 20);
     WAIT_FOR(FULL == 1);
     eight->does = HANGS;
     int asked = 1;
-    for (; asked < 2000 && BY_KEY < 3; asked++) ask_large(asked, 450000);  // the level is lowered when half of the room is taken
+    for (; asked < 2000 && BY_KEY < 3; asked++) ask_large(asked, 56000);  // the level is lowered when half of the room is taken
     CHECK(BY_KEY >= 3);
     eight->does = GIVES_ANSWERS;
     WAIT_FOR(DONE + BY_KEY + FULL == asked);
-    CHECK(NOT_DONE == 0 && DONE >= 36);  // 16 MiB
+    CHECK(NOT_DONE == 0 && DONE >= 36);  // 2 MiB
     double before = -1;
     for (int rounds = 0; before != BY_KEY; rounds++) {  // it rises again, by a twentieth a look
         CHECK(rounds < 300);
