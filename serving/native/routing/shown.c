@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_HANDED = 32, FIRST_ROWS = 4096, PAIR_EVERY_NS = 20000000, TRIES = 20 };
+enum { MOST_HANDED = 32, FIRST_ROWS = 4096, PAIR_EVERY_NS = 20000000 };
 
 void count_ends(Shadow* shadow, ShadowEnd end, uint64_t requests) {
     atomic_fetch_add(&shadow->ends[end], requests);
@@ -68,10 +68,8 @@ static void free_items(Item* item) {
     for (Item* next; item; item = next) next = item->next, free(item);
 }
 
-// Whoever works on the queue may have been put off while it held the lock: then this is not waited for.
 static bool put_in_queue(Shadow* shadow, Item* item) {
-    for (int tries = 0; pthread_mutex_trylock(&shadow->lock); tries++)
-        if (tries == TRIES) return false;
+    pthread_mutex_lock(&shadow->lock);
     bool fits = shadow->queued + item->bytes <= MOST_QUEUED && !shadow->is_closing;
     Item* finished = shadow->finished;
     shadow->finished = NULL;
