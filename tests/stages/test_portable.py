@@ -17,7 +17,7 @@ from stages.models.config import ModelConfig
 from tests.models.encoded_world import CONF, World, train_values, write_encoded, write_params
 
 ROOT = CONF.parent
-# of the weights below: Intel Xeon (AVX-512), and QEMU's AMD EPYC (Rome) and Intel Haswell
+# of the weights below: Intel Xeon (AVX-512), AMD EPYC, and QEMU's AMD EPYC (Rome) and Intel Haswell
 EVERYWHERE = "c654a6affd07223572172fea80cba1907c79c02901b5b18a8ad4c395e6ed3dfc"
 WORLD = World(
     num_ids=(400, 50, 2000, 30), num_dense=5, num_creatives=60, image_size=48, num_rows={"train": 4096, "val": 512, "test": 50}
