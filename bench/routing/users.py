@@ -13,6 +13,7 @@ from loadtests.perf_analyzer.input import first_row, requests_of
 from loadtests.perf_analyzer.target import analyzers, target_of
 from loadtests.requests.bodies import binary_body
 from loadtests.requests.traffic import read_traffic
+from loadtests.verdicts.samples import OUTCOMES
 
 DATATYPES = {"categorical": "BYTES", "numeric": "FP32"}
 
@@ -58,7 +59,8 @@ class UsersSent:
 
     @property
     def failed(self) -> int:
-        return int((self.version == 0).sum())
+        """Requests that were sent and not answered. What no connection was free for was not sent."""
+        return int(((self.version == 0) & (self.samples["outcome"] != OUTCOMES.index("unsent"))).sum())
 
 
 def send(config: BenchRoutingConfig, running: RoutedServer, users: KnownUsers, rate: float, seconds: float) -> UsersSent:
