@@ -40,7 +40,7 @@ static Item* next_items(Shadow* shadow, Item* finished) {
 
 // Until one of the threads that answer has nothing to do: what is begun then is short, so that those who come meanwhile hardly
 // wait. (A thread that runs only when nobody else does would be put off while it holds what they need: the process's memory map,
-// a piece of malloc's. With that, users waited ten times as long.)
+// a piece of malloc's. With that, users waited several times as long.)
 static void await_calm(const Shadow* shadow) {
     while (is_busy(shadow->table) && !atomic_load(&shadow->is_over)) nanosleep(&(struct timespec){.tv_nsec = CALM_NS}, NULL);
 }
