@@ -227,7 +227,7 @@ void answer_batch(Batch* batch) {
     const char* failed = run_graph(arm->graph, whole_text(&worker->rows), worker->rows.numbers, rows, &answer);
     times_ns[2] = now_ns();
     if (failed) {
-        drop(TRITONSERVER_LogMessage(LOG_ERROR, __FILE__, __LINE__, failed));
+        SAY(LOG_ERROR, failed);
         count_failed(arm->counters, still_here(batch));
         refuse_all(batch, "failed", INTERNAL, FAILED);
     } else {

@@ -1,12 +1,12 @@
 #include "counters.h"
 
 #include "metric.h"
+#include "waiting.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { UNKNOWN, MISSING, SPECIAL };  // ids of cat_idx that the encoder gives to no value
 static const double EDGES[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0};
@@ -103,13 +103,7 @@ static void* keep_handing_on(void* user) {
     Counters* c = user;
     pthread_mutex_lock(&c->lock);
     while (!c->closing) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        double seconds = c->settings->interval_s;
-        until.tv_sec += (time_t)seconds;
-        until.tv_nsec += (long)((seconds - (double)(time_t)seconds) * 1e9);
-        if (until.tv_nsec >= 1000000000L) until.tv_sec++, until.tv_nsec -= 1000000000L;
-        pthread_cond_timedwait(&c->wake, &c->lock, &until);
+        rest_on(&c->wake, &c->lock, (uint64_t)(c->settings->interval_s * 1e9));
         hand_on_all(c);
     }
     hand_on_all(c);  // it may have been closed before this thread looked
@@ -126,10 +120,7 @@ const char* open_counters(const Settings* settings, const char* model, uint64_t 
     c->settings = settings;
     snprintf(c->model, sizeof c->model, "%s", model);
     snprintf(c->version, sizeof c->version, "%llu", (unsigned long long)version);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->wake, &monotonic);
+    make_condition(&c->wake);
     pthread_mutex_init(&c->lock, NULL);
     name_series(c);
     c->closing = false;

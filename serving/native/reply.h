@@ -10,6 +10,9 @@ uint64_t now_ns(void);     // of the clock by which Triton measures
 uint64_t thread_ns(void);  // that this thread has computed
 void drop(Error* error);
 
+// Say a sentence in the log.
+#define SAY(level, text) drop(TRITONSERVER_LogMessage(level, __FILE__, __LINE__, text))
+
 #define PREDICTION_ID "prediction_id"  // an output
 
 bool is_asked_for(Request* request, const char* output);

@@ -20,8 +20,8 @@ typedef struct {
 
 // Sessions that are made of this text answer so, and those of any other as `fake_ort` says. May be changed while they run.
 typedef struct {
-    const char* graph;  // NULL: none
-    atomic_int does, slow_ms, calls;
+    const char* graph;                       // NULL: none
+    atomic_int does, slow_ms, calls, ended;  // the last two: of its calls
     _Atomic float p_click;
     _Atomic float step;  // added for each row of a call, so that its answers differ
     char text[512];      // that it was fed last; of `last_text`

@@ -72,6 +72,7 @@ static bool does_fail(FakeSession* session, const OrtRunOptions* options) {
     session->calls++;
     for (int slow_ms = session->slow_ms; slow_ms > 0 && !options->is_terminated; slow_ms--) rest_ms(1);
     while (session->does == HANGS || (session->does == HANGS_UNTIL_TERMINATED && !options->is_terminated)) rest_ms(1);
+    session->ended++;
     return session->does == GIVES_ERRORS || options->is_terminated;
 }
 

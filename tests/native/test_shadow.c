@@ -172,6 +172,7 @@ TEST(one_that_hangs_in_the_shadow_is_noticed_and_nobody_waits_for_it) {
     ask_for(SOME, 7);
     WAIT_FOR(has_fuse(route, "\"reason\": \"hang\""));
     CHECK(has_fuse(route, "\"in\": \"shadow\""));
+    WAIT_FOR(eight->ended == eight->calls);
     ask_for(SOME, 7);
     finish();
 }

@@ -1,12 +1,12 @@
 #include "journal.h"
 
 #include "../reply.h"
+#include "../waiting.h"
 #include "processor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOOK_NS 200000000  // between two looks at the segments
@@ -37,9 +37,7 @@ static void* keep_looking(void* user) {
     uint64_t pause_ns = sync_ns && sync_ns < LOOK_NS ? sync_ns : LOOK_NS;
     pthread_mutex_lock(&journal->lock);
     while (!journal->closing) {
-        uint64_t until_ns = now_ns() + pause_ns;
-        struct timespec until = {(time_t)(until_ns / 1000000000), (long)(until_ns % 1000000000)};
-        pthread_cond_timedwait(&journal->wake, &journal->lock, &until);
+        rest_on(&journal->wake, &journal->lock, pause_ns);
         bool commit = sync_ns && now_ns() - committed_ns >= sync_ns;
         if (commit) committed_ns = now_ns();
         look_at_bound(&journal->desk);
@@ -50,11 +48,7 @@ static void* keep_looking(void* user) {
 }
 
 static const char* start(Journal* journal) {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&journal->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    make_condition(&journal->wake);
     pthread_mutex_init(&journal->lock, NULL);
     return pthread_create(&journal->thread, NULL, keep_looking, journal) ? "no thread for the journal" : NULL;
 }

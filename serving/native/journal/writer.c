@@ -12,8 +12,6 @@
 #define FULL "its folder holds as much as it may (serving.journal.max_gib)"
 #define REST_NS 100000000u  // between two attempts while nothing can be written
 
-static void say(int level, const char* text) { drop(TRITONSERVER_LogMessage(level, __FILE__, __LINE__, text)); }
-
 Writer* make_writer(const Desk* desk) {
     Writer* writer = calloc(1, sizeof *writer);
     if (!writer) return NULL;
@@ -41,9 +39,9 @@ static void report(Writer* writer, const char* failed) {
         const char* then = writer->desk->options.refuses ? "requests are refused (serving.journal.on_error: refuse)"
                                                          : "answers go on without it, counted in adclick_journal_lost_total";
         snprintf(text, sizeof text, "the journal cannot be written: %s; %s", failed, then);
-        say(LOG_ERROR, text);
+        SAY(LOG_ERROR, text);
     }
-    if (!failed && writer->failing) say(LOG_WARN, "the journal is written again");
+    if (!failed && writer->failing) SAY(LOG_WARN, "the journal is written again");
     writer->failing = failed;
     writer->again_ns = failed ? now_ns() + REST_NS : 0;
 }
@@ -64,7 +62,7 @@ static void finish(Writer* writer) {
     if (segment->file < 0) return;
     if (is_removed(segment)) {
         lose(writer, segment->requests, segment->rows);
-        say(LOG_ERROR, "a segment of the journal was removed while it was written; its rows are counted as lost");
+        SAY(LOG_ERROR, "a segment of the journal was removed while it was written; its rows are counted as lost");
     } else {
         put_closed(segment, &writer->aside);
         struct iovec piece = {writer->aside.at, writer->aside.size};

@@ -40,7 +40,7 @@ struct RoutedCounts {
 };
 
 static void say(Error* error) {
-    if (error) drop(TRITONSERVER_LogMessage(LOG_ERROR, __FILE__, __LINE__, TRITONSERVER_ErrorMessage(error)));
+    if (error) SAY(LOG_ERROR, TRITONSERVER_ErrorMessage(error));
     drop(error);
 }
 

@@ -1,6 +1,6 @@
 #include "door_parts.h"
 
-#include "../reply.h"
+#include "../waiting.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,9 +48,7 @@ static void* keep_looking(void* user) {
     Door* door = user;
     pthread_mutex_lock(&door->lock);
     while (!door->is_closing) {
-        uint64_t until_ns = now_ns() + LOOK_NS;
-        struct timespec until = {(time_t)(until_ns / 1000000000), (long)(until_ns % 1000000000)};
-        pthread_cond_timedwait(&door->wake, &door->lock, &until);
+        rest_on(&door->wake, &door->lock, LOOK_NS);
         pthread_mutex_unlock(&door->lock);
         look_at_route(door);
         look_after_tables(door);
@@ -62,13 +60,9 @@ static void* keep_looking(void* user) {
 }
 
 static const char* begin(Door* door) {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&door->lock, NULL);
     pthread_mutex_init(&door->events_lock, NULL);
-    pthread_cond_init(&door->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    make_condition(&door->wake);
     begin_pending(&door->pending);
     door->looked_size = NOT_LOOKED;
     const char* path = getenv(ROUTE_VARIABLE);

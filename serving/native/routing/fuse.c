@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { TEXT = 1024 };
@@ -31,8 +32,8 @@ bool is_fuse_blown(const Door* door, const Route* route) {
 // The fuse's file, whole or not at all; one that is there stays as it is. Without it the challenger is off as long as this
 // process lives.
 static bool write_fuse(const Door* door, const Route* route, const char* text) {
-    char folder[FUSE_PATH], made[FUSE_PATH], named[FUSE_PATH], before[32];
-    snprintf(before, sizeof before, ".%d.", (int)getpid());
+    char folder[FUSE_PATH], made[FUSE_PATH], named[FUSE_PATH], before[48];
+    snprintf(before, sizeof before, ".%d.%ld.", (int)getpid(), syscall(SYS_gettid));
     name_fuse(door, NULL, "", folder);
     name_fuse(door, route, before, made);
     name_fuse(door, route, "", named);
@@ -75,5 +76,5 @@ void blow_fuse(Table* table, const Finding* finding) {
     char said[TEXT + 128];
     snprintf(said, sizeof said, "the challenger's fuse has blown, the champion answers alone: %.*s%s", (int)strcspn(text, "\n"),
              text, written ? "" : " (its file could not be written: it holds as long as this process lives)");
-    drop(TRITONSERVER_LogMessage(LOG_ERROR, __FILE__, __LINE__, said));
+    SAY(LOG_ERROR, said);
 }

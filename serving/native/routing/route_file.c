@@ -11,8 +11,6 @@
 
 static _Thread_local char problem[1400];
 
-static void say(int level, const char* text) { drop(TRITONSERVER_LogMessage(level, __FILE__, __LINE__, text)); }
-
 // The file's content; -1 and errno if it cannot be read, or is larger than a route may be.
 static ssize_t read_file(const char* path, char text[MOST_ROUTE_BYTES + 2]) {
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -33,7 +31,7 @@ static ssize_t read_file(const char* path, char text[MOST_ROUTE_BYTES + 2]) {
 static void refuse(Door* door, const char* why) {
     char text[1600], json[256];
     snprintf(text, sizeof text, "the route %s is not in force, the one before goes on: %s", door->path, why);
-    say(LOG_ERROR, text);
+    SAY(LOG_ERROR, text);
     count_broken_route(door->counts);
     size_t length = strcspn(why, "\"\\\n"), most = sizeof json - 32;
     snprintf(json, sizeof json, "\"reason\": \"%.*s\"", (int)(length < most ? length : most), why);
@@ -71,7 +69,7 @@ static void tell_in_force(const Door* door, const Table* table) {
              : table->challenger ? "open"
                                  : "not open",
              mode_name(route->mode));
-    say(LOG_INFO, text);
+    SAY(LOG_INFO, text);
     snprintf(text, sizeof text, "\"champion\": %" PRId64 ", \"challenger\": %" PRId64 ", \"mode\": \"%s\"", route->champion,
              table->challenger ? route->challenger : 0, mode_name(route->mode));
     tell_event(table, "opened", text);

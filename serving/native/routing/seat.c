@@ -45,49 +45,20 @@ static Text first_text(Request* request, uint32_t column) {
     return (Text){NULL, 0};
 }
 
-// The parameters that say something of the arm.
-typedef struct {
-    Text key;
-    int64_t release;
-    bool is_wrong;  // `ctr_careful` says so
-} Wish;
-
-static Wish read_wish(Request* request) {
-    Wish wish = {{NULL, 0}, 0, false};
-    uint32_t count = 0;
-    Error* error = TRITONBACKEND_RequestParameterCount(request, &count);
-    for (uint32_t i = 0; !error && i < count; i++) {
-        const char* key;
-        const void* value;
-        int type;
-        error = TRITONBACKEND_RequestParameter(request, i, &key, &type, &value);
-        if (error) break;
-        if (!strcmp(key, "release")) {
-            if (type == PARAMETER_INT) wish.release = *(const int64_t*)value;
-            wish.is_wrong |= type != PARAMETER_INT || wish.release < 1;
-        }
-        if (strcmp(key, "routing_key") != 0) continue;
-        wish.is_wrong |= type != PARAMETER_STRING;
-        if (type == PARAMETER_STRING) wish.key = (Text){value, strlen(value)};
-    }
-    drop(error);
-    wish.is_wrong |= wish.key.at && (!wish.key.bytes || wish.key.bytes > LONGEST_ROUTING_KEY ||
-                                     !is_utf8((const unsigned char*)wish.key.at, wish.key.bytes));
-    return wish;
-}
-
 // The arm of a request. True if that is the challenger, whether by its key or because it was asked for.
 static bool choose_arm(const Table* table, bool takes_part, Request* request, Routed* routed) {
     *routed = NOT_ROUTED;
     if (!table->route.challenger) return false;
-    const Wish wish = read_wish(request);
-    if (wish.release || wish.is_wrong) {
-        routed->flags = RELEASE_ASKED_FOR;
-        return takes_part && !wish.is_wrong && wish.release == table->challenger->version;
-    }
     const Settings* settings = &table->door->own->settings;  // requests come as that release takes them
-    bool is_sent = wish.key.at;
-    Text key = is_sent || settings->entity < 0 ? wish.key : first_text(request, (uint32_t)settings->entity);
+    Sent sent;
+    bool is_plain = read_parameters(request, settings->declaration, &sent);  // else `ctr_careful` says what is wrong
+    if (!is_plain || sent.release) {
+        routed->flags = RELEASE_ASKED_FOR;
+        return takes_part && is_plain && sent.release == table->challenger->version;
+    }
+    bool is_sent = sent.routing_key;
+    Text key = {sent.routing_key, is_sent ? strlen(sent.routing_key) : 0};
+    if (!is_sent && settings->entity >= 0) key = first_text(request, (uint32_t)settings->entity);
     KeyBuckets buckets;
     if (!takes_part) routed->flags = CHALLENGER_OFF;
     if (!key.bytes || !find_buckets(table->route.salt, key.at, key.bytes, &buckets)) return false;

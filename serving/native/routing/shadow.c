@@ -15,17 +15,10 @@
 #define LONGEST_HANG_NS 2000000000u
 enum { NICE = 10, CALM_NS = 200000, HANG_AFTER = 20, LOWEST_PPM = 1000, HOUR_MS = 3600000, MOST_ROWS = 32 };
 
-// The next that wait, as many as go into one call of the graph, when those before them are finished; NULL if the shadow is
-// closing.
-static Item* next_items(Shadow* shadow, Item* finished) {
+// The next that wait, as many as go into one call of the graph; NULL if the shadow is closing.
+static Item* next_items(Shadow* shadow) {
     pthread_mutex_lock(&shadow->lock);
-    for (Item* next; finished; finished = next) {
-        next = finished->next;
-        finished->next = shadow->finished, shadow->finished = finished;
-    }
-    shadow->is_waiting = true;
     while (!shadow->first && !shadow->is_closing) pthread_cond_wait(&shadow->work, &shadow->lock);
-    shadow->is_waiting = false;
     Item *first = shadow->is_closing ? NULL : shadow->first, *last = NULL;
     for (size_t rows = 0; first && shadow->first && (!last || rows + shadow->first->raw.rows <= MOST_ROWS);) {
         last = shadow->first;
@@ -38,9 +31,13 @@ static Item* next_items(Shadow* shadow, Item* finished) {
     return first;
 }
 
-// Until one of the threads that answer has nothing to do: what is begun then is short, so that those who come meanwhile hardly
-// wait. (A thread that runs only when nobody else does would be put off while it holds what they need: the process's memory map,
-// a piece of malloc's. With that, users waited several times as long.)
+static void free_items(Item* item) {
+    for (Item* next; item; item = next) next = item->next, free(item);
+}
+
+// Until nobody is being answered: what is begun then is short, so that those who come meanwhile hardly wait. (A thread that runs
+// only when nobody else does would be put off while it holds what they need: the process's memory map, a piece of malloc's. With
+// that, users waited several times as long.)
 static void await_calm(const Shadow* shadow) {
     while (is_busy(shadow->table) && !atomic_load(&shadow->is_over)) nanosleep(&(struct timespec){.tv_nsec = CALM_NS}, NULL);
 }
@@ -130,7 +127,7 @@ static void* keep_working(void* user) {
     Arm* arm = shadow->table->challenger;
     Worker* worker = take_worker(arm);
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);  // of this thread alone
-    for (Item* items = NULL; (items = next_items(shadow, items));) {
+    for (Item* items; (items = next_items(shadow)); free_items(items)) {
         await_calm(shadow);
         if (worker && !atomic_load(&shadow->table->is_blown)) work_on(shadow, worker, items);
         if (!worker) count_ends(shadow, NOT_SHADOWED, requests_of(items));
@@ -206,8 +203,7 @@ bool close_shadow(Shadow* shadow) {
     pthread_join(shadow->thread, NULL);
     for (const Item* item = shadow->first; item; item = item->next) count_ends(shadow, DROPPED_FULL, item->count);
     tell_hour(shadow);
-    for (Item *item = shadow->first, *next; item; item = next) next = item->next, free(item);
-    for (Item *item = shadow->finished, *next; item; item = next) next = item->next, free(item);
+    free_items(shadow->first);
     pthread_cond_destroy(&shadow->work);
     pthread_mutex_destroy(&shadow->lock);
     free(shadow);

@@ -37,14 +37,12 @@ struct Shadow {
     pthread_mutex_t lock;
     pthread_cond_t work;
     Item *first, **end;      // that wait
-    Item* finished;          // freed by the threads that made them: so nobody waits for memory that this thread is about to free
     size_t queued;           // bytes
     atomic_llong paired;     // rows of the challenger's answers that the champion computed too
     atomic_ullong again_ns;  // when the next of them is due
     atomic_uint level_ppm;   // of the keys that are computed
     atomic_ullong since_ns;  // when the graph's call began that is under way; 0: none is
     atomic_int handed;       // to the challenger's careful model, and not answered yet
-    bool is_waiting;         // the thread, for work
     atomic_bool is_over;
     bool is_closing, has_ended;
     int64_t hour;  // since 1970, whose counts these are

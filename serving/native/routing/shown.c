@@ -45,7 +45,7 @@ static Item* make_item(const Batch* batch, const bool* wanted, uint32_t count, s
     Item* item = malloc(head + numbers + p + text_bytes + 1);
     if (!item) return NULL;
     char* at = (char*)item + head;
-    *item = (Item){.next = NULL, .bytes = head + numbers + p + text_bytes, .graph_ns = batch->graph_ns};
+    *item = (Item){.bytes = head + numbers + p + text_bytes, .graph_ns = batch->graph_ns};
     item->raw = (Raw){.numbers = (float*)(void*)at, .text = at + numbers + p, .text_bytes = text_bytes, .rows = rows};
     item->p_click = (float*)(void*)(at + numbers);
     const Worker* worker = batch->worker;
@@ -64,23 +64,16 @@ static Item* make_item(const Batch* batch, const bool* wanted, uint32_t count, s
     return item;
 }
 
-static void free_items(Item* item) {
-    for (Item* next; item; item = next) next = item->next, free(item);
-}
-
 static bool put_in_queue(Shadow* shadow, Item* item) {
     pthread_mutex_lock(&shadow->lock);
     bool fits = shadow->queued + item->bytes <= MOST_QUEUED && !shadow->is_closing;
-    Item* finished = shadow->finished;
-    shadow->finished = NULL;
     if (fits) {
         item->next = NULL;
         *shadow->end = item, shadow->end = &item->next;
         shadow->queued += item->bytes;
-        if (shadow->is_waiting) pthread_cond_signal(&shadow->work);
+        pthread_cond_signal(&shadow->work);
     }
     pthread_mutex_unlock(&shadow->lock);
-    free_items(finished);
     return fits;
 }
 

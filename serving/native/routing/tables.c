@@ -12,8 +12,6 @@
 #define HANGS "a challenger's thread hangs in its graph; it is left behind with the memory of its release until it ends"
 enum { LOOKS_TO_STOP = 10, LOOKS_OF_A_HANG = 30, LOOK_AGAIN_NS = 10000000, LAST_LOOKS = 300 };
 
-static void say(int level, const char* text) { drop(TRITONSERVER_LogMessage(level, __FILE__, __LINE__, text)); }
-
 Place place_of(const Door* door) {
     return (Place){.model = door->model,
                    .repository = door->repository,
@@ -104,12 +102,18 @@ static bool is_held(Door* door, const Table* table) {
     return held;
 }
 
-// End what a challenger's threads compute though nobody waits for it, unless that release has more to do. It is not used again.
-static void stop_challenger(Door* door, const Table* retired) {
-    Arm* arm = retired->challenger;
-    bool has_more_to_do = !arm || arm == door->own || arm == door->table->champion || arm == door->table->challenger;
-    for (const Table* table = door->retired; table; table = table->next) has_more_to_do |= arm == table->champion;
-    if (has_more_to_do) return;
+// Does a release answer, or compute for others, in any table but that of a challenger whose fuse has blown.
+static bool has_more_to_do(const Door* door, const Arm* arm) {
+    const Table* now = door->table;
+    bool has = arm == door->own || arm == now->champion || (arm == now->challenger && !atomic_load(&now->is_blown));
+    for (const Table* table = door->retired; table; table = table->next) has |= arm == table->champion;
+    return has;
+}
+
+// End what a challenger's threads compute though nobody waits for it: one that hangs takes the processor from those who answer.
+// It is not used again.
+static void stop_challenger(const Door* door, Arm* arm) {
+    if (!arm || arm->is_stopped || has_more_to_do(door, arm)) return;
     arm->is_stopped = true;
     stop_graph(arm->graph);
 }
@@ -120,8 +124,8 @@ static void free_retired(Door* door) {
         Table *table = *place, *next = table->next;
         if (is_held(door, table) || !free_table(table)) {
             table->looks++;
-            if (door->table && table->looks == LOOKS_TO_STOP) stop_challenger(door, table);
-            if (table->looks == LOOKS_OF_A_HANG) say(LOG_ERROR, HANGS);
+            if (door->table && table->looks == LOOKS_TO_STOP) stop_challenger(door, table->challenger);
+            if (table->looks == LOOKS_OF_A_HANG) SAY(LOG_ERROR, HANGS);
             place = &table->next;
         } else {
             *place = next;
@@ -135,8 +139,9 @@ void look_after_tables(Door* door) {
     if (table->challenger && !atomic_load(&table->is_blown) && is_fuse_blown(door, &table->route)) {
         atomic_store(&table->is_blown, true);
         end_trial(table->trial);
-        say(LOG_WARN, "the fuse of the route in force is blown: the champion answers alone");
+        SAY(LOG_WARN, "the fuse of the route in force is blown: the champion answers alone");
     }
+    if (atomic_load(&table->is_blown)) stop_challenger(door, table->challenger);
     bool part = takes_part(table);
     if (table->challenger && part != table->took_part) {
         bool was_renewed = part && table->has_lapsed, has_lapsed = !part && !atomic_load(&table->is_blown);

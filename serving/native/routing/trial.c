@@ -2,13 +2,13 @@
 
 #include "../answer.h"
 #include "../reply.h"
+#include "../waiting.h"
 #include "shadow.h"
 #include "trial_parts.h"
 
 #include <stdlib.h>
-#include <time.h>
 
-enum { MOST_TOGETHER = 64, ENOUGH_ROWS = 32, RECHECK_NS = 1000000 };
+enum { MOST_TOGETHER = 64, ENOUGH_ROWS = 32, RECHECK_NS = 1000000, LONG_NS = 1000000000 };
 
 // Those that wait, or a thread's part of them where that is enough for a call; NULL if the trial is closing.
 static Task* take_some(Trial* trial) {
@@ -95,20 +95,20 @@ static void answer_fallen(Trial* trial, Task* task) {
 }
 
 // Those that are late, or all if the trial is over, from the list of those that are due; those of them that can be claimed are,
-// and marked. When to look again.
+// and marked. After how many nanoseconds to look again.
 static uint64_t look_at_due(Trial* trial, uint64_t now, Task** late) {
     Task** late_end = late;
     while (trial->due && (trial->is_over || trial->due->due_ns <= now)) {
         Task* task = trial->due;
         int before = try_to_claim(task);
-        if (before == READING) return now + RECHECK_NS;
+        if (before == READING) return RECHECK_NS;
         task->is_late = before == OPEN;
         trial->due = task->next_due;
         if (!trial->due) trial->due_end = &trial->due;
         task->next_due = NULL;
         *late_end = task, late_end = &task->next_due;
     }
-    return trial->due ? trial->due->due_ns : now + 1000000000u;
+    return trial->due ? trial->due->due_ns - now : LONG_NS;
 }
 
 static void fall_back_all(Trial* trial, Task* late) {
@@ -124,11 +124,10 @@ static void* keep_time(void* user) {
     pthread_mutex_lock(&trial->lock);
     while (!trial->is_closing || trial->fallen || trial->due) {
         Task *late = NULL, *fallen = trial->fallen;
-        uint64_t again_ns = look_at_due(trial, now_ns(), &late);
+        uint64_t pause_ns = look_at_due(trial, now_ns(), &late);
         trial->fallen = NULL, trial->fallen_end = &trial->fallen;
         if (!late && !fallen) {
-            struct timespec until = {(time_t)(again_ns / 1000000000), (long)(again_ns % 1000000000)};
-            pthread_cond_timedwait(&trial->tick, &trial->lock, &until);
+            rest_on(&trial->tick, &trial->lock, pause_ns);
             continue;
         }
         pthread_mutex_unlock(&trial->lock);
@@ -146,13 +145,9 @@ const char* open_trial(Table* table, unsigned threads, Trial** out) {
     if (!trial) return "out of memory";
     trial->table = table;
     trial->waiting_end = &trial->waiting, trial->due_end = &trial->due, trial->fallen_end = &trial->fallen;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&trial->lock, NULL);
     pthread_cond_init(&trial->work, NULL);
-    pthread_cond_init(&trial->tick, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    make_condition(&trial->tick);
     *out = trial;
     threads = threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads;
     bool keeps = !pthread_create(&trial->keeper, NULL, keep_time, trial);

@@ -104,6 +104,7 @@ Worker* take_worker(Arm* arm) { return &worker; }
 void give_back_worker(Arm* arm, Worker* worker) {}
 void count_routed(RoutedCounts* counts, const Routed* routed) { abort(); }
 bool offer(Trial* trial, Request* request, Instance* instance, const Routed* routed, uint64_t start_ns) { abort(); }
+bool read_parameters(Request* request, const char* declaration, Sent* sent) { abort(); }
 bool find_buckets(const char* salt, const char* key, size_t bytes, KeyBuckets* buckets) { abort(); }
 Error* read_properties(Request* request, uint32_t i, Properties* found) { abort(); }
 bool is_utf8(const unsigned char* text, size_t bytes) { abort(); }

@@ -10,7 +10,7 @@ from tests.serving.triton.waiting.scenarios import BATCH_S, BOUND, INSTANCES, RE
 
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[3] / "serving/native"
-DRIVEN = ("answer", "backlog", "counters", "metric", "reply", "routing/seat")
+DRIVEN = ("answer", "backlog", "counters", "metric", "reply", "routing/seat", "waiting")
 PAGE = '# TYPE nv_inference_pending_request_count gauge\nnv_inference_pending_request_count{model="ctr",version="7"} 0\n'
 
 
