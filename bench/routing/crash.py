@@ -20,8 +20,9 @@ from bench.routing.world import route_of, two_releases
 from bench.served.entry import say
 from contracts.files import write_whole
 from contracts.serving.config import ServerConfig
+from contracts.serving.fuse import fuse_path
 from contracts.serving.releases import EXPORTED
-from contracts.serving.route import FUSES, NAME, Route, text_of
+from contracts.serving.route import NAME, Route, text_of
 from serving.server.ports import free_ports
 from serving.server.server import VENV
 
@@ -54,7 +55,7 @@ def crash_figures(config: BenchRoutingConfig, server_config: ServerConfig, chall
 
 
 def _fuse(store: Path, route: Route) -> Path:
-    return store / FUSES / f"{route.digest:016x}.json"
+    return fuse_path(store, route.digest)
 
 
 @contextmanager

@@ -14,7 +14,8 @@ import urllib3
 
 from contracts.clock import clock
 from contracts.serving.config import ServerConfig
-from contracts.serving.route import FUSES, NAME, Limits, Mode, Route, Trial
+from contracts.serving.fuse import fuse_path, shown
+from contracts.serving.route import NAME, Limits, Mode, Route, Trial
 from serving.releases.configs import Opened
 from serving.releases.routing import write_route
 from serving.releases.store import Store
@@ -72,7 +73,7 @@ class RoutedServer:
     def put(self, route: Route) -> None:
         """Write it, and wait until it is in force and its challenger takes part. Raises ValueError if that takes too long."""
         self.write(route)
-        is_open, digest = float(route.trial is not None), f"{route.digest:016x}"
+        is_open, digest = float(route.trial is not None), shown(route.digest)
         deadline = time.monotonic() + OPEN_S
         while not self.counted("adclick_route_info", route=digest) or self.counted("adclick_challenger_open") != is_open:
             if time.monotonic() > deadline:
@@ -80,7 +81,7 @@ class RoutedServer:
             time.sleep(POLL_S)
 
     def fuse(self, route: Route) -> Path:
-        return self.store / FUSES / f"{route.digest:016x}.json"
+        return fuse_path(self.store, route.digest)
 
     def counted(self, family: str, **labels: Any) -> float:
         """Sum over the series of model `ctr` with these labels."""

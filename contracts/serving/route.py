@@ -10,7 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal, get_args
 
-FORMAT, NAME, FUSES = 1, "route", "fuses"  # of the text; the file and the folder of fuses in a store of releases
+FORMAT, NAME = 1, "route"  # of the text; the file in a store of releases
+ROUTING_KEY = "routing_key"  # parameter of a request, a text: whose it is; all of theirs are answered by one arm
+RELEASE = "release"  # parameter, a whole number: the release that shall answer, if it is open; the request is in no experiment
 MOST_BYTES = 4096
 BUCKETS = 1_000_000  # of routing keys
 LONGEST_KEY = 256  # bytes

@@ -5,8 +5,9 @@ from dataclasses import fields
 from typing import Any
 
 from contracts.clock import clock
+from contracts.serving.fuse import shown
 from contracts.serving.route import Limits, Route, percent
-from serving.releases.routing import fuse_of, in_words, moment, shown
+from serving.releases.routing import fuse_of, in_words, moment
 from serving.releases.store import Store
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tritonclient.grpc import service_pb2
 
 from contracts.serving.request import CATEGORICAL, RequestSpec
-from contracts.serving.routed import ROUTING_KEY
+from contracts.serving.route import ROUTING_KEY
 from loadtests.requests.prepared_request import PreparedRequest, Tensors
 
 KEYS = "keys.json"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from contracts.serving.request import CATEGORICAL, IMAGE, RequestSpec
-from contracts.serving.routed import RELEASE
+from contracts.serving.route import RELEASE
 from loadtests.requests.bodies import BODIES, fits_json
 from loadtests.requests.keys import entity_place, sent_keys, simulated_keys, with_parameter, write_keys
 from loadtests.requests.pool import write_pool

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from contracts.serving.request import IMAGE
-from contracts.serving.routed import RELEASE
+from contracts.serving.route import RELEASE
 from loadtests.requests.prepared_request import Tensors
 from loadtests.routes.in_force import Experiment
 from serving.client.batch import pieces

@@ -7,7 +7,8 @@ from pathlib import Path
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from contracts.serving.route import FUSES, Route, percent, read_route
+from contracts.serving.fuse import fuse_path, shown
+from contracts.serving.route import Route, percent, read_route
 from loadtests.observation.observe import SCRAPE_TIMEOUT_S, scrape
 
 INFO, OPEN = "adclick_route_info", "adclick_challenger_open"
@@ -92,11 +93,11 @@ def disagreement(file: Path, route: Route, followed: Followed | None) -> str | N
     does = (
         "no route"
         if followed is None
-        else f"route {followed.digest:016x} (champion {followed.champion}, challenger {challenger})"
+        else f"route {shown(followed.digest)} (champion {followed.champion}, challenger {challenger})"
     )
     return (
-        f"{file} says route {route.digest:016x} ({describe_route(route)}), but the server follows {does}, so nobody can say who "
-        "should answer; start the server again with `make serve`, so that it reads this file (ADCLICK_ROUTE)"
+        f"{file} says route {shown(route.digest)} ({describe_route(route)}), but the server follows {does}, so nobody can say "
+        "who should answer; start the server again with `make serve`, so that it reads this file (ADCLICK_ROUTE)"
     )
 
 
@@ -107,11 +108,6 @@ def describe_route(route: Route) -> str:
     return f"mode {route.mode}, {percent(route.trial.share_ppm)} % to challenger {route.trial.challenger}"
 
 
-def fuse_of(file: Path, route: Route) -> Path:
-    """Where it is written that the challenger of this route is off."""
-    return file.parent / FUSES / f"{route.digest:016x}.json"
-
-
 def is_off_for_good(file: Path | None, route: Route | None) -> bool:
     """Has its fuse blown, as far as that can be seen here."""
-    return file is not None and route is not None and fuse_of(file, route).exists()
+    return file is not None and route is not None and fuse_path(file.parent, route.digest).exists()

@@ -1,6 +1,5 @@
 """Watches the route of a server under load: what was in force when, and what the server counted meanwhile."""
 
-import json
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -11,9 +10,10 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from contracts.clock import clock
+from contracts.serving.fuse import read_fuse
 from contracts.serving.route import Route, read_route
 from loadtests.observation.observe import SCRAPE_TIMEOUT_S, scrape
-from loadtests.routes.in_force import Experiment, Followed, Scraped, followed_of, fuse_of
+from loadtests.routes.in_force import Experiment, Followed, Scraped, followed_of
 
 LOOK_S, SCRAPE_EVERY = 0.1, 5  # every so many looks the metrics are read, too
 COUNTED = ("adclick_fallback_total", "adclick_shadow_total", "adclick_guard_trips_total", "adclick_unkeyed_total")
@@ -150,22 +150,12 @@ def why_off(file: Path, route: Route, followed: Followed | None) -> str:
     """Why the champion answers everybody although the route has a challenger; empty if it does not."""
     if route.trial is None:
         return ""
-    if (reason := blown(fuse_of(file, route))) is not None:
-        return f"{FUSE} ({reason})"
+    if (fuse := read_fuse(file.parent, route.digest)) is not None:
+        return f"{FUSE} ({fuse.reason})"
     if clock().now_ns() // 1_000_000 >= route.trial.valid_until_ms:
         return LAPSED
     is_closed = followed is not None and followed.digest == route.digest and not followed.is_open
     return CLOSED if is_closed else ""
-
-
-def blown(fuse: Path) -> str | None:
-    """The reason that a fuse gives; None where there is none."""
-    try:
-        return str(json.loads(fuse.read_bytes())["reason"])
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
-        return "it cannot be read"
 
 
 def gained(before: dict[str, float], after: dict[str, float]) -> dict[str, int]:

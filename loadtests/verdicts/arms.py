@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from contracts.serving.fuse import shown
 from contracts.serving.route import BUCKETS, bucket
 from loadtests.routes.watch import FUSE, Stretch, WatchedRoute
 from loadtests.verdicts.latency import CONFIDENCE_Z, quantile
@@ -112,7 +113,7 @@ def shares(answers: np.ndarray, keys: Sequence[str], stretches: Sequence[Stretch
     `fallbacks`: so many answers of the champion are part of the challenger's share.
     """
     found: dict[str, list[np.ndarray]] = {}
-    routes = {f"{one.route.digest:016x}": one for one in stretches if one.route is not None and one.route.trial is not None}
+    routes = {shown(one.route.digest): one for one in stretches if one.route is not None and one.route.trial is not None}
     no_key = [place for place, key in enumerate(keys) if not key]
     for place, stretch in enumerate(stretches):
         if stretch.route is None or stretch.route.trial is None or stretch.off:
@@ -120,7 +121,7 @@ def shares(answers: np.ndarray, keys: Sequence[str], stretches: Sequence[Stretch
         start_s = -np.inf if place == 0 else stretch.start_s + CHANGE_S
         end_s = np.inf if place == len(stretches) - 1 else stretch.end_s - CHANGE_S
         inside_A = (answers["sent_s"] >= start_s) & (answers["done_s"] <= end_s) & ~np.isin(answers["key"], no_key)
-        found.setdefault(f"{stretch.route.digest:016x}", []).append(answers[inside_A])
+        found.setdefault(shown(stretch.route.digest), []).append(answers[inside_A])
     return [
         share_of(digest, routes[digest], keys, np.concatenate(parts), fallbacks)
         for digest, parts in found.items()

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from numbers import Integral
 
-from contracts.serving.route import LONGEST_KEY
-from contracts.serving.routed import RELEASE, ROUTING_KEY
+from contracts.serving.route import LONGEST_KEY, RELEASE, ROUTING_KEY
 
 HIGHEST_RELEASE = 2**63 - 1  # a parameter is an int64
 

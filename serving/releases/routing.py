@@ -3,32 +3,17 @@
 The route says who answers; a fuse says that the challenger of a route is off for good, and why (docs/routing.md).
 """
 
-import json
-import os
-import threading
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from contracts.clock import clock
 from contracts.files import sync, write_whole
+from contracts.serving.fuse import Fuse, read_fuse, shown, write_fuse
 from contracts.serving.release_log import Entry
 from contracts.serving.releases import identity, model_of
-from contracts.serving.route import FUSES, NAME, Route, parse, percent, read_route, text_of
-
-UNREADABLE = "unreadable"  # reason of a fuse that says none; it is blown all the same
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fuse:
-    """Why the challenger of a route is off."""
-
-    reason: str
-    at_ns: int | None = None  # since 1970
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+from contracts.serving.route import NAME, Route, parse, percent, read_route, text_of
 
 
 def route_of(store: Path) -> Route | None:
@@ -51,11 +36,6 @@ def remove_route(store: Path) -> None:
     sync(store)
 
 
-def shown(digest: int) -> str:
-    """A route's digest as files, metrics and people have it."""
-    return f"{digest:016x}"
-
-
 def in_words(route: Route) -> str:
     """A route as one line for people."""
     trial = route.trial
@@ -76,40 +56,14 @@ def moment(since_1970_ms: int) -> str:
         return f"{since_1970_ms} ms since 1970"
 
 
-def fuse_path(store: Path, route: Route) -> Path:
-    return store / FUSES / f"{shown(route.digest)}.json"
-
-
 def fuse_of(store: Path, route: Route) -> Fuse | None:
     """The route's fuse if it is blown; None if it is whole, or the route has no challenger."""
-    if route.trial is None:
-        return None
-    try:
-        found = json.loads(fuse_path(store, route).read_bytes())
-        return Fuse(reason=str(found["reason"]), at_ns=int(found["at"]), evidence=dict(found["evidence"]))
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
-        return Fuse(reason=UNREADABLE)
+    return None if route.trial is None else read_fuse(store, route.digest)
 
 
 def blow_fuse(store: Path, route: Route, reason: str, evidence: Mapping[str, Any]) -> bool:
     """Have the route's challenger off for good; False if it was already, whose reason stays."""
-    path = fuse_path(store, route)
-    path.parent.mkdir(exist_ok=True)
-    content = {"route": shown(route.digest), "reason": reason, "at": clock().now_ns(), "evidence": dict(evidence)}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
-    try:
-        partial.write_text(json.dumps(content) + "\n")
-        sync(partial)
-        with suppress(FileExistsError):
-            os.link(partial, path)
-            return True
-        return False
-    finally:
-        partial.unlink(missing_ok=True)
-        sync(path.parent)
-        sync(store)  # the folder of fuses may be new
+    return write_fuse(store, route.digest, reason, evidence, clock().now_ns())
 
 
 def refuse_during_rollout(route: Route | None, what: str) -> None:

@@ -32,8 +32,10 @@ VERSION = "1"  # in the exported repository; a release gets the next free number
 CODE = (
     "contracts/__init__.py",
     "contracts/clock.py",
+    "contracts/files.py",
     "contracts/local_libraries.py",
     "contracts/serving/__init__.py",
+    "contracts/serving/fuse.py",
     "contracts/serving/packed_text.py",
     "contracts/serving/route.py",
     "contracts/tables/__init__.py",

@@ -54,8 +54,14 @@ def test_what_serves_and_follows_needs_neither_torch_nor_lightning(folder):
 def test_models_inside_triton_need_little():
     allowed = {*sys.stdlib_module_names, "numpy", "onnxruntime", "PIL", "triton_python_backend_utils", "contracts", "serving"}
     taken_along = {
-        *("contracts/clock.py", "contracts/local_libraries.py", "contracts/tables/images.py", "contracts/tables/spellings.py"),
-        *("contracts/serving/packed_text.py", "contracts/serving/route.py"),
+        *(
+            "contracts/clock.py",
+            "contracts/files.py",
+            "contracts/local_libraries.py",
+            "contracts/tables/images.py",
+            "contracts/tables/spellings.py",
+        ),
+        *("contracts/serving/fuse.py", "contracts/serving/packed_text.py", "contracts/serving/route.py"),
     }
     for path in files_of("serving"):
         if path.relative_to(ROOT).parts[:2] == ("serving", "triton"):

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from serving.releases.routing import blow_fuse, shown
+from contracts.serving.fuse import shown
+from serving.releases.routing import blow_fuse
 from serving.releases.store import Store
 
 REASON = "crash"

@@ -11,9 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
+from contracts.serving.fuse import shown
 from contracts.serving.route import Route
 from serving.releases.configs import DOORS, Opened
-from serving.releases.routing import fuse_of, in_words, shown
+from serving.releases.routing import fuse_of, in_words
 from serving.releases.store import Store
 from serving.server.admin import AdminApi
 from serving.server.loading import Busy, loading_alone, missing, surplus

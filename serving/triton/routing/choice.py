@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.serving.route import LONGEST_KEY, Route, bucket, shadow_bucket
+from contracts.serving.route import LONGEST_KEY, RELEASE, ROUTING_KEY, Route, bucket, shadow_bucket
 from serving.triton.journal.layout import CHALLENGER, CHALLENGER_OFF, CHAMPION, KEY_SENT, NONE, RELEASE_ASKED
 from serving.triton.refusal import Refused, quoted
 
-ROUTING_KEY, RELEASE = PARAMETERS = "routing_key", "release"  # of a request
+PARAMETERS = ROUTING_KEY, RELEASE
 ARM_NAMES = {NONE: "none", CHAMPION: "champion", CHALLENGER: "challenger"}
 
 

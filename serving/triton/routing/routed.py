@@ -9,6 +9,7 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from contracts.clock import Clock, clock
+from contracts.serving.fuse import shown
 from serving.triton.joined_text import LENGTH
 from serving.triton.journal.layout import ANSWERED, FALLBACK, NO_ROUTE
 from serving.triton.packed_request import PackedRequest
@@ -16,7 +17,6 @@ from serving.triton.refusal import Refused
 from serving.triton.routing.case import Case
 from serving.triton.routing.challenged import Challenged
 from serving.triton.routing.choice import ARM_NAMES, NOTHING, PARAMETERS, asking, choose, refuse_unless_open
-from serving.triton.routing.fuse import shown
 from serving.triton.routing.open_release import OpenRelease
 from serving.triton.routing.opener import Opener
 from serving.triton.routing.outcome import FAILED, Answered, Outcome

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from contracts.clock import Clock
+from contracts.serving.fuse import fuse_path, shown, write_fuse
 from contracts.serving.route import NO_ROUTE, Route, read_route
-from serving.triton.routing.fuse import blow, fuse_path, shown
 from serving.triton.routing.guards import Trip
 from serving.triton.routing.open_release import OpenRelease
 from serving.triton.routing.opener import Opener
@@ -106,7 +106,7 @@ class RouteWatch:
         return Table(route=route, digest=digest, champion=champion, challenge=self._challenge(route, digest, asks))
 
     def _challenge(self, route: Route, digest: int, asks: bool) -> Challenge | None:
-        if route.trial is None or digest in self._blown or fuse_path(self._path, digest).exists():
+        if route.trial is None or digest in self._blown or fuse_path(self._path.parent, digest).exists():
             return None
         release = self._opener.release(route.trial.challenger, asks)
         self._event("opened", digest, release=release.version)
@@ -116,7 +116,7 @@ class RouteWatch:
         self._blown.add(digest)
         self._own.counters.count("adclick_guard_trips_total", guard=trip.reason)
         try:
-            is_first = blow(fuse_path(self._path, digest), digest, trip, self._clock.now_ns())
+            is_first = write_fuse(self._path.parent, digest, trip.reason, trip.evidence, self._clock.now_ns())
         except OSError as error:
             self._say(f"the fuse of route {shown(digest)} cannot be written, so it holds in this process alone: {error}")
             is_first = True
@@ -132,7 +132,7 @@ class RouteWatch:
         busy_s = challenge.runner.busy_s
         if busy_s > max(HANG_S, 2 * challenge.limits.timeout_ms / 1000):
             challenge.end(Trip(reason="hang", evidence={"computing_s": round(busy_s, 1)}))
-        if fuse_path(self._path, table.digest).exists():
+        if fuse_path(self._path.parent, table.digest).exists():
             challenge.put_off()
         if challenge.is_off:
             self.in_force.swap(Table(route=table.route, digest=table.digest, champion=table.champion, challenge=None))

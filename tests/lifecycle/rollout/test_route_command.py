@@ -15,10 +15,11 @@ import yaml
 
 from contracts.clock import simulated
 from contracts.dataset.config_errors import ConfigError
+from contracts.serving.fuse import fuse_path, shown
 from contracts.serving.release_log import read
 from contracts.serving.route import Route, text_of
 from lifecycle.rollout.words import USAGE, Change, change_of, seconds_of
-from serving.releases.routing import blow_fuse, fuse_path, shown
+from serving.releases.routing import blow_fuse
 from serving.releases.store import Store
 from tests.lifecycle.killed_program import killed_after
 from tests.stages.pipeline_world import CONF
@@ -185,12 +186,12 @@ def test_a_fuse_is_shown_with_its_evidence_and_nothing_opens_it_but_a_new_rollou
         route("canary 3 5")
     assert store.route() == blown
     route("canary 2 5", "--why", "the disk was slow")
-    assert store.route().trial.salt != blown.trial.salt and not fuse_path(store.folder, store.route()).exists()
+    assert store.route().trial.salt != blown.trial.salt and not fuse_path(store.folder, store.route().digest).exists()
 
 
 def test_a_fuse_without_words_and_a_release_that_is_gone_are_shown(route, store):
     route("canary 2 5")
-    path = fuse_path(store.folder, store.route())
+    path = fuse_path(store.folder, store.route().digest)
     path.parent.mkdir()
     path.touch()
     assert route()[2] == "route: champion 1 answers everybody: the fuse blew, unreadable"

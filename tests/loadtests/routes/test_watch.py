@@ -77,7 +77,7 @@ def test_a_fuse_says_why_also_one_that_cannot_be_read(page, file):
         until(watch, 2)
         fuse.write_text("torn")
         until(watch, 3)
-    assert [one.off for one in watch.stretches] == ["", f"{FUSE} (p99)", f"{FUSE} (it cannot be read)"]
+    assert [one.off for one in watch.stretches] == ["", f"{FUSE} (p99)", f"{FUSE} (unreadable)"]
 
 
 def test_a_route_that_lapses_is_off(page, file):

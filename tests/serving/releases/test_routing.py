@@ -12,11 +12,12 @@ from dataclasses import replace
 
 import pytest
 
+from contracts.serving.fuse import UNREADABLE, fuse_path, shown
 from contracts.serving.release_log import read
 from contracts.serving.route import MOST_BYTES, Route, parse, text_of
 from serving.releases.choice import choose_release, first_route
 from serving.releases.configs import config_of
-from serving.releases.routing import UNREADABLE, blow_fuse, fuse_of, fuse_path, in_words, shown, write_route
+from serving.releases.routing import blow_fuse, fuse_of, in_words, write_route
 from serving.releases.store import Store
 from tests.serving.small_store import add_release, canary, opened_versions, small_store
 
@@ -228,7 +229,7 @@ def test_a_challenger_whose_fuse_has_blown_is_not_opened(store):
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"reason": "p99"}', b"\xff", b'{"reason": 1, "at": "x", "evidence": 3}'])
 def test_a_fuse_that_cannot_be_read_has_blown(store, content):
     route = canary(2, 3)
-    path = fuse_path(store.folder, route)
+    path = fuse_path(store.folder, route.digest)
     path.parent.mkdir()
     path.write_bytes(content)
     assert fuse_of(store.folder, route).reason == UNREADABLE

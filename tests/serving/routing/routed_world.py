@@ -10,7 +10,8 @@ from typing import Any
 
 from contracts.clock import clock
 from contracts.files import write_whole
-from contracts.serving.route import FUSES, NAME, Limits, Mode, Route, Trial, text_of
+from contracts.serving.fuse import fuse_path, shown
+from contracts.serving.route import NAME, Limits, Mode, Route, Trial, text_of
 from serving.journal.folder import kept_journal
 from serving.releases.configs import Opened
 from serving.releases.store import Store
@@ -58,12 +59,12 @@ class Routed:
         return self.folder / "models" / NAME
 
     def fuse(self, route: Route) -> Path:
-        return self.folder / "models" / FUSES / f"{route.digest:016x}.json"
+        return fuse_path(self.folder / "models", route.digest)
 
     def put(self, route: Route, wait: bool = True) -> None:
         write_whole(self.path, text_of(route).encode())
         if wait:
-            wait_for(lambda: self.in_force() == f"{route.digest:016x}", 20, "the route is in force")
+            wait_for(lambda: self.in_force() == shown(route.digest), 20, "the route is in force")
             takes_part = route.trial is not None and route.trial.valid_until_ms > time.time() * 1000
             if takes_part and not self.fuse(route).exists():
                 wait_for(lambda: self.counted("adclick_challenger_open") == 1, 20, "its challenger is open")

@@ -7,8 +7,9 @@ from itertools import pairwise
 import pytest
 
 from contracts.files import write_whole
+from contracts.serving.fuse import shown
 from contracts.serving.route import Route
-from serving.releases.routing import blow_fuse, shown, write_route
+from serving.releases.routing import blow_fuse, write_route
 from serving.releases.store import Store
 from serving.server.loading import loading_alone
 from serving.server.server import open_by_route, route_variables

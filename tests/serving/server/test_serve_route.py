@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from contracts.serving.fuse import shown
 from contracts.serving.release_log import read
 from contracts.serving.route import Route
-from serving.releases.routing import fuse_of, shown
+from serving.releases.routing import fuse_of
 from serving.releases.store import Store
 from serving.server.admin import AdminApi
 from tests.serving.served_world import VENV, exported_with, wait_for
