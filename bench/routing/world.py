@@ -16,26 +16,18 @@ from contracts.clock import clock
 from contracts.serving.config import ServerConfig
 from contracts.serving.fuse import fuse_path, shown
 from contracts.serving.route import NAME, Limits, Mode, Route, Trial
+from lifecycle.rollout.change import limits_of
 from serving.releases.configs import Opened
 from serving.releases.routing import write_route
 from serving.releases.store import Store
-from serving.server.ports import free_ports
 from serving.server.server import TritonServer
-from serving.server.settings import changed
+from serving.server.settings import load_routing_config
+from serving.server.trial import apart
 from serving.triton.environment import ROUTE
 
 CHAMPION, CHALLENGER = 1, 2
 POLL_S, OPEN_S = 0.02, 20.0
 VALID_MS = 3_600_000
-LIMITS = Limits(
-    timeout_ms=200,
-    max_p99_ms=150,
-    max_error_share=Decimal("0.02"),
-    max_timeout_share=Decimal("0.02"),
-    max_mean_ratio=Decimal("1.5"),
-    min_distinct_ratio=Decimal("0.2"),
-    max_slowdown=Decimal(3),
-)
 LENIENT = Limits(
     timeout_ms=10_000,
     max_p99_ms=10_000,
@@ -47,8 +39,11 @@ LENIENT = Limits(
 )
 
 
-def route_of(mode: Mode, share: float = 0, shadow: float = 0, salt: str | None = None, limits: Limits = LIMITS) -> Route:
-    """Champion 1 and, unless `mode` is off, challenger 2, with a salt of its own. `share` and `shadow` in percent."""
+def route_of(mode: Mode, share: float = 0, shadow: float = 0, salt: str | None = None, limits: Limits | None = None) -> Route:
+    """Champion 1 and, unless `mode` is off, challenger 2, with a salt of its own. `share` and `shadow` in percent.
+
+    `limits` are those of `serving.routing` if none are given.
+    """
     if mode == "off":
         return Route(champion=CHAMPION)
     trial = Trial(
@@ -57,7 +52,7 @@ def route_of(mode: Mode, share: float = 0, shadow: float = 0, salt: str | None =
         shadow_ppm=round(shadow * 10_000),
         salt=salt or secrets.token_hex(8),
         valid_until_ms=clock().now_ns() // 1_000_000 + VALID_MS,
-        limits=limits,
+        limits=limits or limits_of(load_routing_config()),
     )
     return Route(champion=CHAMPION, mode=mode, trial=trial)
 
@@ -98,17 +93,8 @@ def routed_server(
     """Exported repositories as releases 1 and 2, on free ports; the route is off. Raises ValueError if one does not load."""
     with tempfile.TemporaryDirectory(prefix="adclick-routed-") as name:
         folder = Path(name)
-        store = two_releases(folder / "models", champion, challenger)
-        http_port, grpc_port, metrics_port = free_ports(3)
-        own = changed(
-            config,
-            host="127.0.0.1",
-            http_port=http_port,
-            grpc_port=grpc_port,
-            metrics_port=metrics_port,
-            store=str(store.folder),
-            secret_file=str(folder / "secret"),
-        )
+        own = apart(config, folder)
+        store = two_releases(Path(own.store), champion, challenger)
         told = {ROUTE: str((store.folder / NAME).resolve())} | (journal or {})
         with TritonServer(own, log_path=folder / "triton.log", journal=told, watch=False) as server:
             running = RoutedServer(server=server, store=store.folder)

@@ -30,16 +30,21 @@ def trial_server(
 def trial_store(exported: Path, config: ServerConfig) -> Iterator[ServerConfig]:
     """`config` with a store of its own, in which the exported repository is released, and free ports."""
     with tempfile.TemporaryDirectory(prefix="adclick-trial-") as name:
-        folder = Path(name)
-        store = Store(folder / "models")
+        trial = apart(config, Path(name))
+        store = Store(Path(trial.store))
         store.activate(store.release(exported))
-        http_port, grpc_port, metrics_port = free_ports(3)
-        yield changed(
-            config,
-            host="127.0.0.1",
-            http_port=http_port,
-            grpc_port=grpc_port,
-            metrics_port=metrics_port,
-            store=str(store.folder),
-            secret_file=str(folder / "secret"),
-        )
+        yield trial
+
+
+def apart(config: ServerConfig, folder: Path) -> ServerConfig:
+    """`config` of a server of its own: free ports of this machine, store and secret below `folder`."""
+    http_port, grpc_port, metrics_port = free_ports(3)
+    return changed(
+        config,
+        host="127.0.0.1",
+        http_port=http_port,
+        grpc_port=grpc_port,
+        metrics_port=metrics_port,
+        store=str(folder / "models"),
+        secret_file=str(folder / "secret"),
+    )

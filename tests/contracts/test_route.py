@@ -10,7 +10,6 @@ import pytest
 from contracts.serving.route import (
     BUCKETS,
     MOST_BYTES,
-    Limits,
     Route,
     Trial,
     bucket,
@@ -20,16 +19,8 @@ from contracts.serving.route import (
     shadow_bucket,
     text_of,
 )
+from tests.route_limits import LIMITS
 
-LIMITS = Limits(
-    timeout_ms=100,
-    max_p99_ms=50,
-    max_error_share=Decimal("0.02"),
-    max_timeout_share=Decimal("0.02"),
-    max_mean_ratio=Decimal("1.5"),
-    min_distinct_ratio=Decimal("0.2"),
-    max_slowdown=Decimal(3),
-)
 TRIAL = Trial(
     challenger=13, share_ppm=50_000, shadow_ppm=BUCKETS, salt="9f86d081884c7d65", valid_until_ms=1_764_460_800_000, limits=LIMITS
 )

@@ -5,25 +5,16 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
-from contracts.serving.route import Limits, Route, Trial
+from contracts.serving.route import Route, Trial
 from serving.releases.store import Store
+from tests.route_limits import LIMITS
 
 MODELS = ("ctr", "ctr_by_name", "ctr_careful")
-LIMITS = Limits(
-    timeout_ms=100,
-    max_p99_ms=50,
-    max_error_share=Decimal("0.02"),
-    max_timeout_share=Decimal("0.02"),
-    max_mean_ratio=Decimal("1.5"),
-    min_distinct_ratio=Decimal("0.2"),
-    max_slowdown=Decimal(3),
-)
 
 
 def small_store(folder: Path, releases: int = 2, served: int = 1) -> Store:
