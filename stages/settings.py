@@ -25,6 +25,9 @@ SECTIONS = {
     "gate": "contracts.lifecycle.config:GateConfig",
     "lifecycle": "stages.config:LifecycleConfig",
     "serving": "contracts.serving.config:ServingConfig",
+    "feedback": "contracts.lifecycle.feedback:FeedbackConfig",
+    "monitor": "contracts.lifecycle.monitor:MonitorConfig",
+    "live": "contracts.lifecycle.live:LiveConfig",
 }
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 PARAMS_PATH = Path("params.yaml")

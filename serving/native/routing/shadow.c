@@ -6,14 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SHORTEST_HANG_NS 1000000000u
 #define LONGEST_HANG_NS 2000000000u
-enum { NICE = 10, CALM_NS = 200000, HANG_AFTER = 20, LOWEST_PPM = 1000, HOUR_MS = 3600000, MOST_ROWS = 32 };
+#define LONGEST_REST_NS 100000000u
+enum { CALM_NS = 200000, HANG_AFTER = 20, LOWEST_PPM = 1000, HOUR_MS = 3600000, MOST_ROWS = 8 };
+enum { REST = 3, LONG_REST = 7 };  // of a call's time, after it: while all keys are computed, and while they are not
 
 // The next that wait, as many as go into one call of the graph; NULL if the shadow is closing.
 static Item* next_items(Shadow* shadow) {
@@ -40,6 +39,14 @@ static void free_items(Item* item) {
 // that, users waited several times as long.)
 static void await_calm(const Shadow* shadow) {
     while (is_busy(shadow->table) && !atomic_load(&shadow->is_over)) nanosleep(&(struct timespec){.tv_nsec = CALM_NS}, NULL);
+}
+
+// Leave the processor to those who answer: this thread computes for a quarter of the time at most, and for an eighth where that
+// is not enough for all keys anyway.
+static void rest(const Shadow* shadow, uint64_t worked_ns) {
+    uint64_t ns = worked_ns * (atomic_load(&shadow->level_ppm) < BUCKETS ? LONG_REST : REST);
+    if (ns > LONGEST_REST_NS) ns = LONGEST_REST_NS;
+    if (!atomic_load(&shadow->is_over)) nanosleep(&(struct timespec){.tv_nsec = (long)ns}, NULL);
 }
 
 static uint32_t requests_of(const Item* items) {
@@ -126,11 +133,12 @@ static void* keep_working(void* user) {
     Shadow* shadow = user;
     Arm* arm = shadow->table->challenger;
     Worker* worker = take_worker(arm);
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);  // of this thread alone
     for (Item* items; (items = next_items(shadow)); free_items(items)) {
         await_calm(shadow);
+        uint64_t began_ns = now_ns();
         if (worker && !atomic_load(&shadow->table->is_blown)) work_on(shadow, worker, items);
         if (!worker) count_ends(shadow, NOT_SHADOWED, requests_of(items));
+        rest(shadow, now_ns() - began_ns);
     }
     if (worker) give_back_worker(arm, worker);
     pthread_mutex_lock(&shadow->lock);
