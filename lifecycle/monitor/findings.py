@@ -14,7 +14,7 @@ VERDICTS: tuple[Verdict, ...] = ("ok", "watch", "warning", "page")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Window:
+class Looked:
     """The rows that a finding is about. `entities` is the effective number of users: (sum n)^2 / sum n^2 of their rows."""
 
     start_ns: int  # nanoseconds since 1970
@@ -36,7 +36,7 @@ class Finding:
     chance: float | None  # the largest effect that chance alone gives at `level`; None: chance has no part in it
     level: float | None  # error that this look at this figure may spend
     p_value: float | None
-    window: Window
+    window: Looked
     sentence: str  # what was seen, with its figures
     next_step: str  # what whoever reads it does now
     release: int | None = None
@@ -61,7 +61,7 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Series:
+class Trend:
     """A small multiple of the page: a figure over time, the oldest first."""
 
     subject: str
@@ -71,7 +71,7 @@ class Series:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class FindingTable:
     """`rows` have a text or a number for each of `columns`."""
 
     title: str
@@ -83,8 +83,8 @@ class Table:
 class Area:
     name: AreaName
     findings: Sequence[Finding] = ()
-    series: Sequence[Series] = ()
-    tables: Sequence[Table] = ()
+    series: Sequence[Trend] = ()
+    tables: Sequence[FindingTable] = ()
     notes: Sequence[str] = ()  # what was not judged, and why
 
 
@@ -100,7 +100,7 @@ class Serving:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class MonitorReport:
     at_ns: int
     dataset: str
     serving: Sequence[Serving]
@@ -128,9 +128,9 @@ class Context:
     now_ns: int
 
 
-def report_from(values: Mapping[str, Any]) -> Report:
+def report_from(values: Mapping[str, Any]) -> MonitorReport:
     """The report that `as_dict` made these values of, read from JSON."""
-    return Report(
+    return MonitorReport(
         at_ns=values["at_ns"],
         dataset=values["dataset"],
         serving=[Serving(**one) for one in values["serving"]],
@@ -142,8 +142,8 @@ def _area_from(values: Mapping[str, Any]) -> Area:
     return Area(
         name=values["name"],
         findings=[_finding_from(one) for one in values["findings"]],
-        series=[Series(**{**one, "points": [Point(**point) for point in one["points"]]}) for one in values["series"]],
-        tables=[Table(**one) for one in values["tables"]],
+        series=[Trend(**{**one, "points": [Point(**point) for point in one["points"]]}) for one in values["series"]],
+        tables=[FindingTable(**one) for one in values["tables"]],
         notes=values["notes"],
     )
 
@@ -151,5 +151,5 @@ def _area_from(values: Mapping[str, Any]) -> Area:
 def _finding_from(values: Mapping[str, Any]) -> Finding:
     interval = values["interval"]
     return Finding(
-        **{**values, "window": Window(**values["window"]), "interval": interval if interval is None else tuple(interval)}
+        **{**values, "window": Looked(**values["window"]), "interval": interval if interval is None else tuple(interval)}
     )
