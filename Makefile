@@ -126,7 +126,7 @@ bench-serving: $(VENV)-load/.perf-analyzer  ## rows a second of the served model
 bench-gate: $(VENV)-load/.installed $(VENV)/.dev $(VENV)-serving/.installed  ## does make gate refuse a model slowed by 15 %, and let an equal one pass, ten times each (about 25 minutes)
 	@$(RUN) python -m bench.served.gate $(ARGS)
 
-bench-journal: $(VENV)-load/.perf-analyzer  ## what the journal costs: the served model with and without it, and its segments made Parquet (about 12 minutes)
+bench-journal: $(VENV)-load/.perf-analyzer  ## what the journal costs: the served model with and without it, and its segments made Parquet (about 17 minutes)
 	@$(RUN) python -m bench.served.journal $(ARGS)
 
 bench-journal-peers: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.installed $(VENV)-load/.perf-analyzer  ## servers that remember their answers: how fast, and what kill -9 costs them (wrk; about 6 minutes)
