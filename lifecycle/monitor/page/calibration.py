@@ -89,8 +89,8 @@ def _ticks(across: Axis, up: Axis, logarithmic: bool) -> Iterator[str]:
         place = math.log10(value) if logarithmic else value
         x, y = across(place), up(place)
         yield f'<path class="grid" d="M{x} {TOP}V{SIZE.height - BELOW}M{LEFT} {y}H{SIZE.width - RIGHT}"/>'
-        yield f'<text class="middle" x="{x}" y="{SIZE.height - BELOW + 13}">{number(100 * value)}</text>'
-        yield f'<text class="y" x="{LEFT - 4}" y="{float(y) + 3:.1f}">{number(100 * value)}</text>'
+        yield f'<text class="middle" x="{x}" y="{SIZE.height - BELOW + 13}">{100 * value:g}</text>'
+        yield f'<text class="y" x="{LEFT - 4}" y="{float(y) + 3:.1f}">{100 * value:g}</text>'
 
 
 def _round_values(low: float, high: float, logarithmic: bool) -> list[float]:

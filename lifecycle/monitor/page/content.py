@@ -10,7 +10,7 @@ from markupsafe import Markup
 from lifecycle.monitor.findings import VERDICTS, Area, AreaName, Finding, FindingTable, MonitorReport, Trend, Verdict
 from lifecycle.monitor.page.alerts import ShownAlerts
 from lifecycle.monitor.page.calibration import calibration_bins, drawn_calibration
-from lifecycle.monitor.page.drawing import SMALL, WIDE, drawn_series
+from lifecycle.monitor.page.drawing import SMALL, WIDE, drawn_series, drawn_unit
 from lifecycle.monitor.page.headline import headline, looked_at
 
 TITLES: Mapping[AreaName, str] = {
@@ -34,7 +34,7 @@ class Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectCard:
-    """All drawings of one column, slice or service."""
+    """All small drawings of a column, or a larger one."""
 
     subject: str
     identity: str
@@ -46,6 +46,7 @@ class SubjectCard:
 class ShownTable:
     title: str
     columns: Sequence[str]
+    numbers: Sequence[bool]  # of each column: are all its values
     rows: Sequence[Sequence[Any]]
     left_out: int
     curve: Markup | None  # where it is a calibration curve
@@ -75,7 +76,10 @@ def page_content(report: MonitorReport, alerts: ShownAlerts | None) -> dict[str,
         "alerts": alerts,
         "sections": sections,
         "served_rows": sum(one.rows for one in report.serving),
-        "cards": {(section.name, card.subject): card.identity for section in sections for card in section.cards},
+        "cards": {
+            (section.name, card.subject): card.identity for section in reversed(sections) for card in reversed(section.cards)
+        },
+        "silent": [TITLES[name] for name in get_args(AreaName) if not any(one.area == name for one in found)],
         "titles": TITLES,
         "verdicts": VERDICTS,
     }
@@ -96,17 +100,18 @@ def _section(area: Area) -> AreaSection:
 
 def _cards(area: Area, small: bool) -> list[SubjectCard]:
     """The subjects with something wrong first, then in the order in which they came."""
-    together: dict[str, list[Trend]] = {}
+    together: dict[tuple[str, str], list[Trend]] = {}
     for series in area.series:
-        together.setdefault(series.subject, []).append(series)
+        together.setdefault((series.subject, "" if small else series.kind), []).append(series)
     cards = []
-    for place, (subject, all_series) in enumerate(together.items()):
+    for place, ((subject, _), all_series) in enumerate(together.items()):
         identity = f"{area.name}-{place}"
         drawings = [
-            Drawing(kind=one.kind, unit=one.unit, svg=drawn_series(one, f"{identity}-{number}", SMALL if small else WIDE))
+            Drawing(kind=one.kind, unit=drawn_unit(one), svg=drawn_series(one, f"{identity}-{number}", SMALL if small else WIDE))
             for number, one in enumerate(all_series)
         ]
-        worst = _worst(one.verdict for one in area.findings if one.subject == subject)
+        last = [series.points[-1].verdict for series in all_series if series.points]
+        worst = _worst([*last, *(one.verdict for one in area.findings if small and one.subject == subject)])
         cards.append(SubjectCard(subject=subject, identity=identity, verdict=worst, drawings=drawings))
     return sorted(cards, key=lambda card: -VERDICTS.index(card.verdict))
 
@@ -120,10 +125,15 @@ def _shown(table: FindingTable, identity: str) -> ShownTable:
     return ShownTable(
         title=table.title,
         columns=table.columns,
+        numbers=[all(_is_number(row[place]) for row in table.rows if place < len(row)) for place in range(len(table.columns))],
         rows=table.rows[:ROWS],
         left_out=max(0, len(table.rows) - ROWS),
         curve=drawn_calibration(bins, identity) if len(bins) > 1 else None,
     )
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def evidence(found: Finding | Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A series over time as SVG inside the page: line, whiskers of its intervals, band of what was expected, marks of the verdicts."""
+"""A series over time as SVG: line, whiskers of its intervals, band of what was expected, marks of the verdicts."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -34,10 +34,7 @@ def drawn_series(series: Trend, identity: str, size: DrawingSize = SMALL) -> Mar
     """An <svg> with title and description; `identity` is unique in the page."""
     points = joined(series.points)
     across = axis((float(point.at_ns) for point in points), LEFT, size.width - RIGHT, margin=0.0)
-    heights = (
-        value for point in points for value in (point.value, point.low, point.high, point.expected_low, point.expected_high)
-    )
-    up = axis(heights, size.height - BOTTOM, TOP)
+    up = axis(_heights(points), size.height - BOTTOM, TOP)
     body = "".join(
         [
             *_frame(points, up, size, series.unit),
@@ -50,11 +47,17 @@ def drawn_series(series: Trend, identity: str, size: DrawingSize = SMALL) -> Mar
     return svg(body, size, identity, f"{series.subject}: {series.kind}", description(series))
 
 
+def drawn_unit(series: Trend) -> str:
+    """What the heights of its drawing are counted in."""
+    return scaling(max(map(abs, _heights(joined(series.points))), default=None), series.unit)[1]
+
+
 def svg(body: str, size: DrawingSize, identity: str, title: str, text: str) -> Markup:
     """`body` is SVG already; `title` and `text` are not."""
     return Markup(
         f'<svg viewBox="0 0 {size.width} {size.height}" role="img" aria-labelledby="{identity}-t {identity}-d">'
-        f'<title id="{identity}-t">{escape(plain_text(title))}</title><desc id="{identity}-d">{escape(plain_text(text))}</desc>{body}</svg>'
+        f'<title id="{identity}-t">{escape(plain_text(title))}</title>'
+        f'<desc id="{identity}-d">{escape(plain_text(text))}</desc>{body}</svg>'
     )
 
 
@@ -82,7 +85,7 @@ def _amounts(low: float, high: float, unit: str) -> str:
 
 def _frame(points: Sequence[Point], up: Axis, size: DrawingSize, unit: str) -> Iterator[str]:
     """The largest and the smallest height that is drawn, first and last day."""
-    known = finite(value for one in points for value in (one.value, one.low, one.high, one.expected_low, one.expected_high))
+    known = _heights(points)
     right, bottom = size.width - RIGHT, size.height - BOTTOM
     yield f'<path class="axis" d="M{LEFT} {TOP}V{bottom}H{right}"/>'
     if not known:
@@ -97,6 +100,11 @@ def _frame(points: Sequence[Point], up: Axis, size: DrawingSize, unit: str) -> I
     one_day = first[:10] == last[:10]
     yield f'<text x="{LEFT}" y="{size.height - 5}">{first[5:16] if one_day else first[:10]}</text>'
     yield f'<text class="end" x="{right}" y="{size.height - 5}">{last[11:16] if one_day else last[5:10]}</text>'
+
+
+def _heights(points: Sequence[Point]) -> list[float]:
+    """Of all that is drawn of them."""
+    return finite(value for one in points for value in (one.value, one.low, one.high, one.expected_low, one.expected_high))
 
 
 def _runs(points: Iterable[Point], has: Callable[[Point], bool]) -> Iterator[list[Point]]:

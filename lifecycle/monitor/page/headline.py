@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from lifecycle.monitor.findings import AreaName, Finding, MonitorReport, Verdict
-from lifecycle.monitor.page.wording import counted, listed, period, plain_text
+from lifecycle.monitor.page.wording import counted, listed, period, plain_text, sentence
 
 NAMED = 3  # findings that are named with their sentence
 
@@ -14,7 +14,8 @@ NAMED = 3  # findings that are named with their sentence
 class MonitorHeadline:
     verdict: Verdict | None  # the worst; None: nothing was judged
     words: str
-    rest: str
+    rest: str = ""
+    named: tuple[str, ...] = ()  # the worst findings, a sentence or two each
 
 
 def headline(report: MonitorReport) -> MonitorHeadline:
@@ -23,7 +24,9 @@ def headline(report: MonitorReport) -> MonitorHeadline:
         return MonitorHeadline(verdict=None, words="Nothing was judged.", rest=_served(report))
     acted_on = [one for one in found if one.verdict in ("page", "warning")]
     if acted_on:
-        return MonitorHeadline(verdict=acted_on[0].verdict, words=_numbers(acted_on), rest=_worst(acted_on))
+        more = len(acted_on) - NAMED
+        rest = f"The worst {NAMED} are here, {more} more below." if more > 0 else ""
+        return MonitorHeadline(verdict=acted_on[0].verdict, words=_numbers(acted_on), rest=rest, named=_worst(acted_on))
     watched = sum(one.verdict == "watch" for one in found)
     words = "Nothing was found wrong" + (f"; {counted(watched, 'small change')} to watch." if watched else ".")
     return MonitorHeadline(verdict="watch" if watched else "ok", words=words, rest=looked_at(report))
@@ -32,18 +35,11 @@ def headline(report: MonitorReport) -> MonitorHeadline:
 def _numbers(found: Sequence[Finding]) -> str:
     now, today = (sum(one.verdict == verdict for one in found) for verdict in ("page", "warning"))
     parts = [f"{counted(now, 'finding needs', 'findings need')} somebody now"] if now else []
-    return f"{listed([*parts, *([counted(today, 'warning')] if today else [])])}:"
+    return f"{listed([*parts, *([counted(today, 'warning')] if today else [])])}."
 
 
-def _worst(found: Sequence[Finding]) -> str:
-    told = [f"{plain_text(one.subject)}, {plain_text(one.kind)}: {_sentence(one.sentence)}" for one in found[:NAMED]]
-    more = f" And {len(found) - NAMED} more, below." if len(found) > NAMED else ""
-    return " ".join(told) + more
-
-
-def _sentence(text: str) -> str:
-    text = plain_text(text).strip()
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+def _worst(found: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(f"{plain_text(one.subject)}, {plain_text(one.kind)}: {sentence(one.sentence)}" for one in found[:NAMED])
 
 
 def looked_at(report: MonitorReport) -> str:

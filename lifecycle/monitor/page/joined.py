@@ -10,7 +10,7 @@ MOST = 120  # points of a drawing
 
 
 def joined(points: Sequence[Point], most: int = MOST) -> list[Point]:
-    """At most `most` points, each of as many neighbours: their worst one's value, else their mean; all that their intervals reach."""
+    """At most `most`, each of as many neighbours: the worst one's value, else their mean; all that their intervals reach."""
     size = math.ceil(len(points) / most)
     if size <= 1:
         return list(points)

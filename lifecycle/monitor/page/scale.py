@@ -29,7 +29,7 @@ def axis(values: Iterable[float | None], start: float, end: float, margin: float
     """Of all values that are numbers, with a margin; one value, or none, lies in the middle."""
     known = finite(values) or [0.0]
     low, high = min(known), max(known)
-    room = (high - low) * margin or abs(low) * 0.1 or 1.0
+    room = (high - low) * margin if high > low else abs(low) * 0.1 or 1.0
     if not math.isfinite(high - low):
         return Axis(low=-1.0, high=1.0, start=start, end=end)
     return Axis(low=low - room, high=high + room, start=start, end=end)

@@ -9,7 +9,7 @@ from typing import Any
 from lifecycle.monitor.findings import Finding, Looked, Verdict
 
 DASH = "–"
-NS = 1_000_000_000
+DAY_NS = 86_400 * 1_000_000_000
 WORDS: Mapping[Verdict, str] = {"page": "page", "warning": "warning", "watch": "watch", "ok": "as expected"}
 MEANINGS: Mapping[Verdict, str] = {
     "page": "beyond chance, and so large that somebody should look now",
@@ -50,8 +50,7 @@ def number(value: float | None) -> str:
 def amount(value: float | None, unit: str) -> str:
     """The value with what it is counted in: 5.02 % of rows, 26 h, 1.15 observed by predicted."""
     scaled, name = scaling(value, unit)
-    shown = number(None if value is None else value * scaled)
-    return f"{shown} {name}".strip() if value is not None else DASH
+    return DASH if value is None else unbroken(f"{number(value * scaled)} {name}".strip())
 
 
 def scaling(value: float | None, unit: str) -> tuple[float, str]:
@@ -81,7 +80,7 @@ def chance(finding: Finding) -> str:
     if finding.chance is None:
         return "no matter of chance"
     factor, name = scaling(finding.effect, finding.unit)
-    return f"up to {number(factor * finding.chance)} {name}".strip()
+    return unbroken(f"up to {number(factor * finding.chance)} {name}".strip())
 
 
 def error(finding: Finding) -> str:
@@ -102,13 +101,27 @@ def moment(ns: int | None) -> str:
 
 
 def period(start_ns: int, end_ns: int) -> str:
-    """From when to when, the day once if it is one."""
+    """From when to when, the day once if it is one; whole days without their hours."""
+    if start_ns < end_ns and start_ns % DAY_NS == end_ns % DAY_NS == 0:
+        first, last = moment(start_ns)[:10], moment(end_ns - 1)[:10]
+        return first if first == last else f"{first} to {last}"
     start, end = moment(start_ns), moment(end_ns)
     return f"{start} to {end[11:]}" if start[:10] == end[:10] else f"{start} to {end}"
 
 
 def window(one: Looked) -> str:
     return period(one.start_ns, one.end_ns)
+
+
+def sentence(text: str) -> str:
+    """A text of the monitor's, with a full stop."""
+    text = plain_text(text).strip()
+    return unbroken(text if not text or text.endswith((".", "!", "?")) else f"{text}.")
+
+
+def unbroken(text: str) -> str:
+    """A percent sign stays on the line of its number."""
+    return text.replace(" %", "\u00a0%")
 
 
 def listed(words: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from lifecycle.monitor.page.alerts import read_alerts
 from lifecycle.monitor.page.content import evidence, page_content
 
 TEMPLATE, STYLE = "monitor.html.j2", "monitor.css"
-FILTERS = ("amount", "chance", "count", "counted", "error", "interval", "moment", "period", "plain_text", "window")
+FILTERS = ("amount", "chance", "count", "counted", "error", "interval", "moment", "period", "plain_text", "sentence", "window")
 
 
 def write_page(report: MonitorReport, path: Path, alerts: Path | None = None) -> None:

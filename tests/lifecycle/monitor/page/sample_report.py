@@ -1,4 +1,4 @@
-"""A report as a real month gives it: 20 columns over 30 days, one of which has lost values, quality, skew, labels, machine, journal."""
+"""A report as a real month gives it: 20 columns over 30 days, one of which has lost values, and all other areas."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,6 +29,7 @@ COLUMNS = (
 KINDS = (("missing", 0.02), ("unknown", 0.004), ("shares", 0.01))
 BROKEN = {("user_age", "missing"): (24, "page"), ("site_id", "unknown"): (26, "warning"), ("os", "shares"): (20, "watch")}
 UNIT = "share of rows"
+NO_CHANCE: dict[str, Any] = {"chance": None, "level": None, "p_value": None, "interval": None}
 
 
 def series_of(subject: str, kind: str, base: float, seed: int, unit: str = UNIT, days: int = DAYS) -> Trend:
@@ -77,7 +78,7 @@ def inputs() -> Area:
             p_value=3.2e-41,
             interval=(0.0466, 0.0539),
             sentence="5.0 % of rows have lost user_age since 2026-11-25 03:00; before it was 2.0 %, and by chance at most 2.6 %.",
-            next_step="Ask whoever sends site_id = s117 what changed on 2026-11-25: 97 % of the rows without user_age come from there.",
+            next_step="Ask whoever sends site_id = s117 what changed on 2026-11-25: 97 % of the rows without it are theirs.",
             evidence={
                 "rows": 21430,
                 "missing": 1503,
@@ -89,7 +90,7 @@ def inputs() -> Area:
             *("site_id", "unknown", "warning"),
             effect=0.014,
             p_value=1.1e-9,
-            sentence="1.4 % of rows name a site that the model has not seen, 'S117' 240 times among them; expected at most 0.6 %.",
+            sentence="1.4 % of rows name a site that is not known, 'S117' 240 times among them; expected at most 0.6 %.",
             next_step="Look whether a client has begun to write sites in capitals.",
             evidence={"values": {"S117": 240, "S3": 31}},
         ),
@@ -177,10 +178,7 @@ def others() -> list[Area]:
                 "warning",
                 "skew",
                 effect=0.05,
-                chance=None,
-                level=None,
-                p_value=None,
-                interval=None,
+                **NO_CHANCE,
                 sentence="5.0 % of rows have hour one later in the month's file than what was served.",
                 next_step="The file has local time for these rows; have it write UTC.",
             )
@@ -200,28 +198,21 @@ def others() -> list[Area]:
                 area="labels",
                 effect=7_300.0,
                 unit="seconds",
-                chance=None,
-                level=None,
-                p_value=None,
-                interval=None,
+                **NO_CHANCE,
             )
         ],
         tables=[FindingTable(title="Counts", columns=["what", "events"], rows=counts)],
     )
     machine = Area(
         name="machine",
-        findings=[finding("disk", "free", area="machine", effect=0.41, unit="share", chance=None, level=None, p_value=None, interval=None)],
+        findings=[finding("disk", "free", area="machine", effect=0.41, unit="share", **NO_CHANCE)],
         series=[series_of("this machine", "busy cores", 1.2, 950, "cores"), series_of("this machine", "memory", 9.4, 951, "GiB")],
-        tables=[FindingTable(title="Versions", columns=["release", "exported", "where"], rows=[[7, "2026-10-28", "champion"], [8, "2026-11-20", "challenger"]])],
+        tables=[FindingTable(title="Versions", columns=["release", "where"], rows=[[7, "champion"], [8, "challenger"]])],
         notes=["GPU: there is none on this machine."],
-    )  # fmt: skip
+    )
     journal = Area(
         name="journal",
-        findings=[
-            finding(
-                "segments", "lost", area="journal", effect=0.0, unit="rows", chance=None, level=None, p_value=None, interval=None
-            )
-        ],
+        findings=[finding("segments", "lost", area="journal", effect=0.0, unit="rows", **NO_CHANCE)],
     )
     return [skew, labels, machine, journal]
 
