@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,14 @@ from bench.parts import Unprepared
 from bench.served.entry import say
 from bench.workspace import PROJECT
 from contracts.tables.parquet import ParquetRows
+from lifecycle.monitor.page.wording import counted
 from stages.settings import load_params
 from stages.simulate.config import ExchangeConfig
 
 PYTHON = PROJECT / ".venv-evidently" / "bin" / "python"
 SCRIPT = PROJECT / "bench/monitor/peers/evidently_defaults.py"
-ROWS = 50_000  # of the reference, and of each window
+ROWS, FEW_ROWS = 50_000, 10_000  # of the reference, and of each window
+REFERENCE = "reference"
 SEED = 11
 MONTH, NEXT_MONTH = "2026-06", "2026-07"
 NO_FEATURES = ("impression_id", "clicked", "prediction_id", "row", "answered_at", "event_at", "release", "p_true")
@@ -81,54 +83,46 @@ def figures(config: object = None) -> list[Figure]:
     if not PYTHON.is_file():
         raise Unprepared(f"{PYTHON.relative_to(PROJECT)} is missing; run `make bench-monitor`, which installs it")
     world = exchange(ExchangeConfig(**load_params()["exchange"]), SEED)
-    with tempfile.TemporaryDirectory(prefix="adclick-evidently-") as name:
-        folder = Path(name)
-        kept(features(simulated_month(world, MONTH, ROWS)), folder / "reference.parquet")
-        for key, window in WINDOWS.items():
-            kept(rows_of(world, window), folder / f"{key}.parquet")
-        answers = evidently_answers(folder)
+    few = evidently_answers(months_of(world, FEW_ROWS, ["unchanged"]))["unchanged"]
+    answers = evidently_answers(months_of(world, ROWS, WINDOWS))
     cost = [answer["cpu_s"] for answer in answers.values()]
     pages = [answer["html_bytes"] / 1e6 for answer in answers.values()]
+    size, told = f"Evidently's defaults, {ROWS:,} rows", {key: what_was_named(WINDOWS[key], answers[key]) for key in WINDOWS}
     return [
-        *(
-            Figure(what=f"Evidently's defaults; {window.title}", figure=told(window, answers[key]))
-            for key, window in WINDOWS.items()
-        ),
         Figure(
-            what=f"Evidently's defaults, {ROWS:,} + {ROWS:,} rows",
-            figure=f"{np.median(cost):.0f} cpu-s, page {np.median(pages):.1f} MB",
+            what=f"Evidently's defaults, {FEW_ROWS:,} rows: {WINDOWS['unchanged'].title}",
+            figure=what_was_named(WINDOWS["unchanged"], few),
         ),
+        *(Figure(what=f"{size}: {window.title}", figure=told[key]) for key, window in WINDOWS.items()),
+        Figure(what=f"{size}: cost", figure=f"{np.median(cost):.0f} cpu-s, page {np.median(pages):.1f} MB"),
     ]
 
 
-def kept(rows: pl.DataFrame, path: Path) -> None:
-    with ParquetRows(path) as file:
-        file.write(rows)
+def months_of(world: Exchange, rows: int, keys: Iterable[str]) -> dict[str, pl.DataFrame]:
+    """The reference and the windows of these keys, as the journal has them."""
+    found = {REFERENCE: simulated_month(world, MONTH, rows)}
+    for key in keys:
+        rng = np.random.default_rng([SEED, len(found)])
+        found[key] = WINDOWS[key].fault(simulated_month(world, WINDOWS[key].month, rows, luck=1), rng)
+    return found
 
 
-def features(month: pl.DataFrame) -> pl.DataFrame:
-    """What a monitor of inputs looks at, and the predictions."""
-    return month.drop(NO_FEATURES)
+def evidently_answers(months: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
+    """What evidently_defaults.py says of features and predictions of the windows. Raises RuntimeError."""
+    say(f"Evidently reads {counted(len(months) - 1, 'window')} of {months[REFERENCE].height:,} rows")
+    with tempfile.TemporaryDirectory(prefix="adclick-evidently-") as folder:
+        for key, rows in months.items():
+            with ParquetRows(Path(folder) / f"{key}.parquet") as file:
+                file.write(rows.drop(NO_FEATURES))
+        environment = {**os.environ, "HOME": folder, "DO_NOT_TRACK": "1"}
+        command = [PYTHON, "-W", "ignore", SCRIPT, folder]
+        ran = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+        if ran.returncode:
+            raise RuntimeError(f"Evidently ended with {ran.returncode}: {ran.stderr[-800:]}")
+        return json.loads((Path(folder) / "answers.json").read_text())
 
 
-def rows_of(world: Exchange, window: AskedWindow, luck: int = 1) -> pl.DataFrame:
-    rng = np.random.default_rng([SEED, luck])
-    return window.fault(features(simulated_month(world, window.month, ROWS, luck)), rng)
-
-
-def evidently_answers(folder: Path) -> dict[str, Any]:
-    """What evidently_defaults.py wrote of the windows in `folder`. Raises RuntimeError."""
-    say(f"Evidently reads {len(WINDOWS)} windows of {ROWS:,} rows")
-    environment = {**os.environ, "HOME": str(folder), "DO_NOT_TRACK": "1"}
-    ran = subprocess.run(
-        [PYTHON, "-W", "ignore", SCRIPT, folder], env=environment, cwd=folder, capture_output=True, text=True, check=False
-    )
-    if ran.returncode:
-        raise RuntimeError(f"Evidently ended with {ran.returncode}: {ran.stderr[-800:]}")
-    return json.loads((folder / "answers.json").read_text())
-
-
-def told(window: AskedWindow, answer: Mapping[str, Any]) -> str:
+def what_was_named(window: AskedWindow, answer: Mapping[str, Any]) -> str:
     """Was the wrong column named, and which others were."""
     drifted = [name for name, one in answer["columns"].items() if one["drifted"]]
     others = [name for name in drifted if name != window.column]

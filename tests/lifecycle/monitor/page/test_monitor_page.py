@@ -205,3 +205,28 @@ def test_the_page_names_no_other_host_and_no_script(sample):
     assert not re.search(r"//[\w-]+\.[\w.-]+|<script|@import|url\(", sample)
     assert re.findall(r'(?:src|href)\s*=\s*"([^#"][^"]*)"', sample) == ["data:,"]
     assert "default-src 'none'" in sample and Balanced(sample).left == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_texts_have_contrast_in_both_colour_schemes(sample, dark):
+    """4.5 to 1 at least (WCAG 2.2, 1.4.3), by its formula of relative luminance."""
+    found = [dict(re.findall(r"--([\w-]+): (#\w+)", one)) for one in re.findall(r":root \{[^}]*\}", sample)]
+    colours = found[0] | (found[1] if dark else {})
+    assert len(found) == 2 and set(found[0]) == set(found[1])
+    pairs = [(text, back) for text in ("ink", "muted", "accent", "ok", "watch", "warning", "page") for back in ("back", "soft")]
+    pairs += [(verdict, f"{verdict}-soft") for verdict in ("ok", "watch", "warning", "page")]
+    assert {
+        pair: contrast(*(colours[name] for name in pair)) for pair in pairs if contrast(*(colours[n] for n in pair)) < 4.5
+    } == {}
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted(luminance(colour) for colour in (one, other))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    shares = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
