@@ -34,6 +34,8 @@ NO_FEATURES = ("impression_id", "clicked", "prediction_id", "row", "answered_at"
 SHARE = 0.05  # of the rows that a fault touches
 SHIFT_H, CENTS = 2, 100
 Fault = Callable[[pl.DataFrame, np.random.Generator], pl.DataFrame]
+NamesColumns = Callable[[pl.DataFrame, pl.DataFrame], list[str]]
+OURS: NamesColumns | None = None  # columns that our monitor warns of in a window (second), of a release trained on the first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,8 @@ def figures(config: object = None) -> list[Figure]:
         raise Unprepared(f"{PYTHON.relative_to(PROJECT)} is missing; run `make bench-monitor`, which installs it")
     world = exchange(ExchangeConfig(**load_params()["exchange"]), SEED)
     few = evidently_answers(months_of(world, FEW_ROWS, ["unchanged"]))["unchanged"]
-    answers = evidently_answers(months_of(world, ROWS, WINDOWS))
+    months = months_of(world, ROWS, WINDOWS)
+    answers = evidently_answers(months)
     cost = [answer["cpu_s"] for answer in answers.values()]
     pages = [answer["html_bytes"] / 1e6 for answer in answers.values()]
     size, told = f"Evidently's defaults, {ROWS:,} rows", {key: what_was_named(WINDOWS[key], answers[key]) for key in WINDOWS}
@@ -94,6 +97,7 @@ def figures(config: object = None) -> list[Figure]:
             figure=what_was_named(WINDOWS["unchanged"], few),
         ),
         *(Figure(what=f"{size}: {window.title}", figure=told[key]) for key, window in WINDOWS.items()),
+        *(Figure(what=f"ours, {ROWS:,} rows: {WINDOWS[key].title}", figure=named) for key, named in ours(months).items()),
         Figure(what=f"{size}: cost", figure=f"{np.median(cost):.0f} cpu-s, page {np.median(pages):.1f} MB"),
     ]
 
@@ -120,6 +124,17 @@ def evidently_answers(months: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
         if ran.returncode:
             raise RuntimeError(f"Evidently ended with {ran.returncode}: {ran.stderr[-800:]}")
         return json.loads((Path(folder) / "answers.json").read_text())
+
+
+def ours(months: Mapping[str, pl.DataFrame]) -> dict[str, str]:
+    """What our monitor names in each window."""
+    if OURS is None:
+        return {}
+    return {
+        key: f"named: {', '.join(OURS(months[REFERENCE], rows)) or 'no column'}"
+        for key, rows in months.items()
+        if key != REFERENCE
+    }
 
 
 def what_was_named(window: AskedWindow, answer: Mapping[str, Any]) -> str:

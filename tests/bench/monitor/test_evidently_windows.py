@@ -60,6 +60,15 @@ def test_what_was_named_says_whether_the_wrong_column_was_and_which_others():
     assert what_was_named(WINDOWS["hour"], answer("hour")) == "hour drifted (score 0.250); others drifted: none"
 
 
+def test_ours_is_asked_about_the_same_rows(months, monkeypatch):
+    assert evidently.ours(months) == {}
+    monkeypatch.setattr(
+        evidently, "OURS", lambda reference, rows: [name for name in ("device", "hour") if rows[name].null_count()]
+    )
+    found = evidently.ours(months)
+    assert found["empty"] == "named: device" and found["unchanged"] == "named: no column" and set(found) == set(WINDOWS)
+
+
 def test_without_its_environment_it_says_what_to_do(monkeypatch):
     monkeypatch.setattr(evidently, "PYTHON", evidently.PROJECT / ".venv-none/bin/python")
     with pytest.raises(Unprepared, match=r"\.venv-none/bin/python is missing; run `make bench-monitor`"):
