@@ -116,6 +116,8 @@ bench: $(VENV)/.dev  ## measure speed and memory, write docs/benchmarks.md (abou
 bench-peers: $(VENV)-peers/.installed $(VENV)/.dev  ## compare training speed with DeepCTR-Torch (own environment)
 	@$(RUN) python -m bench.training.peers
 
+bench-monitor: $(if $(or $(findstring evidently,$(ARGS)),$(if $(findstring parts=,$(ARGS)),,all)),$(VENV)-evidently/.installed)  # 0.9 GB, for that part alone
+
 gpu-check:  ## measure training on this machine's NVIDIA GPU (8 minutes; needs a Python with torch and Lightning, no network, no .venv)
 	@test -n "$(GPU_PYTHON)" || { echo "gpu-check: no Python with torch was found; name one: make gpu-check GPU_PYTHON=python3" >&2; exit 2; }
 	@$(GPU_PYTHON) -m bench.gpu $(ARGS)
@@ -152,10 +154,11 @@ compare: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.installed $(VENV)-
 
 lock:  ## resolve requirements/*.in to exact versions
 	@for name in pipeline dev serving peers load; do PYTHON="$(PYTHON)" requirements/lock.sh $$name; done
+	@PYTHON="$(PYTHON)" requirements/lock.sh peers/evidently
 	@for name in compare compare-mlserver; do PYTHON="$(SERVING_PYTHON)" requirements/lock.sh $$name; done
 
 clean:  ## remove the environments and all that the pipeline made (the DVC cache and the releases in models/ stay)
-	rm -rf $(VENV) $(VENV)-compare $(VENV)-compare-mlserver $(VENV)-load $(VENV)-peers $(VENV)-serving data/raw data/truth data/clean data/quarantine data/split data/encoded data/predictions data/linked.json artifacts .checkpoints dvc_plots
+	rm -rf $(VENV) $(VENV)-compare $(VENV)-compare-mlserver $(VENV)-evidently $(VENV)-load $(VENV)-peers $(VENV)-serving data/raw data/truth data/clean data/quarantine data/split data/encoded data/predictions data/linked.json artifacts .checkpoints dvc_plots
 	@if [ -d reports ]; then find reports -mindepth 1 ! -path reports/metrics.json -delete; fi  # that one is in git
 
 $(VENV)/.pipeline: requirements/pipeline.lock
@@ -170,6 +173,9 @@ $(VENV)-serving/.installed: requirements/serving.lock requirements/triton.lock r
 
 $(VENV)-peers/.installed: requirements/peers.lock
 	@requirements/install.sh "$(PYTHON)" $(VENV)-peers peers && touch $@
+
+$(VENV)-evidently/.installed: requirements/peers/evidently.lock
+	@requirements/install.sh "$(PYTHON)" $(VENV)-evidently peers/evidently && touch $@
 
 $(VENV)-compare/.installed: requirements/compare.lock
 	@requirements/install.sh "$(SERVING_PYTHON)" $(VENV)-compare compare && touch $@

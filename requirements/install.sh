@@ -26,4 +26,4 @@ pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check)
   fail "pip could not install requirements/$name.lock; its messages stand above; is there a network and free disk space?"
 grep -qi '^lightgbm==' "requirements/$name.lock" && ! "$venv/bin/python" -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null &&
   fail "the OpenMP runtime libgomp.so.1 is missing and LightGBM needs it; install it (Debian, Ubuntu: apt-get install libgomp1)"
-touch "$venv/.$name"
+touch "$venv/.${name##*/}"

@@ -30,10 +30,15 @@ RUN = {  # environment -> what starts in it; what that imports runs there too
         *(path for path in files_of("lifecycle") if ROOT / "lifecycle/gate" in path.parents),
     ],
     "peers": [ROOT / "bench/training/peer_train.py"],
+    "peers/evidently": [ROOT / "bench/monitor/peers/evidently_defaults.py"],
     "compare": peer("bentoml", "fastapi", "litserve"),
     "compare-mlserver": peer("mlserver"),
 }
-RUN["dev"] = [path for path in PYTHON_FILES if path not in {*RUN["load"], *RUN["peers"]} and PEERS not in path.parents]
+RUN["dev"] = [
+    path
+    for path in PYTHON_FILES
+    if path not in {*RUN["load"], *RUN["peers"], *RUN["peers/evidently"]} and PEERS not in path.parents
+]
 
 
 def chosen(name: str) -> set[str]:

@@ -8,7 +8,7 @@ import pytest
 from tests.project.imports import ROOT
 from tests.project.project_copy import copy_project, run
 
-LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
+LOCKS = sorted((ROOT / "requirements").rglob("*.lock"))
 WITHOUT_HASH = {"torch"}  # its CPU and CUDA builds are other files, in other indexes
 PINNED = re.compile(r"^([\w.-]+)==\S+((?:\s+\\\n?)?(?:\s*--hash=sha256:[0-9a-f]{64}(?: \\\n)?)*)$", flags=re.M)
 

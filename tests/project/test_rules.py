@@ -204,7 +204,7 @@ def test_no_path_of_a_machine_and_no_registry_is_committed():
 
 
 def test_lock_files_hold_what_was_chosen():
-    for chosen in (ROOT / "requirements").glob("*.in"):
+    for chosen in (ROOT / "requirements").rglob("*.in"):
         locked = versions_in(chosen.with_suffix(".lock"))
         wanted = versions_in(chosen)
         assert wanted and wanted.items() <= locked.items(), f"{chosen.name}: {wanted.items() - locked.items()}"
