@@ -36,6 +36,8 @@ LONGEST = (  # files that `make test` begins with, so that no worker is left wit
     *("test_gate_run.py", "test_deploy_command.py"),
 )
 NO_MOUNT = "nobody may mount a file system here; root may, where the machine allows it"
+SERVICES = ("prometheus", "promtool", "prometheus-alertmanager", "amtool", "prometheus-node-exporter")
+NO_SERVICES = "Prometheus, Alertmanager or node exporter is not installed; run `make services`, which installs them"
 NO_COMPILER = "there is no C compiler on this machine; apt-get install gcc"
 
 
@@ -44,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     keep_matplotlib_here()
     config.addinivalue_line("markers", "triton: runs real Triton out of .venv-serving, which `make test` installs")
     config.addinivalue_line("markers", "perf_analyzer: runs NVIDIA's perf_analyzer out of .venv-load, which `make test` installs")
+    config.addinivalue_line("markers", "services: runs Debian's Prometheus, Alertmanager or node exporter (`make services`)")
     config.addinivalue_line("markers", "compiler: compiles parts of serving/native with the machine's C compiler")
     config.addinivalue_line("markers", "gpu: trains on an NVIDIA GPU")
     config.addinivalue_line("markers", "native: compiles the C parts by gcc with the address and undefined sanitizers")
@@ -79,6 +82,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, sanitizer in (("native", MEMORY), ("native_threads", THREADS)):
         if item.get_closest_marker(marker) and ways(sanitizer) is None:
             pytest.skip(NO_GCC.format(sanitizer))
+    if item.get_closest_marker("services") and not all(map(which, SERVICES)):
+        pytest.skip(NO_SERVICES)
     if item.get_closest_marker("mount") and not may_mount():
         pytest.skip(NO_MOUNT)
     if item.get_closest_marker("index") and not package_index.is_there():
@@ -99,6 +104,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         NO_LOCUST: "of load runs",
         NO_PERF_ANALYZER: "with perf_analyzer",
         NO_COMPILER: "of C code",
+        NO_SERVICES: "of alerts in a real Prometheus",
         NO_GPU: "on a GPU",
         NO_MOUNT: "on a full disk",
         NO_INDEX: "of the installed client",
