@@ -86,7 +86,8 @@ def alert_from(line: bytes) -> Alert | None:
     """The alert that `line` was made of; None for what is none, such as a line that a crash has cut off."""
     try:
         values = json.loads(line)
-        return Alert(**{name: values[name] for name in NAMES}) if values["format"] == FORMAT else None
+        known = {name: values[name] for name in NAMES} | {"effect": float(values["effect"])}  # one that JSON lacks was a text
+        return Alert(**known) if values["format"] == FORMAT else None
     except (ValueError, KeyError, TypeError):
         return None
 

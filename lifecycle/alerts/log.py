@@ -1,6 +1,6 @@
 """`monitor/alerts.jsonl`: a line for all that happens to an alert, synced before anybody is told. Who holds the lock writes.
 
-What a crash has cut off is a line of its own that says nothing; the lines before and behind it are whole.
+What a crash has cut off is no line, and goes before the next one is written.
 """
 
 import fcntl
@@ -51,9 +51,9 @@ class AlertLog:
         content = b"".join(alert.line().encode() + b"\n" for alert in alerts)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, MODE)
         try:
-            size = os.fstat(descriptor).st_size
-            is_torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            _write(descriptor, b"\n" * is_torn + content, size)
+            size = self.path.read_bytes().rfind(b"\n") + 1
+            os.ftruncate(descriptor, size)
+            _write(descriptor, content, size)
         finally:
             os.close(descriptor)
         sync(self.path.parent)  # the file may be new

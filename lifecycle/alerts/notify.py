@@ -6,6 +6,7 @@ more if the program was killed while it ran. `alerts.state.json` says how far it
 
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lifecycle.alerts.alertmanager import post_alerts
 from lifecycle.alerts.changes import changes_of
 from lifecycle.alerts.command import run_command
 from lifecycle.alerts.log import AlertLog, alone
+from lifecycle.alerts.rules import SEVERITIES
 from lifecycle.monitor.findings import MonitorReport
 
 STATE = "alerts.state.json"
@@ -46,6 +48,12 @@ def notify(report: MonitorReport, config: MonitorConfig, state_folder: Path) -> 
         _tell_command(log, config.alerts, state, state_folder)
         _tell_alertmanager(log, config, changes.alerts)
     return changes.alerts
+
+
+def open_by_severity(state_folder: Path) -> dict[str, int]:
+    """How many alerts hold, by severity."""
+    held = Counter(alert.severity for alert in AlertLog(state_folder).open().values())
+    return {severity: held[severity] for severity in SEVERITIES}
 
 
 def _tell_command(log: AlertLog, config: AlertsConfig, state: AlertState, folder: Path) -> None:
