@@ -12,14 +12,14 @@ NS = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changes:
+class AlertChanges:
     """What is to be told, and since when open alerts have not been seen."""
 
     alerts: list[Alert]
     absent: dict[str, int]  # key of an open alert to the look that missed it first, nanoseconds since 1970
 
 
-def changes_of(report: MonitorReport, config: AlertsConfig, held: Mapping[str, Alert], absent: Mapping[str, int]) -> Changes:
+def changes_of(report: MonitorReport, config: AlertsConfig, held: Mapping[str, Alert], absent: Mapping[str, int]) -> AlertChanges:
     """`held`: open alerts by key, as they were told last. An alert of an area that was not judged stays as it is."""
     wanted = wanted_of(report, config.rules)
     alerts = []
@@ -44,4 +44,4 @@ def changes_of(report: MonitorReport, config: AlertsConfig, held: Mapping[str, A
             alerts.append(replace(before, event="resolved", at_ns=report.at_ns, until_ns=first))
         else:
             still_absent[key] = first
-    return Changes(alerts=alerts, absent=still_absent)
+    return AlertChanges(alerts=alerts, absent=still_absent)

@@ -11,7 +11,7 @@ SEVERITIES = ("info", "warning", "page")  # from the least on
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class WantedAlerts:
     """What a report says is to be told, and what it has an opinion about."""
 
     told: dict[str, tuple[Finding, AlertRule]]  # by the finding's key
@@ -19,7 +19,7 @@ class Wanted:
     judged: frozenset[str]  # areas that were looked at: what is not there any more in others is not gone
 
 
-def wanted_of(report: MonitorReport, rules: Sequence[AlertRule]) -> Wanted:
+def wanted_of(report: MonitorReport, rules: Sequence[AlertRule]) -> WantedAlerts:
     """The worst finding of each key that a rule wants told."""
     told: dict[str, tuple[Finding, AlertRule]] = {}
     seen = set()
@@ -30,7 +30,7 @@ def wanted_of(report: MonitorReport, rules: Sequence[AlertRule]) -> Wanted:
         seen.add(finding.key)
         if finding.window.rows >= rule.min_rows:
             told.setdefault(finding.key, (finding, rule))
-    return Wanted(told=told, still_seen=frozenset(seen), judged=frozenset(area.name for area in report.areas))
+    return WantedAlerts(told=told, still_seen=frozenset(seen), judged=frozenset(area.name for area in report.areas))
 
 
 def rule_of(finding: Finding, rules: Sequence[AlertRule]) -> AlertRule | None:

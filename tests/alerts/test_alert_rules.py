@@ -31,10 +31,10 @@ def test_the_shipped_rules_say_who_is_told_of_what():
 def test_an_alert_says_what_was_seen_on_what_evidence_and_what_to_do(tmp_path):
     (alert,) = notify(report(found()), config(), tmp_path)
     (line,) = lines(tmp_path)
-    assert {name: line[name] for name in ("event", "key", "severity", "owner", "rule", "since_ns", "until_ns", "rows", "release")} == {
-        "event": "began", "key": KEY, "severity": "warning", "owner": "whoever owns the model", "rule": "model",
-        "since_ns": START_NS, "until_ns": None, "rows": 20_000, "release": 3,
-    }  # fmt: skip
+    assert [line[name] for name in ("event", "key", "severity", "owner", "rule")] == [
+        "began", KEY, "warning", "whoever owns the model", "model",
+    ]  # fmt: skip
+    assert [line[name] for name in ("since_ns", "until_ns", "rows", "release")] == [START_NS, None, 20_000, 3]
     assert (
         line["sentence"] == "user_age: 5 % of the rows are missing"
         and line["next_step"] == "look at what the newest client sends"
