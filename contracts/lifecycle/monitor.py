@@ -74,5 +74,5 @@ class MachineConfig:
     keep: int = Field(ge=2, le=100_000)  # looks at the machine that are kept in the history
     train_s: float = Field(gt=0)  # budget of one training: seconds
     train_memory_mib: float = Field(gt=0)  # and memory at its peak
-    lag_s: float = Field(gt=0)  # the journal's rows are Parquet so soon after they were answered, of the clock
+    lag_s: float = Field(gt=0)  # the journal's rows are Parquet so soon after they were answered, of the machine's seconds
     journal_disk: float = Field(gt=0, le=1)  # share of serving.journal.max_gib; lifecycle.journal keeps it below 0.8
