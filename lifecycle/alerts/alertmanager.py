@@ -34,9 +34,10 @@ def post_alerts(url: str, alerts: Iterable[Alert], clock: Clock, every_s: float,
 
 def told_alertmanager(alert: Alert, clock: Clock, every_s: float) -> dict[str, Any]:
     """An entry of its API (v2). Labels are what an alert is deduplicated by, so figures are annotations."""
-    now_ns = clock.now_ns()
-    lasting_ns = max(LEAST_S, LOOKS * every_s / clock.rate) * 1e9
-    ends_ns = now_on_machine(clock, now_ns) + int(lasting_ns) if alert.until_ns is None else now_on_machine(clock, alert.at_ns)
+    now_ns = on_machine(clock, clock.now_ns())
+    lasting_ns = int(max(LEAST_S, LOOKS * every_s / clock.rate) * 1e9)
+    starts_ns = min(on_machine(clock, alert.since_ns), now_ns)  # it refuses what begins after its end: a clock may jump back
+    ends_ns = now_ns + lasting_ns if alert.until_ns is None else max(starts_ns, min(on_machine(clock, alert.at_ns), now_ns))
     return {
         "labels": {
             "alertname": alert.rule,
@@ -53,12 +54,12 @@ def told_alertmanager(alert: Alert, clock: Clock, every_s: float) -> dict[str, A
             "id": alert.id,
             "effect": f"{alert.effect:.4g} {alert.unit}",
         },
-        "startsAt": _moment(now_on_machine(clock, alert.since_ns)),
+        "startsAt": _moment(starts_ns),
         "endsAt": _moment(ends_ns),
     }
 
 
-def now_on_machine(clock: Clock, at_ns: int) -> int:
+def on_machine(clock: Clock, at_ns: int) -> int:
     """What the machine's clock says when `clock` says `at_ns`."""
     return clock.from_ns + (at_ns - clock.start_ns) // clock.rate
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,14 @@ MINUTE_NS = 60 * 10**9
 
 def config(**alerts: Any) -> MonitorConfig:
     """The real settings, with changes of `alerts`."""
-    values = yaml.safe_load((ROOT / "conf/monitor/default.yaml").read_text())
-    values["alerts"] |= alerts
-    return TypeAdapter(MonitorConfig).validate_python(values)
+    values = shipped()
+    return TypeAdapter(MonitorConfig).validate_python(values | {"alerts": values["alerts"] | alerts})
+
+
+@cache
+def shipped() -> dict[str, Any]:
+    """To be read only."""
+    return yaml.safe_load((ROOT / "conf/monitor/default.yaml").read_text())
 
 
 def found(

@@ -4,23 +4,24 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import psutil
 import pytest
 
 from contracts.clock import CLOCK
+from contracts.lifecycle.monitor import MonitorConfig
 from lifecycle.alerts.alert import alert_from
 from lifecycle.alerts.log import AlertLog
 from lifecycle.alerts.notify import notify
 from tests.alerts.alert_world import START_NS, config, found, happened, report
-from tests.project.imports import ROOT
 
 KEY = "inputs/user_age/missing"
 KEEPING = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read())"
@@ -114,50 +115,54 @@ def test_broken_lines_are_left_out(tmp_path):
     assert notify(report(found(), minute=5), config(), tmp_path) == []
 
 
-KILLED = f"""
-import json, os, sys
-sys.path.insert(0, {str(ROOT)!r})
-from pathlib import Path
-from lifecycle.alerts.notify import notify
-from tests.alerts.alert_world import config, found, report
-left = int(sys.argv[1])
-def counted(call):
-    def counting(*args, **kwargs):
-        global left
-        left -= 1
-        if left < 0:
+CALLS = ("write", "replace", "fsync", "open", "close", "mkdir", "ftruncate")  # of `os`, which change something on the disk
+
+
+def look_that_dies(left: int, folder: Path, settings: MonitorConfig) -> int:
+    """The exit code of a process that looks, and dies at the call after the first `left` ones: 9 then."""
+    process = os.fork()
+    if process == 0:
+        try:
+            calls = iter(range(left))
+            for name in CALLS:
+                setattr(os, name, mortal(getattr(os, name), calls))
+            notify(report(found(), found(subject="hour")), settings, folder)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def mortal(call: Callable[..., Any], calls: Iterator[int]) -> Callable[..., Any]:
+    def called(*args: Any, **kwargs: Any) -> Any:
+        if next(calls, None) is None:
             os._exit(9)
         return call(*args, **kwargs)
-    return counting
-for name in ("write", "replace", "fsync", "open", "close", "mkdir"):
-    setattr(os, name, counted(getattr(os, name)))
-folder = Path(sys.argv[2])
-notify(report(found(), found(subject="hour")), config(command=json.loads(sys.argv[3])), folder)
-"""
+
+    return called
 
 
 def test_killed_anywhere_an_alert_is_written_once_and_told_at_least_once(tmp_path):
     """At each call that changes something on the disk in turn, and then a look of a process that lives."""
-    survived = False
-    for left in range(0, 60, 4):
+    codes = []
+    for left in range(200):
         folder = tmp_path / str(left)
         folder.mkdir()
-        command = keeping(folder / "got")
-        done = subprocess.run([sys.executable, "-c", KILLED, str(left), str(folder), json.dumps(command)], capture_output=True)
-        assert done.returncode in (0, 9), done.stderr
-        notify(report(found(), found(subject="hour"), minute=5), config(command=command), folder)
+        settings = config(command=["sh", "-c", 'cat >> "$0"', str(folder / "got")])
+        codes.append(look_that_dies(left, folder, settings))
+        notify(report(found(), found(subject="hour"), minute=5), settings, folder)
         assert sorted(happened(folder)) == [("began", "inputs/hour/missing"), ("began", KEY)], left
         told = got(folder / "got")
         assert set(told) == {("began", "inputs/hour/missing"), ("began", KEY)} and len(told) <= 3, left
-        survived = survived or done.returncode == 0
-        if survived:
+        if codes[-1] != 9:
             break
-    assert survived
+    assert codes[-1] == 0 and len(codes) > 15
 
 
-def look(folder: Path, number: int) -> None:
+def look(folder: Path, number: int, command: list[str] | None = None) -> None:
     for minute in range(number, number + 5):
-        notify(report(found(), found(subject="hour"), minute=minute), config(command=keeping(folder / "got")), folder)
+        settings = config(command=command or keeping(folder / "got"))
+        notify(report(found(), found(subject="hour"), minute=minute), settings, folder)
 
 
 def test_two_at_once_write_and_tell_each_beginning_once(tmp_path):
@@ -210,7 +215,8 @@ def receiver():
 
 
 def test_alertmanager_gets_all_that_holds_at_each_look_and_what_ends(tmp_path, receiver, monkeypatch):
-    monkeypatch.setenv(CLOCK, f"{START_NS} {START_NS - 3600 * 10**9} 60")  # a clock that goes sixty times as fast
+    hour_ago = time.time_ns() // 10**9 * 10**9 - 3600 * 10**9
+    monkeypatch.setenv(CLOCK, f"{START_NS} {hour_ago} 60")  # a clock that goes sixty times as fast
     settings = config(alertmanager=receiver.url, resolve_after_s=0)
     notify(report(found()), settings, tmp_path)
     notify(report(found(), minute=5), settings, tmp_path)
@@ -223,7 +229,7 @@ def test_alertmanager_gets_all_that_holds_at_each_look_and_what_ends(tmp_path, r
         "dataset": "simulated",
     }  # fmt: skip
     assert first["annotations"]["summary"] == "user_age: 5 % of the rows are missing"
-    begun = datetime.fromtimestamp(START_NS / 1e9 - 3600, UTC)  # by the machine's clock
+    begun = datetime.fromtimestamp(hour_ago / 1e9, UTC)
     assert {datetime.fromisoformat(one["startsAt"]) for one in (first, again, ended)} == {begun}
     assert (datetime.fromisoformat(ended["endsAt"]) - begun).total_seconds() == 10  # ten minutes of the clock
     assert first["labels"] == again["labels"] == ended["labels"]
@@ -247,16 +253,17 @@ def test_an_alertmanager_that_is_gone_or_refuses_is_told(tmp_path, receiver, cap
 
 def test_a_kill_while_the_command_runs_tells_it_again(tmp_path):
     """SIGKILL from outside, while the first command waits."""
-    waiting = [sys.executable, "-c", f"{KEEPING}; import time; time.sleep(600)", str(tmp_path / "got")]
-    process = subprocess.Popen([sys.executable, "-c", KILLED, "999", str(tmp_path), json.dumps(waiting)])
+    waiting = [sys.executable, "-c", f"{KEEPING}; import time; time.sleep(15)", str(tmp_path / "got")]
+    process = multiprocessing.get_context("spawn").Process(target=look, args=(tmp_path, 0, waiting))
+    process.start()
     try:
         deadline = time.monotonic() + 60
         while not got(tmp_path / "got") and time.monotonic() < deadline:
             time.sleep(0.05)
         (child,) = psutil.Process(process.pid).children()
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
     os.kill(child.pid, signal.SIGKILL)
     notify(report(found(), found(subject="hour"), minute=5), config(command=keeping(tmp_path / "got")), tmp_path)
     assert sorted(happened(tmp_path)) == [("began", "inputs/hour/missing"), ("began", KEY)]

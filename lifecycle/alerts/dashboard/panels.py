@@ -15,7 +15,7 @@ SERVING = PanelRow(
         ),
         GraphPanel(
             title="Requests that are not answered",
-            about="Share of those that were not at fault. The objective is 0.1 % over 30 days; the line is what is a page within an hour.",
+            about="Share of those that were not at fault: 0.1 % over 30 days is the objective, the line a page within an hour.",
             asks=[
                 Ask(expr="adclick:bad_requests:ratio_rate5m", legend="5 minutes"),
                 Ask(expr="adclick:bad_requests:ratio_rate1h", legend="1 hour"),
