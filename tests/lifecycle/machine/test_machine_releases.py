@@ -76,3 +76,12 @@ def test_a_route_without_a_challenger_has_nothing_to_tell(served):
     store = small_store(served / "other", releases=2)
     store.replace_route(store.route(), Route(champion=1))
     assert not any(one.subject == "route" for one in look(replace(context(served), store=store.folder)).findings)
+
+
+def test_a_file_that_cannot_be_read_is_said_and_ends_nothing(served):
+    (path,) = (served / "journal/served").rglob("*.parquet")
+    path.write_bytes(b"PAR1 nothing")
+    area = look(context(served, ANSWERED_NS + HOUR_NS))
+    assert any(note.startswith("who answered last is not known: ") for note in area.notes)
+    (table,) = [table for table in area.tables if table.title.startswith("Releases in")]
+    assert [row[0] for row in table.rows] == [2, 1]
