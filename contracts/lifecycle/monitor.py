@@ -1,7 +1,5 @@
 """The `monitor` section of `params.yaml`: what is watched, and what a warning may cost."""
 
-from __future__ import annotations
-
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -9,14 +7,6 @@ from pydantic import ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class MonitorConfig:
-    folder: str = Field(min_length=1)  # of windows, state and alerts
-    every_s: float = Field(gt=0)  # between two looks of `make monitor --follow`, of the clock
-    alerts: AlertsConfig
-    machine: MachineConfig
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -76,3 +66,11 @@ class MachineConfig:
     train_memory_mib: float = Field(gt=0)  # and memory at its peak
     lag_s: float = Field(gt=0)  # the journal's rows are Parquet so soon after they were answered, of the machine's seconds
     journal_disk: float = Field(gt=0, le=1)  # share of serving.journal.max_gib; lifecycle.journal keeps it below 0.8
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class MonitorConfig:
+    folder: str = Field(min_length=1)  # of windows, state and alerts
+    every_s: float = Field(gt=0)  # between two looks of `make monitor --follow`, of the clock
+    alerts: AlertsConfig
+    machine: MachineConfig

@@ -1,13 +1,18 @@
 """Which findings are told, when an alert begins, is told again and ends: by reports that follow each other."""
 
+import copy
 from dataclasses import replace
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
+from contracts.dataset.config_errors import ConfigError
+from contracts.lifecycle.monitor import MonitorConfig
+from contracts.params import read_section
 from lifecycle.alerts.notify import notify, open_by_severity
 from lifecycle.alerts.rules import rule_of
-from tests.alerts.alert_world import MINUTE_NS, START_NS, config, found, happened, lines, report
+from tests.alerts.alert_world import MINUTE_NS, START_NS, config, found, happened, lines, report, shipped
 
 KEY = "inputs/user_age/missing"
 OTHER = {"name": "other", "areas": ["*"], "kinds": ["*"], "verdict": "warning", "severity": "info", "min_rows": 0}
@@ -141,3 +146,11 @@ def test_alerts_of_many_keys_do_not_mix(tmp_path):
     notify(report(replace(both[1], effect=0.5), minute=20), config(), tmp_path)
     assert happened(tmp_path) == [("began", "inputs/site_id/unknown"), ("began", KEY), ("resolved", KEY)]
     assert open_by_severity(tmp_path) == {"info": 0, "warning": 0, "page": 1}
+
+
+def test_a_misspelt_key_of_a_rule_is_named_with_what_is_meant(tmp_path):
+    params = {"monitor": copy.deepcopy(shipped())}
+    params["monitor"]["alerts"]["rules"][0]["severty"] = "page"
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(ConfigError, match="rules.labels-late.severty is not a known key; did you mean 'severity'?"):
+        read_section("monitor", MonitorConfig, tmp_path / "params.yaml")
