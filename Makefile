@@ -26,15 +26,21 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull champion/model.dvc || \
 	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
-.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy route releases prune erase replay load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing capacity soak spike compare lock clean
+.PHONY: help setup services dashboard repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy route releases prune erase replay load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.pipeline  ## install what the pipeline needs into .venv (2.1 GB)
 
+services:  ## install Debian's Prometheus, Alertmanager, node exporter and Chromium, which alerts and some tests use (root or sudo; starts none)
+	@requirements/system/services.sh
+
+dashboard: $(VENV)-load/.installed  ## write the Grafana dashboard deploy/grafana/adclick.json anew
+	@$(LOAD) -m lifecycle.alerts.dashboard
+
 repro: $(VENV)/.pipeline  ## run the pipeline: data to model card (20 minutes, then only what changed); EXPERIMENT=smoke: on a small world (2 minutes)
-	@requirements/check-git.sh repro && { $(BRING_CHAMPION); }
+	@requirements/system/check-git.sh repro && { $(BRING_CHAMPION); }
 ifdef EXPERIMENT
 	@$(RUN) python -m stages.experiment experiment=$(EXPERIMENT)
 else
@@ -44,11 +50,11 @@ endif
 	@$(RUN) python -m stages.reporting.verdict
 
 experiment: $(VENV)/.pipeline  ## run the pipeline with other settings: make experiment SET="model=deepfm train.lr=0.002"
-	@requirements/check-git.sh experiment && { $(BRING_CHAMPION); }
+	@requirements/system/check-git.sh experiment && { $(BRING_CHAMPION); }
 	@$(RUN) python -m stages.experiment $(SET)
 
 experiments: $(VENV)/.pipeline  ## list what each experiment gave, and in what it differs
-	@requirements/check-git.sh experiments && $(RUN) python -m stages.experiment_table
+	@requirements/system/check-git.sh experiments && $(RUN) python -m stages.experiment_table
 
 test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests (15 minutes; installs 3.6 GB)
 	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) mypy --no-error-summary && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] serving/*/*/*.[ch] tests/native/*.[ch]
@@ -75,7 +81,7 @@ gate: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)
 	@$(LOAD) -m lifecycle.gate $(ARGS)
 
 promote: $(VENV)/.pipeline  ## make the newest export the champion, if stage compare lets it (FORCE=1 WHY="..." overrides)
-	@requirements/check-git.sh promote && $(RUN) python -m stages.promote $(if $(FORCE),--force --why "$${WHY:-}")
+	@requirements/system/check-git.sh promote && $(RUN) python -m stages.promote $(if $(FORCE),--force --why "$${WHY:-}")
 
 serve: $(VENV)-serving/.installed  ## serve the model that was served last, at first the champion or the newest export, on Triton (installs 0.8 GB): gRPC 8001, HTTP 8000, metrics 8002 (SERVING=gpu: in NVIDIA's container)
 	@$(SERVE) -m serving.server$(if $(filter gpu,$(SERVING)),.container) $(ARGS)

@@ -8,7 +8,7 @@ fail() { echo "setup: $1" >&2; exit 1; }
 [ -n "$python" ] || fail "Python 3.11, 3.12 or 3.13 is needed and none was found; install one (Debian, Ubuntu: apt-get install python3 python3-venv) or set PYTHON=/path/to/python3"
 "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no venv module; install it (Debian, Ubuntu: apt-get install python3-venv)"
 
-[[ "$name" != pipeline && "$name" != dev ]] || requirements/check-git.sh setup
+[[ "$name" != pipeline && "$name" != dev ]] || requirements/system/check-git.sh setup
 if command -v flock >/dev/null; then  # two makes at once: the second waits, and then finds all installed
   exec 9>"$venv-lock"
   flock 9

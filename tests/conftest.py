@@ -37,6 +37,8 @@ LONGEST = (  # files that `make test` begins with, so that no worker is left wit
 )
 NO_MOUNT = "nobody may mount a file system here; root may, where the machine allows it"
 NO_CHROMIUM = "Chromium is not installed; run `make services`, which installs it"
+SERVICES = ("prometheus", "promtool", "prometheus-alertmanager", "amtool", "prometheus-node-exporter")
+NO_SERVICES = "Prometheus, Alertmanager or node exporter is not installed; run `make services`, which installs them"
 NO_COMPILER = "there is no C compiler on this machine; apt-get install gcc"
 
 
@@ -46,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "triton: runs real Triton out of .venv-serving, which `make test` installs")
     config.addinivalue_line("markers", "perf_analyzer: runs NVIDIA's perf_analyzer out of .venv-load, which `make test` installs")
     config.addinivalue_line("markers", "chromium: opens a page in Debian's Chromium (`make services`)")
+    config.addinivalue_line("markers", "services: runs Debian's Prometheus, Alertmanager or node exporter (`make services`)")
     config.addinivalue_line("markers", "compiler: compiles parts of serving/native with the machine's C compiler")
     config.addinivalue_line("markers", "gpu: trains on an NVIDIA GPU")
     config.addinivalue_line("markers", "native: compiles the C parts by gcc with the address and undefined sanitizers")
@@ -83,6 +86,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(NO_GCC.format(sanitizer))
     if item.get_closest_marker("chromium") and which("chromium") is None:
         pytest.skip(NO_CHROMIUM)
+    if item.get_closest_marker("services") and not all(map(which, SERVICES)):
+        pytest.skip(NO_SERVICES)
     if item.get_closest_marker("mount") and not may_mount():
         pytest.skip(NO_MOUNT)
     if item.get_closest_marker("index") and not package_index.is_there():
@@ -104,6 +109,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         NO_PERF_ANALYZER: "with perf_analyzer",
         NO_COMPILER: "of C code",
         NO_CHROMIUM: "in a browser",
+        NO_SERVICES: "of alerts in a real Prometheus",
         NO_GPU: "on a GPU",
         NO_MOUNT: "on a full disk",
         NO_INDEX: "of the installed client",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
@@ -51,8 +52,14 @@ class JournalMetrics:
         self._young.inc(removed.young)
 
 
+class OwnMetrics(Protocol):
+    """What a command says of itself."""
+
+    registry: CollectorRegistry
+
+
 @contextmanager
-def told_at(metrics: JournalMetrics, port: int | None) -> Iterator[None]:
+def told_at(metrics: OwnMetrics, port: int | None) -> Iterator[None]:
     """Answer Prometheus on loopback until the end; None: nobody asks. Raises ValueError if the port is taken."""
     if port is None:
         yield

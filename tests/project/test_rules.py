@@ -159,7 +159,7 @@ def test_timings_are_neither_input_nor_output(stage):
     [
         "README.md",
         "examples/README.md",
-        *(f"docs/{name}.md" for name in ("architecture", "add-a-data-set", "operations", "journal", "replay")),
+        *(f"docs/{name}.md" for name in ("architecture", "add-a-data-set", "operations", "journal", "replay", "alerts")),
     ],
 )
 def test_paths_that_documents_name_exist(document):

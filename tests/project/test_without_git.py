@@ -39,5 +39,5 @@ def test_the_installation_says_the_same(copy):
 @pytest.mark.parametrize("way", [("git", "init", "-q"), ("dvc", "config", "core.no_scm", "true")])
 def test_both_ways_out_lead_out(copy, way):
     run(copy, *way, **without_parents(copy))
-    assert run(copy, "requirements/check-git.sh", "repro", **without_parents(copy)) == ""
+    assert run(copy, "requirements/system/check-git.sh", "repro", **without_parents(copy)) == ""
     assert run(copy, "dvc", "stage", "list", "--name-only", **without_parents(copy)).split()[0] == "compose"

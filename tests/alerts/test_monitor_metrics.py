@@ -1,0 +1,83 @@
+"""What the monitor says to Prometheus: the last look's findings, the feed's state, and nothing of what is not known."""
+
+import json
+import math
+import time
+
+import pytest
+import urllib3
+
+from lifecycle.alerts.feed_state import FeedFacts, read_feed
+from lifecycle.alerts.metrics import MonitorMetrics
+from lifecycle.journal.metrics import told_at
+from serving.server.ports import free_ports
+from tests.alerts.alert_world import START_NS, found, report
+
+FEED = FeedFacts(watermark_ns=START_NS - 90 * 10**9, waiting=4, oldest_waiting_ns=None, events={"matched": 7})
+FINDING = "adclick_monitor_finding"
+AGE = {"area": "inputs", "subject": "user_age", "kind": "missing", "severity": "warning"}
+
+
+def value(metrics: MonitorMetrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def test_findings_are_those_of_the_last_look():
+    metrics = MonitorMetrics()
+    metrics.looked(report(found(), found(subject="hour", kind="shares", verdict="ok", effect=0.01)), 0.5)
+    assert value(metrics, FINDING, **AGE) == 1
+    effect = {"area": "inputs", "unit": "share of rows"}
+    assert value(metrics, "adclick_monitor_effect", subject="user_age", kind="missing", **effect) == 0.05
+    assert value(metrics, "adclick_monitor_effect", subject="hour", kind="shares", **effect) == 0.01
+    assert value(metrics, FINDING, **AGE | {"subject": "hour", "kind": "shares", "severity": "ok"}) is None
+    assert value(metrics, "adclick_monitor_findings", area="inputs", verdict="warning") == 1
+    assert value(metrics, "adclick_monitor_findings", area="machine", verdict="page") == 0
+    metrics.looked(report(), 0.25)
+    assert value(metrics, FINDING, **AGE) is None
+    assert value(metrics, "adclick_monitor_look_seconds") == 0.25
+    assert value(metrics, "adclick_monitor_looks_total", outcome="done") == 2
+
+
+def test_what_is_not_known_is_no_figure():
+    metrics = MonitorMetrics()
+    for name in ("feedback_watermark_age_seconds", "feedback_oldest_waiting_seconds", "monitor_answer_age_seconds"):
+        assert math.isnan(value(metrics, f"adclick_{name}"))
+    assert value(metrics, "adclick_monitor_looks_total", outcome="failed") == 0
+    assert value(metrics, "adclick_monitor_last_look_timestamp_seconds") == pytest.approx(time.time(), abs=60)
+    metrics.failed()
+    assert value(metrics, "adclick_monitor_looks_total", outcome="failed") == 1
+
+
+def test_the_feed_the_releases_and_open_alerts_are_told():
+    metrics = MonitorMetrics()
+    metrics.looked(report(), 0.5, FEED, {"page": 2, "warning": 0})
+    assert value(metrics, "adclick_feedback_watermark_age_seconds") == 90
+    assert value(metrics, "adclick_feedback_waiting") == 4 and value(metrics, "adclick_feedback_events", outcome="matched") == 7
+    assert value(metrics, "adclick_monitor_served_rows", release="3", arm="champion") == 20_000
+    assert value(metrics, "adclick_monitor_answer_age_seconds") == 60
+    assert value(metrics, "adclick_monitor_alerts_open", severity="page") == 2
+
+
+def test_the_feeds_state_is_read_as_far_as_it_is_there(tmp_path):
+    assert read_feed(tmp_path) is None
+    (tmp_path / "labels").mkdir()
+    state = tmp_path / "labels/state.json"
+    counts = {name: place for place, name in enumerate(("matched", "duplicate", "rejected"))}
+    state.write_text(json.dumps({"watermark_ns": None, "received": 9, "waiting": 5, "oldest_waiting_ns": 7, "new": [], **counts}))
+    events = {**counts, "waiting": 5}
+    assert read_feed(tmp_path) == FeedFacts(watermark_ns=None, waiting=5, oldest_waiting_ns=7, events=events)
+    for broken in ("", "[]", '{"watermark_ns": "soon"}', '{"matched": {}}'):
+        state.write_text(broken)
+        assert read_feed(tmp_path) is None
+
+
+def test_prometheus_reads_it_on_loopback_and_a_taken_port_is_said():
+    metrics = MonitorMetrics()
+    metrics.looked(report(found(subject='a "quoted"\nname')), 0.5)
+    (port,) = free_ports(1)
+    with told_at(metrics, port):
+        with urllib3.PoolManager() as pool:
+            text = pool.request("GET", f"http://127.0.0.1:{port}/metrics", headers={"Connection": "close"}).data.decode()
+        assert 'subject="a \\"quoted\\"\\nname"' in text
+        with pytest.raises(ValueError, match=f"--metrics-port {port} cannot be used"), told_at(metrics, port):
+            pass
