@@ -218,6 +218,7 @@ def _slice(
                 "clicks": clicks,
                 "ctr": _ctr(clicks, rows, confidence),
                 "mean_prediction": round(float(sums["predicted"][code]) / rows, 7),
+                "log_loss": round(float(point["log_loss"][code]), 7),
                 **{key: estimate.as_dict() for key, estimate in estimates.items()},
             }
         )
