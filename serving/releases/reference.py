@@ -32,7 +32,8 @@ def read_profile(store: Path, release: int) -> dict[str, Any] | None:
 def read_promise(store: Path, release: int) -> dict[str, Any] | None:
     """What the release was worth on its test rows; None if nobody said so when it came into the store.
 
-    `observed` and `predicted` are means over rows: click rate and prediction. `slices` has the same of the values of columns, and
+    `observed` and `predicted` are means over rows: click rate and prediction; `expected_log_loss` is what the log-loss would be if
+    the predictions were the true probabilities. `slices` has the same of the values of columns, and
     `creative_age` of "unknown" and "known" creatives and of "quintile 1" (known ones with the fewest training rows) to
     "quintile 5", with `train_rows` [least, most] and, where the journal has ids of creatives, `ids` [first, last] of the class.
     Raises ValueError if the file is no JSON object.
@@ -73,19 +74,24 @@ def drop_promises(store: Path, releases: Sequence[int]) -> None:
 
 def promise_of(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """What `reports/evaluation.json` says of the exported model, as far as served rows can be held against it."""
-    model = evaluation["models"][MODEL]
+    model, ages = evaluation["models"][MODEL], evaluation["creative_age"]
     return {
         "format": FORMAT,
         "model": evaluation["export"],
         "rows": evaluation["rows"],
         "observed": evaluation["ctr"]["value"],
         "predicted": model["mean_prediction"],
+        "expected_log_loss": model["predicted_log_loss"],
         **{name: model[name]["value"] for name in ("log_loss", "normalised_entropy", "auc")},
         "intervals": {name: _interval(model[name]) for name in ("log_loss", "normalised_entropy", "auc")},
         "confidence": evaluation["settings"]["confidence"],
         "slices": {name: {one["value"]: _slice(one) for one in values} for name, values in evaluation["slices"].items()},
-        "creative_age": evaluation.get("creative_age"),
+        "creative_age": None if ages is None else {name: _renamed(one) for name, one in ages.items()},
     }
+
+
+def _renamed(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"expected_log_loss" if name == "predicted_log_loss" else name: value for name, value in one.items()}
 
 
 def _write(path: Path, promise: Mapping[str, Any]) -> None:
@@ -102,6 +108,7 @@ def _slice(one: Mapping[str, Any]) -> dict[str, Any]:
         "log_loss": one["log_loss"],
         "observed": one["ctr"]["value"],
         "predicted": one["mean_prediction"],
+        "expected_log_loss": one["predicted_log_loss"],
     }
 
 

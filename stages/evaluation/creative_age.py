@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from contracts.serving.request import strings
-from stages.evaluation.metrics import row_log_loss
+from stages.evaluation.metrics import binary_entropy, row_log_loss
 
 CLASSES = 5  # of the creatives that the model knows, with about as many test rows each
 FIRST_ID = 2  # of a vocabulary: 0 is unknown, 1 missing
@@ -22,7 +22,7 @@ FIRST_ID = 2  # of a vocabulary: 0 is unknown, 1 missing
 def creative_age(
     tested: pl.Series, trained: pl.Series, num_ids: int | None, label: np.ndarray, p_click: np.ndarray
 ) -> dict[str, Any]:
-    """Rows, log-loss, click rate and mean prediction of each class that has test rows.
+    """Rows, log-loss, click rate, mean prediction, and the log-loss that predictions expect, of each class that has test rows.
 
     `tested` and `trained` are the creatives of test and training rows; `num_ids` are the ids of the model's vocabulary of
     creatives, None if the model has none: then it knows those that have training rows.
@@ -66,4 +66,5 @@ def _worth(mask_N: np.ndarray, loss_N: np.ndarray, label: np.ndarray, p_click: n
         "log_loss": round(float(loss_N[mask_N].mean()), 7),
         "observed": round(float(label[mask_N].mean()), 7),
         "predicted": round(float(p_click[mask_N].astype(np.float64).mean()), 7),
+        "predicted_log_loss": round(float(binary_entropy(p_click[mask_N]).mean()), 7),
     }

@@ -18,8 +18,10 @@ def test_figures_by_hand():
     found = judged(["a", "a", "new", None], ["a"] * 3, 3, label=[1, 0, 1, 0], p_click=[0.25, 0.75, 0.5, 0.5])
     assert found["known"] == {
         "rows": 2, "log_loss": pytest.approx(-np.log(0.25), abs=1e-6), "observed": 0.5, "predicted": 0.5,
+        "predicted_log_loss": pytest.approx(-0.25 * np.log(0.25) - 0.75 * np.log(0.75), abs=1e-6),
     }  # fmt: skip
-    assert found["unknown"] == {"rows": 1, "log_loss": pytest.approx(np.log(2), abs=1e-6), "observed": 1.0, "predicted": 0.5}
+    half = pytest.approx(np.log(2), abs=1e-6)
+    assert found["unknown"] == {"rows": 1, "log_loss": half, "observed": 1.0, "predicted": 0.5, "predicted_log_loss": half}
     assert found["missing"]["rows"] == 1
     assert found["quintile 1"]["train_rows"] == [3, 3] and found["quintile 1"]["ids"] == [2, 2]
     assert "quintile 2" not in found  # one creative is one class

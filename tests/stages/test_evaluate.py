@@ -73,9 +73,12 @@ def test_evaluation_names_its_export_and_judges_creatives_by_how_well_they_are_k
 def test_every_slice_has_its_log_loss(run) -> None:
     p_click = run()
     label = pl.read_parquet(evaluate.TEST_PATH)["clicked"].to_numpy()
-    loss = -np.where(label == 1, np.log(p_click.astype(float)), np.log1p(-p_click.astype(float))).mean()
+    p = p_click.astype(float)
+    loss = -np.where(label == 1, np.log(p), np.log1p(-p)).mean()
     for values in json.loads(evaluate.EVALUATION_PATH.read_text())["slices"].values():
         assert sum(one["rows"] * one["log_loss"] for one in values) / SIZES["test"] == pytest.approx(loss, abs=1e-6)
+        own = sum(one["rows"] * one["predicted_log_loss"] for one in values) / SIZES["test"]
+        assert own == pytest.approx(-(p * np.log(p) + (1 - p) * np.log1p(-p)).mean(), abs=1e-6)
 
 
 def test_without_creatives_there_are_no_classes_of_them(run) -> None:

@@ -25,14 +25,14 @@ def estimate(value: float) -> dict:
 def evaluation(model: str | None, **changes: object) -> dict:
     """As much of reports/evaluation.json as a promise is made of."""
     judged = {name: estimate(value) for name, value in (("log_loss", 0.15), ("normalised_entropy", 0.9), ("auc", 0.7))}
-    tv = {"value": "tv", "rows": 40, "ctr": estimate(0.05), "mean_prediction": 0.04, "log_loss": 0.2, "clicks": 2}
+    tv = {"value": "tv", "rows": 40, "ctr": estimate(0.05), "mean_prediction": 0.04, "log_loss": 0.2, "predicted_log_loss": 0.17}
     return {
         "export": model,
         "rows": 100,
         "ctr": estimate(0.04),
-        "models": {"model": judged | {"mean_prediction": 0.041}},
+        "models": {"model": judged | {"mean_prediction": 0.041, "predicted_log_loss": 0.16}},
         "slices": {"device": [tv]},
-        "creative_age": {"known": {"rows": 90, "log_loss": 0.1, "observed": 0.03, "predicted": 0.03}},
+        "creative_age": {"known": {"rows": 90, "log_loss": 0.1, "observed": 0.03, "predicted": 0.03, "predicted_log_loss": 0.11}},
         "settings": {"confidence": 0.95},
     } | changes
 
@@ -52,15 +52,20 @@ def test_a_promise_is_what_the_evaluation_of_the_same_export_said(store):
     assert keep_promise(store.folder, 1) is None
     assert read_promise(store.folder, 1) == {
         "format": 1, "model": "model-1", "rows": 100, "observed": 0.04, "predicted": 0.041,
-        "log_loss": 0.15, "normalised_entropy": 0.9, "auc": 0.7, "confidence": 0.95,
+        "log_loss": 0.15, "expected_log_loss": 0.16, "normalised_entropy": 0.9, "auc": 0.7, "confidence": 0.95,
         "intervals": {
             "log_loss": pytest.approx([0.135, 0.165]), "normalised_entropy": pytest.approx([0.81, 0.99]),
             "auc": pytest.approx([0.63, 0.77]),
         },
-        "slices": {"device": {"tv": {"rows": 40, "log_loss": 0.2, "observed": 0.05, "predicted": 0.04}}},
-        "creative_age": {"known": {"rows": 90, "log_loss": 0.1, "observed": 0.03, "predicted": 0.03}},
+        "slices": {"device": {"tv": {"rows": 40, "log_loss": 0.2, "observed": 0.05, "predicted": 0.04, "expected_log_loss": 0.17}}},
+        "creative_age": {"known": {"rows": 90, "log_loss": 0.1, "observed": 0.03, "predicted": 0.03, "expected_log_loss": 0.11}},
     }  # fmt: skip
     assert read_promise(store.folder, 2) is None
+
+
+def test_a_data_set_without_creatives_has_no_classes_of_them(store):
+    write_evaluation(evaluation("model-1", creative_age=None))
+    assert keep_promise(store.folder, 1) is None and read_promise(store.folder, 1)["creative_age"] is None
 
 
 def test_a_promise_is_not_changed_by_what_is_found_later(store):
