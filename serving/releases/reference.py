@@ -32,10 +32,10 @@ def read_profile(store: Path, release: int) -> dict[str, Any] | None:
 def read_promise(store: Path, release: int) -> dict[str, Any] | None:
     """What the release was worth on its test rows; None if nobody said so when it came into the store.
 
-    `observed` and `predicted` are means over rows: click rate and prediction; `expected_log_loss` is what the log-loss would be if
-    the predictions were the true probabilities. `slices` has the same of the values of columns, and
-    `creative_age` of "unknown" and "known" creatives and of "quintile 1" (known ones with the fewest training rows) to
-    "quintile 5", with `train_rows` [least, most] and, where the journal has ids of creatives, `ids` [first, last] of the class.
+    `observed` and `predicted` are means over rows: click rate and prediction; `expected_log_loss` is what the log-loss would be
+    if the predictions were the true probabilities. `slices` has the same of the values of columns, and `creative_age` of
+    "unknown", "known" and "missing" creatives and of "quintile 1" (known ones with the fewest training rows) to "quintile 5",
+    with `train_rows` [least, most] and, where the journal has ids of creatives, `ids` [first, last] of the class.
     Raises ValueError if the file is no JSON object.
     """
     found = _object(store / PROMISES / f"{release}.json")

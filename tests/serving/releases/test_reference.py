@@ -57,7 +57,9 @@ def test_a_promise_is_what_the_evaluation_of_the_same_export_said(store):
             "log_loss": pytest.approx([0.135, 0.165]), "normalised_entropy": pytest.approx([0.81, 0.99]),
             "auc": pytest.approx([0.63, 0.77]),
         },
-        "slices": {"device": {"tv": {"rows": 40, "log_loss": 0.2, "observed": 0.05, "predicted": 0.04, "expected_log_loss": 0.17}}},
+        "slices": {
+            "device": {"tv": {"rows": 40, "log_loss": 0.2, "observed": 0.05, "predicted": 0.04, "expected_log_loss": 0.17}},
+        },
         "creative_age": {"known": {"rows": 90, "log_loss": 0.1, "observed": 0.03, "predicted": 0.03, "expected_log_loss": 0.11}},
     }  # fmt: skip
     assert read_promise(store.folder, 2) is None
