@@ -1,5 +1,6 @@
 """How bright, full of contrast, colourful and large the creatives were that training rows showed."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,11 @@ import numpy as np
 import polars as pl
 
 from contracts.serving.request import strings
-from contracts.tables.images import decoded, looks_of
+from contracts.tables.images import ImageLooks, decoded, looks_of
 
 MEASURED = ("brightness", "contrast", "colourfulness", "width", "height")
 STEPS = 20  # between the quantiles: shares of 0, 0.05, ... 1
-MOST_IMAGES = 2000  # are decoded; of more, so many are drawn
+MOST_IMAGES, MOST_PIXELS = 2000, 20_000_000  # are looked at, some seconds' work; of more, as many as that are drawn
 
 
 def looks_profile(clean_dir: Path, creatives: pl.Series, seed: int) -> dict[str, Any] | None:
@@ -25,15 +26,27 @@ def looks_profile(clean_dir: Path, creatives: pl.Series, seed: int) -> dict[str,
     shown = shown.filter(pl.col("creative_id").is_in(found.implode())).sort("creative_id")
     if shown.is_empty():
         return None
-    if len(shown) > MOST_IMAGES:
-        shown = shown[np.sort(np.random.default_rng(seed).choice(len(shown), MOST_IMAGES, replace=False))]
+    drawn = shown[np.random.default_rng(seed).permutation(len(shown))[:MOST_IMAGES]]
     images: dict[str, bytes] = {}  # a creative comes again with every month it is shown in; it is measured once
     for path in files:
-        part = pl.scan_parquet(path).filter(pl.col("creative_id").is_in(shown["creative_id"].implode())).collect()
+        part = pl.scan_parquet(path).filter(pl.col("creative_id").is_in(drawn["creative_id"].implode())).collect()
         images |= dict(part.iter_rows())
-    looks = [looks_of(decoded(images[name])) for name in shown["creative_id"]]
-    rows_C = shown["rows"].to_numpy()
-    return {name: weighted_quantiles(np.array([getattr(one, name) for one in looks], dtype=float), rows_C) for name in MEASURED}
+    measured = list(_within_budget(images[name] for name in drawn["creative_id"]))
+    rows_C = drawn["rows"].to_numpy()[: len(measured)]
+    return {
+        name: weighted_quantiles(np.array([getattr(one, name) for one in measured], dtype=float), rows_C) for name in MEASURED
+    }
+
+
+def _within_budget(images: Iterable[bytes]) -> Iterator[ImageLooks]:
+    """Looks of the images, until MOST_PIXELS have been looked at."""
+    pixels = 0
+    for content in images:
+        look = looks_of(decoded(content))
+        yield look
+        pixels += look.width * look.height
+        if pixels > MOST_PIXELS:
+            return
 
 
 def weighted_quantiles(values_C: np.ndarray, rows_C: np.ndarray) -> list[float]:

@@ -55,3 +55,10 @@ def test_of_many_images_some_are_measured(tmp_path, monkeypatch):
     shown = pl.Series([f"c{i}" for i in range(50)])
     found = looks_profile(tmp_path, shown, seed=1)
     assert len(set(found["brightness"])) == 5 and found == looks_profile(tmp_path, shown, seed=1)
+
+
+def test_of_large_images_fewer_are_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(looks, "MOST_PIXELS", 3 * 16 - 1)
+    write_images(tmp_path, "2024-01", {f"c{i}": png(i) for i in range(50)})
+    found = looks_profile(tmp_path, pl.Series([f"c{i}" for i in range(50)]), seed=1)
+    assert len(set(found["brightness"])) == 3

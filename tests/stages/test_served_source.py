@@ -62,6 +62,15 @@ def test_one_override_is_enough_for_derived_columns_side_tables_and_words_for_la
     assert arrays == served_arrays and sum(map(len, rows)) == 2400
 
 
+def test_the_simulated_exchange_is_switched_too(project):
+    small = ("impressions_per_month=600", "creatives_per_month=30", "num_users=200", "num_sites=20", "num_advertisers=10")
+    overrides = tuple(f"exchange.{one}" for one in small)
+    (rows, arrays), (served_rows, served_arrays) = run_both(composed("data=simulated", *overrides)["data"], overrides)
+    for one, other in zip(rows, served_rows, strict=True):
+        assert_frame_equal(one, other, check_exact=True)
+    assert arrays == served_arrays and not any(Path("data/truth").iterdir())
+
+
 def test_the_configuration_is_switched_by_one_override():
     data = composed("data=shop", "data.source.kind=served")["data"]
     assert (data["source"]["served"], data["source"]["files"]) == ("served_labels", ["*.csv"])
