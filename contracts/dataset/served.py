@@ -15,7 +15,7 @@ from contracts.dataset.source import Images, Source
 ROWS, CREATIVES = "impressions.parquet", "creatives"  # a month's file, and its folder of images
 NONE_YET = (
     "{folder} holds no rows that were served and labelled (expected {folder}/<YYYY-MM>/{rows}); serve with a journal, then "
-    "`make feedback INPUT=...` writes them (data.source.kind is served; feedback.labelled says where)"
+    "`make feedback INPUT=... LABELLED=1` writes them (data.source.kind is served; feedback.labelled says where)"
 )
 
 

@@ -9,6 +9,8 @@ from polars.testing import assert_frame_equal
 
 from contracts.dataset.config_errors import ConfigError
 from contracts.dataset.served import as_read
+from lifecycle.erase.source import count, raw_files
+from lifecycle.erase.wanted import wanted_of
 from stages import follow, train
 from stages.compose import link_source
 from stages.experiment import check_overrides
@@ -184,6 +186,17 @@ def test_served_files_behind_a_link_are_followed(project):
     write_params(served(declaration()))
     follow.main()
     assert set(read_json(Path("data/linked.json"))) == {"2024-01/impressions.parquet", "2024-01/creatives/a.png"}
+
+
+def test_a_users_rows_are_found_in_what_was_served(project):
+    data = declared_data(served(declaration(columns=SEEN)))
+    for month in ("2024-01", "2024-02"):
+        (project / "served_labels" / month).mkdir(parents=True)
+        pl.DataFrame({"user": ["u1", "u2", "u1"]}).write_parquet(project / "served_labels" / month / "impressions.parquet")
+    (project / "data").mkdir()
+    wanted = wanted_of(data, "u1", in_caller_keys=False, key=None)
+    files = raw_files(data, wanted, project)
+    assert [(file.path.parent.name, count(file, wanted)) for file in files] == [("2024-01", 2), ("2024-02", 2)]
 
 
 @pytest.mark.slow
