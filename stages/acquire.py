@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import SHARED
+from contracts.dataset.served import as_read
 from stages.entry import run_stage
 from stages.files import keep_only, read_json, sha256_code, sha256_file, sha256_tree, write_json
 from stages.listing import list_source, place_files
@@ -39,7 +40,7 @@ LIBRARIES = ("numpy", "pillow", "polars", "pyarrow")  # that draw and write what
 
 
 def main() -> None:
-    declaration = load_section("data", Declaration)
+    declaration = as_read(load_section("data", Declaration))
     if declaration.source.kind == "exchange":
         config = load_section("exchange", ExchangeConfig)
         made = simulate_months(config, RAW_DIR, TRUTH_DIR)

@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from contracts.dataset.config_errors import ConfigError
+from contracts.dataset.served import none_yet
 from contracts.dataset.source import Source
 from stages.entry import run_stage
 from stages.files import atomic_path
@@ -63,6 +64,8 @@ def link_source(source: Source) -> str:
     for new files.
     """
     target = EXCHANGE_CODE if source.kind == "exchange" else source.local or Path("conf/data")
+    if source.kind == "served" and not target.is_dir():
+        raise ConfigError(none_yet(target))
     if not target.exists():
         below = "" if target.is_absolute() else f" below {Path.cwd()}"
         raise ConfigError(

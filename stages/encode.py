@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import in_order
+from contracts.dataset.served import as_read
 from contracts.tables.images import to_pixels
 from stages.entry import run_stage
 from stages.features.apply import Encoder
@@ -39,7 +40,7 @@ SPEC_KEYS = ("categorical", "dense", "numbers", "creative", "creative_field", "n
 
 
 def main() -> None:
-    declaration = load_section("data", Declaration)
+    declaration = as_read(load_section("data", Declaration))
     features = read_json(FEATURES_PATH)
     encoder = Encoder(ENCODER_PATH)
     with atomic_folder(OUT_DIR) as fresh, ThreadPoolExecutor(AT_ONCE) as pool:

@@ -28,6 +28,7 @@ from stages.entry import run_stage
 from stages.evaluation.bootstrap import Resampler
 from stages.evaluation.calibration import calibration_curve
 from stages.evaluation.config import EvaluateConfig, check_evaluation
+from stages.evaluation.creative_age import creative_age
 from stages.evaluation.curves import by_prediction, calibration_table, gain_table, roc_table, slice_table
 from stages.evaluation.plots import plot_calibration, plot_ranking, plot_slices
 from stages.evaluation.shortfall import shortfall
@@ -35,7 +36,7 @@ from stages.evaluation.slices import Slice, auto_slices, build_slice
 from stages.evaluation.style import UNITS
 from stages.evaluation.summary import MODEL, ORACLE, RIVAL, summarise
 from stages.evaluation.truth import match_truth
-from stages.files import atomic_folder, write_json
+from stages.files import atomic_folder, read_json, sha256_file, write_json
 from stages.parquet import write_parquet
 from stages.scoring.scorer import score_split
 from stages.settings import load_section
@@ -62,6 +63,8 @@ def main() -> None:
     evaluation, label = judge(cfg, declaration, test_df, predictions, p_true)
     evaluation["truth"] = {"known": p_true is not None, "note": truth_note}
     evaluation["shortfall"] = shortfall(evaluation)
+    evaluation["export"] = sha256_file(EXPORT_DIR / "manifest.json")
+    evaluation["creative_age"] = by_creative_age(declaration, test_df, label, p_click)
     write_json(EVALUATION_PATH, evaluation)
     write_json(METRICS_PATH, headline_metrics(evaluation))
     shown = predictions if p_true is None else {**predictions, ORACLE: p_true}
@@ -95,6 +98,18 @@ def judge(
         name: calibration_curve(label, p_click, cfg.num_bins, cfg.confidence) for name, p_click in predictions.items()
     }
     return evaluation, label
+
+
+def by_creative_age(
+    declaration: Declaration, test_df: pl.DataFrame, label: np.ndarray, p_click: np.ndarray
+) -> dict[str, Any] | None:
+    """What the model is worth on creatives that it knows well, less, and not at all; None if no column names creatives."""
+    if declaration.creative is None:
+        return None
+    name, features = declaration.creative.name, read_json(EXPORT_DIR / "features.json")
+    ids = next((field["num_ids"] for field in features["categorical"] if field["name"] == name), None)
+    trained = pl.read_parquet(TRAIN_PATH, columns=[name]).to_series()
+    return creative_age(test_df[name], trained, ids, label, p_click)
 
 
 def read_label(test_df: pl.DataFrame, declaration: Declaration) -> np.ndarray:

@@ -34,7 +34,7 @@ from stages.exporting.graphs import creative_encoder_graph, fused_graph, ranker_
 from stages.exporting.manifest import CODE, manifest
 from stages.exporting.packed import packed_graph
 from stages.exporting.parity import check_parity
-from stages.exporting.repository import write_repository
+from stages.exporting.repository import PROFILE, write_repository
 from stages.files import atomic_folder, digests_below, write_json
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
 from stages.models.model_folder import load_model
@@ -46,6 +46,7 @@ ENCODED_DIR = Path("data/encoded")
 RAW_DIR = Path("data/raw")
 ENCODER_PATH = Path("artifacts/encoder.onnx")
 FEATURES_PATH = Path("artifacts/features.json")
+PROFILE_PATH = Path("artifacts/reference_profile.json")
 SPLIT_DIR = Path("data/split")
 EXPORT_DIR = Path("artifacts/export")
 REPOSITORY_DIR = Path("artifacts/repository")
@@ -65,6 +66,7 @@ def main() -> None:
     with atomic_folder(EXPORT_DIR) as fresh:
         write_graphs(network, table_CE, request, fresh)
         shutil.copyfile(FEATURES_PATH, fresh / "features.json")
+        shutil.copyfile(PROFILE_PATH, fresh / PROFILE)
         write_json(fresh / "declaration.json", params["data"])
         test = load_split(ENCODED_DIR, "test", spec)
         found = check_parity(

@@ -16,10 +16,12 @@ import onnx
 import polars as pl
 from tqdm import tqdm
 
+from contracts.dataset.columns import Column
 from contracts.dataset.declaration import Declaration
 from stages.entry import run_stage
 from stages.features.config import FeaturesConfig
 from stages.features.graph import build_encoder, dense_names
+from stages.features.looks import looks_profile
 from stages.features.profile import profile
 from stages.features.selection import LEAK, report, select
 from stages.features.vocabulary import Scale, Vocabulary, fit_scale, fit_vocabulary, ids_of
@@ -40,7 +42,7 @@ def main() -> None:
     config = load_section("features", FeaturesConfig)
     seed = int(load_params()["seed"])
     creatives = image_ids(CLEAN_DIR) if declaration.images else None
-    train = pl.read_parquet(TRAIN_PATH, columns=[*(c.name for c in declaration.features), declaration.label.name])
+    train = pl.read_parquet(TRAIN_PATH, columns=[column.name for column in declaration.columns if is_read(column)])
     parts = [fit_column(column, train[column.name], config) for column in tqdm(declaration.features, desc="fit", disable=None)]
     ids = {part.name: ids_of(part, train[part.name]) for part in parts}
     missing = {part.name: train[part.name].null_count() / len(train) for part in parts}
@@ -50,7 +52,8 @@ def main() -> None:
     with atomic_path(ENCODER_PATH) as partial:
         onnx.save(encoder, partial)
     write_json(FEATURES_PATH, describe(declaration, kept, creatives, config.image_size))
-    write_json(PROFILE_PATH, profile(parts, ids, train, declaration.label.name))
+    images = looks_profile(CLEAN_DIR, train[declaration.creative.name], seed) if declaration.images else None
+    write_json(PROFILE_PATH, profile(parts, ids, train, declaration, images))
     write_json(SELECTION_PATH, report(scores))
     for score in scores:
         if not score.kept and score.reason.startswith(LEAK):
@@ -59,6 +62,11 @@ def main() -> None:
     more = f" and {len(dropped) - SHOWN_NAMES} more" if len(dropped) > SHOWN_NAMES else ""
     shown = ", ".join(dropped[:SHOWN_NAMES]) + more or "none"
     print(f"fit: {len(kept)} of {len(parts)} columns kept on {len(train)} rows, dropped: {shown}")
+
+
+def is_read(column: Column) -> bool:
+    """What the model sees, the label, and what says which rows belong together."""
+    return column.is_feature or column.role in ("label", "entity", "time", "creative")
 
 
 def fit_column(column: Any, values: pl.Series, config: FeaturesConfig) -> Vocabulary | Scale:

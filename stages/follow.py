@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from contracts.dataset.folders import Found, files_below, fits
-from contracts.dataset.source import Source
+from contracts.dataset.served import images_read, source_read
+from contracts.dataset.source import Images, Source
 from stages.entry import run_stage
 from stages.files import file_state, read_json, sha256_file, write_json
 from stages.settings import check_section, load_params
@@ -25,7 +26,8 @@ SEEN = Path(".checkpoints/linked.json")  # digests by the files' state; of this 
 def main() -> None:
     data = load_params()["data"]
     source = check_section("data.source", data["source"], Source)
-    found = linked_files(source, (data.get("images") or {}).get("files"))
+    images = images_read(source, check_section("data.images", data.get("images"), Images | None))
+    found = linked_files(source_read(source), images and images.files)
     write_json(LINKED, digests(found, SEEN))
     folders = sorted({file.link for file in found})
     print(f"follow: {len(found)} files behind linked folders of the source{''.join(f', {name}' for name in folders)}")

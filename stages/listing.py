@@ -9,6 +9,7 @@ from contracts.dataset.config_errors import ConfigError
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.folders import Found, files_below, fits
 from contracts.dataset.partitions import SHARED, in_order
+from contracts.dataset.served import none_yet
 from contracts.dataset.source import Source
 from stages.files import file_state
 
@@ -21,6 +22,8 @@ def list_source(source: Source) -> tuple[pafs.FileSystem, str, dict[str, list[in
     """
     try:
         if source.local is not None:
+            if source.kind == "served" and not source.local.is_dir():
+                raise ConfigError(none_yet(source.local))
             return pafs.LocalFileSystem(), *_list_local(source.local.resolve(), source.files)
         filesystem, root = pafs.FileSystem.from_uri(source.path)
         info = filesystem.get_file_info(root)
@@ -65,6 +68,8 @@ def place_files(declaration: Declaration, names: list[str]) -> dict[str, list[st
     images = (declaration.images.files,) if declaration.images else ()
     for patterns in (source.files, *((join.files,) for join in source.joins), *((image,) for image in images)):
         if not any(fits(name, pattern) for name in names for pattern in patterns):
+            if source.kind == "served":
+                raise ConfigError(none_yet(Path(source.served)) if patterns == source.files else no_images(declaration))
             globs = " or ".join(patterns)
             raise ConfigError(f"no file below '{source.path}' matches {globs}; correct it in conf/data/")
     wanted: dict[str, list[str]] = {}
@@ -80,6 +85,14 @@ def place_files(declaration: Declaration, names: list[str]) -> dict[str, list[st
             partition = partition_of(name, month)
             wanted[partition if partition in wanted else first].append(name)
     return wanted
+
+
+def no_images(declaration: Declaration) -> str:
+    """What to say where rows were served and no image of theirs was kept."""
+    return (
+        f"{declaration.source.served} holds rows without any image ({declaration.images.files}), and data set {declaration.name} "
+        "has images; set serving.journal.images to all, so that the journal keeps them, or data.images to null"
+    )
 
 
 def partition_of(name: str, month: re.Pattern[str]) -> str:

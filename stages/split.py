@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from contracts.dataset.declaration import Declaration, Split
 from contracts.dataset.partitions import in_order
+from contracts.dataset.served import as_read
 from contracts.tables.parquet import ParquetRows
 from stages.entry import run_stage
 from stages.files import atomic_folder, write_json
@@ -38,7 +39,7 @@ OLD = "1990"  # no log of clicks is older
 
 
 def main() -> None:
-    declaration = load_section("data", Declaration)
+    declaration = as_read(load_section("data", Declaration))
     seed = int(load_params()["seed"])
     files = ordered_files(CLEAN_DIR, declaration)
     codes = assign(files, declaration, seed)

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import SHARED, matching, partitions
+from contracts.dataset.served import as_read
 from contracts.dataset.source import SourceError
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.contract import Contract, contract_of
@@ -75,7 +76,7 @@ class Partition:
 def main() -> None:
     pl.Config.set_engine_affinity("in-memory")  # pandera asks many small questions; streaming each takes 12 times as long
     config = load_section("validate", ValidateConfig)
-    declaration = load_section("data", Declaration)
+    declaration = as_read(load_section("data", Declaration))
     folders = partitions(RAW_DIR, declaration.source.order)
     tables = side_tables(RAW_DIR / SHARED, declaration)
     keep_only(CLEAN_DIR, {folder.name for folder in folders})
@@ -201,7 +202,8 @@ def matches(contract: Contract) -> dict[str, int]:
 def fingerprint(folder: Path, declaration: Declaration, earlier: frozenset[str]) -> str:
     """Digest of everything a partition's clean rows follow from."""
     declared = {key: value for key, value in asdict(declaration).items() if key not in ("split", "slices", "description")}
-    declared["source"].pop("path")
+    for key in ("path", "served"):
+        declared["source"].pop(key)
     for column in declared["columns"]:
         for key in ("description", "keep", "feature", "log"):  # for later stages
             column.pop(key)

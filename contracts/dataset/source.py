@@ -139,8 +139,9 @@ class Images:
 class Source:
     """Where the raw files come from."""
 
-    kind: Literal["exchange", "files"]
+    kind: Literal["exchange", "files", "served"]
     path: str = ""  # folder or file; relative to the project, absolute, s3:// or gs://
+    served: str = ""  # kind served only: folder of the rows that were served, shown and labelled (contracts/dataset/served.py)
     files: tuple[str, ...] = Field(min_length=1)  # globs of the impressions' files, below path
     partition: str = MONTH  # regular expression that finds the month in a file's path; no match: "all"
     format: Format = Field(default_factory=Format)
@@ -167,6 +168,8 @@ class Source:
     @property
     def local(self) -> Path | None:
         """The file or folder on this machine; None where the data is simulated or lies in object storage."""
+        if self.kind == "served":
+            return Path(self.served)
         scheme, host, path = urlsplit(self.path)[:3] if "://" in self.path else ("file", "", self.path)
         if self.kind == "exchange" or scheme != "file" or host:
             return None
@@ -181,6 +184,8 @@ class Source:
     def _path_given(self) -> "Source":
         if self.kind == "files" and not self.path:
             raise ValueError("source.path is required when source.kind is files: the folder the files lie in")
+        if self.kind == "served" and not self.served:
+            raise ValueError("source.served is required when source.kind is served: the folder that feedback.labelled names")
         if self.rename and not self.format.header:
             raise ValueError("source.rename is for files with a header; files without one are named by format.names")
         twice = next((name for name, count in Counter(self.rename.values()).items() if count > 1), None)

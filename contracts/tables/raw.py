@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -79,7 +80,14 @@ def read_partition(
         in_order = not source.format.header and path.suffix != ".parquet"
         names, fewer = _names_without_header(declaration, expected, optional) if in_order else (expected, ())
         for chunk in read_chunks(path, source.format, names, optional, joined=joined, rename=source.rename, fewer=fewer):
-            yield path, chunk.without(left_out).decoded()
+            chunk = chunk.without(left_out).decoded()
+            yield path, replace(chunk, rows=_as_sent(chunk.rows, declaration)) if source.kind == "served" else chunk
+
+
+def _as_sent(rows: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
+    """Served numbers, which a request holds as float32, as the shortest decimals that mean the same: 0.1 is 0.1 again."""
+    sent = [c.name for c in declaration.columns if c.role == "numeric" and rows.schema.get(c.name, pl.Null()).is_float()]
+    return rows.with_columns(pl.col(sent).cast(pl.Float32).cast(pl.String).cast(pl.Float64))
 
 
 def _with_rows(files: list[Path]) -> list[Path]:

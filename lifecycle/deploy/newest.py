@@ -9,6 +9,7 @@ from lifecycle.deploy.champion import exported_model, promote, read_champion
 from lifecycle.deploy.evidence import Report, gather
 from lifecycle.deploy.server import RunningServer
 from lifecycle.deploy.side_by_side import side_by_side
+from serving.releases.reference import keep_promise
 from serving.server.trial import trial_server
 
 STORED = 'deploy: version {0} is in the store, and {1} goes on being served; try it beside that: make route SET="canary {0} 5"'
@@ -26,7 +27,8 @@ def bring_in(server: RunningServer, forced_because: str | None, beside: bool = F
     if candidate.model is None:
         raise ValueError(f"{EXPORTED} holds no exported model; run `make repro` first")
     before = server.store.active()
-    if server.serves(server.store.released(EXPORTED)):
+    if before is not None and server.serves(server.store.released(EXPORTED)):
+        keep_promise(server.store.folder, before)
         print(f"deploy: version {before} is being served already")
         return
     server.refuse_rollout(server.store.released(EXPORTED))
@@ -56,6 +58,8 @@ def bring_in(server: RunningServer, forced_because: str | None, beside: bool = F
         append(server.store.folder, entry)
         raise ValueError(refused(reasons))
     version = released(server, entry)
+    if (unpromised := keep_promise(server.store.folder, version)) is not None:
+        print(f"deploy: {unpromised}")
     if beside:
         append(server.store.folder, replace(entry, version=version))
         print(STORED.format(version, before), flush=True)

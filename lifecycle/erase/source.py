@@ -22,6 +22,7 @@ import yaml
 
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import matching
+from contracts.dataset.served import as_read
 from contracts.dataset.source import Format
 from contracts.files import sync
 from contracts.tables.parquet import ParquetRows
@@ -50,6 +51,7 @@ class RawFile:
 
 def raw_files(declaration: Declaration, wanted: Wanted, project: Path) -> list[RawFile]:
     """Those of a source on this machine; none if it is simulated, lies elsewhere, or is not there."""
+    declaration = as_read(declaration)
     source, root = declaration.source, declaration.source.local
     if root is None or not (project / root).exists():
         return []

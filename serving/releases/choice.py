@@ -6,6 +6,7 @@ from contracts.lifecycle.champion import CHAMPION, POINTER, REPOSITORY, is_promo
 from contracts.serving.release_log import Entry, append
 from contracts.serving.releases import EXPORTED, data_of, model_of
 from contracts.serving.route import NAME, Route
+from serving.releases.reference import keep_promise
 from serving.releases.routing import refuse_during_rollout, route_entry
 from serving.releases.store import Store
 
@@ -28,6 +29,7 @@ def choose_release(store: Store, exported: Path | None = None) -> str | None:
     if chosen is None:
         return None
     version = store.release(chosen)
+    keep_promise(store.folder, version)  # where there is none to keep, the monitor says so
     if version != active:
         refuse_during_rollout(store.readable_route(), f"{chosen} cannot be served now")
         why = "the first release" if exported is None else f"asked for by --exported {exported}"

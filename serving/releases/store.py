@@ -19,6 +19,7 @@ from contracts.files import write_whole
 from contracts.serving.releases import EXPORTED_VERSION, PUBLIC, release_number, releases
 from contracts.serving.route import NAME, Route
 from serving.releases.configs import DOORS, Opened, config_of, version_before, versions_of, write_config
+from serving.releases.reference import drop_promises
 from serving.releases.routing import fuse_of, refuse_during_rollout, remove_route, route_of, write_route
 from serving.triton.package import check_package
 
@@ -191,6 +192,7 @@ class Store:
             removed = [number for number in released if number not in kept]
             for number in removed:
                 self._remove(number)
+            drop_promises(self.folder, removed)
             for path in self.folder.glob("*/[0-9]*"):
                 if path.name.isdigit() and int(path.name) not in kept:
                     shutil.rmtree(path)

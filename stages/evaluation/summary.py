@@ -72,6 +72,7 @@ def summarise(
                 **_share_estimates(shares, name, given, confidence),
                 "ece_by_chance": round(ece_noise_floor(entries[name], num_bins, resampler.seed, 1000), 7),
                 "mean_prediction": round(float(entries[name].astype(np.float64).mean()), 7),
+                "predicted_log_loss": round(float(binary_entropy(entries[name]).mean()), 7),
             }
             for name, one in judged.items()
         },
@@ -191,6 +192,7 @@ def _slice(
     if ORACLE in predictions and CONSTANT in predictions:
         expected = {"expected_loss": MODEL, "expected_zero": CONSTANT, "expected_full": ORACLE}
         extra |= {key: row_log_loss(predictions[ORACLE], predictions[name]) for key, name in expected.items()}
+    own_loss = np.bincount(one.codes, binary_entropy(p_click), len(one.values))
     ranking = Ranking(label, p_click, one.codes, len(one.values), extra)
     sums = ranking.weighted(np.ones(label.shape[0]))
     point, drawn = _rates(sums), _rates(resampler.replicate(ranking, on_done))
@@ -218,6 +220,8 @@ def _slice(
                 "clicks": clicks,
                 "ctr": _ctr(clicks, rows, confidence),
                 "mean_prediction": round(float(sums["predicted"][code]) / rows, 7),
+                "log_loss": round(float(point["log_loss"][code]), 7),
+                "predicted_log_loss": round(float(own_loss[code]) / rows, 7),
                 **{key: estimate.as_dict() for key, estimate in estimates.items()},
             }
         )

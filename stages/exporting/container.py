@@ -15,7 +15,7 @@ from contracts.serving.request import request_of
 from stages.exporting.graph_configs import MODEL_FILE, encoder_config, ensemble_config, ranker_config
 from stages.exporting.graphs import finish
 from stages.exporting.model_config import ctr_config
-from stages.exporting.repository import PROVENANCE, request_settings, write_companions, write_model
+from stages.exporting.repository import PROFILE, PROVENANCE, request_settings, write_companions, write_model
 from stages.features.graph import BATCH
 
 
@@ -34,7 +34,7 @@ def write_container(
     write_model(folder, of_ranker, contents={MODEL_FILE: ranker_bytes})
     write_model(folder, ensemble_config(of_encoder, of_ranker, config))
     # no warm-up: Triton loads `ctr` beside the graphs that it calls, not after them; those have their own
-    write_model(folder, ctr_config(request, config, {}), settings, [export_dir / name for name in PROVENANCE])
+    write_model(folder, ctr_config(request, config, {}), settings, [export_dir / name for name in (*PROVENANCE, PROFILE)])
     write_companions(folder, export_dir, request, config, settings)
 
 

@@ -48,6 +48,7 @@ CODE = (
     "serving/triton/routing/shadow",
 )
 PROVENANCE = ("manifest.json", "declaration.json", "features.json")
+PROFILE = "profile.json"  # of the training rows: what a release is watched by, beside `ctr` alone; no model reads it
 LIMITS = ("max_request_bytes", "max_string_bytes", "max_image_bytes", "max_image_pixels")
 
 
@@ -60,12 +61,13 @@ def write_repository(
     warmups = _request_warmup(request, sample)
     named, graph = {"row": _named(warmups)}, export_dir / "ctr_packed.onnx"
     files = [graph, *(export_dir / name for name in PROVENANCE)]
+    public = [*files, export_dir / PROFILE]
     if config.native:
         native = ctr_config(request, config, named, backend=BACKEND)
         contents = {SETTINGS: native_settings(settings, onnx.load(graph), native), SCHEMA: schema_file(settings)}
-        write_model(folder, native, files=files, warmups=warmups, contents=contents)
+        write_model(folder, native, files=public, warmups=warmups, contents=contents)
     python = ctr_config(request, config, named, CAREFUL if config.native else "ctr")
-    write_model(folder, python, settings, files, warmups, code="ctr")
+    write_model(folder, python, settings, files if config.native else public, warmups, code="ctr")
     write_companions(folder, export_dir, request, config, settings)
 
 

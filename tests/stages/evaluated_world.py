@@ -81,6 +81,9 @@ def write_world(folder: Path, *, creative: bool = True, truth: bool = True, **ev
         "image_size": 8,
     }
     (folder / "data/encoded/spec.json").write_text(json.dumps(spec))
+    (folder / "artifacts/export").mkdir(parents=True, exist_ok=True)
+    (folder / "artifacts/export/features.json").write_text(json.dumps(spec))
+    (folder / "artifacts/export/manifest.json").write_text(json.dumps({"format": 1, "files": {}}))
     if truth:
         (folder / "data/truth").mkdir(parents=True)
         pl.DataFrame({"row": np.arange(len(p_true)), "p_true": p_true}).write_parquet(folder / "data/truth/all.parquet")

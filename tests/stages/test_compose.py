@@ -165,7 +165,7 @@ def test_params_that_cannot_be_read_say_what_to_run(project):
 
 
 def test_a_source_of_the_wrong_kind_is_named():
-    with pytest.raises(ConfigError, match="^data.source.kind: got 'ftp'; input should be 'exchange' or 'files'"):
+    with pytest.raises(ConfigError, match="^data.source.kind: got 'ftp'; input should be 'exchange', 'files' or 'served'"):
         check_section("data.source", {"kind": "ftp", "files": ["a"]}, Source)
 
 

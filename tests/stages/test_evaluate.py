@@ -1,5 +1,6 @@
 """Stage evaluate, end to end on a tiny project; the exported model is replaced by fixed predictions."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -52,6 +53,37 @@ def test_evaluation_has_slices_that_add_up_and_the_baselines_that_exist(run) -> 
         assert sum(one["rows"] for one in values) == SIZES["test"]
     assert [one["value"] for one in evaluation["slices"]["cold_start"]] == ["creative seen in training", "creative new"]
     assert evaluation["models"].keys() == {"model", "constant", "logistic", "lightgbm", "oracle"}
+
+
+def test_evaluation_names_its_export_and_judges_creatives_by_how_well_they_are_known(run) -> None:
+    p_click = run()
+    evaluation = json.loads(evaluate.EVALUATION_PATH.read_text())
+    assert evaluation["export"] == hashlib.sha256(Path("artifacts/export/manifest.json").read_bytes()).hexdigest()
+    found = evaluation["creative_age"]
+    test = pl.read_parquet(evaluate.TEST_PATH)
+    new = (test["banner"].str.slice(1).cast(pl.Int64) >= 30).to_numpy()
+    assert (found["unknown"]["rows"], found["known"]["rows"]) == (new.sum(), (~new).sum())
+    assert found["unknown"]["observed"] == pytest.approx(test["clicked"].to_numpy()[new].mean(), abs=1e-7)
+    assert found["unknown"]["predicted"] == pytest.approx(p_click[new].mean(), abs=1e-6)
+    classes = [found[f"quintile {place}"] for place in range(1, 6)]
+    assert sum(one["rows"] for one in classes) == found["known"]["rows"]
+    assert [one["ids"][0] for one in classes] == [one["ids"][1] + 1 for one in classes[1:]] + [2] and classes[0]["ids"][1] == 31
+
+
+def test_every_slice_has_its_log_loss(run) -> None:
+    p_click = run()
+    label = pl.read_parquet(evaluate.TEST_PATH)["clicked"].to_numpy()
+    p = p_click.astype(float)
+    loss = -np.where(label == 1, np.log(p), np.log1p(-p)).mean()
+    for values in json.loads(evaluate.EVALUATION_PATH.read_text())["slices"].values():
+        assert sum(one["rows"] * one["log_loss"] for one in values) / SIZES["test"] == pytest.approx(loss, abs=1e-6)
+        own = sum(one["rows"] * one["predicted_log_loss"] for one in values) / SIZES["test"]
+        assert own == pytest.approx(-(p * np.log(p) + (1 - p) * np.log1p(-p)).mean(), abs=1e-6)
+
+
+def test_without_creatives_there_are_no_classes_of_them(run) -> None:
+    run(creative=False)
+    assert json.loads(evaluate.EVALUATION_PATH.read_text())["creative_age"] is None
 
 
 def test_two_runs_write_the_same_bytes(run) -> None:

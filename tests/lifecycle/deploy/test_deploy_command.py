@@ -11,8 +11,10 @@ from contracts.serving.release_log import read
 from contracts.serving.releases import identity, model_of
 from contracts.serving.route import Route, text_of
 from lifecycle.deploy import champion, evidence
+from serving.releases.reference import read_promise
 from stages.files import read_json
 from tests.lifecycle.deploy.deployed_world import events, served_as
+from tests.serving.releases.test_reference import evaluation, write_evaluation
 from tests.serving.served_world import REPOSITORY, exported_with, free_ports, spoil
 from tests.serving.small_store import canary
 
@@ -23,8 +25,9 @@ def test_a_candidate_that_passes_is_served_and_becomes_the_champion(
     reports, new_candidate, deploy, answers, store, exported, project, capsys
 ):
     number = store.versions()[-1] + 1
+    write_evaluation(evaluation(model_of(new_candidate)))
     deploy()
-    assert answers() == number
+    assert answers() == number and read_promise(store.folder, number)["rows"] == 100
     out = capsys.readouterr().out.splitlines()
     assert out == [
         "deploy: comparison: better, passes: comparison is content",
