@@ -43,7 +43,7 @@ class Ledger:
 
 
 def with_outcome(answered: pl.DataFrame, policy: Policy) -> pl.DataFrame:
-    """Rows with their answers, and `shown` and `clicked` beside: a click happens where the luck of a shown row is below its p_true.
+    """Rows with their answers, `shown` and `clicked`: a shown row is clicked where its luck is below its p_true.
 
     Of equal probabilities the first row of the page view is shown.
     """

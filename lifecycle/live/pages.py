@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from contracts.files import write_whole
 from contracts.lifecycle.live import WORLD, LiveConfig
 from lifecycle.live.months import DAY_MS, fault_since_ms, instant, start_ms
 
@@ -74,8 +74,9 @@ class MonthPages:
 
 
 def known_creatives(creative: str | None, train: Path = TRAIN) -> set[str]:
-    """Those that the pipeline's training split holds: of others an image is sent along. The server checks and does not use the image
-    of one that it knows all the same.
+    """Those that the pipeline's training split holds: of others an image is sent along.
+
+    If the model knows one of these all the same, the server checks its image and does not use it.
     """
     if creative is None or not train.is_file():
         return set()
@@ -86,8 +87,10 @@ def refuse_other_settings(config: LiveConfig, months: tuple[str, ...], pages: Pa
     """Note what `folder` is played with. Raises ValueError if it was played with something else before."""
     drawn = [json.loads((pages / month / NOTE).read_text())["made_from"] for month in months]
     told = {key: value for key, value in asdict(config).items() if key in ("policy", "labels", "fault")}
-    # a further month changes nothing of those that were played
-    digests = {m: hashlib.sha256(json.dumps([d, told], sort_keys=True).encode()).hexdigest() for m, d in zip(months, drawn, strict=True)}
+    digests = {  # a further month changes nothing of those that were played
+        month: hashlib.sha256(json.dumps([one, told], sort_keys=True).encode()).hexdigest()
+        for month, one in zip(months, drawn, strict=True)
+    }
     note = folder / "played-with.json"
     before = json.loads(note.read_text()) if note.is_file() else {}
     if any(digest != digests.get(month, digest) for month, digest in before.items()):
@@ -95,6 +98,4 @@ def refuse_other_settings(config: LiveConfig, months: tuple[str, ...], pages: Pa
             f"{folder}/ was played with other settings (exchange, page views, policy, labels or fault); "
             f"remove it, or name another: make live ARGS=folder={folder}-2"
         )
-    partial = note.with_name(f".{note.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(before | digests, indent=1))
-    os.replace(partial, note)
+    write_whole(note, json.dumps(before | digests, indent=1).encode())

@@ -85,6 +85,4 @@ def played_world(config: LiveConfig, params: Path = PARAMS_PATH) -> Played:
             f"{params} is composed for data set {declaration.name}; only the simulated exchange can be played (data=simulated)"
         )
     exchange = read_section("exchange", dict[str, Any], params)
-    return Played(
-        months=months_after(exchange["months"][-1], config.months), seed=int(exchange["seed"]), declaration=declaration
-    )
+    return Played(months=months_after(exchange["months"][-1], config.months), seed=int(exchange["seed"]), declaration=declaration)

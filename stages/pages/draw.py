@@ -1,8 +1,8 @@
 """Page views of a month: who looks at which site when, the creatives that compete for the page's slot, and what would happen to
 each if it was shown.
 
-A page view has one slot; its position belongs to the page, as the device and the price do. The world is that of `stages/simulate`:
-users, sites, tastes, creatives and the probability of a click are computed by its code, from draws of their own.
+A page view has one slot; its position belongs to the page, as the device and the price do. The world is that of
+`stages/simulate`: users, sites, tastes, creatives and the probability of a click come from its code, with draws of their own.
 
 Shape letters: P page views in time order, K candidates a page view, N = P x K rows (the candidates of a page view side by side).
 """
@@ -59,7 +59,7 @@ class PageViews:
 def draw_page_views(
     config: ExchangeConfig, month: str, num_pages: int, num_candidates: int, fault: WorldFault | None = None
 ) -> PageViews:
-    """They depend on the arguments only. Raises ValueError if there are too few creatives, or the month is before the exchange."""
+    """They depend on the arguments only. Raises ValueError if there are too few creatives, or there was no exchange yet."""
     month_idx, opening_idx = month_index(month), month_index(config.first_month)
     if month_idx < opening_idx:
         raise ValueError(f"month {month} lies before the exchange opens; ask for {config.first_month} or later")
@@ -74,9 +74,10 @@ def draw_page_views(
     creative_PK = _candidates(config, world, creatives, month_idx, pages, num_candidates, rng)
     traffic = _rows(creatives, pages, creative_PK)
     model = month_click_model(config, world, tastes, intercept, month)
-    log_odds_N = intercept + sum(log_odds_parts(model, creatives, image_appeal(creatives, tastes, scale), traffic).values())
+    appeal = image_appeal(creatives, tastes, scale)
+    log_odds_N = intercept + sum(log_odds_parts(model, creatives, appeal, traffic).values())
     if fault is not None:
-        log_odds_N = log_odds_N + extra_log_odds(config, model, creatives, image_appeal(creatives, tastes, scale), traffic, fault)
+        log_odds_N = log_odds_N + extra_log_odds(config, model, creatives, appeal, traffic, fault)
     return PageViews(
         world=world,
         creatives=creatives,
@@ -96,7 +97,7 @@ def _candidates(
     num_candidates: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Creatives [P, K], all of a page view different; as often as in impressions one is there that the user saw the time before."""
+    """Creatives [P, K], those of a page view different; as many as of impressions are what the user's page view before had."""
     start_s = month_start_s(month_idx)
     num_live = int((creatives.live_from_s_C <= pages.timestamp_s_N[0]).sum())
     if num_live < num_candidates:
@@ -110,9 +111,11 @@ def _candidates(
     def draw() -> np.ndarray:
         return _draw_creatives(config, world, creatives, pages.timestamp_s_N, start_s, category_P, rng)
 
-    creative_PK = np.stack([
-        _repeat_previous(pages.user_N, draw(), order_P, rng.random(len(pages)) < config.repeat_frac) for _ in range(num_candidates)
-    ], axis=1)  # fmt: skip
+    slots = [
+        _repeat_previous(pages.user_N, draw(), order_P, rng.random(len(pages)) < config.repeat_frac)
+        for _ in range(num_candidates)
+    ]
+    creative_PK = np.stack(slots, axis=1)
     for k in range(1, num_candidates):
         for _ in range(MOST_ROUNDS):
             twice_P = (creative_PK[:, :k] == creative_PK[:, k : k + 1]).any(axis=1)
@@ -125,7 +128,7 @@ def _candidates(
 
 
 def _rows(creatives: Creatives, pages: Traffic, creative_PK: np.ndarray) -> Traffic:
-    """The candidates as rows. `frequency` counts the user's earlier page views of the month that had the creative as a candidate."""
+    """The candidates as rows. `frequency` counts the user's earlier page views of the month with this candidate."""
     num_candidates = creative_PK.shape[1]
     creative_N = creative_PK.ravel()
     page_values = {name: np.repeat(values, num_candidates) for name, values in vars(pages).items()}

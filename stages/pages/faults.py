@@ -1,6 +1,6 @@
 """What goes wrong in the world itself from a moment on: tastes that drift, a new site, a bot, images that come darker.
 
-Draws for a fault are of their own, so that page views before it, and those that it does not touch, are what they would be without.
+Draws for a fault are of their own, so that page views before it are what they would be without.
 
 Shape letters: P page views, N rows, C creatives, U users.
 """

@@ -33,6 +33,10 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path), dtype=float)
+
+
 def test_same_settings_write_the_same_bytes_and_a_month_that_is_there_is_left_alone(tmp_path):
     config = small_exchange()
     assert write_pages(config, MONTH, 200, K, None, tmp_path / "a") and write_pages(config, MONTH, 200, K, None, tmp_path / "b")
@@ -77,10 +81,8 @@ def test_rows_are_like_impressions_of_the_same_month(tmp_path):
     )
     rows = pages_table(draw_page_views(config, MONTH, 5000, K, None), MONTH)
     for name in ("position", "device", "ad_format", "ad_category"):
-        of = {
-            one: frame[name].value_counts(normalize=True).sort(name)["proportion"] for one, frame in (("a", month), ("b", rows))
-        }
-        assert (of["a"] - of["b"]).abs().max() < 0.04, name
+        of_month, of_rows = (frame[name].value_counts(normalize=True).sort(name)["proportion"] for frame in (month, rows))
+        assert (of_month - of_rows).abs().max() < 0.04, name
     for name, apart in (("p_true", 0.006), ("floor_price", 0.1), ("frequency", 0.5), ("days_since_launch", 3.0)):
         assert abs(month[name].mean() - rows[name].mean()) < apart, name
     assert set(month.columns) - {"clicked"} < set(rows.columns)
@@ -129,9 +131,7 @@ def test_dark_images_are_those_of_creatives_that_go_live_later(tmp_path):
     live_from = dict(zip(views.creatives.creative_id_C, views.creatives.live_from_s_C, strict=True))
     darker = 0
     for path in (tmp_path / "usual" / MONTH / "creatives").glob("*.png"):
-        usual, faulty = (
-            np.asarray(Image.open(tmp_path / one / MONTH / "creatives" / path.name), float) for one in ("usual", "faulty")
-        )
+        usual, faulty = (pixels(tmp_path / one / MONTH / "creatives" / path.name) for one in ("usual", "faulty"))
         is_late = live_from[path.stem] >= SINCE_S
         assert np.abs(faulty - (usual * 0.5 if is_late else usual)).max() <= 0.5
         darker += is_late
