@@ -15,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 
 from contracts.files import write_whole
-from serving.child_process import end_with_parent
 
 OF_A_DAY = ("{events}", "{day}")
 LOG = "after.log"
@@ -91,9 +90,7 @@ class DayCommands:
 
     def _run(self, command: list[str], day: date) -> None:
         with (self._folder / LOG).open("a") as log:
-            self._running = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, preexec_fn=end_with_parent
-            )
+            self._running = subprocess.Popen(command, stdout=log, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
             _, err = self._running.communicate()
             log.write(err)
         if self._running.returncode != 0 and not self._stopped.is_set():

@@ -17,10 +17,11 @@ NOTHING = pl.DataFrame(schema=COLUMNS)
 
 
 class Ledger:
-    """The files in a folder."""
+    """The files in a folder; what was read or written of them is kept in memory."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._known: dict[date, pl.DataFrame] = {}
 
     def path(self, day: date) -> Path:
         return self.folder / f"{day}.parquet"
@@ -30,16 +31,22 @@ class Ledger:
 
     def write(self, day: date, rows: pl.DataFrame) -> None:
         """Note the day as played."""
+        rows = rows.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
         content = io.BytesIO()
         with ParquetRows(content, schema=NOTHING.to_arrow().schema) as writer:
-            writer.write(rows.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items()))
+            writer.write(rows)
         write_whole(self.path(day), content.getvalue(), synced=True)
         sync(self.folder)
+        self._known[day] = rows
 
     def read(self, days: list[date]) -> pl.DataFrame:
         """The rows of those of `days` that are played."""
-        found = [pl.read_parquet(self.path(day)) for day in days if self.has(day)]
-        return pl.concat([NOTHING, *found])
+        return pl.concat([NOTHING, *(self._day(day) for day in days if self.has(day))])
+
+    def _day(self, day: date) -> pl.DataFrame:
+        if day not in self._known:
+            self._known[day] = pl.read_parquet(self.path(day))
+        return self._known[day]
 
 
 def with_outcome(answered: pl.DataFrame, policy: Policy) -> pl.DataFrame:

@@ -93,13 +93,11 @@ class Play:
     def play(self, sender: Sender, after: DayCommands) -> None:
         """All days that are not played yet, and what a kill kept from following those that are."""
         for day in self.days:
-            is_new = not self.ledger.has(day)
-            asked = self._play_day(day, sender) if is_new else None
-            if not self.events_path(day).is_file():
+            asked = None if self.ledger.has(day) else self._play_day(day, sender)
+            if not self.events_path(day).is_file():  # the last of a day's files
                 wait_until(start_ms(day) + DAY_MS)
-                self._pass_on(day)
-            if month_of(day) in self.months and is_new:
                 self._write_month(month_of(day))
+                self._pass_on(day)
             if not after.has_run(day):
                 after.day_over(day)
             if asked is not None:
@@ -134,6 +132,9 @@ class Play:
         write_whole(self.events_path(day), json_lines(events, *([heartbeat(end)] if stops == end else [])), synced=True)
 
     def _write_month(self, month: str) -> None:
+        """The month's own file, as far as it has come."""
+        if month not in self.pages:
+            return
         pages = self.pages[month]
         ledger = self.ledger.read([day for day in self.days if month_of(day) == month])
         label = self.declaration.label.name
