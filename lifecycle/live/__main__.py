@@ -55,21 +55,32 @@ def main() -> None:
 def played(play: Play, url: str | None) -> None:
     """Play what is left of the months, against the server at `url` or one of our own."""
     config, folder = play.config, play.folder
-    next_ms, check = play.next_ms(), None if url is None else refuse_other_clock
+    months, next_ms = ", ".join(play.months), play.next_ms()
+    where = f"events in {folder}/feedback/, the months' files in {folder}/months/"
+    if play.is_over:
+        say(f"live: {months} is played already; {where}")
+        return
     with ExitStack() as stack:
         if url is None:
             told = begin_clock(next_ms, config.start_s, config.rate)
             write_whole(folder / "clock", told.variable().encode())
-            url = stack.enter_context(own_server(folder, config.rate))
+            url, check = stack.enter_context(own_server(folder, config.rate)), None
         else:
             refuse_late_clock(next_ms)
+            check = refuse_other_clock
         client = stack.enter_context(CtrClient(url))
         asking = stack.enter_context(sender(client, config.in_flight, play.entity, check))
         places = {"folder": str(folder), "journal": str(play.journal), "events": f"{folder}/feedback/{{day}}.jsonl"}
         after = stack.enter_context(DayCommands(config.after_day, folder / "after", places, say))
         play.play(asking, after)
-        say(f"live: {', '.join(play.months)} played; {after.waiting} days wait for what comes after them")
-    say(f"live: done; events in {folder}/feedback/, the months' files in {folder}/months/")
+        say(f"live: {months} played; {after.waiting} days wait for what comes after them")
+    play.end()
+    say(f"live: done; {where}")
+
+
+def stopped(*_: object) -> None:
+    """SIGTERM ends a play as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 @contextmanager
@@ -82,7 +93,7 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
     except BlockingIOError:
         raise ValueError(
-            f"another program plays in {folder}/; wait for it, or name another: make live ARGS=folder=NAME"
+            f"another program plays in {folder}/; wait for it, or name another: make live ARGS=folder=live/second"
         ) from None
     finally:
         os.close(lock)
@@ -102,5 +113,5 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends in the same way
+    signal.signal(signal.SIGTERM, stopped)
     run("live", main, DeadlineExceeded, ServerFailed, ServerUnavailable)

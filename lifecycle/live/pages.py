@@ -96,6 +96,6 @@ def refuse_other_settings(config: LiveConfig, months: tuple[str, ...], pages: Pa
     if any(digest != digests.get(month, digest) for month, digest in before.items()):
         raise ValueError(
             f"{folder}/ was played with other settings (exchange, page views, policy, labels or fault); "
-            f"remove it, or name another: make live ARGS=folder={folder}-2"
+            "remove it, or name another: make live ARGS=folder=live/second"
         )
     write_whole(note, json.dumps(before | digests, indent=1).encode())

@@ -57,6 +57,19 @@ class Play:
         return pl.concat([one.rows for one in drawn])
 
     @property
+    def is_over(self) -> bool:
+        """Are all months played, and have all commands run after their days."""
+        return self.begun is None and self._over.is_file() and self._over.read_text() == ",".join(self.months)
+
+    def end(self) -> None:
+        """Note that they have."""
+        write_whole(self._over, ",".join(self.months).encode())
+
+    @property
+    def _over(self) -> Path:
+        return self.folder / "over"
+
+    @property
     def entity(self) -> str:
         assert self.declaration.entity is not None  # the exchange has users
         return self.declaration.entity.name
