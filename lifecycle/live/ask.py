@@ -36,7 +36,7 @@ class AskedDay:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sender:
+class PageSender:
     """`images` are of creatives that the model does not know."""
 
     client: Predictor
@@ -99,9 +99,9 @@ class Sender:
 
 
 @contextmanager
-def sender(client: Predictor, in_flight: int, entity: str, check: Callable[[str], None] | None = None) -> Iterator[Sender]:
+def sender(client: Predictor, in_flight: int, entity: str, check: Callable[[str], None] | None = None) -> Iterator[PageSender]:
     with ThreadPoolExecutor(in_flight, thread_name_prefix="live") as threads:
-        yield Sender(client=client, threads=threads, in_flight=in_flight, entity=entity, check=check)
+        yield PageSender(client=client, threads=threads, in_flight=in_flight, entity=entity, check=check)
 
 
 def pages_of(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -16,7 +16,7 @@ from contracts.dataset.declaration import Declaration
 from contracts.files import write_whole
 from contracts.lifecycle.live import LiveConfig
 from lifecycle.live.after import DayCommands
-from lifecycle.live.ask import AskedDay, Sender, wait_until
+from lifecycle.live.ask import AskedDay, PageSender, wait_until
 from lifecycle.live.clients import sent_rows
 from lifecycle.live.events import Fates, events_told, heartbeat, json_lines
 from lifecycle.live.ledger import NOTHING, Ledger, with_outcome
@@ -103,7 +103,7 @@ class Play:
         left = self.rows(day).join(answered, on="key", how="anti", maintain_order="left")
         return int(left["at_ms"][0]) if len(left) else start_ms(day)
 
-    def play(self, sender: Sender, after: DayCommands) -> None:
+    def play(self, sender: PageSender, after: DayCommands) -> None:
         """All days that are not played yet, and what a kill kept from following those that are."""
         for day in self.days:
             asked = None if self.ledger.has(day) else self._play_day(day, sender)
@@ -116,7 +116,7 @@ class Play:
             if asked is not None:
                 self.say(self._line(day, asked))
 
-    def _play_day(self, day: date, sender: Sender) -> AskedDay:
+    def _play_day(self, day: date, sender: PageSender) -> AskedDay:
         rows = self.rows(day)
         before = self.begun[1] if self.begun is not None and self.begun[0] == day else rows.clear()
         left = rows.join(before, on="key", how="anti", maintain_order="left")

@@ -39,6 +39,7 @@ from stages.simulate.write import month_click_model
 
 STREAM = 100_000  # added to a month's index: page views of a month have other draws than its impressions
 MOST_ROUNDS = 1000
+MOST_REPEATED = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +69,12 @@ def draw_page_views(
     creatives = live_creatives(config, world, month_idx, since_idx=opening_idx)
     stream = STREAM + month_idx
     rng = generator(config.seed, "traffic", stream)
-    pages = draw_traffic(config, world, creatives, month_idx, num_pages, monthly_activity(config, world, month_idx), rng)
+    activity_U = monthly_activity(config, world, month_idx)
+    pages = draw_traffic(config, world, creatives, month_idx, num_pages, activity_U, rng)
+    repeat_frac = _repeat_frac(config, activity_U, pages)
     if fault is not None:
         world, pages = changed_pages(world, pages, fault, generator(config.seed, "dirt", stream))
-    creative_PK = _candidates(config, world, creatives, month_idx, pages, num_candidates, rng)
+    creative_PK = _candidates(config, world, creatives, pages, month_start_s(month_idx), num_candidates, repeat_frac, rng)
     traffic = _rows(creatives, pages, creative_PK)
     model = month_click_model(config, world, tastes, intercept, month)
     appeal = image_appeal(creatives, tastes, scale)
@@ -88,17 +91,30 @@ def draw_page_views(
     )
 
 
+def _repeat_frac(config: ExchangeConfig, activity_U: np.ndarray, pages: Traffic) -> float:
+    """Share of candidates, among those that may, that repeat what the user's page view before had, so that as many do of all
+    rows as of impressions.
+
+    The first view of a user repeats nothing, and of page views more are a first one. Among `n` draws with weights `w` are
+    sum(1 - (1 - w)^n) different users on average.
+    """
+    weight_U, num_rows = activity_U / activity_U.sum(), config.impressions_per_month
+    later = 1.0 - (1.0 - (1.0 - weight_U) ** num_rows).sum() / num_rows
+    later_page = 1.0 - len(np.unique(pages.user_N)) / len(pages)
+    return min(MOST_REPEATED, config.repeat_frac * later / later_page) if later_page > 0 else config.repeat_frac
+
+
 def _candidates(
     config: ExchangeConfig,
     world: World,
     creatives: Creatives,
-    month_idx: int,
     pages: Traffic,
+    start_s: int,
     num_candidates: int,
+    repeat_frac: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Creatives [P, K], those of a page view different; as many as of impressions are what the user's page view before had."""
-    start_s = month_start_s(month_idx)
+    """Creatives [P, K], those of a page view different; some are what the user's page view before had."""
     num_live = int((creatives.live_from_s_C <= pages.timestamp_s_N[0]).sum())
     if num_live < num_candidates:
         raise ValueError(
@@ -111,10 +127,7 @@ def _candidates(
     def draw() -> np.ndarray:
         return _draw_creatives(config, world, creatives, pages.timestamp_s_N, start_s, category_P, rng)
 
-    slots = [
-        _repeat_previous(pages.user_N, draw(), order_P, rng.random(len(pages)) < config.repeat_frac)
-        for _ in range(num_candidates)
-    ]
+    slots = [_repeat_previous(pages.user_N, draw(), order_P, rng.random(len(pages)) < repeat_frac) for _ in range(num_candidates)]
     creative_PK = np.stack(slots, axis=1)
     for k in range(1, num_candidates):
         for _ in range(MOST_ROUNDS):

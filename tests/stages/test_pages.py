@@ -65,11 +65,16 @@ def test_frequency_counts_the_users_earlier_page_views_with_the_creative():
 
 
 def test_whoever_is_shown_clicks_with_p_true():
-    rows = table(pages=8000)
-    rng = np.random.default_rng(3)
-    for shown in (np.ones(len(rows), bool), rng.random(len(rows)) < 0.25, rows["p_true"].to_numpy() > 0.05):
-        p, clicked = rows["p_true"].to_numpy()[shown], (rows["luck"] < rows["p_true"]).to_numpy()[shown]
-        assert abs(clicked.sum() - p.sum()) < 4 * np.sqrt((p * (1 - p)).sum())  # sum of independent Bernoulli draws
+    """Whatever is chosen by: clicks less their expectation, in standard deviations of a sum of Bernoulli draws, over worlds."""
+    scores = []
+    for seed in range(12):
+        rows = table(pages=3000, seed=seed)
+        p, clicked = rows["p_true"].to_numpy(), (rows["luck"] < rows["p_true"]).to_numpy()
+        some = np.random.default_rng(seed).random(len(rows)) < 0.25
+        choices = (np.ones(len(rows), bool), some, p > 0.05, p < 0.02)
+        scores.append([(clicked[c].sum() - p[c].sum()) / np.sqrt((p[c] * (1 - p[c])).sum()) for c in choices])
+    assert np.abs(np.mean(scores, axis=0)).max() < 4 / np.sqrt(12)
+    assert np.std(scores, axis=0).min() > 0.4 and np.std(scores, axis=0).max() < 1.8
 
 
 def test_rows_are_like_impressions_of_the_same_month(tmp_path):
@@ -85,6 +90,7 @@ def test_rows_are_like_impressions_of_the_same_month(tmp_path):
         assert (of_month - of_rows).abs().max() < 0.04, name
     for name, apart in (("p_true", 0.006), ("floor_price", 0.1), ("frequency", 0.5), ("days_since_launch", 3.0)):
         assert abs(month[name].mean() - rows[name].mean()) < apart, name
+    assert abs((month["frequency"] == 0).mean() - (rows["frequency"] == 0).mean()) < 0.03
     assert set(month.columns) - {"clicked"} < set(rows.columns)
 
 

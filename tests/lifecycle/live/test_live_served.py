@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +74,10 @@ def started(folder: Path, *more: str, clock: str | None = None) -> subprocess.Po
 
 
 def ended(process: subprocess.Popen) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=LONGEST_S)
+    try:
+        out, err = process.communicate(timeout=LONGEST_S)
+    finally:
+        process.kill()
     return process.returncode, out, err
 
 
@@ -128,7 +130,8 @@ def test_a_server_that_runs_with_the_same_clock_is_played_against_and_one_with_a
         assert code == 1 and "live: error: the clock has passed the next page view" in err
         code, _, err = ended(started(live_project, *at_it))
         assert code == 1 and "live: error: a server that runs needs the clock of this play" in err
-        ahead = f"1782864000000000000 {time.time_ns()} 1"  # 2026-07-01, just now
+        start_ns, from_ns, rate = map(int, asked[1].split())
+        ahead = f"{start_ns} {from_ns - 20 * 10**9} {rate}"
         code, _, err = ended(started(live_project, *at_it, clock=ahead))
         assert code == 1 and "live: error: the server has another clock, it is 2026-" in err
         code, out, err = ended(started(live_project, *at_it, clock=asked[1].strip()))
