@@ -87,15 +87,11 @@ def refuse_other_settings(config: LiveConfig, months: tuple[str, ...], pages: Pa
     """Note what `folder` is played with. Raises ValueError if it was played with something else before."""
     drawn = [json.loads((pages / month / NOTE).read_text())["made_from"] for month in months]
     told = {key: value for key, value in asdict(config).items() if key in ("policy", "labels", "fault")}
-    digests = {  # a further month changes nothing of those that were played
-        month: hashlib.sha256(json.dumps([one, told], sort_keys=True).encode()).hexdigest()
-        for month, one in zip(months, drawn, strict=True)
-    }
-    note = folder / "played-with.json"
-    before = json.loads(note.read_text()) if note.is_file() else {}
-    if any(digest != digests.get(month, digest) for month, digest in before.items()):
+    digest = hashlib.sha256(json.dumps([months, drawn, told], sort_keys=True).encode()).hexdigest()
+    note = folder / "played-with"
+    if note.is_file() and note.read_text() != digest:
         raise ValueError(
-            f"{folder}/ was played with other settings (exchange, page views, policy, labels or fault); "
+            f"{folder}/ was played with other settings (months, exchange, page views, policy, labels or fault); "
             "remove it, or name another: make live ARGS=folder=live/second"
         )
-    write_whole(note, json.dumps(before | digests, indent=1).encode())
+    write_whole(note, digest.encode())

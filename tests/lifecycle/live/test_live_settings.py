@@ -132,9 +132,12 @@ def test_a_folder_is_played_with_one_kind_of_settings(tmp_path):
     where = (one.months, one.folder / "pages", one.folder)
     refuse_other_settings(one.config, *where)
     refuse_other_settings(load_live_config(None, (*SMALL, "in_flight=9"), tmp_path / "params.yaml", CONF / "live"), *where)
-    with pytest.raises(ValueError, match="was played with other settings .* remove it, or name another: make live ARGS=folder="):
-        refuse_other_settings(live_config(tmp_path, "policy=top1_of_k"), *where)
-    refuse_other_settings(one.config, *where)
+    for other in ("policy=top1_of_k", "labels.median_h=3"):
+        with pytest.raises(ValueError, match="was played with other settings .* remove it, or name another: make live ARGS="):
+            refuse_other_settings(live_config(tmp_path, other), *where)
+    (one.folder / "pages" / MONTH / "drawn.json").write_text('{"made_from": "another exchange"}')
+    with pytest.raises(ValueError, match="was played with other settings"):
+        refuse_other_settings(one.config, *where)
 
 
 def test_the_creatives_of_the_training_split_are_known(project):
