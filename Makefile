@@ -26,7 +26,10 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull champion/model.dvc || \
 	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
-.PHONY: help setup services dashboard repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy route releases prune erase replay load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing capacity soak spike compare lock clean
+.PHONY: help setup services dashboard repro experiment experiments test test-fast test-native test-slow lint score gate promote serve
+.PHONY: deploy route releases prune erase replay feedback feedback-serve monitor skew live load load-ui plots lock clean
+.PHONY: bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing bench-monitor
+.PHONY: capacity soak spike compare
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -106,6 +109,9 @@ replay: $(VENV)-serving/.installed  ## compute answers of the journal again: mak
 erase: $(VENV)/.pipeline  ## remove a user from the journal and from data/: make erase ENTITY="..." WHY="..." (DRY_RUN=1 only counts)
 	@test -n "$${ENTITY:-}" || { echo "erase: ENTITY is required, a value of the column with role entity: make erase ENTITY=\"...\"" >&2; exit 2; }
 	@$(RUN) python -m lifecycle.erase $(if $(DRY_RUN),--dry-run) --why "$${WHY:-}" $(ARGS) -- "$$ENTITY"
+
+live: $(VENV)-load/.installed $(VENV)-serving/.installed $(VENV)/.pipeline  ## play a month of page views against the served model, its clicks coming back late (12 minutes): make live FAULT=cents ARGS="policy=top1_of_k"
+	@$(LOAD) -m lifecycle.live $(if $(FAULT),--fault "$(FAULT)") $(ARGS)
 
 load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it (20 seconds; installs 0.7 GB): make load SHAPE=smoke ARGS="users=4"
 	@$(LOAD) -m loadtests.run $(or $(SHAPE),smoke) $(ARGS)
