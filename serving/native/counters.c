@@ -37,10 +37,10 @@ static void name_series(Counters* c) {
     const char* kept = "Answers that were written to the journal: requests, rows";
     const char* lost = "Answers that are not in the journal, because it could not be written: requests, rows";
     const char* creatives = "Rows by what was known of their creative: known, image (sent along), unknown";
-    c->answered = (Series){"adclick_requests_total", requests, "outcome", "answered", NULL, 0, false};
-    c->overloaded = (Series){"adclick_requests_total", requests, "outcome", "overloaded", NULL, 0, false};
-    c->failed = (Series){"adclick_requests_total", requests, "outcome", "failed", NULL, 0, false};
-    c->unwritten = (Series){"adclick_requests_total", requests, "outcome", "unwritten", NULL, 0, false};
+    c->answered = (Series){"adclick_requests_total", requests, "outcome", "answered", NULL, 0, true};
+    c->overloaded = (Series){"adclick_requests_total", requests, "outcome", "overloaded", NULL, 0, true};
+    c->failed = (Series){"adclick_requests_total", requests, "outcome", "failed", NULL, 0, true};
+    c->unwritten = (Series){"adclick_requests_total", requests, "outcome", "unwritten", NULL, 0, true};
     c->kept_requests = (Series){"adclick_journal_total", kept, "what", "requests", NULL, 0, false};
     c->kept_rows = (Series){"adclick_journal_total", kept, "what", "rows", NULL, 0, false};
     c->kept_bytes = (Series){"adclick_journal_bytes_total", "Bytes of the journal's frames", NULL, NULL, NULL, 0, false};

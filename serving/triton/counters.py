@@ -45,6 +45,7 @@ GAUGES = {
     "adclick_route_info": "1 for the route that is in force",
     "adclick_challenger_open": "Is a challenger open and on",
 }
+OUTCOMES = ("answered", "refused", "overloaded", "failed", "unwritten")  # from the start: a first value is no rise to Prometheus
 Series = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -65,6 +66,8 @@ class Counters:
         self._common, self._fields, self._interval_s = common, fields, interval_s
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._pending: Counter[Series] = Counter()
+        for outcome in OUTCOMES:
+            self.count("adclick_requests_total", 0, outcome=outcome)
         self._shown: dict[Series, float] = {}
         self._rows: list[AnsweredRows] = []
         self._families = {

@@ -67,7 +67,19 @@ def plain(found: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
 def test_warm_ups_are_not_counted(server):
     assert total(scrape(server), "nv_inference_count", model="ctr") > 0
     time.sleep(3 * STRICT_LIMITS["metrics_interval_s"])
-    assert not any(name.startswith("adclick_") for name, _ in scrape(server).values)
+    counted = {(name, labels): value for (name, labels), value in scrape(server).values.items() if name.startswith("adclick_")}
+    assert not any(counted.values())
+
+
+def test_outcomes_are_there_before_the_first(server):
+    """What a counter begins with is no rise to Prometheus: the first failure would be seen by no rule."""
+    wait_for(lambda: outcomes_of(server, "ctr") >= {"answered", "failed", "overloaded", "unwritten"}, 10, "they are there")
+    assert outcomes_of(server, "ctr_careful") == {"answered", "refused", "failed", "overloaded", "unwritten"}
+
+
+def outcomes_of(server, model) -> set[str]:
+    names = [dict(labels) for name, labels in scrape(server).values if name == "adclick_requests_total"]
+    return {labels["outcome"] for labels in names if labels["model"] == model}
 
 
 def test_rows_and_requests_are_counted(server, ask):
