@@ -1,6 +1,6 @@
 """Half an hour of steady arrivals at most of the capacity: failures, memory, latency at the end: `make soak`.
 
-Also writes docs/soak.svg.
+Also writes docs/plots/soak.svg.
 """
 
 if __name__ == "__main__":  # before matplotlib is imported
@@ -26,7 +26,7 @@ from loadtests.requests.traffic import read_traffic
 from serving.server.settings import load_server_config
 from serving.server.trial import trial_server
 
-PLOT, TRIED_PLOT = Path("docs/soak.svg"), Path("reports/soak.svg")
+PLOT, TRIED_PLOT = Path("docs/plots/soak.svg"), Path("reports/soak.svg")
 
 
 def measure(overrides: Sequence[str] = ()) -> list[Figure]:

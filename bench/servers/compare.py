@@ -1,7 +1,7 @@
 """The served model against FastAPI, LitServe, BentoML, MLServer and the graph alone: `python -m bench.servers.compare`.
 
 The same rows, the same graph, the same generators of load, on this machine's cores. `make compare` installs the peers.
-A full run writes docs/benchmarks, docs/comparison.md and docs/comparison.svg; a shorter one, by its options, only prints.
+A full run writes docs/benchmarks, docs/comparison.md and docs/plots/comparison.svg; a shorter one, by its options, only prints.
 """
 
 if __name__ == "__main__":  # before matplotlib is imported

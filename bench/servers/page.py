@@ -1,4 +1,4 @@
-"""Writes what was measured into docs/comparison.md between its marks, and draws docs/comparison.svg."""
+"""Writes what was measured into docs/comparison.md between its marks, and draws docs/plots/comparison.svg."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from loadtests.peers.measured import IN_PROCESS, IN_PROCESS_PACKED, PeerMeasurem
 from loadtests.peers.rounds import ALONE
 from stages.files import atomic_path
 
-PAGE, PLOT = Path("docs/comparison.md"), Path("docs/comparison.svg")
+PAGE, PLOT = Path("docs/comparison.md"), Path("docs/plots/comparison.svg")
 START, END = "<!-- comparison: written by `make compare` -->", "<!-- end of comparison -->"
 HEAD = (
     "| rows / clients | server | requests/s | rows/s | p50 ms | p99 ms | errors | server's CPU s / 1,000 requests | idle, cores |"
