@@ -43,14 +43,14 @@ def answered_files(journal: Path) -> list[AnsweredFile]:
 
 
 def until_ns(journal: Path, now_ns: int) -> int:
-    """Every answer from before is in Parquet: the beginning of the oldest segment that is not, else now.
+    """Every answer from before is in Parquet: the beginning of the oldest segment that is not, else just after now.
 
     A closed segment that `lifecycle.journal` has passed over, because it cannot be read, holds nothing up.
     """
     if not (journal / SEGMENTS).is_dir():
-        return now_ns
+        return now_ns + 1
     last_done = max((entry.stat().st_mtime for entry in (journal / DONE).glob("*.json")), default=0.0)
-    begun = [now_ns]
+    begun = [now_ns + 1]
     for path in unserved(journal):
         try:
             is_passed_over = path.stat().st_mtime < last_done - PASSED_OVER_S and is_closed(path)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import polars as pl
 
-from contracts.clock import clock
 from contracts.dataset.declaration import Declaration
 from contracts.files import write_whole
 from contracts.lifecycle.feedback import FeedbackConfig
@@ -26,6 +25,7 @@ SMALLEST = 20  # rejected rows that refuse a file
 class FileTerms:
     """How a file is to be understood."""
 
+    now_ns: int
     source: str
     as_of_ns: int | None  # when what it says was said
     has_end: bool  # is a month complete until its last row, or has somebody said until when
@@ -42,7 +42,7 @@ def take_file(
 ) -> None:
     """Raises ValueError, and then nothing of the file was taken in."""
     received = rejected = 0
-    last_ns, kept, now_ns = None, [pl.DataFrame(schema=REFUSED)], clock().now_ns()
+    last_ns, kept, now_ns = None, [pl.DataFrame(schema=REFUSED)], terms.now_ns
     with store.transaction():
         for content in read_file(file, declaration, terms.as_of_ns, now_ns):
             batch = hidden(content.batch, terms.hide)

@@ -1,8 +1,10 @@
 """One run of the feedback: files are taken in, their rows found in the journal, what has matured becomes final."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
 from contracts.clock import clock
 from contracts.lifecycle.feedback import FeedbackConfig
@@ -22,7 +24,7 @@ from lifecycle.feedback.training.months import write_labelled
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class FeedbackOrder:
     """What a run is asked to do. Texts, so that it can be sent."""
 
@@ -41,7 +43,7 @@ def run_order(store: FeedbackStore, around: Surroundings, order: FeedbackOrder, 
     as_of_ns = _not_ahead(order.as_of, "--as-of", now_ns)
     files = [file for name in order.inputs for file in input_files(Path(name), around.declaration)]
     terms = FileTerms(
-        as_of_ns=as_of_ns, source=order.source or FILE, has_end=complete_ns is None, hide=hider(around.journal)
+        now_ns=now_ns, as_of_ns=as_of_ns, source=order.source or FILE, has_end=complete_ns is None, hide=hider(around.journal)
     )  # fmt: skip
     for file in files:
         take_file(store, file, around.declaration, around.config, terms, say)
