@@ -14,9 +14,9 @@ from pathlib import Path
 import polars as pl
 
 from lifecycle.feedback.running.client import hand_over
-from lifecycle.feedback.store import Busy, opened_store
 from lifecycle.feedback.running.surroundings import surroundings
 from lifecycle.feedback.running.work import FeedbackOrder, run_order
+from lifecycle.feedback.store import Busy, opened_store
 from serving.entry import run
 
 

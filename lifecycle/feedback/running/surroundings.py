@@ -25,5 +25,3 @@ def surroundings(journal: str | None = None) -> Surroundings:
     return Surroundings(
         config=read_section("feedback", FeedbackConfig), declaration=read_section("data", Declaration), journal=found
     )
-
-

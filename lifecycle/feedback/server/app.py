@@ -20,15 +20,15 @@ from pydantic import TypeAdapter, ValidationError
 from contracts.clock import clock
 from contracts.dataset.config_errors import describe
 from contracts.terminal import sentence
-from lifecycle.feedback.running.client import BATCH_HEADER, SECRET_HEADER
 from lifecycle.feedback.intake.hiding import hider
 from lifecycle.feedback.intake.lines import read_lines
 from lifecycle.feedback.intake.taking import Taken, hidden, take_in_once
 from lifecycle.feedback.labels import state_of
-from lifecycle.feedback.server.metrics import FeedbackMetrics
-from lifecycle.feedback.store import FeedbackStore
+from lifecycle.feedback.running.client import BATCH_HEADER, SECRET_HEADER
 from lifecycle.feedback.running.surroundings import Surroundings
 from lifecycle.feedback.running.work import FeedbackOrder, look, run_order
+from lifecycle.feedback.server.metrics import FeedbackMetrics
+from lifecycle.feedback.store import FeedbackStore
 
 MIB = 1 << 20
 LONGEST_BATCH = 128

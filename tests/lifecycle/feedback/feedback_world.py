@@ -118,7 +118,9 @@ class FeedbackWorld:
 
     def labels(self) -> dict[tuple[str, int], int]:
         rows = read_labels(self.folder / "feedback", 0, 2**63 - 1).collect()
-        return {(prediction_id, row): clicked for prediction_id, row, clicked in rows.select("prediction_id", "row", "clicked").rows()}
+        return {
+            (prediction_id, row): clicked for prediction_id, row, clicked in rows.select("prediction_id", "row", "clicked").rows()
+        }
 
     def file(self, name: str, rows: Sequence[dict[str, Any]] | str) -> Path:
         path = self.folder / name

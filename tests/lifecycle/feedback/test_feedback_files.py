@@ -175,7 +175,9 @@ def test_a_data_set_without_a_key_is_told_to_name_prediction_ids(tmp_path, monke
     world = FeedbackWorld(tmp_path, monkeypatch)
     from dataclasses import replace
 
-    columns = tuple(replace(column, role="info") if column.role == "key" else column for column in world.around.declaration.columns)
+    columns = tuple(
+        replace(column, role="info") if column.role == "key" else column for column in world.around.declaration.columns
+    )
     world.around = replace(world.around, declaration=replace(world.around.declaration, columns=columns))
     with pytest.raises(ValueError, match="no column with role key"):
         world.run(world.file("next.csv", month((7, 1, 1))))

@@ -151,7 +151,11 @@ def test_broken_off_while_it_writes_files_it_goes_on_where_it_was(world, monkeyp
 
 def test_a_second_one_is_refused_in_one_sentence(world):
     world.write_params()
-    with world.store(), pytest.raises(Busy, match=rf"process {os.getpid()} writes to .*feedback; stop it, or wait for it"), world.store():
+    with (
+        world.store(),
+        pytest.raises(Busy, match=rf"process {os.getpid()} writes to .*feedback; stop it, or wait for it"),
+        world.store(),
+    ):
         pass
 
 

@@ -90,7 +90,9 @@ def a_stream(draw):
             st.one_of(
                 st.builds(shown, st.sampled_from("abx"), st.integers(0, 2)),
                 st.builds(click, st.sampled_from("abx"), st.integers(0, 2), st.integers(START, START + 4 * DAY)),
-                st.builds(said, st.sampled_from("abx"), st.integers(0, 1), st.integers(0, 2), st.integers(START, START + 4 * DAY)),
+                st.builds(
+                    said, st.sampled_from("abx"), st.integers(0, 1), st.integers(0, 2), st.integers(START, START + 4 * DAY)
+                ),
                 st.builds(dict, kind=st.just("click"), key=st.sampled_from(["k1", "k2", "k3"])),
                 st.builds(dict, kind=st.sampled_from(["click", "what"]), row=st.just(1)),
                 st.builds(complete, st.integers(START, START + 9 * DAY)),
