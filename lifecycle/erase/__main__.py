@@ -43,13 +43,13 @@ def main() -> None:
     labels = feedback_config()
     wanted = wanted_of(declaration, args.entity, args.keys, key)
     if key is None or args.dry_run:
-        found = find(journal, labels, declaration, wanted, project, say)
+        found = find(journal, declaration, wanted, project, say, labels)
         say(f"{summary(found, 'would erase')}; nothing was changed")
     else:
         with alone(journal):
             await_closed(journal, config.segment_s + MORE_S if args.wait is None else args.wait, say)
-            found = find(journal, labels, declaration, wanted, project, say)
-            erase(journal, labels, found, wanted, pseudonym(key, wanted.texts[-1]).decode(), args.why, project)
+            found = find(journal, declaration, wanted, project, say, labels)
+            erase(journal, found, wanted, pseudonym(key, wanted.texts[-1]).decode(), args.why, project, labels)
         say(summary(found, "erased"))
     store = project / load_server_config().store
     for line in (*left(found, wanted, project, store), *beyond_reach()):

@@ -34,7 +34,13 @@ def await_closed(journal: Path, most_s: float, say: Say) -> None:
 
 
 def erase(
-    journal: Path, labels: FeedbackConfig | None, found: Findings, wanted: Wanted, entity: str, why: str, project: Path
+    journal: Path,
+    found: Findings,
+    wanted: Wanted,
+    entity: str,
+    why: str,
+    project: Path,
+    labels: FeedbackConfig | None = None,
 ) -> None:
     """Do what was found, between two lines of erased.jsonl. `entity` is what these say of the user."""
     pointers = {str(pointer.relative_to(project)) for pointer in found.pointers}

@@ -48,7 +48,7 @@ class Findings:
 
 
 def find(
-    journal: Path, labels: FeedbackConfig | None, declaration: Declaration, wanted: Wanted, project: Path, say: Say
+    journal: Path, declaration: Declaration, wanted: Wanted, project: Path, say: Say, labels: FeedbackConfig | None = None
 ) -> Findings:
     """`journal` is the journal's folder, in which there may be nothing; `labels` says where feedback lies, if there is any."""
     found = Findings()

@@ -139,6 +139,4 @@ def _counts(state: FeedState) -> FindingTable:
         ["oldest waiting", state.oldest_waiting_ns],
     ]
     shown = [[name, shown_time(at)] for name, at in times]  # type: ignore[arg-type]
-    return FindingTable(
-        title="Events of the feed", columns=["what", "number or time"], rows=[*counts, *shown]
-    )
+    return FindingTable(title="Events of the feed", columns=["what", "number or time"], rows=[*counts, *shown])

@@ -51,7 +51,8 @@ def test_shown_and_final_rows_are_months_with_the_declared_columns_and_their_ima
     ]  # fmt: skip
     assert january["t"].dt.epoch("us").to_list() == [START // 1000, *[(START + HOUR) // 1000] * 3]
     assert month(world, "2027-02").drop("t").rows() == [(None, "site 1", 30.0, "x", 0)]
-    files = {path.relative_to(world.folder / "served_labels").as_posix() for path in (world.folder / "served_labels").rglob("*.*g")}
+    folder = world.folder / "served_labels"
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*g")}
     assert files == {"2027-01/creatives/x.png", "2027-01/creatives/y.jpg"}
     said = "\n".join(world.said)
     assert "4 rows, 2 images; 1 creatives have none in the journal" in said and "1 have an id that is no file's name" in said
