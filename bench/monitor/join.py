@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
@@ -20,13 +19,13 @@ from bench.figures import Figure, at_most
 from bench.served.entry import say
 from bench.workspace import PROJECT, Ran, run
 from contracts.clock import CLOCK, Clock
+from contracts.tables.parquet import ParquetRows
 from lifecycle.feedback.labels import FeedState, read_state
 from lifecycle.journal.columns import OWN
 from loadtests.perf_analyzer.settings import STRICT, PerfConfig, load_perf_settings
 
 START_NS, HOUR_NS, HOURS = 1_800_000_000_000_000_000, 3600 * 10**9, 30 * 24
 PARAMS = ("data", "serving", "feedback")
-GROUP_ROWS = 1 << 17
 
 
 @checked(frozen=True, kw_only=True, config=STRICT)
@@ -72,7 +71,7 @@ def joined(folder: Path, by: str, config: BenchJoinConfig) -> list[Figure]:
     ran = run(command, folder, {CLOCK: clock.variable(), "PYTHONPATH": str(PROJECT)})
     state = read_state(folder / f"feedback-{by}")
     check(state, config)
-    return told(by, ran, state, config)
+    return measured(by, ran, state, config)
 
 
 def check(state: FeedState, config: BenchJoinConfig) -> None:
@@ -81,7 +80,7 @@ def check(state: FeedState, config: BenchJoinConfig) -> None:
         raise RuntimeError(f"expected {config.labels} labels to match and to be final, got {asdict(state)}")
 
 
-def told(by: str, ran: Ran, state: FeedState, config: BenchJoinConfig) -> list[Figure]:
+def measured(by: str, ran: Ran, state: FeedState, config: BenchJoinConfig) -> list[Figure]:
     what = f"feedback: {config.rows:,} served rows x {state.matched:,} labels by {by.replace('_', ' ')}"
     limits = config.limits
     return [
@@ -110,9 +109,13 @@ def make_journal(journal: Path, config: BenchJoinConfig) -> None:
         start = datetime.fromtimestamp(START_NS / 1e9 + hour * 3600, UTC)
         folder = journal / f"served/answered_day={start:%Y-%m-%d}/answered_hour={start:%H}"
         folder.mkdir(parents=True)
-        pq.write_table(
-            pa.Table.from_arrays(columns, schema=schema), folder / "s.parquet", row_group_size=GROUP_ROWS, compression="zstd"
-        )  # fmt: skip
+        _write(pa.Table.from_arrays(columns, schema=schema), folder / "s.parquet")
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    with ParquetRows(path, table.schema) as rows:
+        for batch in table.to_batches():
+            rows.write(batch)
 
 
 def rows_of(row_N: np.ndarray, config: BenchJoinConfig) -> dict[str, pa.Array]:
@@ -143,7 +146,7 @@ def make_labels(path: Path, by: str, config: BenchJoinConfig) -> Path:
     table = rows_of(row_N, config)
     own = ("prediction_id", "row") if by == "prediction_id" else ("key",)
     clicked = pa.array((rng.random(config.labels) < 0.04).astype(np.int8))
-    pq.write_table(pa.table({**{name: table[name] for name in own}, "at": table["event_at"], "clicked": clicked}), path)
+    _write(pa.table({**{name: table[name] for name in own}, "at": table["event_at"], "clicked": clicked}), path)
     return path
 
 

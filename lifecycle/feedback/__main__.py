@@ -16,7 +16,7 @@ import polars as pl
 from lifecycle.feedback.running.client import hand_over
 from lifecycle.feedback.running.surroundings import surroundings
 from lifecycle.feedback.running.work import FeedbackOrder, run_order
-from lifecycle.feedback.store import Busy, opened_store
+from lifecycle.feedback.store import StoreTaken, opened_store
 from serving.entry import run
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     try:
         with opened_store(around.config) as store:
             run_order(store, around, order, say)
-    except Busy as busy:
+    except StoreTaken as busy:
         if busy.url is None:
             raise
         for line in hand_over(busy.url, Path(around.config.secret_file), order):

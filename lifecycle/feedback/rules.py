@@ -40,37 +40,37 @@ class RowFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class EventJudgement:
     facts: RowFacts
     of_class: str
     is_late: bool = False  # a late correction
 
 
-def judge(facts: RowFacts, event: FeedbackEvent, ends_ns: int) -> Judged:
+def judge(facts: RowFacts, event: FeedbackEvent, ends_ns: int) -> EventJudgement:
     """The class of an event, and what is known then. `ends_ns`: until when a click counts by itself."""
     adds_shown = event.kind != CLICK and not facts.is_shown
     if adds_shown:
         facts = replace(facts, is_shown=True, shown_ns=event.at_ns)
     if event.clicked is None:
-        return Judged(facts=facts, of_class=MATCHED if adds_shown else DUPLICATE)
+        return EventJudgement(facts=facts, of_class=MATCHED if adds_shown else DUPLICATE)
     new = Statement(clicked=event.clicked, at_ns=event.at_ns, source=event.source)
     is_late = facts.is_final or (event.kind == CLICK and event.at_ns is not None and event.at_ns > ends_ns)
     if is_late and facts.late is not None and facts.late.clicked == new.clicked:
-        return Judged(facts=replace(facts, late=_newest(facts.late, new)), of_class=DUPLICATE)
+        return EventJudgement(facts=replace(facts, late=_newest(facts.late, new)), of_class=DUPLICATE)
     known = facts.late if facts.is_final and facts.late is not None else facts.said
     if known is None:
         return _first(facts, new, is_late)
     if known.clicked == new.clicked:
         said = facts if known is facts.late else replace(facts, said=_newest(known, new))
-        return Judged(facts=said, of_class=MATCHED if adds_shown else DUPLICATE)
+        return EventJudgement(facts=said, of_class=MATCHED if adds_shown else DUPLICATE)
     if known.source != new.source or known.at_ns is None or new.at_ns is None or known.at_ns == new.at_ns:
-        return Judged(facts=facts, of_class=CONTRADICTING)
+        return EventJudgement(facts=facts, of_class=CONTRADICTING)
     if new.at_ns < known.at_ns:  # it was overruled before it came
-        return Judged(facts=facts, of_class=CORRECTED)
+        return EventJudgement(facts=facts, of_class=CORRECTED)
     return _overruled(facts, new, is_late)
 
 
-def judge_all(facts: RowFacts, events: Sequence[FeedbackEvent], ends_ns: int) -> tuple[RowFacts, list[Judged]]:
+def judge_all(facts: RowFacts, events: Sequence[FeedbackEvent], ends_ns: int) -> tuple[RowFacts, list[EventJudgement]]:
     """What is known after all of them, in the order in which they came, and the class of each."""
     found = []
     for event in events:
@@ -80,19 +80,19 @@ def judge_all(facts: RowFacts, events: Sequence[FeedbackEvent], ends_ns: int) ->
     return facts, found
 
 
-def _first(facts: RowFacts, new: Statement, is_late: bool) -> Judged:
+def _first(facts: RowFacts, new: Statement, is_late: bool) -> EventJudgement:
     """Nobody has said anything of the row before. Of a final row that means no click."""
     if is_late and not (facts.is_final and new.clicked == 0):
-        return Judged(facts=replace(facts, late=new), of_class=CORRECTED, is_late=True)
-    return Judged(facts=replace(facts, said=new), of_class=MATCHED)
+        return EventJudgement(facts=replace(facts, late=new), of_class=CORRECTED, is_late=True)
+    return EventJudgement(facts=replace(facts, said=new), of_class=MATCHED)
 
 
-def _overruled(facts: RowFacts, new: Statement, is_late: bool) -> Judged:
+def _overruled(facts: RowFacts, new: Statement, is_late: bool) -> EventJudgement:
     if not is_late:
-        return Judged(facts=replace(facts, said=new), of_class=CORRECTED)
+        return EventJudgement(facts=replace(facts, said=new), of_class=CORRECTED)
     final = 0 if facts.said is None else facts.said.clicked
     withdrawn = facts.late is not None and new.clicked == final  # the late correction is itself taken back
-    return Judged(facts=replace(facts, late=None if withdrawn else new), of_class=CORRECTED, is_late=not withdrawn)
+    return EventJudgement(facts=replace(facts, late=None if withdrawn else new), of_class=CORRECTED, is_late=not withdrawn)
 
 
 def _newest(known: Statement, new: Statement) -> Statement:

@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS final_files (name VARCHAR);
 """
 
 
-class Busy(ValueError):
+class StoreTaken(ValueError):
     """Another process has the store. `url` is where it can be asked, if it is an endpoint."""
 
     def __init__(self, text: str, url: str | None) -> None:
@@ -107,7 +107,7 @@ class FeedbackStore:
 
 @contextmanager
 def opened_store(config: FeedbackConfig, about: Mapping[str, Any] | None = None) -> Iterator[FeedbackStore]:
-    """The store, made if it is missing. `about` is told to those who find it taken. Raises Busy if another process has it."""
+    """The store, made if it is missing. `about` is for those who find it taken. Raises StoreTaken if another process has it."""
     folder = Path(config.folder)
     folder.mkdir(parents=True, exist_ok=True, mode=MODE)
     with only_writer(folder, about or {}):
@@ -140,7 +140,7 @@ def connected(path: Path, config: FeedbackConfig) -> duckdb.DuckDBPyConnection:
 
 @contextmanager
 def only_writer(folder: Path, about: Mapping[str, Any]) -> Iterator[None]:
-    """Raises Busy."""
+    """Raises StoreTaken."""
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     try:
         try:
@@ -154,11 +154,11 @@ def only_writer(folder: Path, about: Mapping[str, Any]) -> Iterator[None]:
         os.close(lock)
 
 
-def _busy(folder: Path, content: bytes) -> Busy:
+def _busy(folder: Path, content: bytes) -> StoreTaken:
     try:
         holder = json.loads(content)
     except ValueError:
         holder = {}
     url = holder.get("url")
     who = f"process {holder.get('pid', '?')}" + (f", the endpoint at {url}," if url else "")
-    return Busy(f"{who} writes to {folder}; stop it, or wait for it", url)
+    return StoreTaken(f"{who} writes to {folder}; stop it, or wait for it", url)

@@ -15,7 +15,7 @@ NO_KEYS = "the journal keeps no keys of callers (serving.journal.caller_key: dro
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class TakenIn:
     """What became of a batch. What waits is looked for in the journal afterwards."""
 
     received: int
@@ -26,7 +26,7 @@ class Taken:
     is_repeated: bool = False  # the batch was there before
 
 
-def take_in(store: FeedbackStore, batch: EventBatch, source: str, now_ns: int) -> Taken:
+def take_in(store: FeedbackStore, batch: EventBatch, source: str, now_ns: int) -> TakenIn:
     """Add events, whose keys are as the journal has them, inside a transaction of the caller's."""
     events = batch.events
     store.count(**{RECEIVED: batch.received, REJECTED: len(batch.rejected), HEARTBEATS: len(batch.heartbeats)})
@@ -44,12 +44,12 @@ def take_in(store: FeedbackStore, batch: EventBatch, source: str, now_ns: int) -
             [now_ns, source],
         )
         store.db.unregister("coming")
-    return Taken(
+    return TakenIn(
         received=batch.received, waiting=len(events), rejected=len(batch.rejected), heartbeats=len(batch.heartbeats)
     )  # fmt: skip
 
 
-def take_in_once(store: FeedbackStore, batch: EventBatch, batch_id: str | None, digest: str, now_ns: int) -> Taken:
+def take_in_once(store: FeedbackStore, batch: EventBatch, batch_id: str | None, digest: str, now_ns: int) -> TakenIn:
     """A batch of the endpoint's: one that comes again counts as duplicates. Raises ValueError if its id was another's."""
     with store.transaction() as db:
         known = None
@@ -59,7 +59,7 @@ def take_in_once(store: FeedbackStore, batch: EventBatch, batch_id: str | None, 
             if known != digest:
                 raise ValueError(f"batch {batch_id} came before with other lines; expected an id of its own for each batch")
             store.count(**{RECEIVED: batch.received, DUPLICATE: batch.received})
-            return Taken(received=batch.received, duplicate=batch.received, is_repeated=True)
+            return TakenIn(received=batch.received, duplicate=batch.received, is_repeated=True)
         if batch_id is not None:
             db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", [batch_id, digest, batch.received, now_ns])
         return take_in(store, batch, ENDPOINT, now_ns)

@@ -22,7 +22,7 @@ from contracts.dataset.config_errors import describe
 from contracts.terminal import sentence
 from lifecycle.feedback.intake.hiding import hider
 from lifecycle.feedback.intake.lines import read_lines
-from lifecycle.feedback.intake.taking import Taken, hidden, take_in_once
+from lifecycle.feedback.intake.taking import TakenIn, hidden, take_in_once
 from lifecycle.feedback.labels import state_of
 from lifecycle.feedback.running.client import BATCH_HEADER, SECRET_HEADER
 from lifecycle.feedback.running.surroundings import Surroundings
@@ -105,7 +105,7 @@ class Endpoint:
             raise web.HTTPForbidden(text=text)
 
 
-def _answer(taken: Taken) -> dict[str, Any]:
+def _answer(taken: TakenIn) -> dict[str, Any]:
     counts = {name: getattr(taken, name) for name in ("received", "waiting", "rejected", "duplicate", "heartbeats")}
     return counts | {"is_repeated": taken.is_repeated}
 

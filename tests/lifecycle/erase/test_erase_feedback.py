@@ -6,7 +6,7 @@ import pytest
 from lifecycle.erase import feedback
 from lifecycle.erase.wanted import wanted_of
 from lifecycle.feedback.labels import label_files
-from lifecycle.feedback.store import Busy
+from lifecycle.feedback.store import StoreTaken
 from tests.lifecycle.feedback.feedback_world import DAY, START, FeedbackWorld, click, complete, shown
 
 USER, OTHER = "user 7", "user 77"
@@ -62,7 +62,7 @@ def test_rows_whose_caller_key_is_the_user_go_if_that_is_asked(world):
 
 
 def test_it_does_not_run_beside_the_endpoint(world):
-    with world.store(), pytest.raises(Busy, match="writes to .*feedback; stop it"):
+    with world.store(), pytest.raises(StoreTaken, match="writes to .*feedback; stop it"):
         feedback.look(world.journal, world.config, wanted(world))
 
 

@@ -19,7 +19,7 @@ from contracts.lifecycle.feedback import FeedbackConfig
 from contracts.serving.config import JournalConfig
 from contracts.tables.parquet import ParquetRows
 from lifecycle.feedback.intake.lines import read_lines
-from lifecycle.feedback.intake.taking import Taken, take_in_once
+from lifecycle.feedback.intake.taking import TakenIn, take_in_once
 from lifecycle.feedback.labels import FeedState, read_labels, read_state
 from lifecycle.feedback.running.surroundings import Surroundings
 from lifecycle.feedback.running.work import FeedbackOrder, look, run_order
@@ -94,7 +94,7 @@ class FeedbackWorld:
         with opened_store(self.config) as store:
             yield store
 
-    def send(self, *events: dict[str, Any], batch: str | None = None) -> Taken:
+    def send(self, *events: dict[str, Any], batch: str | None = None) -> TakenIn:
         """As the endpoint takes them in."""
         body = "\n".join(json.dumps(event) for event in events).encode()
         with self.store() as store:

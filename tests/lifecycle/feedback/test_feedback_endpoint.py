@@ -62,6 +62,29 @@ def test_events_are_taken_in_and_counted_and_a_retry_counts_once(world):
     assert "adclick_feedback_endpoint_watermark_seconds 1.800432e+09" in metrics[1]
 
 
+def test_events_that_come_while_others_are_looked_for_are_counted_once_each(world):
+    """The thread that takes in and the one that looks have the store at the same time."""
+    world.answer(*({"id": f"r{i}"} for i in range(200)))
+
+    async def ask(store):
+        endpoint = Endpoint(store, world.around, SECRET)
+        headers = {SECRET_HEADER: SECRET}
+        async with TestClient(TestServer(endpoint.app())) as client:
+            orders = [client.post("/order", data=b"{}", headers=headers) for _ in range(8)]
+            posts = [
+                client.post("/feedback", data=lines(*(shown(f"r{10 * n + i}") for i in range(10))), headers=headers)
+                for n in range(20)
+            ]
+            answers = await asyncio.gather(*posts[:10], *orders, *posts[10:])
+            assert {answer.status for answer in answers} == {200}
+        endpoint.close()
+
+    with world.store() as store:
+        asyncio.run(ask(store))
+    state = world.run()
+    assert (state.received, state.matched, state.open_rows) == (200, 200, 200)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "headers", "status", "expected"),
     [

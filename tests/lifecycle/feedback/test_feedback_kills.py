@@ -8,7 +8,7 @@ import pytest
 
 from contracts.clock import CLOCK
 from lifecycle.feedback import store as store_module
-from lifecycle.feedback.store import Busy
+from lifecycle.feedback.store import StoreTaken
 from tests.lifecycle.feedback.feedback_world import DAY, START
 from tests.lifecycle.killed_program import killed_after
 from tests.project.imports import ROOT
@@ -153,7 +153,7 @@ def test_a_second_one_is_refused_in_one_sentence(world):
     world.write_params()
     with (
         world.store(),
-        pytest.raises(Busy, match=rf"process {os.getpid()} writes to .*feedback; stop it, or wait for it"),
+        pytest.raises(StoreTaken, match=rf"process {os.getpid()} writes to .*feedback; stop it, or wait for it"),
         world.store(),
     ):
         pass
