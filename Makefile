@@ -106,6 +106,12 @@ replay: $(VENV)-serving/.installed  ## compute answers of the journal again: mak
 	@test -n "$${ID:-}$${KEY:-}$${SHARE:-}" || { echo "replay: ID, KEY or SHARE is required: make replay ID=<prediction id>" >&2; exit 2; }
 	@$(SERVE) -m lifecycle.replay $(if $(ID),--id "$${ID}") $(if $(ROW),--row "$(ROW)") $(if $(KEY),--key "$${KEY}") $(if $(SHARE),--share "$(SHARE)") $(if $(DAY),--day "$(DAY)") $(ARGS)
 
+feedback: $(VENV)-load/.installed  ## labels for what was answered: make feedback INPUT=file COMPLETE=2026-08 (none: what has matured; REOPEN=1 late corrections, LABELLED=1 rows to train on)
+	@$(LOAD) -m lifecycle.feedback $(if $(COMPLETE),--complete-until "$(COMPLETE)") $(if $(REOPEN),--reopen) $(if $(LABELLED),--labelled) $(ARGS) $(if $(INPUT),-- "$(INPUT)")
+
+feedback-serve: $(VENV)-load/.installed  ## take events in over HTTP: POST /feedback on 127.0.0.1:8004, JSON lines
+	@$(LOAD) -m lifecycle.feedback.server $(ARGS)
+
 erase: $(VENV)/.pipeline  ## remove a user from the journal and from data/: make erase ENTITY="..." WHY="..." (DRY_RUN=1 only counts)
 	@test -n "$${ENTITY:-}" || { echo "erase: ENTITY is required, a value of the column with role entity: make erase ENTITY=\"...\"" >&2; exit 2; }
 	@$(RUN) python -m lifecycle.erase $(if $(DRY_RUN),--dry-run) --why "$${WHY:-}" $(ARGS) -- "$$ENTITY"

@@ -18,6 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.dataset.config_errors import ConfigError, describe
 from contracts.dataset.declaration import Declaration
+from contracts.lifecycle.feedback import FeedbackConfig
+from contracts.params import read_section
 from contracts.serving.config import JournalConfig
 from lifecycle.erase.done import await_closed, erase
 from lifecycle.erase.found import find
@@ -38,15 +40,16 @@ def main() -> None:
     project, declaration, config = Path.cwd(), load_declaration(), journal_config(args.folder)
     journal, key_file = Path(config.folder), Path(config.key_file)
     key = None if args.dry_run and not key_file.is_file() else journal_key(key_file)
+    labels = feedback_config()
     wanted = wanted_of(declaration, args.entity, args.keys, key)
     if key is None or args.dry_run:
-        found = find(journal, declaration, wanted, project, say)
+        found = find(journal, declaration, wanted, project, say, labels)
         say(f"{summary(found, 'would erase')}; nothing was changed")
     else:
         with alone(journal):
             await_closed(journal, config.segment_s + MORE_S if args.wait is None else args.wait, say)
-            found = find(journal, declaration, wanted, project, say)
-            erase(journal, found, wanted, pseudonym(key, wanted.texts[-1]).decode(), args.why, project)
+            found = find(journal, declaration, wanted, project, say, labels)
+            erase(journal, found, wanted, pseudonym(key, wanted.texts[-1]).decode(), args.why, project, labels)
         say(summary(found, "erased"))
     store = project / load_server_config().store
     for line in (*left(found, wanted, project, store), *beyond_reach()):
@@ -84,6 +87,13 @@ def journal_config(folder: str | None) -> JournalConfig:
     if config is None:
         raise ConfigError(f"section 'serving.journal' is missing in {PARAMS_PATH}; run `make repro` to compose it anew")
     return config
+
+
+def feedback_config() -> FeedbackConfig | None:
+    """None if params.yaml was composed before there was one. Raises ConfigError."""
+    if "feedback" not in yaml.safe_load(PARAMS_PATH.read_text(encoding="utf-8")):
+        return None
+    return read_section("feedback", FeedbackConfig)
 
 
 @contextmanager

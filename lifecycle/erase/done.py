@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from lifecycle.erase import dvc, images, notes, parquet, segments, source
+from contracts.lifecycle.feedback import FeedbackConfig
+from lifecycle.erase import dvc, feedback, images, notes, parquet, segments, source
 from lifecycle.erase.found import Findings
 from lifecycle.erase.wanted import Wanted
 from lifecycle.journal.served import is_closed
@@ -32,12 +33,22 @@ def await_closed(journal: Path, most_s: float, say: Say) -> None:
         time.sleep(LOOK_S)
 
 
-def erase(journal: Path, found: Findings, wanted: Wanted, entity: str, why: str, project: Path) -> None:
+def erase(
+    journal: Path,
+    found: Findings,
+    wanted: Wanted,
+    entity: str,
+    why: str,
+    project: Path,
+    labels: FeedbackConfig | None = None,
+) -> None:
     """Do what was found, between two lines of erased.jsonl. `entity` is what these say of the user."""
     pointers = {str(pointer.relative_to(project)) for pointer in found.pointers}
     begun = notes.unfinished(journal, entity)
     pointers |= {name for line in begun for name in line.get("pointers", [])}
     notes.append(journal, notes.BEGUN, entity=entity, why=why, found=found.counts(), pointers=sorted(pointers))
+    if labels is not None:  # before the journal, which says whose they are
+        feedback.erase(labels, found.of_feedback, wanted)
     _in_journal(journal, found, wanted)
     for file, _ in found.raw.values():
         source.erase(file, wanted)

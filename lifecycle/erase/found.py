@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.dataset.declaration import Declaration
-from lifecycle.erase import images, parquet, segments, source
+from contracts.lifecycle.feedback import FeedbackConfig
+from lifecycle.erase import feedback, images, parquet, segments, source
+from lifecycle.erase.feedback import FeedbackHeld
 from lifecycle.erase.wanted import Wanted
 from lifecycle.journal.answers import Unreadable
 from lifecycle.journal.segments import NotASegment
@@ -24,6 +26,7 @@ class Findings:
     served: dict[Path, int] = field(default_factory=dict)
     raw: dict[Path, tuple[source.RawFile, int]] = field(default_factory=dict)  # ours
     others: dict[Path, int] = field(default_factory=dict)  # raw files that are not ours
+    of_feedback: FeedbackHeld = field(default_factory=FeedbackHeld)
     not_looked_into: list[str] = field(default_factory=list)  # which, and why
 
     @property
@@ -40,13 +43,18 @@ class Findings:
             "images": len(self.images),
             "raw_rows": sum(rows for _, rows in self.raw.values()),
             "raw_files": len(self.raw),
+            **self.of_feedback.counts(),
         }
 
 
-def find(journal: Path, declaration: Declaration, wanted: Wanted, project: Path, say: Say) -> Findings:
-    """`journal` is the journal's folder, in which there may be nothing."""
+def find(
+    journal: Path, declaration: Declaration, wanted: Wanted, project: Path, say: Say, labels: FeedbackConfig | None = None
+) -> Findings:
+    """`journal` is the journal's folder, in which there may be nothing; `labels` says where feedback lies, if there is any."""
     found = Findings()
     _in_journal(journal, wanted, found, say)
+    if labels is not None:
+        found.of_feedback = feedback.look(journal, labels, wanted)
     for file in source.raw_files(declaration, wanted, project):
         try:
             rows = source.count(file, wanted)

@@ -39,7 +39,7 @@ def look(path: Path, wanted: Wanted) -> HeldRows:
     names = [name for name in (*_columns(file.schema_arrow, wanted), IMAGE) if name in file.schema_arrow.names]
     names += ROUTING_COLUMNS if has_routing(file.schema_arrow) else ()
     table = file.read(columns=names)
-    found_N = _found(table, wanted)
+    found_N = found_in(table, wanted)
     digests = table[IMAGE].to_pylist() if IMAGE in names else []
     pairs = [(bytes.fromhex(digest), found) for digest, found in zip(digests, found_N.tolist(), strict=False) if digest]
     return HeldRows(
@@ -53,7 +53,7 @@ def look(path: Path, wanted: Wanted) -> HeldRows:
 def erase(folder: Path, path: Path, wanted: Wanted) -> None:
     """Replace the file by one without the user's rows and routing keys. Killed before its end, it has done nothing."""
     table = pq.read_table(path, partitioning=None)
-    found_N = _found(table, wanted)
+    found_N = found_in(table, wanted)
     kept = _without_routing(table, found_N, wanted).filter(pa.array(~found_N))
     partial = folder / PARTIAL / path.name
     with ParquetRows(partial, schema=table.schema, write_statistics=SOUGHT) as rows:
@@ -94,7 +94,17 @@ def _routed(table: pa.Table, wanted: Wanted) -> np.ndarray:
     return np.asarray(found.to_numpy(zero_copy_only=False))
 
 
-def _found(table: pa.Table, wanted: Wanted) -> np.ndarray:
+def rows_of(path: Path, wanted: Wanted) -> list[tuple[str, int]]:
+    """Prediction id and number of each row of the user's."""
+    file = pq.ParquetFile(path)
+    names = [name for name in ("prediction_id", "row") if name in file.schema_arrow.names]
+    table = file.read(columns=[*names, *_columns(file.schema_arrow, wanted)])
+    theirs = table.filter(pa.array(found_in(table, wanted)))
+    return list(zip(*(theirs[name].to_pylist() for name in names), strict=True)) if len(names) == 2 else []
+
+
+def found_in(table: pa.Table, wanted: Wanted) -> np.ndarray:
+    """Which rows are the user's."""
     found_N = np.zeros(len(table), dtype=bool)
     for name in _columns(table.schema, wanted):
         column = table[name]
