@@ -1,0 +1,200 @@
+"""Rows of the journal as counts: of each unit of time, how many rows are in which cell of which column.
+
+Beside them pairs of rows of the same user, or of the same creative, and how many of these agree: from pairs follows how much less a
+row tells than an independent one. Shape letters: N rows, U units, C cells.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lifecycle.monitor.inputs.plan import BEYOND, FIRST, MISSING, UNKNOWN, ColumnPlan, Plan
+
+HOUR_NS = 3600 * 10**9
+CLUSTERS = ("entity", "creative")
+CELL, PAIRS, AGREE, SAME, OFTEN = "cell", "pairs", "agree", "same", "often"  # agree: in the cell; same: in the value
+TOP, LEAST_OFTEN, LEAST_SHARE = 3, 3, 0.01  # of the values without a cell of their own: so many, if they came so often
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coded:
+    """A column's rows."""
+
+    cell_N: np.ndarray
+    value_N: np.ndarray  # number of the value, or of the bucket
+    values: list[str] | None  # their texts; None for buckets
+
+
+def count_rows(rows: pl.DataFrame, plan: Plan, block_rows: int) -> pl.DataFrame:
+    """Counts of rows of one release: columns `hour` (since 1970), `slot`, `column`, `what`, `key`, `n`."""
+    at_N = rows.select(pl.coalesce("event_at", "answered_at").cast(pl.Int64)).to_series().to_numpy()
+    unit_N, units = _units(at_N, block_rows)
+    clusters = {name: _cluster(rows, column) for name, column in zip(CLUSTERS, (plan.entity, plan.creative), strict=True)}
+    parts = [_frame("", CELL, "rows", np.arange(len(units)), np.bincount(unit_N, minlength=len(units)))]
+    sorted_by = {name: _members(unit_N, cluster_N) for name, cluster_N in clusters.items() if cluster_N is not None}
+    for name, members in sorted_by.items():
+        parts.append(_of_units("", PAIRS, name, _pairs(members[1], members[2], None, len(units))))
+        size_U = np.bincount(members[2][members[1]], minlength=len(units))
+        parts.append(_of_units("", PAIRS, f"{name} of all", size_U * (size_U - 1)))
+    day_U = _first_of_day(units)
+    for column in plan.columns:
+        coded = coded_column(rows, column)
+        count_UC = np.bincount(unit_N * column.num_cells + coded.cell_N, minlength=len(units) * column.num_cells)
+        at = np.flatnonzero(count_UC)
+        keys = pl.Series(at % column.num_cells).cast(pl.String)
+        parts.append(_frame(column.name, CELL, keys, at // column.num_cells, count_UC[at]))
+        base = column.base_of()
+        for name, members in sorted_by.items():
+            parts.append(_agreeing(column.name, name, members, base[coded.cell_N[members[0]]], day_U))
+            if coded.values is not None:
+                same_U = _pairs(members[1], members[2], coded.value_N[members[0]], len(units))
+                parts.append(_of_units(column.name, SAME, name, same_U))
+            if column.role == "image":  # not every row has one
+                there_N = np.where(coded.cell_N == MISSING, np.arange(len(at_N)) + 1, 0)
+                parts.append(_of_units(column.name, PAIRS, name, _pairs(members[1], members[2], there_N[members[0]], len(units))))
+        parts.append(_often(column, coded, unit_N, len(units)))
+    counts = pl.concat(parts)
+    hours, slots = units // SLOTS, units % SLOTS
+    return counts.with_columns(
+        hour=pl.Series(hours.astype(np.int32)).gather(counts["unit"]), slot=pl.Series(slots.astype(np.int32)).gather(counts["unit"])
+    ).select("hour", "slot", "column", "what", "key", "n")
+
+
+SLOTS = 1 << 16
+
+
+def _units(at_N: np.ndarray, block_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """The unit of each row, and what each is: hour * SLOTS + block within it."""
+    hour_N = at_N // HOUR_NS
+    order = np.argsort(at_N, kind="stable")
+    sorted_hour_N = hour_N[order]
+    begins = np.flatnonzero(np.diff(sorted_hour_N, prepend=-1))
+    place_N = np.arange(len(at_N)) - np.repeat(begins, np.diff(begins, append=len(at_N)))
+    slot_N = np.empty(len(at_N), dtype=np.int64)
+    slot_N[order] = np.minimum(place_N // block_rows, SLOTS - 1)
+    units, unit_N = np.unique(hour_N * SLOTS + slot_N, return_inverse=True)
+    return unit_N.astype(np.int64), units
+
+
+def _dictionary(values: pl.Series) -> tuple[np.ndarray, list[str]]:
+    """Codes of texts, -1 for null, and the texts."""
+    encoded = pc.dictionary_encode(values.cast(pl.String).to_arrow())
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    return encoded.indices.fill_null(-1).to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
+
+
+def _cluster(rows: pl.DataFrame, column: str | None) -> np.ndarray | None:
+    return None if column is None else _dictionary(rows[column])[0]
+
+
+def coded_column(rows: pl.DataFrame, plan: ColumnPlan) -> Coded:
+    """The cell and the value of each row."""
+    ids = f"{plan.name}__id"
+    unknown_N = (rows[ids].fill_null(1) == UNKNOWN).to_numpy() if ids in rows.columns else None
+    if plan.kind == "numeric":
+        return _numbers(rows[plan.source].cast(pl.Float64).fill_null(float("nan")).to_numpy(), plan)
+    value_N, values = _dictionary(rows[plan.source])
+    places = {value: FIRST + place for place, value in enumerate(plan.values)}
+    other = plan.num_base - 1
+    stray = other if plan.shares is None or plan.shares[-1] > 0 else UNKNOWN
+    cell_V = np.array([MISSING if value == "" else places.get(value, stray) for value in values] + [MISSING], dtype=np.int64)
+    cell_N = cell_V[value_N]
+    if unknown_N is not None:
+        cell_N = np.where(unknown_N, UNKNOWN, cell_N)
+    return Coded(cell_N=cell_N, value_N=value_N + 1, values=["", *values])
+
+
+def _numbers(x_N: np.ndarray, plan: ColumnPlan) -> Coded:
+    if plan.is_logit:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            x_N = np.log(x_N / (1 - x_N))
+    missing_N = np.isnan(x_N)
+    edges = np.asarray(plan.edges, dtype=np.float64)
+    base_N = FIRST + np.searchsorted(edges, x_N, side="right")
+    cell_N = np.where(missing_N, MISSING, base_N)
+    if len(edges):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if edges[-1] > 0:
+                up_N = np.floor(np.log2(x_N / edges[-1]))
+                cell_N = np.where(up_N >= 1, plan.num_base + np.minimum(up_N, BEYOND) - 1, cell_N)
+            if edges[0] > 0:
+                down_N = np.floor(np.log2(edges[0] / np.maximum(x_N, 1e-300)))
+                cell_N = np.where(down_N >= 1, plan.num_base + BEYOND + np.minimum(down_N, BEYOND) - 1, cell_N)
+    return Coded(cell_N=np.where(missing_N, MISSING, cell_N).astype(np.int64), value_N=np.where(missing_N, MISSING, base_N), values=None)
+
+
+Members = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _members(unit_N: np.ndarray, cluster_N: np.ndarray) -> Members:
+    """Rows that share a unit and a cluster with another: their places, the group of each, and the unit of each group."""
+    there = np.flatnonzero(cluster_N >= 0)
+    key = unit_N[there] * (int(cluster_N.max(initial=0)) + 1) + cluster_N[there]
+    groups, group, sizes = np.unique(key, return_inverse=True, return_counts=True)
+    unit_G = (groups // (int(cluster_N.max(initial=0)) + 1)).astype(np.int64)
+    return there, group.astype(np.int64), unit_G
+
+
+def _pairs(group_M: np.ndarray, unit_G: np.ndarray, value_M: np.ndarray | None, num_units: int) -> np.ndarray:
+    """Of each unit, ordered pairs of different rows of one group (that have the same value)."""
+    if value_M is None:
+        size_G = np.bincount(group_M, minlength=len(unit_G))
+        return np.bincount(unit_G, size_G * (size_G - 1), minlength=num_units).astype(np.int64)
+    width = int(value_M.max(initial=0)) + 1
+    key = np.sort(group_M * width + value_M)
+    begins = np.flatnonzero(np.diff(key, prepend=-1))
+    size_R = np.diff(begins, append=len(key))
+    return np.bincount(unit_G[key[begins] // width], size_R * (size_R - 1), minlength=num_units).astype(np.int64)
+
+
+def _agreeing(column: str, name: str, members: Members, cell_M: np.ndarray, day_U: np.ndarray) -> pl.DataFrame:
+    """Pairs of rows of one group in the same cell, by cell: of a day, with its first unit."""
+    group_M, unit_G = members[1], members[2]
+    width = int(cell_M.max(initial=0)) + 1
+    key = np.sort(group_M * width + cell_M)
+    begins = np.flatnonzero(np.diff(key, prepend=-1))
+    size_R = np.diff(begins, append=len(key))
+    place_R = day_U[unit_G[key[begins] // width]] * width + key[begins] % width
+    pairs = np.bincount(place_R, size_R * (size_R - 1), minlength=1).astype(np.int64)
+    at = np.flatnonzero(pairs)
+    keys = pl.Series(at % width).cast(pl.String)
+    return _frame(column, AGREE, name + ":" + keys, at // width, pairs[at])
+
+
+def _first_of_day(units: np.ndarray) -> np.ndarray:
+    days = units // SLOTS // 24
+    return np.searchsorted(days, days)
+
+
+def _often(column: ColumnPlan, coded: Coded, unit_N: np.ndarray, num_units: int) -> pl.DataFrame:
+    """The most frequent values of each unit among those that have no cell of their own."""
+    if coded.values is None:
+        return _frame("", OFTEN, "", np.zeros(0, np.int64), np.zeros(0, np.int64))
+    chosen = np.flatnonzero((coded.cell_N == UNKNOWN) | (coded.cell_N == column.num_base - 1))
+    width = len(coded.values)
+    key = np.sort(unit_N[chosen] * width + coded.value_N[chosen])
+    begins = np.flatnonzero(np.diff(key, prepend=-1))
+    size_R, unit_R, value_R = np.diff(begins, append=len(key)), key[begins] // width, key[begins] % width
+    rows_U = np.bincount(unit_N, minlength=num_units)
+    kept = np.flatnonzero((size_R >= LEAST_OFTEN) & (size_R >= LEAST_SHARE * rows_U[unit_R]))
+    kept = kept[np.lexsort((value_R[kept], -size_R[kept], unit_R[kept]))]
+    first = np.flatnonzero(np.diff(unit_R[kept], prepend=-1))
+    rank = np.arange(len(kept)) - np.repeat(first, np.diff(first, append=len(kept)))
+    kept = kept[rank < TOP]
+    return _frame(column.name, OFTEN, [coded.values[value] for value in value_R[kept]], unit_R[kept], size_R[kept])
+
+
+def _of_units(column: str, what: str, key: str, n_U: np.ndarray) -> pl.DataFrame:
+    at = np.flatnonzero(n_U)
+    return _frame(column, what, key, at, n_U[at])
+
+
+def _frame(column: str, what: str, key: "str | list[str] | pl.Series", unit: np.ndarray, n: np.ndarray) -> pl.DataFrame:
+    keys = pl.repeat(key, len(unit), dtype=pl.String, eager=True) if isinstance(key, str) else pl.Series(key, dtype=pl.String)
+    return pl.DataFrame({"unit": unit.astype(np.int64), "key": keys, "n": n.astype(np.int64)}).with_columns(
+        column=pl.lit(column), what=pl.lit(what)
+    )
