@@ -38,6 +38,15 @@ def vocabulary_of(values: pl.Series) -> list[str]:
     return counts.sort(["count", "value"], descending=[True, False])["value"].to_list()
 
 
+def with_ids(rows: pl.DataFrame, vocabularies: dict[str, list[str]]) -> pl.DataFrame:
+    """The rows with what the graph saw of these columns: 0 for unknown, 1 for missing, else 2."""
+    ids = [
+        pl.when(pl.col(name).is_null()).then(1).otherwise(pl.col(name).is_in(values).cast(pl.UInt32) * 2).alias(f"{name}__id")
+        for name, values in vocabularies.items()
+    ]
+    return rows.with_columns(ids)
+
+
 def _name(column: Column | None) -> str:
     assert column is not None
     return column.name

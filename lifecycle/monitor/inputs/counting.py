@@ -15,7 +15,8 @@ from lifecycle.monitor.inputs.plan import BEYOND, FIRST, MISSING, UNKNOWN, Colum
 
 HOUR_NS = 3600 * 10**9
 CLUSTERS = ("entity", "creative")
-CELL, PAIRS, AGREE, SAME, OFTEN = "cell", "pairs", "agree", "same", "often"  # agree: in the cell; same: in the value
+CELL, PAIRS, AGREE, SAME, OFTEN, MINORITY = "cell", "pairs", "agree", "same", "often", "minority"  # agree: in the cell; same: in the value
+FEWEST_OF_GROUP, MOST_ODD = 3, 0.2  # rows of a group in which one can differ; share of such rows beyond which it says nothing
 TOP, LEAST_OFTEN, LEAST_SHARE = 3, 3, 0.01  # of the values without a cell of their own: so many, if they came so often
 
 
@@ -39,22 +40,18 @@ def count_rows(rows: pl.DataFrame, plan: Plan, block_rows: int) -> pl.DataFrame:
         parts.append(_of_units("", PAIRS, name, _pairs(members[1], members[2], None, len(units))))
         size_U = np.bincount(members[2][members[1]], minlength=len(units))
         parts.append(_of_units("", PAIRS, f"{name} of all", size_U * (size_U - 1)))
-    day_U = _first_of_day(units)
+    day_U, looked_at = _first_of_day(units), dict[str, Members]()
     for column in plan.columns:
         coded = coded_column(rows, column)
         count_UC = np.bincount(unit_N * column.num_cells + coded.cell_N, minlength=len(units) * column.num_cells)
         at = np.flatnonzero(count_UC)
         keys = pl.Series(at % column.num_cells).cast(pl.String)
         parts.append(_frame(column.name, CELL, keys, at // column.num_cells, count_UC[at]))
-        base = column.base_of()
-        for name, members in sorted_by.items():
-            parts.append(_agreeing(column.name, name, members, base[coded.cell_N[members[0]]], day_U))
-            if coded.values is not None:
-                same_U = _pairs(members[1], members[2], coded.value_N[members[0]], len(units))
-                parts.append(_of_units(column.name, SAME, name, same_U))
-            if column.role == "image":  # not every row has one
-                there_N = np.where(coded.cell_N == MISSING, np.arange(len(at_N)) + 1, 0)
-                parts.append(_of_units(column.name, PAIRS, name, _pairs(members[1], members[2], there_N[members[0]], len(units))))
+        if column.role == "image" and not looked_at:  # not every row has one; those that have one have all looks
+            there_N = coded.cell_N != MISSING
+            looked_at = {name: _members(unit_N, np.where(there_N, clusters[name], -1)) for name in sorted_by}
+        for name, members in (looked_at if column.role == "image" else sorted_by).items():
+            parts += _likeness(column, name, coded, members, day_U)
         parts.append(_often(column, coded, unit_N, len(units)))
     counts = pl.concat(parts)
     hours, slots = units // SLOTS, units % SLOTS
@@ -95,6 +92,8 @@ def coded_column(rows: pl.DataFrame, plan: ColumnPlan) -> Coded:
     """The cell and the value of each row."""
     ids = f"{plan.name}__id"
     unknown_N = (rows[ids].fill_null(1) == UNKNOWN).to_numpy() if ids in rows.columns else None
+    if plan.direction is not None:
+        return _numbers(_along(rows[plan.source], plan.direction), plan)
     if plan.kind == "numeric":
         return _numbers(rows[plan.source].cast(pl.Float64).fill_null(float("nan")).to_numpy(), plan)
     value_N, values = _dictionary(rows[plan.source])
@@ -106,6 +105,23 @@ def coded_column(rows: pl.DataFrame, plan: ColumnPlan) -> Coded:
     if unknown_N is not None:
         cell_N = np.where(unknown_N, UNKNOWN, cell_N)
     return Coded(cell_N=cell_N, value_N=value_N + 1, values=["", *values])
+
+
+def _along(embeddings: pl.Series, direction: int) -> np.ndarray:
+    """Of each row the length of its embedding, or the cosine with a direction; NaN where there is none."""
+    there = np.flatnonzero(embeddings.is_not_null().to_numpy())
+    along_N = np.full(len(embeddings), np.nan)
+    if not len(there):
+        return along_N
+    width = int(embeddings.list.len().max() or 0)
+    flat = embeddings.drop_nulls().explode().to_numpy().reshape(len(there), width).astype(np.float64)
+    length_N = np.sqrt((flat**2).sum(axis=1))
+    if direction >= 0:
+        drawn = np.random.default_rng([width, direction]).standard_normal(width)
+        along_N[there] = flat @ (drawn / np.sqrt((drawn**2).sum())) / np.maximum(length_N, 1e-12)
+    else:
+        along_N[there] = length_N
+    return along_N
 
 
 def _numbers(x_N: np.ndarray, plan: ColumnPlan) -> Coded:
@@ -124,7 +140,10 @@ def _numbers(x_N: np.ndarray, plan: ColumnPlan) -> Coded:
             if edges[0] > 0:
                 down_N = np.floor(np.log2(edges[0] / np.maximum(x_N, 1e-300)))
                 cell_N = np.where(down_N >= 1, plan.num_base + BEYOND + np.minimum(down_N, BEYOND) - 1, cell_N)
-    return Coded(cell_N=np.where(missing_N, MISSING, cell_N).astype(np.int64), value_N=np.where(missing_N, MISSING, base_N), values=None)
+    value_N = np.where(missing_N, MISSING, base_N)
+    if plan.step:
+        value_N = np.where(missing_N, 0, 1 + np.round(np.nan_to_num(x_N) / plan.step)).astype(np.int64)
+    return Coded(cell_N=np.where(missing_N, MISSING, cell_N).astype(np.int64), value_N=value_N, values=None)
 
 
 Members = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -151,7 +170,55 @@ def _pairs(group_M: np.ndarray, unit_G: np.ndarray, value_M: np.ndarray | None, 
     return np.bincount(unit_G[key[begins] // width], size_R * (size_R - 1), minlength=num_units).astype(np.int64)
 
 
-def _agreeing(column: str, name: str, members: Members, cell_M: np.ndarray, day_U: np.ndarray) -> pl.DataFrame:
+def _likeness(column: ColumnPlan, name: str, coded: Coded, members: Members, day_U: np.ndarray) -> list[pl.DataFrame]:
+    """What rows of one user, or of one creative, have in common in a column."""
+    there, group_M, unit_G = members
+    cell_M = column.base_of()[coded.cell_N[there]]
+    found = [(_beyond if column.is_summed else _agreeing)(column, name, members, cell_M, day_U)]
+    if column.role == "image":
+        found.append(_of_units(column.name, PAIRS, name, _pairs(group_M, unit_G, None, len(day_U))))
+    if coded.values is not None or column.step:
+        found.append(_of_units(column.name, SAME, name, _pairs(group_M, unit_G, coded.value_N[there], len(day_U))))
+        found.append(_minority(column, name, coded, members))
+    return found
+
+
+def _minority(column: ColumnPlan, name: str, coded: Coded, members: Members) -> pl.DataFrame:
+    """Values of the few rows that differ from all others of their user or creative; of numbers, whether they are below or above."""
+    group_M, unit_G, value_M = members[1], members[2], coded.value_N[members[0]]
+    width = int(value_M.max(initial=0)) + 1
+    key = np.sort(group_M * width + value_M)
+    begins = np.flatnonzero(np.diff(key, prepend=-1))
+    size_R, group_R, value_R = np.diff(begins, append=len(key)), key[begins] // width, key[begins] % width
+    order = np.lexsort((size_R, group_R))
+    last = np.flatnonzero(np.diff(group_R[order], append=-1))  # the largest run of each group
+    usual_G, most_G = np.zeros(len(unit_G), np.int64), np.zeros(len(unit_G), np.int64)
+    usual_G[group_R[order[last]]], most_G[group_R[order[last]]] = value_R[order[last]], size_R[order[last]]
+    size_G = np.bincount(group_M, minlength=len(unit_G))
+    clear_G = (size_G >= FEWEST_OF_GROUP) & (most_G * 3 >= size_G * 2)
+    odd = np.flatnonzero(clear_G[group_R] & (value_R != usual_G[group_R]))
+    if len(odd) == 0 or size_R[odd].sum() > MOST_ODD * size_G[clear_G].sum():
+        return _frame("", MINORITY, "", np.zeros(0, np.int64), np.zeros(0, np.int64))
+    value = value_R[odd] if coded.values is not None else (value_R[odd] > usual_G[group_R[odd]]).astype(np.int64)
+    texts = coded.values or ["below", "above"]
+    places, at = np.unique(unit_G[group_R[odd]] * len(texts) + value, return_inverse=True)
+    rows = np.bincount(at, size_R[odd]).astype(np.int64)
+    return _frame(column.name, MINORITY, [f"{name}:{texts[p % len(texts)]}" for p in places], places // len(texts), rows)
+
+
+def _beyond(column: ColumnPlan, name: str, members: Members, cell_M: np.ndarray, day_U: np.ndarray) -> pl.DataFrame:
+    """As `_agreeing`, of rows in the cell or in one with larger values."""
+    group_M, unit_G = members[1], members[2]
+    pairs = np.zeros((len(day_U), column.num_base), dtype=np.int64)
+    for cell in range(FIRST + 1, column.num_base):
+        size_G = np.bincount(group_M[cell_M >= cell], minlength=len(unit_G))
+        pairs[:, cell] = np.bincount(day_U[unit_G], size_G * (size_G - 1), minlength=len(day_U))
+    at = np.flatnonzero(pairs)
+    keys = pl.Series(at % column.num_base).cast(pl.String)
+    return _frame(column.name, AGREE, name + ":" + keys, at // column.num_base, pairs.ravel()[at])
+
+
+def _agreeing(column: ColumnPlan, name: str, members: Members, cell_M: np.ndarray, day_U: np.ndarray) -> pl.DataFrame:
     """Pairs of rows of one group in the same cell, by cell: of a day, with its first unit."""
     group_M, unit_G = members[1], members[2]
     width = int(cell_M.max(initial=0)) + 1
@@ -162,7 +229,7 @@ def _agreeing(column: str, name: str, members: Members, cell_M: np.ndarray, day_
     pairs = np.bincount(place_R, size_R * (size_R - 1), minlength=1).astype(np.int64)
     at = np.flatnonzero(pairs)
     keys = pl.Series(at % width).cast(pl.String)
-    return _frame(column, AGREE, name + ":" + keys, at // width, pairs[at])
+    return _frame(column.name, AGREE, name + ":" + keys, at // width, pairs[at])
 
 
 def _first_of_day(units: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from lifecycle.monitor.inputs.counting import AGREE, CELL, CLUSTERS, OFTEN, PAIRS, SAME
+from lifecycle.monitor.inputs.counting import AGREE, CELL, CLUSTERS, MINORITY, OFTEN, PAIRS, SAME
 from lifecycle.monitor.inputs.plan import Plan
 
 
@@ -21,7 +21,8 @@ class Counted:
     agree_C: Mapping[str, np.ndarray]  # of each cluster: pairs of its rows that are in the same base cell, over all units
     same_U: Mapping[str, np.ndarray]  # that have the same value; of categorical columns
     pairs_U: Mapping[str, np.ndarray]  # pairs of rows of one cluster
-    often: pl.DataFrame  # unit, key, n
+    often: pl.DataFrame  # unit, key, n: the most frequent values without a cell of their own
+    minority: pl.DataFrame  # unit, key, n: cluster and value of rows that differ from the others of their user or creative
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,8 @@ def panel_of(counts: pl.DataFrame, plan: Plan) -> Panel:
             agree_C={name: _of_cells(by.get((column.name, AGREE)), name, column.num_base) for name in CLUSTERS},
             same_U={name: _of_units(by.get((column.name, SAME)), name, size) for name in CLUSTERS},
             pairs_U={name: _of_units(own, name, size) for name in CLUSTERS} if own is not None else clusters,
-            often=by.get((column.name, OFTEN), counts.clear()).select("unit", "key", "n").sort("unit", "key"),
+            often=_listed(by.get((column.name, OFTEN), counts.clear())),
+            minority=_listed(by.get((column.name, MINORITY), counts.clear())),
         )
     return Panel(
         plan=plan,
@@ -82,3 +84,7 @@ def _of_cells(part: pl.DataFrame | None, name: str, cells: int) -> np.ndarray:
         chosen = part.filter(pl.col("key").str.starts_with(f"{name}:"))
         np.add.at(n_C, chosen["key"].str.slice(len(name) + 1).cast(pl.Int64).to_numpy(), chosen["n"].to_numpy())
     return n_C
+
+
+def _listed(part: pl.DataFrame) -> pl.DataFrame:
+    return part.select("unit", "key", "n").sort("unit", "key")

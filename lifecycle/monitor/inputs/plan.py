@@ -9,6 +9,10 @@ import numpy as np
 UNKNOWN, MISSING, FIRST = 0, 1, 2  # cells; those of values or buckets follow
 BEYOND = 20  # powers of two above the last edge and below the first that are cells of their own
 PREDICTION = "p_click"
+STEPS = {"brightness": 0.01, "contrast": 0.01, "colourfulness": 1.0, "width": 1.0, "height": 1.0}
+EMBEDDING, DIRECTIONS = "image_embedding", 4
+COSINE_EDGES = tuple(round(-0.95 + 0.1 * step, 3) for step in range(20))
+LENGTH_EDGES = tuple(2.0 ** (step / 2) for step in range(-16, 17))
 LOGIT_EDGES = tuple(round(-9 + 0.5 * step, 2) for step in range(25))  # of the prediction
 IMAGES = {  # looks, and the edges of their cells where the profile has none
     "brightness": tuple(round(0.05 * step, 3) for step in range(1, 20)),
@@ -34,6 +38,8 @@ class ColumnPlan:
     missing: float | None = None
     is_logit: bool = False  # are the edges of the logit of x
     is_whole: bool = False  # are the numbers whole
+    direction: int | None = None  # of an embedding: along which it is looked at; -1: its length
+    step: float = 0.0  # numbers that differ by less are one value; 0: buckets are the values
     facts: Mapping[str, Any] = field(default_factory=dict)  # what else the profile says
 
     @property
@@ -53,6 +59,11 @@ class ColumnPlan:
         shown = [f"{edge:.3g}" for edge in self.edges]
         ranges = [f"below {shown[0]}", *(f"{a} to {b}" for a, b in zip(shown, shown[1:], strict=False)), f"from {shown[-1]}"]
         return ["unknown", "missing", *(ranges if shown else ["any"])]
+
+    @property
+    def is_summed(self) -> bool:
+        """Are shares those of all values from an edge on: a shift of few rows is spread over many buckets."""
+        return self.role in ("prediction", "image")
 
     @property
     def is_id(self) -> bool:
@@ -92,6 +103,8 @@ def plan_of(declaration: Any, profile: Mapping[str, Any], names: Sequence[str]) 
     found = [_declared(column, profile["columns"].get(column.name), names) for column in declaration.columns]
     columns = [column for column in found if column is not None]
     columns += [_looks(name, (profile.get("images") or {}).get(name)) for name in IMAGES if f"image_{name}" in names]
+    if EMBEDDING in names:
+        columns += [_embedding(direction) for direction in range(-1, DIRECTIONS)]
     columns.append(
         ColumnPlan(name=PREDICTION, source="probability", kind="numeric", role="prediction", edges=LOGIT_EDGES, is_logit=True)
     )
@@ -125,9 +138,17 @@ def _declared(column: Any, known: Mapping[str, Any] | None, names: Sequence[str]
 
 def _looks(name: str, quantiles: Sequence[float] | None) -> ColumnPlan:
     """A look of the images; the profile has 21 quantiles of it, of which equal ones are one edge."""
-    common = {"name": f"image_{name}", "source": f"image_{name}", "kind": "numeric", "role": "image"}
+    common = {"name": f"image_{name}", "source": f"image_{name}", "kind": "numeric", "role": "image", "step": STEPS[name]}
     if quantiles is None:
         return ColumnPlan(edges=IMAGES[name], **common)
     edges, places = np.unique(np.asarray(quantiles[1:-1], dtype=float), return_index=True)
-    levels = np.array([0.0, *((places + 1) / 20), 1.0])
+    below = np.where(edges > quantiles[0], (places + 1) / 20, 0.0)  # what is below the smallest value that there was: nothing
+    levels = np.array([0.0, *below, 1.0])
     return ColumnPlan(edges=tuple(edges.tolist()), shares=tuple(np.diff(levels).tolist()), unknown=0.0, **common)
+
+
+def _embedding(direction: int) -> ColumnPlan:
+    """The embedding's length, or its cosine with a direction that is drawn once for all."""
+    name = f"{EMBEDDING}_length" if direction < 0 else f"{EMBEDDING}_{direction + 1}"
+    edges = LENGTH_EDGES if direction < 0 else COSINE_EDGES
+    return ColumnPlan(name=name, source=EMBEDDING, kind="numeric", role="image", edges=edges, direction=direction)

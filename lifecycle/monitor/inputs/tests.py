@@ -66,15 +66,23 @@ def _base_counts(counted: Counted, column: ColumnPlan) -> np.ndarray:
     base = column.base_of()
     base_UC = np.zeros((len(counted.count_UC), column.num_base), dtype=np.int64)
     np.add.at(base_UC.T, base, counted.count_UC.T)
+    if column.role == "image":  # rows whose image was not looked at say nothing
+        base_UC[:, MISSING] = 0
     return base_UC
+
+
+def _from_edge(share_TC: np.ndarray, column: ColumnPlan) -> np.ndarray:
+    """Shares of values from an edge on, where the column is looked at by these."""
+    if column.is_summed:
+        share_TC = share_TC.copy()
+        share_TC[..., FIRST:] = share_TC[..., :FIRST-1:-1].cumsum(axis=-1)[..., ::-1]
+    return share_TC
 
 
 def _shares(base_UC: np.ndarray, start_T: np.ndarray, end_T: np.ndarray, column: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
     count_TC = summed(base_UC, start_T, end_T).astype(np.float64)
-    if column.role == "image":  # rows whose image was not looked at say nothing
-        count_TC[:, MISSING] = 0
     rows_T = count_TC.sum(axis=1)
-    return count_TC / np.maximum(rows_T, 1)[:, None], rows_T
+    return _from_edge(count_TC / np.maximum(rows_T, 1)[:, None], column), rows_T
 
 
 def _alike(counted: Counted, base_UC: np.ndarray, column: ColumnPlan) -> dict[str, np.ndarray]:
@@ -83,9 +91,7 @@ def _alike(counted: Counted, base_UC: np.ndarray, column: ColumnPlan) -> dict[st
     found = {}
     for name in CLUSTERS:
         agree_C, pairs = counted.agree_C[name].astype(np.float64), float(counted.pairs_U[name].sum())
-        if column.role == "image":
-            agree_C[MISSING] = count_C[MISSING] = 0
-        found[name] = intraclass(agree_C, pairs, count_C / max(count_C.sum(), 1))
+        found[name] = intraclass(agree_C, pairs, _from_edge(count_C / max(count_C.sum(), 1), column))
     return found
 
 
@@ -116,10 +122,10 @@ def _references(
     own_C: np.ndarray, is_clock: bool,
 ) -> Iterator[Reference]:  # fmt: skip
     """Which cells are held against what. The variance is in units of p (1 - p), infinite where there is no reference."""
-    values = [] if is_clock or column.is_id else list(range(FIRST, column.num_base))
+    values = [] if is_clock or column.is_id else list(range(FIRST + column.is_summed, column.num_base))
     whole_T = np.where(spans.days_T > 0, 0.0, np.inf)  # the profile knows no hours: parts of a day are not held against it
     if column.shares is not None:
-        expected_C = np.array([column.unknown or 0.0, column.missing or 0.0, *column.shares])
+        expected_C = _from_edge(np.array([column.unknown or 0.0, column.missing or 0.0, *column.shares]), column)
         expected_TC = np.broadcast_to(expected_C, (len(spans.end_T), len(expected_C)))
         own_TC = np.broadcast_to(own_C, expected_TC.shape)
         sharp = ([MISSING] if column.role != "image" else []) + ([UNKNOWN] if column.is_closed else [])
@@ -218,9 +224,9 @@ def _functions(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans,
     """
     share_T1, expected_T1, size_T1, valid_T1 = [], [], [], []
     for name in CLUSTERS:
-        pairs_T, same_T = (summed(values, spans.start_T, spans.end_T) for values in (panel.pairs_U[name], counted.same_U[name]))
+        pairs_T, same_T = (summed(values, spans.start_T, spans.end_T) for values in (counted.pairs_U[name], counted.same_U[name]))
         before_T, agreed_T = (
-            summed(values, np.zeros_like(spans.start_T), spans.start_T) for values in (panel.pairs_U[name], counted.same_U[name])
+            summed(values, np.zeros_like(spans.start_T), spans.start_T) for values in (counted.pairs_U[name], counted.same_U[name])
         )
         is_known = name == "creative" and bool(column.facts.get("by_creative"))
         fixed_T = (before_T >= FEWEST_PAIRS) & (before_T - agreed_T <= FIXED * before_T)
