@@ -32,17 +32,19 @@ def chance_of(expected: float, size: float, level: float) -> float:
     return high
 
 
-def intraclass(agree_C: np.ndarray, pairs: float, share_C: np.ndarray) -> np.ndarray:
-    """How alike rows of one user or creative are in each cell, 0 to 1: the excess of pairs that are both in it over chance.
+def intraclass(agree_C: np.ndarray, apart_C: np.ndarray, pairs: float) -> np.ndarray:
+    """How alike rows of one user or creative are in each cell, 0 to 1, from pairs that are both in it and those that differ.
 
-    The intraclass correlation of a proportion from pairs (J. L. Fleiss, B. Levin, M. C. Paik, Statistical Methods for Rates and
-    Proportions, 3rd edition, 2003, chapter 15). A cell with few pairs has at least what all cells together have.
+    1 less the share of pairs that differ by that of any two rows with the pairs' own shares: the intraclass correlation of a
+    proportion (J. L. Fleiss, B. Levin, M. C. Paik, Statistical Methods for Rates and Proportions, 3rd edition, 2003, chapter
+    15). A cell has at least what all cells together have.
     """
-    if not pairs:
-        return np.zeros(len(share_C))
-    excess_C, most_C = agree_C / pairs - share_C**2, share_C * (1 - share_C)
-    together = excess_C.sum() / max(most_C.sum(), 1e-9)
-    return np.clip(np.maximum(excess_C / np.maximum(most_C, 1e-9), together), 0.0, 1.0)
+    share_C = (agree_C + apart_C) / max(pairs, 1.0)
+    most_C, differ_C = share_C * (1 - share_C), apart_C / max(pairs, 1.0)
+    together = 1 - differ_C.sum() / most_C.sum() if most_C.sum() > 0 else 0.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own_C = np.where(most_C > 0, 1 - differ_C / most_C, 0.0)
+    return np.clip(np.maximum(own_C, together), 0.0, 1.0)
 
 
 def holm(p_values: np.ndarray, error: float, tests: int) -> np.ndarray:

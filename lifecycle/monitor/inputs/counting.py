@@ -4,6 +4,7 @@ Beside them pairs of rows of the same user, or of the same creative, and how man
 row tells than an independent one. Shape letters: N rows, U units, C cells.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +12,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lifecycle.monitor.inputs.plan import BEYOND, FIRST, MISSING, UNKNOWN, ColumnPlan, Plan
+from lifecycle.monitor.inputs.plan import BEYOND, FIRST, MISSING, PREDICTION, UNKNOWN, ColumnPlan, Plan
 
 HOUR_NS = 3600 * 10**9
 CLUSTERS = ("entity", "creative")
-CELL, PAIRS, AGREE, SAME, OFTEN, MINORITY = "cell", "pairs", "agree", "same", "often", "minority"  # agree: in the cell; same: in the value
+CELL, PAIRS, AGREE, APART, SAME, OFTEN, MINORITY = "cell", "pairs", "agree", "apart", "same", "often", "minority"  # agree: in the cell; same: in the value
+SUM, MILLION = "sum", 1_000_000  # of predictions, in millionths
 FEWEST_OF_GROUP, MOST_ODD = 3, 0.2  # rows of a group in which one can differ; share of such rows beyond which it says nothing
 TOP, LEAST_OFTEN, LEAST_SHARE = 3, 3, 0.01  # of the values without a cell of their own: so many, if they came so often
 
@@ -35,10 +37,11 @@ def count_rows(rows: pl.DataFrame, plan: Plan, block_rows: int) -> pl.DataFrame:
     unit_N, units = _units(at_N, block_rows)
     clusters = {name: _cluster(rows, column) for name, column in zip(CLUSTERS, (plan.entity, plan.creative), strict=True)}
     parts = [_frame("", CELL, "rows", np.arange(len(units)), np.bincount(unit_N, minlength=len(units)))]
+    parts.append(_of_units("", SUM, PREDICTION, np.bincount(unit_N, rows["probability"].to_numpy() * MILLION).astype(np.int64)))
     sorted_by = {name: _members(unit_N, cluster_N) for name, cluster_N in clusters.items() if cluster_N is not None}
     for name, members in sorted_by.items():
         parts.append(_of_units("", PAIRS, name, _pairs(members[1], members[2], None, len(units))))
-        size_U = np.bincount(members[2][members[1]], minlength=len(units))
+        size_U = np.bincount(unit_N[clusters[name] >= 0], minlength=len(units))
         parts.append(_of_units("", PAIRS, f"{name} of all", size_U * (size_U - 1)))
     day_U, looked_at = _first_of_day(units), dict[str, Members]()
     for column in plan.columns:
@@ -152,10 +155,15 @@ Members = tuple[np.ndarray, np.ndarray, np.ndarray]
 def _members(unit_N: np.ndarray, cluster_N: np.ndarray) -> Members:
     """Rows that share a unit and a cluster with another: their places, the group of each, and the unit of each group."""
     there = np.flatnonzero(cluster_N >= 0)
-    key = unit_N[there] * (int(cluster_N.max(initial=0)) + 1) + cluster_N[there]
-    groups, group, sizes = np.unique(key, return_inverse=True, return_counts=True)
-    unit_G = (groups // (int(cluster_N.max(initial=0)) + 1)).astype(np.int64)
-    return there, group.astype(np.int64), unit_G
+    width = int(cluster_N.max(initial=0)) + 1
+    key = unit_N[there] * width + cluster_N[there]
+    order = np.argsort(key, kind="stable")
+    begins = np.flatnonzero(np.diff(key[order], prepend=-1))
+    size_G = np.diff(begins, append=len(key))
+    several_G = size_G > 1
+    kept = np.repeat(several_G, size_G)
+    group = np.repeat(np.arange(several_G.sum()), size_G[several_G])
+    return there[order][kept], group, key[order][begins[several_G]] // width
 
 
 def _pairs(group_M: np.ndarray, unit_G: np.ndarray, value_M: np.ndarray | None, num_units: int) -> np.ndarray:
@@ -174,7 +182,7 @@ def _likeness(column: ColumnPlan, name: str, coded: Coded, members: Members, day
     """What rows of one user, or of one creative, have in common in a column."""
     there, group_M, unit_G = members
     cell_M = column.base_of()[coded.cell_N[there]]
-    found = [(_beyond if column.is_summed else _agreeing)(column, name, members, cell_M, day_U)]
+    found = _agreeing(column, name, members, cell_M, day_U)
     if column.role == "image":
         found.append(_of_units(column.name, PAIRS, name, _pairs(group_M, unit_G, None, len(day_U))))
     if coded.values is not None or column.step:
@@ -206,30 +214,33 @@ def _minority(column: ColumnPlan, name: str, coded: Coded, members: Members) -> 
     return _frame(column.name, MINORITY, [f"{name}:{texts[p % len(texts)]}" for p in places], places // len(texts), rows)
 
 
-def _beyond(column: ColumnPlan, name: str, members: Members, cell_M: np.ndarray, day_U: np.ndarray) -> pl.DataFrame:
-    """As `_agreeing`, of rows in the cell or in one with larger values."""
-    group_M, unit_G = members[1], members[2]
-    pairs = np.zeros((len(day_U), column.num_base), dtype=np.int64)
-    for cell in range(FIRST + 1, column.num_base):
-        size_G = np.bincount(group_M[cell_M >= cell], minlength=len(unit_G))
-        pairs[:, cell] = np.bincount(day_U[unit_G], size_G * (size_G - 1), minlength=len(day_U))
-    at = np.flatnonzero(pairs)
-    keys = pl.Series(at % column.num_base).cast(pl.String)
-    return _frame(column.name, AGREE, name + ":" + keys, at // column.num_base, pairs.ravel()[at])
+def _agreeing(column: ColumnPlan, name: str, members: Members, cell_M: np.ndarray, day_U: np.ndarray) -> list[pl.DataFrame]:
+    """Pairs of rows of one group that are both in a cell, and those of which one alone is: of a day, with its first unit."""
+    _, group_M, unit_G = members
+    width, day_G = column.num_base, day_U[unit_G]
+    if not len(unit_G):
+        return []
+    begins_D = np.flatnonzero(np.diff(day_G, prepend=-1))
+    agree_DC, apart_DC = (np.zeros((len(begins_D), width), dtype=np.int64) for _ in range(2))
+    size_G = np.bincount(group_M, minlength=len(unit_G))
+    for start in range(0, len(unit_G), GROUPS):
+        chosen = slice(*np.searchsorted(group_M, [start, start + GROUPS]))
+        count_GC = np.bincount((group_M[chosen] - start) * width + cell_M[chosen], minlength=min(GROUPS, len(unit_G) - start) * width)
+        count_GC = count_GC.reshape(-1, width)
+        if column.is_summed:
+            count_GC[:, FIRST:] = count_GC[:, : FIRST - 1 : -1].cumsum(axis=1)[:, ::-1]
+        rest_GC = size_G[start : start + GROUPS, None] - count_GC
+        day_of = np.searchsorted(begins_D, np.arange(start, start + len(count_GC)), side="right") - 1
+        np.add.at(agree_DC, day_of, count_GC * (count_GC - 1))
+        np.add.at(apart_DC, day_of, count_GC * rest_GC)
+    frames = []
+    for what, pairs_DC in ((AGREE, agree_DC), (APART, apart_DC)):
+        day, cell = np.nonzero(pairs_DC)
+        frames.append(_frame(column.name, what, name + ":" + pl.Series(cell).cast(pl.String), day_G[begins_D[day]], pairs_DC[day, cell]))
+    return frames
 
 
-def _agreeing(column: ColumnPlan, name: str, members: Members, cell_M: np.ndarray, day_U: np.ndarray) -> pl.DataFrame:
-    """Pairs of rows of one group in the same cell, by cell: of a day, with its first unit."""
-    group_M, unit_G = members[1], members[2]
-    width = int(cell_M.max(initial=0)) + 1
-    key = np.sort(group_M * width + cell_M)
-    begins = np.flatnonzero(np.diff(key, prepend=-1))
-    size_R = np.diff(begins, append=len(key))
-    place_R = day_U[unit_G[key[begins] // width]] * width + key[begins] % width
-    pairs = np.bincount(place_R, size_R * (size_R - 1), minlength=1).astype(np.int64)
-    at = np.flatnonzero(pairs)
-    keys = pl.Series(at % width).cast(pl.String)
-    return _frame(column.name, AGREE, name + ":" + keys, at // width, pairs[at])
+GROUPS = 1 << 14  # counted at once
 
 
 def _first_of_day(units: np.ndarray) -> np.ndarray:
@@ -252,7 +263,14 @@ def _often(column: ColumnPlan, coded: Coded, unit_N: np.ndarray, num_units: int)
     first = np.flatnonzero(np.diff(unit_R[kept], prepend=-1))
     rank = np.arange(len(kept)) - np.repeat(first, np.diff(first, append=len(kept)))
     kept = kept[rank < TOP]
-    return _frame(column.name, OFTEN, [coded.values[value] for value in value_R[kept]], unit_R[kept], size_R[kept])
+    texts = [coded.values[value] for value in value_R[kept]]
+    texts = [pseudonym(text) for text in texts] if column.role == "entity" else texts
+    return _frame(column.name, OFTEN, texts, unit_R[kept], size_R[kept])
+
+
+def pseudonym(text: str) -> str:
+    """What stands for a user in the summaries."""
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _of_units(column: str, what: str, key: str, n_U: np.ndarray) -> pl.DataFrame:

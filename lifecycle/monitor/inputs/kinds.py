@@ -33,14 +33,15 @@ class Named:
 def named(hits: Sequence[Hit], panel: Panel) -> list[Named]:
     """Of the hits of one look, the strongest of each column and kind; a general one is left out where one says more."""
     found: dict[tuple[str, str], Named] = {}
-    for hit in sorted(hits, key=lambda hit: (hit.verdict != "page", hit.p_value, -abs(hit.share - hit.expected))):
+    for hit in sorted(hits, key=lambda hit: (ORDER.index(hit.verdict), hit.p_value, -abs(hit.share - hit.expected))):
         one = _named(hit, panel)
         found.setdefault((hit.column, one.kind), one)
     found = _with_swaps(found, panel)
-    specific = {column for column, kind in found if kind not in GENERAL}
+    specific = {column for (column, kind), one in found.items() if kind not in GENERAL and one.hit.verdict != "watch"}
     return [one for (column, kind), one in found.items() if kind not in GENERAL or column not in specific]
 
 
+ORDER = ("page", "warning", "watch")
 GENERAL = ("shares", "function")
 
 

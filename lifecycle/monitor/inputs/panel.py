@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from lifecycle.monitor.inputs.counting import AGREE, CELL, CLUSTERS, MINORITY, OFTEN, PAIRS, SAME
-from lifecycle.monitor.inputs.plan import Plan
+from lifecycle.monitor.inputs.counting import AGREE, APART, CELL, CLUSTERS, MINORITY, OFTEN, PAIRS, SAME, SUM
+from lifecycle.monitor.inputs.plan import PREDICTION, Plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class Counted:
 
     count_UC: np.ndarray
     agree_C: Mapping[str, np.ndarray]  # of each cluster: pairs of its rows that are in the same base cell, over all units
+    apart_C: Mapping[str, np.ndarray]  # of which one alone is
     same_U: Mapping[str, np.ndarray]  # that have the same value; of categorical columns
     pairs_U: Mapping[str, np.ndarray]  # pairs of rows of one cluster
     often: pl.DataFrame  # unit, key, n: the most frequent values without a cell of their own
@@ -32,6 +33,7 @@ class Panel:
     plan: Plan
     hour_U: np.ndarray  # since 1970
     rows_U: np.ndarray
+    predicted_U: np.ndarray  # sum of the predictions, in millionths
     pairs_U: Mapping[str, np.ndarray]  # of each cluster: pairs of rows of one
     of_all_U: Mapping[str, np.ndarray]  # pairs of rows that have a cluster at all
     columns: Mapping[str, Counted]
@@ -55,6 +57,7 @@ def panel_of(counts: pl.DataFrame, plan: Plan) -> Panel:
         columns[column.name] = Counted(
             count_UC=count_UC,
             agree_C={name: _of_cells(by.get((column.name, AGREE)), name, column.num_base) for name in CLUSTERS},
+            apart_C={name: _of_cells(by.get((column.name, APART)), name, column.num_base) for name in CLUSTERS},
             same_U={name: _of_units(by.get((column.name, SAME)), name, size) for name in CLUSTERS},
             pairs_U={name: _of_units(own, name, size) for name in CLUSTERS} if own is not None else clusters,
             often=_listed(by.get((column.name, OFTEN), counts.clear())),
@@ -64,6 +67,7 @@ def panel_of(counts: pl.DataFrame, plan: Plan) -> Panel:
         plan=plan,
         hour_U=units["hour"].to_numpy().astype(np.int64),
         rows_U=_of_units(by[("", CELL)], "rows", size),
+        predicted_U=_of_units(by.get(("", SUM)), PREDICTION, size),
         pairs_U=clusters,
         of_all_U={name: _of_units(by.get(("", PAIRS)), f"{name} of all", size) for name in CLUSTERS},
         columns=columns,

@@ -43,15 +43,15 @@ def column_tests(panel: Panel, column: ColumnPlan, spans: list[Spans], config: I
     counted = panel.columns[column.name]
     base_UC = _base_counts(counted, column)
     clock = clock_of(panel, column, base_UC)
-    alike = _alike(counted, base_UC, column)
-    clustered_C = _clustered(panel, alike)
-    own_C = _own_variance(panel, column, alike)
+    alike = _alike(counted)
+    own_C, by_hour = _own_variance(panel, column, alike), _by_hour(panel, base_UC)
     for one in spans:
         if not one.is_there_T.any():
             continue
         share_TC, rows_T = _shares(base_UC, one.start_T, one.end_T, column)
-        for cells, expected_TC, other_TC in _references(panel, column, base_UC, one, config, clustered_C, own_C, clock is not None):
-            size_TC = 1 / (1 / np.maximum(rows_T, 1)[:, None] + clustered_C + other_TC)
+        clustered_TC = _clustered(panel, column, base_UC, alike, one.start_T, one.end_T)
+        for cells, expected_TC, other_TC in _references(panel, column, base_UC, one, config, alike, own_C, clock is not None, by_hour):
+            size_TC = 1 / (1 / np.maximum(rows_T, 1)[:, None] + clustered_TC + other_TC)
             valid_T = one.is_there_T & (rows_T > 0) & np.isfinite(other_TC).all(axis=1)
             yield _given(column.name, SHARES, one, cells, share_TC, expected_TC, size_TC, valid_T, least)
         if clock is not None:
@@ -59,7 +59,7 @@ def column_tests(panel: Panel, column: ColumnPlan, spans: list[Spans], config: I
         if counted.same_U[CLUSTERS[0]].any() or counted.same_U[CLUSTERS[1]].any():
             yield from _functions(panel, counted, column, one, least)
         if column.kind == "categorical" and len(counted.often):
-            yield _heads(panel, counted, column, one, float(clustered_C.max() + own_C.max()), least)
+            yield _heads(panel, counted, column, one, clustered_TC.max(axis=1) + own_C.max(), least)
 
 
 def _base_counts(counted: Counted, column: ColumnPlan) -> np.ndarray:
@@ -85,24 +85,27 @@ def _shares(base_UC: np.ndarray, start_T: np.ndarray, end_T: np.ndarray, column:
     return _from_edge(count_TC / np.maximum(rows_T, 1)[:, None], column), rows_T
 
 
-def _alike(counted: Counted, base_UC: np.ndarray, column: ColumnPlan) -> dict[str, np.ndarray]:
+def _alike(counted: Counted) -> dict[str, np.ndarray]:
     """Of each kind of cluster, how alike its rows are in each cell, over all there is."""
-    count_C = base_UC.sum(axis=0).astype(np.float64)
-    found = {}
+    return {name: intraclass(counted.agree_C[name], counted.apart_C[name], float(counted.pairs_U[name].sum())) for name in CLUSTERS}
+
+
+def _clustered(
+    panel: Panel, column: ColumnPlan, base_UC: np.ndarray, alike: dict[str, np.ndarray], start_T: np.ndarray, end_T: np.ndarray
+) -> np.ndarray:
+    """What clusters add to 1 / rows: chance that two rows have the same, times how alike such rows are in each cell.
+
+    That chance is the window's own, but at least that of all there is.
+    """
+    counted, total = panel.columns[column.name], np.zeros((len(start_T), base_UC.shape[1]))
+    rows_U = base_UC.sum(axis=1)
     for name in CLUSTERS:
-        agree_C, pairs = counted.agree_C[name].astype(np.float64), float(counted.pairs_U[name].sum())
-        found[name] = intraclass(agree_C, pairs, _from_edge(count_C / max(count_C.sum(), 1), column))
-    return found
-
-
-def _clustered(panel: Panel, alike: dict[str, np.ndarray]) -> np.ndarray:
-    """What clusters add to 1 / rows: chance that two rows have the same, times how alike such rows are in each cell."""
-    return np.sum([alike[name] * _same(panel, name) for name in CLUSTERS], axis=0)
-
-
-def _same(panel: Panel, name: str) -> float:
-    """Chance that two rows of an hour have the same user, or the same creative."""
-    return float(panel.pairs_U[name].sum() / max(panel.of_all_U[name].sum(), 1))
+        all_U = rows_U * (rows_U - 1) if column.role == "image" else panel.of_all_U[name]
+        pairs_U = counted.pairs_U[name]
+        own_T = summed(pairs_U, start_T, end_T) / np.maximum(summed(all_U, start_T, end_T), 1)
+        same_T = np.maximum(own_T, pairs_U.sum() / max(all_U.sum(), 1))
+        total += same_T[:, None] * alike[name][None]
+    return total
 
 
 def _own_variance(panel: Panel, column: ColumnPlan, alike: dict[str, np.ndarray]) -> np.ndarray:
@@ -111,15 +114,16 @@ def _own_variance(panel: Panel, column: ColumnPlan, alike: dict[str, np.ndarray]
     largest = max([*(column.shares or ()), column.missing or 0.0])
     daily = day_sd**2 / max(largest * (1 - largest), 1e-6)
     users = alike["entity"] / (panel.plan.entities or panel.plan.rows)
-    return 1 / panel.plan.rows + users + alike["creative"] * _same(panel, "creative") + daily
+    same = panel.pairs_U["creative"].sum() / max(panel.of_all_U["creative"].sum(), 1)
+    return 1 / panel.plan.rows + users + alike["creative"] * same + daily
 
 
 Reference = tuple[np.ndarray, np.ndarray, np.ndarray]  # cells that are held against it, expected_TC, variance_TC
 
 
 def _references(
-    panel: Panel, column: ColumnPlan, base_UC: np.ndarray, spans: Spans, config: InputsConfig, clustered_C: np.ndarray,
-    own_C: np.ndarray, is_clock: bool,
+    panel: Panel, column: ColumnPlan, base_UC: np.ndarray, spans: Spans, config: InputsConfig,
+    alike: dict[str, np.ndarray], own_C: np.ndarray, is_clock: bool, by_hour: np.ndarray,
 ) -> Iterator[Reference]:  # fmt: skip
     """Which cells are held against what. The variance is in units of p (1 - p), infinite where there is no reference."""
     values = [] if is_clock or column.is_id else list(range(FIRST + column.is_summed, column.num_base))
@@ -136,9 +140,10 @@ def _references(
     is_open = column.role == "entity" or (column.kind == "categorical" and not column.is_id and not column.is_closed)
     cells = ([UNKNOWN] if is_open else []) + values
     if cells:
-        expected_TC, variance_TC = _before(panel, column, base_UC, spans, config)
-        daily = own_C - 1 / panel.plan.rows if column.shares is not None else clustered_C
-        yield np.array(cells), expected_TC, variance_TC + daily
+        expected_TC, variance_TC = _before(panel, column, base_UC, spans, config, by_hour)
+        clustered_TC = _clustered(panel, column, base_UC, alike, np.zeros_like(spans.start_T), spans.start_T)
+        daily = own_C - 1 / panel.plan.rows if column.shares is not None and column.role != "image" else 0.0
+        yield np.array(cells), expected_TC, variance_TC + np.maximum(clustered_TC, daily)
 
 
 WEEK = 7
@@ -146,30 +151,37 @@ SHRINK_ROWS = 200.0  # of an hour's shares towards those of all hours
 
 
 def _before(
-    panel: Panel, column: ColumnPlan, base_UC: np.ndarray, spans: Spans, config: InputsConfig
+    panel: Panel, column: ColumnPlan, base_UC: np.ndarray, spans: Spans, config: InputsConfig, by_hour: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of the windows before, of the same hours of the day as the window's where there is a week of them."""
-    first_T = np.minimum(
-        np.searchsorted(panel.hour_U, panel.hour_U[spans.end_T - 1] - 24 * config.history_days, side="left"), spans.start_T
-    )
+    """Shares of the windows before, of the same hours of the day as the window's where there is a week of them.
+
+    `by_hour` [24, U + 1, C] has sums of the units before each, of one hour of the day.
+    """
+    earliest_T = panel.hour_U[spans.end_T - 1] - 24 * config.history_days
+    first_T = np.minimum(np.searchsorted(panel.hour_U, earliest_T, side="left"), spans.start_T)
     all_TC, all_T = _shares(base_UC, first_T, spans.start_T, column)
-    _, rows_T = _shares(base_UC, spans.start_T, spans.end_T, column)
     days_T = (panel.hour_U[np.maximum(spans.start_T - 1, 0)] - panel.hour_U[first_T] + 1) / 24
     by_hour_T = days_T >= WEEK
-    expected_TC, variance_T = np.zeros_like(all_TC), np.zeros(len(all_T))
-    hour_U = panel.hour_U % 24
-    for hour in range(24):
-        of_hour_UC = np.where((hour_U == hour)[:, None], base_UC, 0)
-        share_TC, before_T = _shares(of_hour_UC, first_T, spans.start_T, column)
-        _, now_T = _shares(of_hour_UC, spans.start_T, spans.end_T, column)
-        weight_T = now_T / np.maximum(rows_T, 1)
-        smoothed_TC = (share_TC * before_T[:, None] + SHRINK_ROWS * all_TC) / (before_T + SHRINK_ROWS)[:, None]
-        expected_TC += weight_T[:, None] * smoothed_TC
-        variance_T += weight_T**2 / (before_T + SHRINK_ROWS)
+    before_HTC = (by_hour[:, spans.start_T] - by_hour[:, first_T]).astype(np.float64)
+    before_HT = before_HTC.sum(axis=2)
+    now_HT = (by_hour[:, spans.end_T] - by_hour[:, spans.start_T]).sum(axis=2)
+    weight_HT = now_HT / np.maximum(now_HT.sum(axis=0), 1)
+    smoothed_HT = weight_HT / (before_HT + SHRINK_ROWS)
+    plain_TC = summed(base_UC, first_T, spans.start_T) / np.maximum(all_T, 1)[:, None]
+    expected_TC = np.einsum("ht,htc->tc", smoothed_HT, before_HTC) + SHRINK_ROWS * smoothed_HT.sum(axis=0)[:, None] * plain_TC
+    variance_T = (weight_HT * smoothed_HT).sum(axis=0)
     plain_T = np.where(spans.days_T > 0, 1 / np.maximum(all_T, 1), np.inf)
     variance_T = np.where(by_hour_T, variance_T, plain_T)
     variance_T = np.where(all_T >= config.history_rows, variance_T, np.inf)
-    return np.where(by_hour_T[:, None], expected_TC, all_TC), variance_T[:, None]
+    return np.where(by_hour_T[:, None], _from_edge(expected_TC, column), all_TC), variance_T[:, None]
+
+
+def _by_hour(panel: Panel, base_UC: np.ndarray) -> np.ndarray:
+    hour_U = panel.hour_U % 24
+    sums = np.zeros((24, len(base_UC) + 1, base_UC.shape[1]), dtype=np.int32)
+    for hour in range(24):
+        np.cumsum(np.where((hour_U == hour)[:, None], base_UC, 0), axis=0, out=sums[hour, 1:], dtype=np.int32)
+    return sums
 
 
 def _given(
@@ -242,7 +254,7 @@ def _functions(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans,
         )
 
 
-def _heads(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans, variance: float, least: float) -> Tests:
+def _heads(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans, variance_T: np.ndarray, least: float) -> Tests:
     """Single values among those without a cell of their own; the cell is the place in `head_keys`."""
     keys = head_keys(counted)
     place = counted.often["key"].replace_strict(keys, list(range(len(keys))), return_dtype=pl.Int64).to_numpy()
@@ -253,7 +265,7 @@ def _heads(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans, var
     most = float(column.facts.get("head_share") or 0.0) / HEAD_VALUES  # of the most frequent ones, in the mean
     if column.values and not column.is_id:
         most = min(*(column.shares or (1.0,)), most)
-    size_T = 1 / (1 / np.maximum(rows_T, 1) + variance)
+    size_T = 1 / (1 / np.maximum(rows_T, 1) + variance_T)
     cells = np.arange(len(keys))
     return _given(column.name, HEAD, spans, cells, share_TK, np.full_like(share_TK, most), size_T[:, None], spans.is_there_T, least)
 

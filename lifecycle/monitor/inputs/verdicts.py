@@ -30,15 +30,16 @@ class Hit:
     level: float
 
 
-def hits_at(panel: Panel, end_T: np.ndarray, config: InputsConfig) -> list[Hit]:
+def hits_at(panel: Panel, end_T: np.ndarray, config: InputsConfig, least: float | None = None) -> list[Hit]:
     """What is found at looks after `end_T` units.
 
     The error of a month is spent evenly over its hours, each of which is a look (Bonferroni), and at a look by Holm over columns,
-    cells and windows.
+    cells and windows. Effects from `least` on are given, if that is less than a warning's.
     """
+    smallest = config.warning_effect if least is None else least
     spans = spans_of(panel.hour_U, panel.rows_U, end_T, config.windows_rows, config.windows_h)
     found = [
-        tests for column in panel.plan.columns for tests in column_tests(panel, column, spans, config, config.warning_effect)
+        tests for column in panel.plan.columns for tests in column_tests(panel, column, spans, config, smallest)
     ]
     total = sum(tests.tests for tests in found)
     looks_a_month = max(HOURS_OF_MONTH, int(len(panel.hour_U) / max(np.ptp(panel.hour_U) + 1, 1) * HOURS_OF_MONTH))
@@ -65,10 +66,16 @@ def _hits_of_look(found: list[Tests], which: np.ndarray, place: np.ndarray, tota
         look = int(tests.look[i])
         hits.append(
             Hit(
-                column=tests.column, test=tests.test, cell=int(tests.cell[i]), verdict="page" if paged[number] else "warning",
+                column=tests.column, test=tests.test, cell=int(tests.cell[i]), verdict=_verdict(bool(paged[number]), float(effect[number]), config),
                 look=look, window=tests.spans.name, start=int(tests.spans.start_T[look]), end=int(tests.spans.end_T[look]),
                 share=float(tests.share[i]), expected=float(tests.expected[i]), size=float(tests.size[i]),
                 p_value=float(tests.p_value[i]), level=config.warning_error / looks / total,
             )
         )  # fmt: skip
     return hits
+
+
+def _verdict(is_page: bool, effect: float, config: InputsConfig) -> str:
+    if is_page:
+        return "page"
+    return "warning" if effect >= config.warning_effect else "watch"
