@@ -17,7 +17,18 @@ def _one(rng: np.random.Generator, names: tuple[str, ...]) -> str:
 
 
 LOW = ("site_category", "device", "os", "region", "user_segment", "ad_category", "ad_format", "ad_server")
-ALL = (*LOW, "site_id", "advertiser_id", "position", "hour", "currency", "user_age", "floor_price", "frequency", "days_since_launch")
+ALL = (
+    *LOW,
+    "site_id",
+    "advertiser_id",
+    "position",
+    "hour",
+    "currency",
+    "user_age",
+    "floor_price",
+    "frequency",
+    "days_since_launch",
+)
 
 
 def empty(rows: pl.DataFrame, hit_N: np.ndarray, rng: np.random.Generator) -> tuple[pl.DataFrame, str, frozenset[str]]:

@@ -18,7 +18,9 @@ LOOKS = ("brightness", "contrast", "colourfulness", "width", "height")
 def profile_of(rows: pl.DataFrame, declaration: Declaration) -> dict[str, Any]:
     """Of rows as `simulated_month` gives them."""
     user_U = rows[_name(declaration.entity)].value_counts()["count"].to_numpy().astype(float)
-    columns = [c for c in declaration.columns if c.name in rows.columns and c.role in ("categorical", "numeric", "creative", "entity")]
+    columns = [
+        c for c in declaration.columns if c.name in rows.columns and c.role in ("categorical", "numeric", "creative", "entity")
+    ]
     days = rows["event_at"].dt.date()
     return {
         "format": 2,

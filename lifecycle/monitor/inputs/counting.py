@@ -16,7 +16,15 @@ from lifecycle.monitor.inputs.plan import BEYOND, FIRST, MISSING, PREDICTION, UN
 
 HOUR_NS = 3600 * 10**9
 CLUSTERS = ("entity", "creative")
-CELL, PAIRS, AGREE, APART, SAME, OFTEN, MINORITY = "cell", "pairs", "agree", "apart", "same", "often", "minority"  # agree: in the cell; same: in the value
+CELL, PAIRS, AGREE, APART, SAME, OFTEN, MINORITY = (
+    "cell",
+    "pairs",
+    "agree",
+    "apart",
+    "same",
+    "often",
+    "minority",
+)  # agree: in the cell; same: in the value
 SUM, MILLION = "sum", 1_000_000  # of predictions, in millionths
 FEWEST_OF_GROUP, MOST_ODD = 3, 0.2  # rows of a group in which one can differ; share of such rows beyond which it says nothing
 TOP, LEAST_OFTEN, LEAST_SHARE = 3, 3, 0.01  # of the values without a cell of their own: so many, if they came so often
@@ -59,7 +67,8 @@ def count_rows(rows: pl.DataFrame, plan: Plan, block_rows: int) -> pl.DataFrame:
     counts = pl.concat(parts)
     hours, slots = units // SLOTS, units % SLOTS
     return counts.with_columns(
-        hour=pl.Series(hours.astype(np.int32)).gather(counts["unit"]), slot=pl.Series(slots.astype(np.int32)).gather(counts["unit"])
+        hour=pl.Series(hours.astype(np.int32)).gather(counts["unit"]),
+        slot=pl.Series(slots.astype(np.int32)).gather(counts["unit"]),
     ).select("hour", "slot", "column", "what", "key", "n")
 
 
@@ -225,7 +234,9 @@ def _agreeing(column: ColumnPlan, name: str, members: Members, cell_M: np.ndarra
     size_G = np.bincount(group_M, minlength=len(unit_G))
     for start in range(0, len(unit_G), GROUPS):
         chosen = slice(*np.searchsorted(group_M, [start, start + GROUPS]))
-        count_GC = np.bincount((group_M[chosen] - start) * width + cell_M[chosen], minlength=min(GROUPS, len(unit_G) - start) * width)
+        count_GC = np.bincount(
+            (group_M[chosen] - start) * width + cell_M[chosen], minlength=min(GROUPS, len(unit_G) - start) * width
+        )
         count_GC = count_GC.reshape(-1, width)
         if column.is_summed:
             count_GC[:, FIRST:] = count_GC[:, : FIRST - 1 : -1].cumsum(axis=1)[:, ::-1]
@@ -236,7 +247,9 @@ def _agreeing(column: ColumnPlan, name: str, members: Members, cell_M: np.ndarra
     frames = []
     for what, pairs_DC in ((AGREE, agree_DC), (APART, apart_DC)):
         day, cell = np.nonzero(pairs_DC)
-        frames.append(_frame(column.name, what, name + ":" + pl.Series(cell).cast(pl.String), day_G[begins_D[day]], pairs_DC[day, cell]))
+        frames.append(
+            _frame(column.name, what, name + ":" + pl.Series(cell).cast(pl.String), day_G[begins_D[day]], pairs_DC[day, cell])
+        )
     return frames
 
 

@@ -51,7 +51,10 @@ class Summaries:
         parts = [pl.read_parquet(path) for path, _ in self._parts()]
         if not parts:
             return {}
-        return {int(release): part.drop("release") for (release,), part in pl.concat(parts).partition_by("release", as_dict=True).items()}
+        return {
+            int(release): part.drop("release")
+            for (release,), part in pl.concat(parts).partition_by("release", as_dict=True).items()
+        }
 
     def plan(self, release: int) -> tuple[Plan, bool]:
         """How its columns are counted, and whether that is by the release's own profile."""
@@ -117,7 +120,9 @@ def _metadata(path: Path) -> Mapping[bytes, bytes]:
     try:
         return pq.read_schema(path).metadata or {}
     except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); remove {path.parent}, and make monitor counts the journal anew") from None
+        raise ValueError(
+            f"{path} cannot be read ({error}); remove {path.parent}, and make monitor counts the journal anew"
+        ) from None
 
 
 def _batches(folder: Path, names: Sequence[str]) -> Iterator[list[str]]:

@@ -50,7 +50,9 @@ def column_tests(panel: Panel, column: ColumnPlan, spans: list[Spans], config: I
             continue
         share_TC, rows_T = _shares(base_UC, one.start_T, one.end_T, column)
         clustered_TC = _clustered(panel, column, base_UC, alike, one.start_T, one.end_T)
-        for cells, expected_TC, other_TC in _references(panel, column, base_UC, one, config, alike, own_C, clock is not None, by_hour):
+        for cells, expected_TC, other_TC in _references(
+            panel, column, base_UC, one, config, alike, own_C, clock is not None, by_hour
+        ):
             size_TC = 1 / (1 / np.maximum(rows_T, 1)[:, None] + clustered_TC + other_TC)
             valid_T = one.is_there_T & (rows_T > 0) & np.isfinite(other_TC).all(axis=1)
             yield _given(column.name, SHARES, one, cells, share_TC, expected_TC, size_TC, valid_T, least)
@@ -75,7 +77,7 @@ def _from_edge(share_TC: np.ndarray, column: ColumnPlan) -> np.ndarray:
     """Shares of values from an edge on, where the column is looked at by these."""
     if column.is_summed:
         share_TC = share_TC.copy()
-        share_TC[..., FIRST:] = share_TC[..., :FIRST-1:-1].cumsum(axis=-1)[..., ::-1]
+        share_TC[..., FIRST:] = share_TC[..., : FIRST - 1 : -1].cumsum(axis=-1)[..., ::-1]
     return share_TC
 
 
@@ -87,7 +89,9 @@ def _shares(base_UC: np.ndarray, start_T: np.ndarray, end_T: np.ndarray, column:
 
 def _alike(counted: Counted) -> dict[str, np.ndarray]:
     """Of each kind of cluster, how alike its rows are in each cell, over all there is."""
-    return {name: intraclass(counted.agree_C[name], counted.apart_C[name], float(counted.pairs_U[name].sum())) for name in CLUSTERS}
+    return {
+        name: intraclass(counted.agree_C[name], counted.apart_C[name], float(counted.pairs_U[name].sum())) for name in CLUSTERS
+    }
 
 
 def _clustered(
@@ -226,7 +230,17 @@ def _offsets(column: ColumnPlan, spans: Spans, panel: Panel, base_UC: np.ndarray
     rows_T = summed(base_UC, spans.start_T, spans.end_T).sum(axis=1)
     share_TA = summed(rows_UA, spans.start_T, spans.end_T) / np.maximum(rows_T, 1)[:, None]
     expected_TA = np.zeros_like(share_TA)
-    return _given(column.name, OFFSET, spans, np.arange(1, size), share_TA, expected_TA, rows_T.astype(float)[:, None], spans.is_there_T, least)
+    return _given(
+        column.name,
+        OFFSET,
+        spans,
+        np.arange(1, size),
+        share_TA,
+        expected_TA,
+        rows_T.astype(float)[:, None],
+        spans.is_there_T,
+        least,
+    )
 
 
 def _functions(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans, least: float) -> Iterator[Tests]:
@@ -238,7 +252,8 @@ def _functions(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans,
     for name in CLUSTERS:
         pairs_T, same_T = (summed(values, spans.start_T, spans.end_T) for values in (counted.pairs_U[name], counted.same_U[name]))
         before_T, agreed_T = (
-            summed(values, np.zeros_like(spans.start_T), spans.start_T) for values in (counted.pairs_U[name], counted.same_U[name])
+            summed(values, np.zeros_like(spans.start_T), spans.start_T)
+            for values in (counted.pairs_U[name], counted.same_U[name])
         )
         is_known = name == "creative" and bool(column.facts.get("by_creative"))
         fixed_T = (before_T >= FEWEST_PAIRS) & (before_T - agreed_T <= FIXED * before_T)
@@ -250,7 +265,15 @@ def _functions(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans,
     for place in range(len(CLUSTERS)):
         share_TC, expected_TC = np.stack(share_T1, axis=1), np.stack(expected_T1, axis=1)
         yield _given(
-            column.name, FUNCTION, spans, np.array([place]), share_TC, expected_TC, np.maximum(size_T1[place], 1.0)[:, None], valid_T1[place], least
+            column.name,
+            FUNCTION,
+            spans,
+            np.array([place]),
+            share_TC,
+            expected_TC,
+            np.maximum(size_T1[place], 1.0)[:, None],
+            valid_T1[place],
+            least,
         )
 
 
@@ -267,7 +290,9 @@ def _heads(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans, var
         most = min(*(column.shares or (1.0,)), most)
     size_T = 1 / (1 / np.maximum(rows_T, 1) + variance_T)
     cells = np.arange(len(keys))
-    return _given(column.name, HEAD, spans, cells, share_TK, np.full_like(share_TK, most), size_T[:, None], spans.is_there_T, least)
+    return _given(
+        column.name, HEAD, spans, cells, share_TK, np.full_like(share_TK, most), size_T[:, None], spans.is_there_T, least
+    )
 
 
 HEAD_VALUES = 10

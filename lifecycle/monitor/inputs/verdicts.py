@@ -38,9 +38,7 @@ def hits_at(panel: Panel, end_T: np.ndarray, config: InputsConfig, least: float 
     """
     smallest = config.warning_effect if least is None else least
     spans = spans_of(panel.hour_U, panel.rows_U, end_T, config.windows_rows, config.windows_h)
-    found = [
-        tests for column in panel.plan.columns for tests in column_tests(panel, column, spans, config, smallest)
-    ]
+    found = [tests for column in panel.plan.columns for tests in column_tests(panel, column, spans, config, smallest)]
     total = sum(tests.tests for tests in found)
     looks_a_month = max(HOURS_OF_MONTH, int(len(panel.hour_U) / max(np.ptp(panel.hour_U) + 1, 1) * HOURS_OF_MONTH))
     hits: list[Hit] = []
@@ -55,7 +53,9 @@ def hits_at(panel: Panel, end_T: np.ndarray, config: InputsConfig, least: float 
     return hits
 
 
-def _hits_of_look(found: list[Tests], which: np.ndarray, place: np.ndarray, total: int, looks: int, config: InputsConfig) -> list[Hit]:
+def _hits_of_look(
+    found: list[Tests], which: np.ndarray, place: np.ndarray, total: int, looks: int, config: InputsConfig
+) -> list[Hit]:
     p_value = np.array([found[w].p_value[i] for w, i in zip(which, place, strict=True)])
     effect = np.array([abs(found[w].share[i] - found[w].expected[i]) for w, i in zip(which, place, strict=True)])
     warned = holm(p_value, config.warning_error / looks, total)

@@ -22,7 +22,9 @@ class Spans:
     days_T: np.ndarray  # whole days that it is, 0 for parts of a day
 
 
-def spans_of(hour_U: np.ndarray, rows_U: np.ndarray, end_T: np.ndarray, windows_rows: tuple[int, ...], windows_h: tuple[int, ...]) -> list[Spans]:
+def spans_of(
+    hour_U: np.ndarray, rows_U: np.ndarray, end_T: np.ndarray, windows_rows: tuple[int, ...], windows_h: tuple[int, ...]
+) -> list[Spans]:
     """The windows at looks after `end_T` units."""
     total = np.concatenate([[0], np.cumsum(rows_U)])
     found = []
