@@ -28,7 +28,8 @@ def figures(config: BenchMonitorConfig) -> list[Figure]:
         found.append(
             Figure(
                 what=f"fault in {100 * config.fault_share:g} % of the traffic: {FAULTS[name][0]}",
-                figure=f"named in {len(after)} of {len(rows)} runs{median}" + (f"; missed: {', '.join(missed)}" if missed else ""),
+                figure=f"named in {len(after)} of {len(rows)} runs{median}"
+                + (f"; missed: {', '.join(missed)}" if missed else ""),
                 bar=f">= {config.limits.named_runs:g} of 100 within {config.fault_rows:,} rows",
                 met=share >= config.limits.named_runs,
             )

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 
-from loadtests.perf_analyzer.settings import STRICT
+from loadtests.perf_analyzer.settings import STRICT, PerfConfig
 
 
 @checked(frozen=True, kw_only=True, config=STRICT)
@@ -16,7 +16,7 @@ class MonitorLimits:
 
 
 @checked(frozen=True, kw_only=True, config=STRICT)
-class BenchMonitorConfig:
+class BenchMonitorConfig(PerfConfig):
     parts: tuple[str, ...] = Field(min_length=1)
     false_alarm_months: int = Field(ge=1)
     month_rows: int = Field(ge=1000)

@@ -21,7 +21,7 @@ from contracts.lifecycle.feedback import FeedbackConfig
 from contracts.lifecycle.monitor import MonitorConfig
 from contracts.params import read_section
 from contracts.serving.releases import PUBLIC
-from lifecycle.monitor.findings import Context, Report
+from lifecycle.monitor.findings import Context, MonitorReport
 from lifecycle.monitor.run import lines_of, look_once, only_monitor
 from serving.entry import run
 from serving.releases.store import Store
@@ -78,7 +78,7 @@ def declaration_of(store: Path) -> Declaration:
         raise ValueError(describe(error, str(path), Declaration)) from None
 
 
-def told(report: Report) -> int:
+def told(report: MonitorReport) -> int:
     """The exit code: 1 if there is something that cannot wait."""
     print("\n".join(lines_of(report)))
     pages = [finding for finding in report.findings if finding.verdict == "page"]

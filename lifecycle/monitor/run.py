@@ -12,7 +12,7 @@ from pathlib import Path
 from contracts.files import write_whole
 from lifecycle.journal.served import SERVED
 from lifecycle.monitor.areas import looked_at
-from lifecycle.monitor.findings import Context, Report
+from lifecycle.monitor.findings import Context, MonitorReport
 from lifecycle.monitor.inputs.area import serving
 
 LOCK, REPORT, PAGE = "lock", "report.json", Path("reports/monitor.html")
@@ -33,7 +33,7 @@ def only_monitor(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def look_once(context: Context, page: Path = PAGE) -> Report:
+def look_once(context: Context, page: Path = PAGE) -> MonitorReport:
     """The report, which is written, shown and told to whoever is alerted. Raises ValueError if nothing was served."""
     if next(iter((context.journal / SERVED).glob("*/*/*.parquet")), None) is None and not (context.state / "windows").is_dir():
         raise ValueError(
@@ -41,7 +41,7 @@ def look_once(context: Context, page: Path = PAGE) -> Report:
             "python -m lifecycle.journal"
         )
     areas = list(looked_at(context))
-    report = Report(at_ns=context.now_ns, dataset=context.declaration.name, serving=serving(context), areas=areas)
+    report = MonitorReport(at_ns=context.now_ns, dataset=context.declaration.name, serving=serving(context), areas=areas)
     write_whole(context.state / REPORT, json.dumps(report.as_dict()).encode(), synced=True)
     if find_spec("lifecycle.monitor.page") is not None:
         import_module("lifecycle.monitor.page").write_page(report, page)
@@ -50,7 +50,7 @@ def look_once(context: Context, page: Path = PAGE) -> Report:
     return report
 
 
-def lines_of(report: Report) -> list[str]:
+def lines_of(report: MonitorReport) -> list[str]:
     """What a person reads in the terminal."""
     found = [
         f"{finding.verdict}: {finding.sentence}; {finding.next_step}" for finding in report.findings if finding.verdict != "ok"

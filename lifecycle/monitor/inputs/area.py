@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lifecycle.monitor.findings import Area, Context, Finding, Serving
+from lifecycle.monitor.findings import Area, Context, Finding, Serving, Trend
 from lifecycle.monitor.inputs.counting import HOUR_NS
 from lifecycle.monitor.inputs.kinds import named
 from lifecycle.monitor.inputs.panel import Panel, panel_of
@@ -21,7 +21,7 @@ def look(context: Context) -> Area:
     """Count what is new in the journal, and judge the last closed windows of each release that answers."""
     summaries = summaries_of(context)
     summaries.gather()
-    findings, series, notes = list[Finding](), [], []
+    findings, series, notes = list[Finding](), list[Trend](), list[str]()
     panels = {release: panel_of(counts, summaries.plan(release)[0]) for release, counts in summaries.counts().items()}
     newest = max((int(panel.hour_U[-1]) for panel in panels.values()), default=0)
     for release, panel in sorted(panels.items(), reverse=True):
@@ -58,10 +58,8 @@ def serving(context: Context) -> list[Serving]:
     found = []
     for release, counts in summaries_of(context).counts().items():
         rows = counts.filter((counts["column"] == "") & (counts["key"] == "rows"))
-        first, last = int(rows["hour"].min() or 0), int(rows["hour"].max() or 0)
+        first, last = int(rows["hour"].to_numpy().min()), int(rows["hour"].to_numpy().max())
         found.append(
-            Serving(
-                release=release, arm=None, rows=int(rows["n"].sum()), first_ns=first * HOUR_NS, last_ns=(last + 1) * HOUR_NS
-            )  # fmt: skip
+            Serving(release=release, arm=None, rows=int(rows["n"].sum()), first_ns=first * HOUR_NS, last_ns=(last + 1) * HOUR_NS)
         )
     return sorted(found, key=lambda one: (-one.last_ns, -one.release))

@@ -1,7 +1,7 @@
 """Rows of the journal as counts: of each unit of time, how many rows are in which cell of which column.
 
-Beside them pairs of rows of the same user, or of the same creative, and how many of these agree: from pairs follows how much less a
-row tells than an independent one. Shape letters: N rows, U units, C cells.
+Beside them pairs of rows of the same user, or of the same creative, and how many of these agree: from that follows how much
+less a row tells than an independent one. Shape letters: N rows, U units, C cells.
 """
 
 import hashlib
@@ -43,10 +43,11 @@ def count_rows(rows: pl.DataFrame, plan: Plan, block_rows: int) -> pl.DataFrame:
     """Counts of rows of one release: columns `hour` (since 1970), `slot`, `column`, `what`, `key`, `n`."""
     at_N = rows.select(pl.coalesce("event_at", "answered_at").cast(pl.Int64)).to_series().to_numpy()
     unit_N, units = _units(at_N, block_rows)
-    clusters = {name: _cluster(rows, column) for name, column in zip(CLUSTERS, (plan.entity, plan.creative), strict=True)}
+    sources = dict(zip(CLUSTERS, (plan.entity, plan.creative), strict=True))
+    clusters = {name: _dictionary(rows[column])[0] for name, column in sources.items() if column is not None}
     parts = [_frame("", CELL, "rows", np.arange(len(units)), np.bincount(unit_N, minlength=len(units)))]
     parts.append(_of_units("", SUM, PREDICTION, np.bincount(unit_N, rows["probability"].to_numpy() * MILLION).astype(np.int64)))
-    sorted_by = {name: _members(unit_N, cluster_N) for name, cluster_N in clusters.items() if cluster_N is not None}
+    sorted_by = {name: _members(unit_N, cluster_N) for name, cluster_N in clusters.items()}
     for name, members in sorted_by.items():
         parts.append(_of_units("", PAIRS, name, _pairs(members[1], members[2], None, len(units))))
         size_U = np.bincount(unit_N[clusters[name] >= 0], minlength=len(units))
@@ -96,10 +97,6 @@ def _dictionary(values: pl.Series) -> tuple[np.ndarray, list[str]]:
     return encoded.indices.fill_null(-1).to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
 
 
-def _cluster(rows: pl.DataFrame, column: str | None) -> np.ndarray | None:
-    return None if column is None else _dictionary(rows[column])[0]
-
-
 def coded_column(rows: pl.DataFrame, plan: ColumnPlan) -> Coded:
     """The cell and the value of each row."""
     ids = f"{plan.name}__id"
@@ -125,7 +122,7 @@ def _along(embeddings: pl.Series, direction: int) -> np.ndarray:
     along_N = np.full(len(embeddings), np.nan)
     if not len(there):
         return along_N
-    width = int(embeddings.list.len().max() or 0)
+    width = int(embeddings.list.len().drop_nulls().to_numpy().max())
     flat = embeddings.drop_nulls().explode().to_numpy().reshape(len(there), width).astype(np.float64)
     length_N = np.sqrt((flat**2).sum(axis=1))
     if direction >= 0:
@@ -201,7 +198,7 @@ def _likeness(column: ColumnPlan, name: str, coded: Coded, members: Members, day
 
 
 def _minority(column: ColumnPlan, name: str, coded: Coded, members: Members) -> pl.DataFrame:
-    """Values of the few rows that differ from all others of their user or creative; of numbers, whether they are below or above."""
+    """Values of the few rows that differ from the others of their user or creative; of numbers, whether they are less or more."""
     group_M, unit_G, value_M = members[1], members[2], coded.value_N[members[0]]
     width = int(value_M.max(initial=0)) + 1
     key = np.sort(group_M * width + value_M)

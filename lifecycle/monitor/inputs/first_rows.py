@@ -18,7 +18,7 @@ def profile_of_rows(rows: pl.DataFrame, declaration: Declaration) -> dict[str, A
         if source not in rows.columns or column.role not in ("categorical", "numeric", "creative", "entity"):
             continue
         known = f"{column.name}__id"
-        unknown = float((rows[known] == 0).mean() or 0.0) if known in rows.columns else 0.0
+        unknown = float((rows[known] == 0).fill_null(False).to_numpy().mean()) if known in rows.columns else 0.0
         columns[column.name] = (_numeric if column.role == "numeric" else _categorical)(rows[source]) | {"unknown": unknown}
     return {"format": 2, "rows": len(rows), "effective_entities": None, "columns": columns, "images": None}
 

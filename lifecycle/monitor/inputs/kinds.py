@@ -82,7 +82,7 @@ def _disagreeing(hit: Hit, panel: Panel) -> Named:
     )
     counts = minority.group_by("key").agg(pl.col("n").sum()).sort(["n", "key"], descending=[True, False])
     detail: dict[str, Any] = {"of": CLUSTERS[hit.cell]}
-    if len(counts) and counts["n"][0] >= MOST * counts["n"].sum():
+    if len(counts) and counts["n"][0] >= MOST * float(counts["n"].to_numpy().sum()):
         value = counts["key"][0].removeprefix(prefix)
         if panel.plan.column(hit.column).role != "image":
             return Named(hit=hit, kind="constant" if value else "missing", detail=detail | {"value": value})

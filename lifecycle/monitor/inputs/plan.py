@@ -126,7 +126,7 @@ def _declared(column: Any, known: Mapping[str, Any] | None, names: Sequence[str]
     source = _journal_name(column.name, names)
     if source is None or column.role not in ("categorical", "numeric", "creative", "entity"):
         return None
-    common = {"name": column.name, "source": source, "role": column.role, "is_whole": column.dtype == "int"}
+    common: dict[str, Any] = {"name": column.name, "source": source, "role": column.role, "is_whole": column.dtype == "int"}
     if known is None:
         return ColumnPlan(kind="categorical", **common) if column.role in ("creative", "entity") else None
     common |= {"kind": known["kind"], "unknown": known["unknown"], "missing": known["missing"], "facts": known}
@@ -138,7 +138,13 @@ def _declared(column: Any, known: Mapping[str, Any] | None, names: Sequence[str]
 
 def _looks(name: str, quantiles: Sequence[float] | None) -> ColumnPlan:
     """A look of the images; the profile has 21 quantiles of it, of which equal ones are one edge."""
-    common = {"name": f"image_{name}", "source": f"image_{name}", "kind": "numeric", "role": "image", "step": STEPS[name]}
+    common: dict[str, Any] = {
+        "name": f"image_{name}",
+        "source": f"image_{name}",
+        "kind": "numeric",
+        "role": "image",
+        "step": STEPS[name],
+    }
     if quantiles is None:
         return ColumnPlan(edges=IMAGES[name], **common)
     edges, places = np.unique(np.asarray(quantiles[1:-1], dtype=float), return_index=True)

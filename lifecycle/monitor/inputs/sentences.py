@@ -1,6 +1,6 @@
 """Findings about columns, images and predictions in words, with their figures."""
 
-from lifecycle.monitor.findings import Finding, Window
+from lifecycle.monitor.findings import Finding, Looked
 from lifecycle.monitor.inputs.chance import chance_of
 from lifecycle.monitor.inputs.counting import HOUR_NS
 from lifecycle.monitor.inputs.kinds import Named
@@ -38,7 +38,7 @@ def finding_of(one: Named, panel: Panel, release: int) -> Finding:
         chance=chance,
         level=hit.level,
         p_value=hit.p_value,
-        window=Window(start_ns=start_ns, end_ns=end_ns, rows=rows, entities=_entities(panel, hit.start, hit.end)),
+        window=Looked(start_ns=start_ns, end_ns=end_ns, rows=rows, entities=_entities(panel, hit.start, hit.end)),
         sentence=f"{_said(one)}: {100 * hit.share:.1f} % of {rows:,} rows, {100 * hit.expected:.1f} % expected; chance gives up to "
         f"{100 * chance:.1f} points ({hit.window})",
         next_step=NEXT_STEPS.get(one.kind, ANY_STEP),

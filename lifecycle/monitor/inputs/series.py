@@ -6,7 +6,7 @@ Shape letters: U units, T points, C cells.
 
 import numpy as np
 
-from lifecycle.monitor.findings import Finding, Point, Series
+from lifecycle.monitor.findings import Finding, Point, Trend, Verdict
 from lifecycle.monitor.inputs.counting import HOUR_NS, MILLION
 from lifecycle.monitor.inputs.panel import Panel
 from lifecycle.monitor.inputs.plan import FIRST, MISSING, UNKNOWN, ColumnPlan
@@ -15,7 +15,7 @@ MOST_POINTS = 60
 LEAST_SHARE = 1e-4  # a share that is always smaller has no series
 
 
-def series_of(panel: Panel, findings: list[Finding]) -> list[Series]:
+def series_of(panel: Panel, findings: list[Finding]) -> list[Trend]:
     """Of a release; the last point of a series has the verdict of the finding about it."""
     verdicts = {(finding.subject, finding.kind): finding.verdict for finding in findings}
     step_h = max(1, -(-int(np.ptp(panel.hour_U) + 1) // MOST_POINTS))
@@ -34,7 +34,9 @@ def series_of(panel: Panel, findings: list[Finding]) -> list[Series]:
             )
             usual_C = np.nan_to_num(usual_C.astype(float))
             distance_T = np.abs(base_TC - usual_C)[:, FIRST:].sum(axis=1) / 2
-            worst = next((f.verdict for f in findings if f.subject == column.name and f.kind not in ("missing", "unknown")), "ok")
+            worst: Verdict = next(
+                (f.verdict for f in findings if f.subject == column.name and f.kind not in ("missing", "unknown")), "ok"
+            )
             found.append(_series(column.name, "shares", distance_T, at_ns, worst))
     return found
 
@@ -49,17 +51,17 @@ def _grouped(panel: Panel, column: ColumnPlan, group_U: np.ndarray, step_h: int)
     return base_TC / np.maximum(base_TC.sum(axis=1), 1)[:, None], groups * step_h * HOUR_NS
 
 
-def _mean_prediction(panel: Panel, group_U: np.ndarray, step_h: int) -> Series:
+def _mean_prediction(panel: Panel, group_U: np.ndarray, step_h: int) -> Trend:
     groups, place_U = np.unique(group_U, return_inverse=True)
     rows_T, sum_T = np.bincount(place_U, panel.rows_U), np.bincount(place_U, panel.predicted_U)
     points = _series("p_click", "mean", sum_T / MILLION / np.maximum(rows_T, 1), groups * step_h * HOUR_NS, "ok").points
-    return Series(subject="p_click", kind="mean", unit="predicted clicks a row", points=points)
+    return Trend(subject="p_click", kind="mean", unit="predicted clicks a row", points=points)
 
 
-def _series(subject: str, kind: str, values: np.ndarray, at_ns: np.ndarray, verdict: str) -> Series:
+def _series(subject: str, kind: str, values: np.ndarray, at_ns: np.ndarray, verdict: Verdict) -> Trend:
     last = len(values) - 1
     points = [
         Point(at_ns=int(at), value=float(value), verdict=verdict if place == last else "ok")
         for place, (at, value) in enumerate(zip(at_ns, values, strict=True))
     ]
-    return Series(subject=subject, kind=kind, unit="share of rows", points=points)
+    return Trend(subject=subject, kind=kind, unit="share of rows", points=points)

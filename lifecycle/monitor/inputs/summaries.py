@@ -150,7 +150,7 @@ def _read(paths: Sequence[Path], declaration: Declaration) -> pl.DataFrame:
     parts = []
     for path in paths:
         there = pq.read_schema(path).names
-        chosen = [name for name in there if name in wanted or name.startswith("image_") and name in LOOKED_AT]
+        chosen = [name for name in there if name in wanted or (name.startswith("image_") and name in LOOKED_AT)]
         parts.append(pl.read_parquet(path, columns=chosen, hive_partitioning=False))
     return pl.concat(parts, how="diagonal_relaxed")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from contracts.lifecycle.monitor import InputsConfig
+from lifecycle.monitor.findings import Verdict
 from lifecycle.monitor.inputs.chance import HOURS_OF_MONTH, holm
 from lifecycle.monitor.inputs.panel import Panel
 from lifecycle.monitor.inputs.tests import Tests, column_tests
@@ -18,7 +19,7 @@ class Hit:
     column: str
     test: str
     cell: int
-    verdict: str
+    verdict: Verdict
     look: int
     window: str
     start: int  # units
@@ -75,7 +76,7 @@ def _hits_of_look(
     return hits
 
 
-def _verdict(is_page: bool, effect: float, config: InputsConfig) -> str:
+def _verdict(is_page: bool, effect: float, config: InputsConfig) -> Verdict:
     if is_page:
         return "page"
     return "warning" if effect >= config.warning_effect else "watch"
