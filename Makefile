@@ -26,7 +26,7 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull champion/model.dvc || \
 	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
-.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy route releases prune erase replay load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing capacity soak spike compare lock clean
+.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy route releases prune erase replay load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing monitor bench-monitor capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -97,6 +97,9 @@ replay: $(VENV)-serving/.installed  ## compute answers of the journal again: mak
 	@test -n "$${ID:-}$${KEY:-}$${SHARE:-}" || { echo "replay: ID, KEY or SHARE is required: make replay ID=<prediction id>" >&2; exit 2; }
 	@$(SERVE) -m lifecycle.replay $(if $(ID),--id "$${ID}") $(if $(ROW),--row "$(ROW)") $(if $(KEY),--key "$${KEY}") $(if $(SHARE),--share "$(SHARE)") $(if $(DAY),--day "$(DAY)") $(ARGS)
 
+monitor: $(VENV)-load/.installed  ## hold what is served against what it should be: drift, skew, quality, machine (ARGS=--follow goes on); 1 if something cannot wait
+	@$(LOAD) -m lifecycle.monitor $(ARGS)
+
 erase: $(VENV)/.pipeline  ## remove a user from the journal and from data/: make erase ENTITY="..." WHY="..." (DRY_RUN=1 only counts)
 	@test -n "$${ENTITY:-}" || { echo "erase: ENTITY is required, a value of the column with role entity: make erase ENTITY=\"...\"" >&2; exit 2; }
 	@$(RUN) python -m lifecycle.erase $(if $(DRY_RUN),--dry-run) --why "$${WHY:-}" $(ARGS) -- "$$ENTITY"
@@ -134,6 +137,9 @@ bench-journal-peers: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.instal
 
 bench-replay: $(VENV)/.dev $(VENV)-serving/.installed  ## how fast a journal's answers are computed again, in batches of 16 rows and of one (about 3 minutes)
 	@$(RUN) python -m bench.served.replay $(ARGS)
+
+bench-monitor: $(VENV)/.dev  ## how often the monitor is wrong, what it finds and how soon, and what it costs (about 2 hours)
+	@$(RUN) python -m bench.monitor $(ARGS)
 
 bench-routing: $(VENV)-load/.perf-analyzer  ## what two models behind one door cost: rates, shadow work, broken challengers, a route that changes (about 40 minutes)
 	@$(RUN) python -m bench.routing $(ARGS)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lifecycle.monitor.inputs.counting import CLUSTERS
+from lifecycle.monitor.inputs.comparisons import FUNCTION, HEAD, OFFSET, head_keys
+from lifecycle.monitor.inputs.frames import CLUSTERS
 from lifecycle.monitor.inputs.panel import Panel
 from lifecycle.monitor.inputs.plan import BEYOND, FIRST, MISSING, UNKNOWN, ColumnPlan
-from lifecycle.monitor.inputs.tests import FUNCTION, HEAD, OFFSET, head_keys
 from lifecycle.monitor.inputs.verdicts import Hit
 
 FACTORS = (1000.0, 100.0, 60.0, 24.0, 10.0, 1 / 10, 1 / 24, 1 / 60, 1 / 100, 1 / 1000)
@@ -97,7 +97,7 @@ def _direction(name: str, is_less: bool) -> str:
 
 
 def _of_values(hit: Hit, panel: Panel, column: ColumnPlan) -> Named:
-    """Values or buckets that have another share: is there too much of one, of a factor, or just more of some and less of others."""
+    """Values or buckets that have another share: too much of one, or of a factor, or more of some and less of others."""
     count_C = panel.columns[hit.column].count_UC[hit.start : hit.end].sum(axis=0).astype(np.float64)
     expected_C = expected_base(panel, column, hit)
     share_C = _base(count_C, column)

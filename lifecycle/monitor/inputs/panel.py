@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from lifecycle.monitor.inputs.counting import AGREE, APART, CELL, CLUSTERS, MINORITY, OFTEN, PAIRS, SAME, SUM
+from lifecycle.monitor.inputs.frames import AGREE, APART, CELL, CLUSTERS, MINORITY, OFTEN, PAIRS, SAME, SUM
 from lifecycle.monitor.inputs.plan import PREDICTION, Plan
 
 

@@ -1,7 +1,8 @@
-"""Which cells the values of a column are counted in: the values or buckets of the release's profile, and what lies beyond them."""
+"""Which cells the values of a column are counted in: values or buckets of the release's profile, and what lies beyond."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ class ColumnPlan:
         if self.kind == "categorical":
             return ["unknown", "missing", *self.values, "other values"]
         shown = [f"{edge:.3g}" for edge in self.edges]
-        ranges = [f"below {shown[0]}", *(f"{a} to {b}" for a, b in zip(shown, shown[1:], strict=False)), f"from {shown[-1]}"]
+        ranges = [f"below {shown[0]}", *(f"{a} to {b}" for a, b in pairwise(shown)), f"from {shown[-1]}"]
         return ["unknown", "missing", *(ranges if shown else ["any"])]
 
     @property

@@ -39,8 +39,8 @@ def finding_of(one: Named, panel: Panel, release: int) -> Finding:
         level=hit.level,
         p_value=hit.p_value,
         window=Looked(start_ns=start_ns, end_ns=end_ns, rows=rows, entities=_entities(panel, hit.start, hit.end)),
-        sentence=f"{_said(one)}: {100 * hit.share:.1f} % of {rows:,} rows, {100 * hit.expected:.1f} % expected; chance gives up to "
-        f"{100 * chance:.1f} points ({hit.window})",
+        sentence=f"{_said(one)}: {100 * hit.share:.1f} % of {rows:,} rows, {100 * hit.expected:.1f} % expected; chance "
+        f"gives up to {100 * chance:.1f} points ({hit.window})",
         next_step=NEXT_STEPS.get(one.kind, ANY_STEP),
         release=release,
         evidence={

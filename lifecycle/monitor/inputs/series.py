@@ -7,7 +7,8 @@ Shape letters: U units, T points, C cells.
 import numpy as np
 
 from lifecycle.monitor.findings import Finding, Point, Trend, Verdict
-from lifecycle.monitor.inputs.counting import HOUR_NS, MILLION
+from lifecycle.monitor.inputs.counting import HOUR_NS
+from lifecycle.monitor.inputs.frames import MILLION
 from lifecycle.monitor.inputs.panel import Panel
 from lifecycle.monitor.inputs.plan import FIRST, MISSING, UNKNOWN, ColumnPlan
 

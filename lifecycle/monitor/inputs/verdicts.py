@@ -7,8 +7,8 @@ import numpy as np
 from contracts.lifecycle.monitor import InputsConfig
 from lifecycle.monitor.findings import Verdict
 from lifecycle.monitor.inputs.chance import HOURS_OF_MONTH, holm
+from lifecycle.monitor.inputs.comparisons import Comparison, column_tests
 from lifecycle.monitor.inputs.panel import Panel
-from lifecycle.monitor.inputs.tests import Tests, column_tests
 from lifecycle.monitor.inputs.windows import spans_of
 
 
@@ -55,7 +55,7 @@ def hits_at(panel: Panel, end_T: np.ndarray, config: InputsConfig, least: float 
 
 
 def _hits_of_look(
-    found: list[Tests], which: np.ndarray, place: np.ndarray, total: int, looks: int, config: InputsConfig
+    found: list[Comparison], which: np.ndarray, place: np.ndarray, total: int, looks: int, config: InputsConfig
 ) -> list[Hit]:
     p_value = np.array([found[w].p_value[i] for w, i in zip(which, place, strict=True)])
     effect = np.array([abs(found[w].share[i] - found[w].expected[i]) for w, i in zip(which, place, strict=True)])
@@ -67,7 +67,8 @@ def _hits_of_look(
         look = int(tests.look[i])
         hits.append(
             Hit(
-                column=tests.column, test=tests.test, cell=int(tests.cell[i]), verdict=_verdict(bool(paged[number]), float(effect[number]), config),
+                column=tests.column, test=tests.test, cell=int(tests.cell[i]), 
+                verdict=_verdict(bool(paged[number]), float(effect[number]), config),
                 look=look, window=tests.spans.name, start=int(tests.spans.start_T[look]), end=int(tests.spans.end_T[look]),
                 share=float(tests.share[i]), expected=float(tests.expected[i]), size=float(tests.size[i]),
                 p_value=float(tests.p_value[i]), level=config.warning_error / looks / total,
