@@ -11,9 +11,9 @@ from bench.monitor.reference import profile_of, vocabulary_of, with_ids
 from contracts.dataset.declaration import Declaration
 from contracts.lifecycle.monitor import InputsConfig, MonitorConfig
 from contracts.params import read_section
-from lifecycle.monitor.inputs.counting import count_rows
-from lifecycle.monitor.inputs.panel import Panel, panel_of
-from lifecycle.monitor.inputs.plan import plan_of
+from lifecycle.monitor.counts.counting import count_rows
+from lifecycle.monitor.counts.panel import Panel, panel_of
+from lifecycle.monitor.counts.plan import plan_of
 from stages.settings import load_section
 from stages.simulate.config import ExchangeConfig
 

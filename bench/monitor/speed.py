@@ -17,6 +17,7 @@ from bench.monitor.scenes import Scene, scene
 from bench.monitor.settings import BenchMonitorConfig
 from contracts.lifecycle.monitor import MonitorConfig
 from contracts.params import read_section
+from contracts.tables.parquet import ParquetRows
 from lifecycle.monitor.findings import Context
 from lifecycle.monitor.inputs.area import look
 
@@ -48,7 +49,8 @@ def write_journal(one: Scene, rows: int, folder: Path) -> int:
     for (hour,), part in month.group_by(pl.col("answered_at").dt.truncate("1h"), maintain_order=True):
         path = folder / f"journal/served/answered_day={hour:%Y-%m-%d}/answered_hour={hour:%H}/0.parquet"
         path.parent.mkdir(parents=True)
-        part.write_parquet(path)
+        with ParquetRows(path) as file:
+            file.write(part)
     profile = folder / "store/ctr/1/profile.json"
     profile.parent.mkdir(parents=True)
     profile.write_text(json.dumps(one.profile))

@@ -32,7 +32,7 @@ def main() -> int:
     args = parse(sys.argv[1:])
     context = context_of(args)
     with only_monitor(context.state):
-        return follow(args) if args.follow else told(look_once(context))
+        return follow(args) if args.follow else show(look_once(context))
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -78,8 +78,8 @@ def declaration_of(store: Path) -> Declaration:
         raise ValueError(describe(error, str(path), Declaration)) from None
 
 
-def told(report: MonitorReport) -> int:
-    """The exit code: 1 if there is something that cannot wait."""
+def show(report: MonitorReport) -> int:
+    """Print the report; the exit code: 1 if there is something that cannot wait."""
     print("\n".join(lines_of(report)))
     pages = [finding for finding in report.findings if finding.verdict == "page"]
     if pages:
@@ -95,7 +95,7 @@ def follow(args: argparse.Namespace) -> int:
     every_s = read_section("monitor", MonitorConfig).every_s / clock().rate
     while not stopped.is_set():
         try:
-            code = told(look_once(context_of(args)))
+            code = show(look_once(context_of(args)))
         except (ValueError, OSError) as error:
             print(f"monitor: error: {' '.join(str(error).split())}", file=sys.stderr)
         stopped.wait(every_s)

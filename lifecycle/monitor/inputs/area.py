@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from lifecycle.monitor.counts.counting import HOUR_NS
+from lifecycle.monitor.counts.panel import Panel, panel_of
+from lifecycle.monitor.counts.summaries import Summaries
 from lifecycle.monitor.findings import Area, Context, Finding, Serving, Trend
-from lifecycle.monitor.inputs.counting import HOUR_NS
 from lifecycle.monitor.inputs.kinds import named
-from lifecycle.monitor.inputs.panel import Panel, panel_of
 from lifecycle.monitor.inputs.sentences import finding_of
 from lifecycle.monitor.inputs.series import series_of
-from lifecycle.monitor.inputs.summaries import Summaries
 from lifecycle.monitor.inputs.verdicts import hits_at
 
 RECENT_H = 48  # a release that answered nothing for so long before the last answer is not judged

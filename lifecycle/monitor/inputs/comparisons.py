@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 
 from contracts.lifecycle.monitor import InputsConfig
+from lifecycle.monitor.counts.frames import CLUSTERS
+from lifecycle.monitor.counts.panel import Counted, Panel
+from lifecycle.monitor.counts.plan import ColumnPlan
 from lifecycle.monitor.inputs.chance import tails
-from lifecycle.monitor.inputs.frames import CLUSTERS
-from lifecycle.monitor.inputs.panel import Counted, Panel
-from lifecycle.monitor.inputs.plan import ColumnPlan
 from lifecycle.monitor.inputs.references import alike_of, base_counts, by_hour_of, clustered, own_variance, references, shares_of
 from lifecycle.monitor.inputs.windows import Spans, summed
 
@@ -24,7 +24,7 @@ ON_TIME = 0.8  # share of rows by which a column is taken for the hour or the we
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class CellTests:
     """One test of one column in one kind of window: `tests` hypotheses at each look, and those of them with a material effect."""
 
     column: str
@@ -39,9 +39,7 @@ class Comparison:
     p_value: np.ndarray
 
 
-def column_tests(
-    panel: Panel, column: ColumnPlan, spans: list[Spans], config: InputsConfig, least: float
-) -> Iterator[Comparison]:
+def column_tests(panel: Panel, column: ColumnPlan, spans: list[Spans], config: InputsConfig, least: float) -> Iterator[CellTests]:
     """All tests of a column; of cells whose effect is below `least` only the number."""
     counted = panel.columns[column.name]
     base_UC = base_counts(counted, column)
@@ -70,13 +68,13 @@ def column_tests(
 def _given(
     column: str, test: str, spans: Spans, cells: np.ndarray, share_TC: np.ndarray, expected_TC: np.ndarray, size_TC: np.ndarray,
     valid_T: np.ndarray, least: float,
-) -> Comparison:  # fmt: skip
+) -> CellTests:  # fmt: skip
     more = share_TC[:, cells] - expected_TC[:, cells]
     effect = np.abs(more) if test == SHARES else more
     look, place = np.nonzero((effect >= least) & valid_T[:, None])
     cell = cells[place]
     share, expected, size = share_TC[look, cell], expected_TC[look, cell], np.broadcast_to(size_TC, share_TC.shape)[look, cell]
-    return Comparison(
+    return CellTests(
         column=column, test=test, spans=spans, tests=len(cells), look=look, cell=cell, share=share, expected=expected, size=size,
         p_value=tails(share, expected, size),
     )  # fmt: skip
@@ -104,7 +102,7 @@ def clock_of(panel: Panel, column: ColumnPlan, base_UC: np.ndarray) -> np.ndarra
 
 def _offsets(
     column: ColumnPlan, spans: Spans, panel: Panel, base_UC: np.ndarray, ahead_UC: np.ndarray, least: float
-) -> Comparison:
+) -> CellTests:
     """Rows that are some hours or days off; a cell is the offset."""
     size = int(ahead_UC.max()) + 1
     rows_UA = np.stack([np.where(ahead_UC == ahead, base_UC, 0).sum(axis=1) for ahead in range(size)], axis=1)
@@ -124,7 +122,7 @@ def _offsets(
     )
 
 
-def _functions(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans, least: float) -> Iterator[Comparison]:
+def _functions(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans, least: float) -> Iterator[CellTests]:
     """Rows of one user or creative that disagree in what was the same for all of its rows before; the cell is the cluster.
 
     Of pairs in which one row in q is wrong about 2 q disagree.
@@ -158,7 +156,7 @@ def _functions(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans,
         )
 
 
-def _heads(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans, variance_T: np.ndarray, least: float) -> Comparison:
+def _heads(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans, variance_T: np.ndarray, least: float) -> CellTests:
     """Single values among those without a cell of their own; the cell is the place in `head_keys`."""
     keys = head_keys(counted)
     place = counted.often["key"].replace_strict(keys, list(range(len(keys))), return_dtype=pl.Int64).to_numpy()

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from lifecycle.monitor.counts.frames import CLUSTERS
+from lifecycle.monitor.counts.panel import Panel
+from lifecycle.monitor.counts.plan import BEYOND, FIRST, MISSING, UNKNOWN, ColumnPlan
 from lifecycle.monitor.inputs.comparisons import FUNCTION, HEAD, OFFSET, head_keys
-from lifecycle.monitor.inputs.frames import CLUSTERS
-from lifecycle.monitor.inputs.panel import Panel
-from lifecycle.monitor.inputs.plan import BEYOND, FIRST, MISSING, UNKNOWN, ColumnPlan
 from lifecycle.monitor.inputs.verdicts import Hit
 
 FACTORS = (1000.0, 100.0, 60.0, 24.0, 10.0, 1 / 10, 1 / 24, 1 / 60, 1 / 100, 1 / 1000)

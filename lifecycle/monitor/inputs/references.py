@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from contracts.lifecycle.monitor import InputsConfig
+from lifecycle.monitor.counts.frames import CLUSTERS
+from lifecycle.monitor.counts.panel import Counted, Panel
+from lifecycle.monitor.counts.plan import FIRST, MISSING, UNKNOWN, ColumnPlan
 from lifecycle.monitor.inputs.chance import intraclass
-from lifecycle.monitor.inputs.frames import CLUSTERS
-from lifecycle.monitor.inputs.panel import Counted, Panel
-from lifecycle.monitor.inputs.plan import FIRST, MISSING, UNKNOWN, ColumnPlan
 from lifecycle.monitor.inputs.windows import Spans, summed
 
 

@@ -1,10 +1,10 @@
 """Findings about columns, images and predictions in words, with their figures."""
 
+from lifecycle.monitor.counts.counting import HOUR_NS
+from lifecycle.monitor.counts.panel import Panel
 from lifecycle.monitor.findings import Finding, Looked
 from lifecycle.monitor.inputs.chance import chance_of
-from lifecycle.monitor.inputs.counting import HOUR_NS
 from lifecycle.monitor.inputs.kinds import Named
-from lifecycle.monitor.inputs.panel import Panel
 
 NEXT_STEPS = {
     "missing": "find which client no longer sends it: the journal's rows with a null there have request ids and keys",
@@ -39,7 +39,7 @@ def finding_of(one: Named, panel: Panel, release: int) -> Finding:
         level=hit.level,
         p_value=hit.p_value,
         window=Looked(start_ns=start_ns, end_ns=end_ns, rows=rows, entities=_entities(panel, hit.start, hit.end)),
-        sentence=f"{_said(one)}: {100 * hit.share:.1f} % of {rows:,} rows, {100 * hit.expected:.1f} % expected; chance "
+        sentence=f"{_sentence(one)}: {100 * hit.share:.1f} % of {rows:,} rows, {100 * hit.expected:.1f} % expected; chance "
         f"gives up to {100 * chance:.1f} points ({hit.window})",
         next_step=NEXT_STEPS.get(one.kind, ANY_STEP),
         release=release,
@@ -57,7 +57,7 @@ def _entities(panel: Panel, start: int, end: int) -> float | None:
     return None if not of_all else 1 / (1 / rows + pairs / of_all)
 
 
-def _said(one: Named) -> str:
+def _sentence(one: Named) -> str:
     name, detail = one.hit.column, one.detail
     match one.kind:
         case "missing":

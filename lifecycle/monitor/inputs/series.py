@@ -6,11 +6,11 @@ Shape letters: U units, T points, C cells.
 
 import numpy as np
 
+from lifecycle.monitor.counts.counting import HOUR_NS
+from lifecycle.monitor.counts.frames import MILLION
+from lifecycle.monitor.counts.panel import Panel
+from lifecycle.monitor.counts.plan import FIRST, MISSING, UNKNOWN, ColumnPlan
 from lifecycle.monitor.findings import Finding, Point, Trend, Verdict
-from lifecycle.monitor.inputs.counting import HOUR_NS
-from lifecycle.monitor.inputs.frames import MILLION
-from lifecycle.monitor.inputs.panel import Panel
-from lifecycle.monitor.inputs.plan import FIRST, MISSING, UNKNOWN, ColumnPlan
 
 MOST_POINTS = 60
 LEAST_SHARE = 1e-4  # a share that is always smaller has no series

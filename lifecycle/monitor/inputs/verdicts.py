@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from contracts.lifecycle.monitor import InputsConfig
+from lifecycle.monitor.counts.panel import Panel
 from lifecycle.monitor.findings import Verdict
 from lifecycle.monitor.inputs.chance import HOURS_OF_MONTH, holm
-from lifecycle.monitor.inputs.comparisons import Comparison, column_tests
-from lifecycle.monitor.inputs.panel import Panel
+from lifecycle.monitor.inputs.comparisons import CellTests, column_tests
 from lifecycle.monitor.inputs.windows import spans_of
 
 
@@ -55,7 +55,7 @@ def hits_at(panel: Panel, end_T: np.ndarray, config: InputsConfig, least: float 
 
 
 def _hits_of_look(
-    found: list[Comparison], which: np.ndarray, place: np.ndarray, total: int, looks: int, config: InputsConfig
+    found: list[CellTests], which: np.ndarray, place: np.ndarray, total: int, looks: int, config: InputsConfig
 ) -> list[Hit]:
     p_value = np.array([found[w].p_value[i] for w, i in zip(which, place, strict=True)])
     effect = np.array([abs(found[w].share[i] - found[w].expected[i]) for w, i in zip(which, place, strict=True)])

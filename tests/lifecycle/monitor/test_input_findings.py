@@ -8,8 +8,8 @@ import pytest
 
 from bench.monitor.planted import FAULTS
 from bench.monitor.scenes import Scene, scene
+from lifecycle.monitor.counts.panel import Panel
 from lifecycle.monitor.inputs.kinds import Named, named
-from lifecycle.monitor.inputs.panel import Panel
 from lifecycle.monitor.inputs.sentences import finding_of
 from lifecycle.monitor.inputs.verdicts import hits_at
 

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from contracts.dataset.declaration import Declaration
-from lifecycle.monitor.inputs import summaries as module
-from lifecycle.monitor.inputs.summaries import Summaries
+from lifecycle.monitor.counts import summaries as module
+from lifecycle.monitor.counts.summaries import Summaries
 from lifecycle.monitor.run import only_monitor
 
 HOUR = 3600 * 10**9

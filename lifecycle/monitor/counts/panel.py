@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from lifecycle.monitor.inputs.frames import AGREE, APART, CELL, CLUSTERS, MINORITY, OFTEN, PAIRS, SAME, SUM
-from lifecycle.monitor.inputs.plan import PREDICTION, Plan
+from lifecycle.monitor.counts.frames import AGREE, APART, CELL, CLUSTERS, MINORITY, OFTEN, PAIRS, SAME, SUM
+from lifecycle.monitor.counts.plan import PREDICTION, Plan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Counts of the journal's rows on the disk, `windows/` in the monitor's folder: each Parquet file of the journal is read once.
 
-A part is a Parquet file of counts that names in its metadata the journal's files that are in it. It appears whole, so after a
+A part is a Parquet file of counts that also lists the journal's files that are in it. It appears whole, so after a
 kill a file of the journal is in a part or it is not, and parts that were merged are known by the files that both name.
 """
 
@@ -17,13 +17,15 @@ import pyarrow.parquet as pq
 
 from contracts.dataset.declaration import Declaration
 from contracts.files import write_whole
+from contracts.tables.parquet import ParquetRows
 from lifecycle.journal.served import SERVED
-from lifecycle.monitor.inputs.counting import count_rows
-from lifecycle.monitor.inputs.first_rows import profile_of_rows
-from lifecycle.monitor.inputs.plan import EMBEDDING, Plan, plan_of
+from lifecycle.monitor.counts.counting import count_rows
+from lifecycle.monitor.counts.first_rows import profile_of_rows
+from lifecycle.monitor.counts.plan import EMBEDDING, Plan, plan_of
 from serving.releases.reference import read_profile
 
-WINDOWS, FILES = "windows", b"journal files"
+WINDOWS, FILES = "windows", "files"
+NUMBERS = ("release", "hour", "slot", "n")
 BATCH_ROWS, MOST_PARTS = 150_000, 48  # rows of a part; parts beyond which they are merged
 ALWAYS = ("answered_at", "event_at", "release", "probability")
 
@@ -48,7 +50,7 @@ class Summaries:
 
     def counts(self) -> dict[int, pl.DataFrame]:
         """Of each release."""
-        parts = [pl.read_parquet(path) for path, _ in self._parts()]
+        parts = [_counts_in(path) for path, _ in self._parts()]
         if not parts:
             return {}
         return {
@@ -87,17 +89,23 @@ class Summaries:
         return self.plan(release)[0]
 
     def _write(self, counts: pl.DataFrame, names: Sequence[str]) -> Path:
-        text = json.dumps(sorted(names)).encode()
-        table = counts.sort("release", "hour", "slot", "column", "what", "key").to_arrow().replace_schema_metadata({FILES: text})
+        listed = pl.DataFrame({"key": sorted(names)}).with_columns(
+            pl.lit("").alias("column"),
+            pl.lit(FILES).alias("what"),
+            *(pl.lit(0, counts.schema[name]).alias(name) for name in NUMBERS),
+        )
+        table = pl.concat([counts, listed.select(counts.columns)]).sort("release", "hour", "slot", "column", "what", "key")
         content = io.BytesIO()
-        pq.write_table(table, content, compression="zstd")
-        path = self._folder / f"part-{hashlib.sha256(text).hexdigest()[:16]}.parquet"
+        with ParquetRows(content) as rows:
+            rows.write(table)
+        digest = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
+        path = self._folder / f"part-{digest[:16]}.parquet"
         write_whole(path, content.getvalue(), synced=True)
         return path
 
     def _parts(self) -> list[tuple[Path, set[str]]]:
         """Parts that count, largest first: not those whose files are in a merged one."""
-        named = [(path, set(json.loads(_metadata(path)[FILES]))) for path in sorted(self._folder.glob("part-*.parquet"))]
+        named = [(path, _files_in(path)) for path in sorted(self._folder.glob("part-*.parquet"))]
         kept, seen = list[tuple[Path, set[str]]](), set[str]()
         for path, names in sorted(named, key=lambda part: (-len(part[1]), part[0])):
             if not names & seen:
@@ -108,7 +116,7 @@ class Summaries:
     def _merge(self) -> None:
         """All parts as one; those that it is made of go when it is there."""
         parts = self._parts()
-        counts = pl.concat([pl.read_parquet(path) for path, _ in parts])
+        counts = pl.concat([_counts_in(path) for path, _ in parts])
         summed = counts.group_by("release", "hour", "slot", "column", "what", "key").agg(pl.col("n").sum())
         target = self._write(summed.select(counts.columns), sorted({name for _, names in parts for name in names}))
         for path in self._folder.glob("part-*.parquet"):
@@ -116,13 +124,18 @@ class Summaries:
                 path.unlink(missing_ok=True)
 
 
-def _metadata(path: Path) -> Mapping[bytes, bytes]:
+def _files_in(path: Path) -> set[str]:
+    """The journal's files that a part was made of."""
     try:
-        return pq.read_schema(path).metadata or {}
-    except (pa.ArrowInvalid, OSError) as error:
+        return set(pl.read_parquet(path, columns=["what", "key"]).filter(pl.col("what") == FILES)["key"].to_list())
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise ValueError(
             f"{path} cannot be read ({error}); remove {path.parent}, and make monitor counts the journal anew"
         ) from None
+
+
+def _counts_in(path: Path) -> pl.DataFrame:
+    return pl.read_parquet(path).filter(pl.col("what") != FILES)
 
 
 def _batches(folder: Path, names: Sequence[str]) -> Iterator[list[str]]:

@@ -6,7 +6,7 @@ Shape letters: N rows, M rows that share a group with another, G groups, U units
 import numpy as np
 import polars as pl
 
-from lifecycle.monitor.inputs.frames import (
+from lifecycle.monitor.counts.frames import (
     AGREE,
     APART,
     FEWEST_OF_GROUP,
@@ -19,7 +19,7 @@ from lifecycle.monitor.inputs.frames import (
     frame,
     of_units,
 )
-from lifecycle.monitor.inputs.plan import FIRST, ColumnPlan
+from lifecycle.monitor.counts.plan import FIRST, ColumnPlan
 
 Members = tuple[np.ndarray, np.ndarray, np.ndarray]
 

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lifecycle.monitor.inputs.frames import (
+from lifecycle.monitor.counts.frames import (
     CELL,
     CLUSTERS,
     LEAST_OFTEN,
@@ -26,8 +26,8 @@ from lifecycle.monitor.inputs.frames import (
     frame,
     of_units,
 )
-from lifecycle.monitor.inputs.likeness import Members, first_of_day, likeness, members_of, pairs_of
-from lifecycle.monitor.inputs.plan import BEYOND, FIRST, MISSING, PREDICTION, UNKNOWN, ColumnPlan, Plan
+from lifecycle.monitor.counts.likeness import Members, first_of_day, likeness, members_of, pairs_of
+from lifecycle.monitor.counts.plan import BEYOND, FIRST, MISSING, PREDICTION, UNKNOWN, ColumnPlan, Plan
 
 HOUR_NS = 3600 * 10**9
 
