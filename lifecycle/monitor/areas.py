@@ -8,19 +8,19 @@ from lifecycle.monitor.findings import Area, Context
 
 AREAS = (
     "lifecycle.monitor.inputs.area",
-    "lifecycle.monitor.quality",
-    "lifecycle.monitor.skew",
+    "lifecycle.monitor.quality.area",
+    "lifecycle.monitor.skew.area",
     "lifecycle.monitor.feed",
-    "lifecycle.monitor.machine",
-    "lifecycle.monitor.machine.journal",
+    "lifecycle.monitor.machine.area",
+    "lifecycle.monitor.journal_health",
 )
 
 
 def looked_at(context: Context) -> Iterator[Area]:
     """What each area that there is has found."""
     for name in AREAS:
-        if _is_there(name) and hasattr(module := import_module(name), "look"):
-            yield module.look(context)
+        if _is_there(name):
+            yield import_module(name).look(context)
 
 
 def _is_there(name: str) -> bool:

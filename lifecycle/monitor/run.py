@@ -46,7 +46,7 @@ def look_once(context: Context, page: Path = PAGE) -> MonitorReport:
     if find_spec("lifecycle.monitor.page") is not None:
         import_module("lifecycle.monitor.page").write_page(report, page)
     if find_spec("lifecycle.alerts") is not None:
-        import_module("lifecycle.alerts").notify(report, context.config, context.state)
+        import_module("lifecycle.alerts.notify").notify(report, context.config, context.state)
     return report
 
 

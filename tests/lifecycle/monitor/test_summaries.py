@@ -11,9 +11,12 @@ import polars as pl
 import pytest
 
 from contracts.dataset.declaration import Declaration
+from contracts.lifecycle.monitor import MonitorConfig
+from contracts.params import read_section
 from lifecycle.monitor.counts import summaries as module
 from lifecycle.monitor.counts.summaries import Summaries
-from lifecycle.monitor.run import only_monitor
+from lifecycle.monitor.findings import Context, report_from
+from lifecycle.monitor.run import lines_of, look_once, only_monitor
 
 HOUR = 3600 * 10**9
 START = 1_800_000_000 * 10**9 // HOUR * HOUR
@@ -123,3 +126,31 @@ def test_a_second_monitor_is_refused_until_the_first_is_killed(tmp_path: Path) -
     holder.join()
     with only_monitor(tmp_path):
         pass
+
+
+def test_a_look_writes_a_report_that_can_be_read_and_says_what_was_not_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lifecycle.monitor.areas.AREAS", ("lifecycle.monitor.inputs.area",))
+    monkeypatch.setattr("lifecycle.monitor.run.find_spec", lambda name: None)
+    context = Context(
+        declaration=declared(),
+        config=read_section("monitor", MonitorConfig),
+        journal=tmp_path / "journal",
+        feedback=tmp_path / "feedback",
+        store=tmp_path / "store",
+        state=tmp_path / "monitor",
+        now_ns=START + 5 * HOUR,
+    )
+    with pytest.raises(ValueError, match="has no answers as Parquet; serve with a journal"):
+        look_once(context)
+    write_hour(context.journal, 1)
+    report = look_once(context)
+    assert report_from(json.loads((context.state / "report.json").read_text())).as_dict() == json.loads(
+        json.dumps(report.as_dict())
+    )
+    assert [one.rows for one in report.serving] == [40]
+    means = [point.value for trend in report.areas[0].series if trend.kind == "mean" for point in trend.points]
+    assert means == [0.25]
+    assert lines_of(report)[0].startswith("note: release 1 has no profile")
+    assert look_once(context).areas == report.areas
