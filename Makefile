@@ -112,6 +112,9 @@ feedback: $(VENV)-load/.installed  ## labels for what was answered: make feedbac
 feedback-serve: $(VENV)-load/.installed  ## take events in over HTTP: POST /feedback on 127.0.0.1:8004, JSON lines
 	@$(LOAD) -m lifecycle.feedback.server $(ARGS)
 
+monitor: $(VENV)-load/.installed  ## hold what is served against what it should be: drift, skew, quality, machine (ARGS=--follow goes on); 1 if something cannot wait
+	@$(LOAD) -m lifecycle.monitor $(ARGS)
+
 erase: $(VENV)/.pipeline  ## remove a user from the journal and from data/: make erase ENTITY="..." WHY="..." (DRY_RUN=1 only counts)
 	@test -n "$${ENTITY:-}" || { echo "erase: ENTITY is required, a value of the column with role entity: make erase ENTITY=\"...\"" >&2; exit 2; }
 	@$(RUN) python -m lifecycle.erase $(if $(DRY_RUN),--dry-run) --why "$${WHY:-}" $(ARGS) -- "$$ENTITY"
@@ -154,6 +157,9 @@ bench-journal-peers: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.instal
 
 bench-replay: $(VENV)/.dev $(VENV)-serving/.installed  ## how fast a journal's answers are computed again, in batches of 16 rows and of one (about 3 minutes)
 	@$(RUN) python -m bench.served.replay $(ARGS)
+
+bench-monitor: $(VENV)/.dev  ## how often the monitor is wrong, what it finds and how soon, and what it costs (about 2 hours)
+	@$(RUN) python -m bench.monitor $(ARGS)
 
 bench-routing: $(VENV)-load/.perf-analyzer  ## what two models behind one door cost: rates, shadow work, broken challengers, a route that changes (about 40 minutes)
 	@$(RUN) python -m bench.routing $(ARGS)

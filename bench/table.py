@@ -31,6 +31,7 @@ ORDER = [  # of the parts in the table
     "bench-journal-peers",
     "bench-replay",
     "bench-routing",
+    "bench-monitor",
     "capacity",
     "soak",
     "spike",

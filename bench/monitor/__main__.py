@@ -1,0 +1,25 @@
+"""What the monitor finds, how often it is wrong, and what it costs: `make bench-monitor`."""
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from bench.figures import Figure
+from bench.monitor.settings import BenchMonitorConfig
+from bench.parts import PartFailed
+from bench.served.entry import served_main
+from loadtests.perf_analyzer.settings import load_perf_settings
+
+
+def measure(overrides: Sequence[str] = ()) -> list[Figure]:
+    config = load_perf_settings("bench_monitor", BenchMonitorConfig, overrides)
+    figures: list[Figure] = []
+    for part in config.parts:
+        figures += import_module(f"bench.monitor.{part}").figures(config)
+    missed = [f"{figure.what}: {figure.figure}, {figure.bar}" for figure in figures if figure.met is False]
+    if missed:
+        raise PartFailed("; ".join(missed), figures)
+    return figures
+
+
+if __name__ == "__main__":
+    served_main("bench-monitor", measure)

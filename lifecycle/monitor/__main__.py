@@ -1,0 +1,106 @@
+"""`python -m lifecycle.monitor`: what is served, held against what it should be (docs/monitoring.md)."""
+
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.clock import clock
+from contracts.dataset.config_errors import describe
+from contracts.dataset.declaration import Declaration
+from contracts.lifecycle.feedback import FeedbackConfig
+from contracts.lifecycle.monitor import MonitorConfig
+from contracts.params import read_section
+from contracts.serving.releases import PUBLIC
+from lifecycle.monitor.findings import Context, MonitorReport
+from lifecycle.monitor.run import lines_of, look_once, only_monitor
+from serving.entry import run
+from serving.releases.store import Store
+from serving.server.settings import load_journal_config, load_server_config
+
+
+def main() -> int:
+    args = parse(sys.argv[1:])
+    context = context_of(args)
+    with only_monitor(context.state):
+        return follow(args) if args.follow else show(look_once(context))
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m lifecycle.monitor", description="What is served, held against what it should be."
+    )
+    parser.add_argument("--folder", type=Path, help="of the journal (default: serving.journal.folder)")
+    parser.add_argument("--store", type=Path, help="of the releases (default: serving.server.store)")
+    parser.add_argument("--follow", action="store_true", help="look again every monitor.every_s seconds, until it is stopped")
+    return parser.parse_args(argv)
+
+
+def context_of(args: argparse.Namespace) -> Context:
+    """What the areas may read, at this time."""
+    journal = args.folder
+    if journal is None:
+        configured = load_journal_config()
+        if configured is None:
+            raise ValueError("no journal is configured; name its folder: python -m lifecycle.monitor --folder FOLDER")
+        journal = Path(configured.folder)
+    config, feedback = read_section("monitor", MonitorConfig), read_section("feedback", FeedbackConfig)
+    store = args.store or Path(load_server_config().store)
+    return Context(
+        declaration=declaration_of(store),
+        config=config,
+        journal=journal,
+        feedback=Path(feedback.folder),
+        store=store,
+        state=Path(config.folder),
+        now_ns=clock().now_ns(),
+    )
+
+
+def declaration_of(store: Path) -> Declaration:
+    """Of the release that is served; raises ValueError if there is none."""
+    active = Store(store).active()
+    if active is None:
+        raise ValueError(f"{store} has no release that is served; `make serve` brings one in")
+    path = store / PUBLIC / str(active) / "declaration.json"
+    try:
+        return TypeAdapter(Declaration).validate_python(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise ValueError(describe(error, str(path), Declaration)) from None
+
+
+def show(report: MonitorReport) -> int:
+    """Print the report; the exit code: 1 if there is something that cannot wait."""
+    print("\n".join(lines_of(report)))
+    pages = [finding for finding in report.findings if finding.verdict == "page"]
+    if pages:
+        print(f"monitor: {pages[0].sentence}" + (f"; {len(pages) - 1} more" if len(pages) > 1 else ""), file=sys.stderr)
+    return int(bool(pages))
+
+
+def follow(args: argparse.Namespace) -> int:
+    """Look until it is stopped; a look that fails is told, and the next one comes all the same."""
+    stopped, code = threading.Event(), 0
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    every_s = read_section("monitor", MonitorConfig).every_s / clock().rate
+    while not stopped.is_set():
+        try:
+            code = show(look_once(context_of(args)))
+        except (ValueError, OSError) as error:
+            print(f"monitor: error: {' '.join(str(error).split())}", file=sys.stderr)
+        stopped.wait(every_s)
+    return code
+
+
+if __name__ == "__main__":
+    run("monitor", main)

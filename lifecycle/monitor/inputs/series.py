@@ -1,0 +1,68 @@
+"""Small multiples of the inputs: of each column what is missing and unknown, and how far its values are from what is usual; the
+mean prediction and the share of new creatives.
+
+Shape letters: U units, T points, C cells.
+"""
+
+import numpy as np
+
+from lifecycle.monitor.counts.counting import HOUR_NS
+from lifecycle.monitor.counts.frames import MILLION
+from lifecycle.monitor.counts.panel import Panel
+from lifecycle.monitor.counts.plan import FIRST, MISSING, UNKNOWN, ColumnPlan
+from lifecycle.monitor.findings import Finding, Point, Trend, Verdict
+
+MOST_POINTS = 60
+LEAST_SHARE = 1e-4  # a share that is always smaller has no series
+
+
+def series_of(panel: Panel, findings: list[Finding]) -> list[Trend]:
+    """Of a release; the last point of a series has the verdict of the finding about it."""
+    verdicts = {(finding.subject, finding.kind): finding.verdict for finding in findings}
+    step_h = max(1, -(-int(np.ptp(panel.hour_U) + 1) // MOST_POINTS))
+    step_h = step_h if step_h <= 6 else -(-step_h // 24) * 24
+    group_U = panel.hour_U // step_h
+    found = [_mean_prediction(panel, group_U, step_h)]
+    for column in panel.plan.columns:
+        base_TC, at_ns = _grouped(panel, column, group_U, step_h)
+        for kind, cell in (("missing", MISSING), ("unknown", UNKNOWN)):
+            if column.role != "image" and base_TC[:, cell].max() > LEAST_SHARE:
+                name = "new" if column.role == "creative" and kind == "unknown" else kind
+                found.append(_series(column.name, name, base_TC[:, cell], at_ns, verdicts.get((column.name, kind), "ok")))
+        if not column.is_id:
+            usual_C = (
+                base_TC.mean(axis=0) if column.shares is None else np.array([column.unknown, column.missing, *column.shares])
+            )
+            usual_C = np.nan_to_num(usual_C.astype(float))
+            distance_T = np.abs(base_TC - usual_C)[:, FIRST:].sum(axis=1) / 2
+            worst: Verdict = next(
+                (f.verdict for f in findings if f.subject == column.name and f.kind not in ("missing", "unknown")), "ok"
+            )
+            found.append(_series(column.name, "shares", distance_T, at_ns, worst))
+    return found
+
+
+def _grouped(panel: Panel, column: ColumnPlan, group_U: np.ndarray, step_h: int) -> tuple[np.ndarray, np.ndarray]:
+    groups, place_U = np.unique(group_U, return_inverse=True)
+    base_TC = np.zeros((len(groups), column.num_base))
+    for cell, base in enumerate(column.base_of()):
+        base_TC[:, base] += np.bincount(place_U, panel.columns[column.name].count_UC[:, cell], minlength=len(groups))
+    if column.role == "image":
+        base_TC[:, MISSING] = 0
+    return base_TC / np.maximum(base_TC.sum(axis=1), 1)[:, None], groups * step_h * HOUR_NS
+
+
+def _mean_prediction(panel: Panel, group_U: np.ndarray, step_h: int) -> Trend:
+    groups, place_U = np.unique(group_U, return_inverse=True)
+    rows_T, sum_T = np.bincount(place_U, panel.rows_U), np.bincount(place_U, panel.predicted_U)
+    points = _series("p_click", "mean", sum_T / MILLION / np.maximum(rows_T, 1), groups * step_h * HOUR_NS, "ok").points
+    return Trend(subject="p_click", kind="mean", unit="predicted clicks a row", points=points)
+
+
+def _series(subject: str, kind: str, values: np.ndarray, at_ns: np.ndarray, verdict: Verdict) -> Trend:
+    last = len(values) - 1
+    points = [
+        Point(at_ns=int(at), value=float(value), verdict=verdict if place == last else "ok")
+        for place, (at, value) in enumerate(zip(at_ns, values, strict=True))
+    ]
+    return Trend(subject=subject, kind=kind, unit="share of rows", points=points)

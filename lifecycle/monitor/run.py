@@ -1,0 +1,60 @@
+"""One look of the monitor: all areas, the report, the page, the alerts."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from contracts.files import write_whole
+from lifecycle.journal.served import SERVED
+from lifecycle.monitor.areas import looked_at
+from lifecycle.monitor.findings import Context, MonitorReport
+from lifecycle.monitor.inputs.area import serving
+
+LOCK, REPORT, PAGE = "lock", "report.json", Path("reports/monitor.html")
+
+
+@contextmanager
+def only_monitor(folder: Path) -> Iterator[None]:
+    """Raises ValueError if another process monitors with this folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process monitors with {folder}; stop it, or wait for it") from None
+        yield
+    finally:
+        os.close(lock)
+
+
+def look_once(context: Context, page: Path = PAGE) -> MonitorReport:
+    """The report, which is written, shown and told to whoever is alerted. Raises ValueError if nothing was served."""
+    if next(iter((context.journal / SERVED).glob("*/*/*.parquet")), None) is None and not (context.state / "windows").is_dir():
+        raise ValueError(
+            f"{context.journal} has no answers as Parquet; serve with a journal (make serve ARGS='--journal journal'), then run "
+            "python -m lifecycle.journal"
+        )
+    areas = list(looked_at(context))
+    report = MonitorReport(at_ns=context.now_ns, dataset=context.declaration.name, serving=serving(context), areas=areas)
+    write_whole(context.state / REPORT, json.dumps(report.as_dict()).encode(), synced=True)
+    if find_spec("lifecycle.monitor.page") is not None:
+        import_module("lifecycle.monitor.page").write_page(report, page)
+    if find_spec("lifecycle.alerts") is not None:
+        import_module("lifecycle.alerts.notify").notify(report, context.config, context.state)
+    return report
+
+
+def lines_of(report: MonitorReport) -> list[str]:
+    """What a person reads in the terminal."""
+    found = [
+        f"{finding.verdict}: {finding.sentence}; {finding.next_step}" for finding in report.findings if finding.verdict != "ok"
+    ]
+    notes = [f"note: {note}" for area in report.areas for note in area.notes]
+    rows = sum(one.rows for one in report.serving)
+    return [*found, *notes, f"{rows:,} rows of {len(report.serving)} releases, {len(found)} findings"]
