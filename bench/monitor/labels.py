@@ -2,7 +2,7 @@
 alarms quality gives. The looks are the monitor's own, on labelled rows as it joins them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,7 +16,7 @@ from lifecycle.monitor.findings import Finding
 from lifecycle.monitor.quality.figures import entropy
 from lifecycle.monitor.quality.history import History
 from lifecycle.monitor.quality.looks import plan_looks
-from lifecycle.monitor.quality.promise import Promised, read_promised, stratum_of
+from lifecycle.monitor.quality.promise import Promised, read_promised
 from lifecycle.monitor.quality.release_look import look_at_release
 
 SLICES = ("device", "site_category", "hour")

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+from serving.releases.reference import read_promise
 
 from contracts.dataset.columns import COLD_START
 from contracts.dataset.declaration import Declaration
@@ -22,7 +23,6 @@ from lifecycle.monitor.quality.looks import QualityLook, plan_looks
 from lifecycle.monitor.quality.promise import Promised, own_word, read_promised
 from lifecycle.monitor.quality.release_look import ReleaseLook, look_at_release
 from lifecycle.monitor.quality.shown import calibration_table, figure_table, points_of, slice_table
-from serving.releases.reference import read_promise
 
 UNITS = {"calibration": "clicks beyond those promised", "baseline": "log-loss above the creative's click rate"}
 SHOWN_ONLY = "only rows that were shown have a label; of a row that the model scored too low to be shown nothing is known"

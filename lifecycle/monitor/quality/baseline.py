@@ -4,12 +4,12 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from scipy import stats
 
 from lifecycle.monitor.findings import Finding
 from lifecycle.monitor.quality.clusters import wideness
 from lifecycle.monitor.quality.figures import ratio, row_loss
 from lifecycle.monitor.quality.judge import QualityCase, QualityMeasure, judged
-from scipy import stats
 
 NEXT_STEP = "go back to an older release or train again: a table of click rates would do better than what is served"
 

@@ -1,8 +1,8 @@
 """How far a figure of labelled rows may be from the truth: by row, by user and by creative, of which the widest counts.
 
-A figure's error is the sum of its rows' influences (Huber 1981, "Robust Statistics"); rows of one user or creative go together, so
-their influences are added up before they are squared (Liang and Zeger 1986; for ratios Binder 1983). What few units say is judged by
-Student's t with as many degrees of freedom as there are effective units, less one.
+A figure's error is the sum of its rows' influences (Huber 1981, "Robust Statistics"); rows of one user or creative go together,
+so their influences are added up before they are squared (Liang and Zeger 1986; for ratios Binder 1983). What few units say is
+judged by Student's t with as many degrees of freedom as there are effective units, less one.
 
 Shape letters: N rows, U units, G groups.
 """
@@ -30,9 +30,12 @@ class Wideness:
         return float(np.sqrt(self.widest))
 
     @property
-    def design_effect(self) -> float:
-        """By how much units that go together widen the variance."""
-        return self.widest / self.by_row if self.by_row > 0 else 1.0
+    def shared(self) -> float:
+        """The part of the variance that more rows of the same units would not make less: what units that go together add to it,
+        beyond twice the error with which that is known of so few units.
+        """
+        noise = 2 * (2 / max(self.units, 1.0)) ** 0.5
+        return max(0.0, self.widest - self.by_row * (1 + noise))
 
     @property
     def freedom(self) -> float:
@@ -55,7 +58,7 @@ def effective(rows_U: np.ndarray) -> float:
 
 
 def wideness(influence_N: np.ndarray, units: Mapping[str, np.ndarray]) -> Wideness:
-    """Of a figure with these influences; `units` has codes from 0 on, by what they are: int [N], negative for a row without one."""
+    """Of a figure with these influences. `units` has codes from 0 on, int [N], by what they are; a row without one has -1."""
     by_row = float((influence_N**2).sum())
     widest = Wideness(by_row=by_row, widest=by_row, by=ROWS, units=float(len(influence_N)))
     for name, codes_N in units.items():

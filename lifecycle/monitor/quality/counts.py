@@ -27,11 +27,12 @@ class CountTest:
 
 
 def compare_counts(observed: float, expected: float, dispersion: float, given: float, freedom: float) -> CountTest:
-    """`observed` clicks against `expected` ones, of which the expectation rests on `given` clicks of its own (infinity: it is certain).
+    """`observed` clicks against `expected` ones. The expectation rests on `given` clicks of its own; infinity: it is certain.
 
-    `dispersion` is the variance of the clicks by Poisson's. Counts divided by it are taken as Poisson's (quasi-likelihood: McCullagh
-    and Nelder 1989, 6.2), and of two such counts one is binomial given their sum (Przyborowski and Wilenski 1940), which holds
-    where a normal approximation of rare clicks would not. `freedom` of Student's t allows for how well the dispersion is known.
+    `dispersion` is the variance of the clicks by Poisson's. Counts divided by it are taken as Poisson's (quasi-likelihood:
+    McCullagh and Nelder 1989, 6.2), and of two such counts one is binomial given their sum (Przyborowski and Wilenski 1940),
+    which holds where a normal approximation of rare clicks would not. `freedom` of Student's t allows for how well the dispersion
+    is known.
     """
     count, mean = observed / dispersion, expected / dispersion
     if math.isinf(given):
@@ -52,16 +53,12 @@ def compare_counts(observed: float, expected: float, dispersion: float, given: f
 
 
 def dispersion_of(width: Wideness, predicted: float, observed: float, floor: float) -> float:
-    """The variance of the number of clicks by Poisson's, from that of clicks by predictions; at least `floor`, that of single rows."""
+    """The variance of the number of clicks by Poisson's, from that of clicks by predictions; at least that of single rows."""
     return max(width.widest * predicted * predicted / max(observed, 1.0), floor)
 
 
-def evidence_of_reference(clicks: float, dispersion: float, floor: float, times: float) -> float:
-    """So many clicks of the rows themselves tell as much as `clicks` of a reference that has `times` as many rows.
-
-    What units that go together add to the variance does not become less with more rows of the same units, so of that the reference
-    is given as much as the rows have.
-    """
-    if math.isinf(clicks):
+def evidence_of_reference(clicks: float, width: Wideness, times: float) -> float:
+    """So many clicks of the rows themselves tell as much as `clicks` of a reference that has `times` as many rows."""
+    if math.isinf(clicks) or width.widest <= 0:
         return clicks
-    return clicks * dispersion / (floor + (dispersion - floor) * max(times, 1.0))
+    return clicks * width.widest / (width.widest - width.shared + width.shared * max(times, 1.0))

@@ -14,7 +14,7 @@ from lifecycle.monitor.quality.history import ALL, DaySums, History
 from lifecycle.monitor.quality.judge import QualityCase, QualityMeasure, judged
 
 MIN_WEEKS = 3
-NEXT_STEP = "the model grows wrong about this slice while all rows together look right: train again on the labelled rows, and look at the slice"
+NEXT_STEP = "the model grows wrong about this slice, though all rows together may look right: train again, and look at the slice"
 
 
 @dataclass(frozen=True, kw_only=True)

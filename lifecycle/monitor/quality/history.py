@@ -51,7 +51,7 @@ class History:
 
     def _predicted(self, frame: pl.DataFrame) -> pl.DataFrame:
         """(clicks + prior x mean rate) / (rows + prior) of the creative; null where nothing is known yet."""
-        clicks, rows = self.rates["clicks"].sum(), self.rates["rows"].sum()
+        clicks, rows = int(self.rates["clicks"].sum()), int(self.rates["rows"].sum())
         if not rows or not clicks:
             return frame.with_columns(pl.lit(None, pl.Float64).alias(BASELINE))
         known = self.rates.filter(pl.col("creative").is_not_null())

@@ -17,10 +17,10 @@ from lifecycle.monitor.quality.promise import Expectation, Promised, expectation
 from lifecycle.monitor.quality.rows import QualityRows
 
 NEXT = {
-    "calibration": "look at the slices and at the click rate by day: if all are off by as much, the site or the counting of clicks has "
-    "changed; if one is, that one; else train again on the labelled rows",
+    "calibration": "look at the slices: if all are off by as much, clicks are counted otherwise or tastes have changed; if one "
+    "is, look there; else train again on the labelled rows",
     "log_loss": "see which predictions are off (calibration table), and whether inputs or skew say why; then train again",
-    "normalised_entropy": "the model tells clicks apart less well than it did: look at inputs that became empty or unknown, then train again",
+    "normalised_entropy": "clicks are told apart less well: look for inputs that became empty or unknown, then train again",
 }
 
 
@@ -83,7 +83,7 @@ def _calibration(case: QualityCase, expected: Expectation) -> QualityMeasure:
     rows, level = case.rows, case.error.times(case.config.shares.calibration).warning
     width = wideness(ratio(rows.label_N, rows.p_N).influence_N, rows.units)
     dispersion = dispersion_of(width, rows.predicted, rows.clicks, rows.floor)
-    given = evidence_of_reference(expected.given, dispersion, rows.floor, expected.rows / len(rows))
+    given = evidence_of_reference(expected.given, width, expected.rows / len(rows))
     test = compare_counts(rows.clicks, expected.clicks, dispersion, given, width.freedom)
     low, high = test.interval(case.config.confidence)
     share = 100 * case.config.confidence
@@ -112,8 +112,8 @@ def _losses(case: QualityCase, expected: Expectation) -> Iterator[QualityMeasure
         excess = ratio(rows.loss_N, rows.own_loss_N)
         yield _grown(
             case, expected, "log_loss", excess, expected.excess,
-            f"release {case.release}: log-loss {rows.loss_N.mean():.4f} in {case.name}{promise}; it is {excess.value:.3f} times what the "
-            f"predictions expect of themselves, {expected.excess:.3f} times were promised",
+            f"release {case.release}: log-loss {rows.loss_N.mean():.4f} in {case.name}{promise}; it is {excess.value:.3f} times "
+            f"what the predictions expect of themselves, {expected.excess:.3f} times were promised",
         )  # fmt: skip
     now = normalised_entropy(rows.label_N, rows.p_N)
     if now is not None and is_told and 0 < expected.rate < 1:
@@ -147,9 +147,5 @@ def _grown(
 
 
 def reference_variance(width: Wideness, rows: int, given: float) -> float:
-    """Of the same figure in an evaluation of `given` rows: less by as many more rows as it has, but for the part that is due to
-    units that go together, of which more rows are not more.
-    """
-    if math.isinf(given):
-        return 0.0
-    return width.by_row * rows / given + width.widest - width.by_row
+    """Of the same figure in an evaluation of `given` rows."""
+    return 0.0 if math.isinf(given) else (width.widest - width.shared) * rows / given + width.shared

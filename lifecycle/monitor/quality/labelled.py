@@ -73,8 +73,8 @@ def start_ns(day: date) -> int:
 def rows_of(journal: Path, feedback: Path, day: date, columns: QualityColumns) -> pl.DataFrame:
     """The day's rows that were answered and have a final label, in order of time.
 
-    Columns: release, arm, at_ns, clicked, p, user, creative (UInt64 hashes, null without one), creative_id (UInt32, null without),
-    and a text for each slice.
+    Columns: release, arm, at_ns, clicked, p, user and creative (UInt64 hashes, null without one), creative_id
+    (UInt32), and a text for each slice.
     """
     labels = pl.scan_parquet(feedback / LABELS / f"{DAY}={day}" / "*.parquet", hive_partitioning=False)
     answered = _served(journal, day, columns)

@@ -1,8 +1,8 @@
 """When quality is looked at, and which error each look may spend.
 
-A look ends with a whole day (UTC) and takes as many days as have `look_rows` rows with a label, so there is at most one a day. Each
-look spends the share of the month's error that its days are of a month: the sum over any month is at most the month's error (a
-uniform spending function, Lan and DeMets 1983, spent by Bonferroni, which needs to know nothing about how looks depend on each other).
+A look ends with a whole day (UTC) and takes as many days as have `look_rows` rows with a label, so there is at most one a day.
+Each look spends the share of the month's error that its days are of a month: the sum over any month is at most the month's error
+(a uniform spending function, Lan and DeMets 1983, spent by Bonferroni, so how looks depend on each other need not be known).
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """What `evaluate` promised of a release, and what that means for rows that are mixed otherwise.
 
-Creatives come and go, and new ones are harder to predict. So the promise of each stratum (creatives by how many training rows they
-have, and unknown ones) counts by the share that the stratum has in the rows themselves: direct standardisation.
+Creatives come and go, and new ones are harder to predict. So the promise of each stratum (creatives by how many training rows
+they have, and unknown ones) counts by the share that the stratum has in the rows themselves: direct standardisation.
 """
 
 import math
@@ -62,8 +62,9 @@ def read_promised(values: Mapping[str, Any]) -> Promised:
 
 
 def _is_told(values: Mapping[str, Any]) -> bool:
-    numbers = [values.get(name) for name in ("rows", "observed", "predicted", "log_loss")]
-    return all(number is not None and math.isfinite(number) for number in numbers) and numbers[0] > 0 and numbers[2] > 0
+    numbers = {name: values.get(name) for name in ("rows", "observed", "predicted", "log_loss")}
+    is_whole = all(isinstance(number, int | float) and math.isfinite(number) for number in numbers.values())
+    return is_whole and values["rows"] > 0 and values["predicted"] > 0
 
 
 def _rows_of(values: Mapping[str, Any]) -> PromisedRows:

@@ -1,4 +1,4 @@
-"""What the page shows of a look: figures with their intervals, calibration by bins, slices, and points of what goes on over time."""
+"""What the page shows of a look: figures with their intervals, calibration by bins, slices, and points over time."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

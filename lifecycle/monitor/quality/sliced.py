@@ -54,9 +54,7 @@ def _test(
     clicks: float, expected: float, predicted: float, width: Wideness, floor: float, given: float, times: float
 ) -> CountTest:
     dispersion = dispersion_of(width, predicted, clicks, floor)
-    return compare_counts(
-        clicks, expected, dispersion, evidence_of_reference(max(given, 1.0), dispersion, floor, times), width.freedom
-    )
+    return compare_counts(clicks, expected, dispersion, evidence_of_reference(max(given, 1.0), width, times), width.freedom)
 
 
 def _measure(case: QualityCase, subject: str, clicks: float, expected: float, width: Wideness, test: CountTest) -> QualityMeasure:
@@ -69,7 +67,7 @@ def _measure(case: QualityCase, subject: str, clicks: float, expected: float, wi
         chance=test.chance(case.error.times(case.config.shares.slices).warning),
         p_value=test.p_value,
         interval=(low - 1, high - 1),
-        sentence=f"release {case.release}, {subject}: {clicks:,.0f} clicks in {case.name}, where {expected:,.0f} were to be expected of "
-        f"such rows: {test.ratio:.3f} times as many ({low:.3f} to {high:.3f}, by {width.by})",
+        sentence=f"release {case.release}, {subject}: {clicks:,.0f} clicks in {case.name}, where {expected:,.0f} were "
+        f"to be expected of such rows: {test.ratio:.3f} times as many ({low:.3f} to {high:.3f}, by {width.by})",
         evidence={"clicks": float(clicks), "expected": float(expected), "by": width.by, "freedom": width.freedom},
     )
