@@ -26,7 +26,7 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull champion/model.dvc || \
 	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
-.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy route releases prune erase replay load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing capacity soak spike compare lock clean
+.PHONY: help setup repro experiment experiments test test-fast test-native test-slow lint score gate promote serve deploy route releases prune erase replay skew load load-ui plots bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing capacity soak spike compare lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -96,6 +96,10 @@ prune: $(VENV)-serving/.installed  ## remove old releases: make prune KEEP=5 (ne
 replay: $(VENV)-serving/.installed  ## compute answers of the journal again: make replay ID=... [ROW=n], KEY=... or SHARE=0.01 [DAY=YYYY-MM-DD]; 1 if bits differ
 	@test -n "$${ID:-}$${KEY:-}$${SHARE:-}" || { echo "replay: ID, KEY or SHARE is required: make replay ID=<prediction id>" >&2; exit 2; }
 	@$(SERVE) -m lifecycle.replay $(if $(ID),--id "$${ID}") $(if $(ROW),--row "$(ROW)") $(if $(KEY),--key "$${KEY}") $(if $(SHARE),--share "$(SHARE)") $(if $(DAY),--day "$(DAY)") $(ARGS)
+
+skew: $(VENV)-load/.installed  ## compare the month's file with what was served, by key: make skew INPUT=2026-08.csv; 1 if a column is different
+	@test -n "$${INPUT:-}" || { echo "skew: INPUT is required, the month's file or the folder with its files: make skew INPUT=..." >&2; exit 2; }
+	@$(LOAD) -m lifecycle.monitor.skew $(ARGS) -- "$${INPUT}"
 
 erase: $(VENV)/.pipeline  ## remove a user from the journal and from data/: make erase ENTITY="..." WHY="..." (DRY_RUN=1 only counts)
 	@test -n "$${ENTITY:-}" || { echo "erase: ENTITY is required, a value of the column with role entity: make erase ENTITY=\"...\"" >&2; exit 2; }

@@ -7,9 +7,9 @@ import numpy as np
 from scipy import stats
 
 from lifecycle.monitor.findings import Finding
-from lifecycle.monitor.quality.clusters import wideness
-from lifecycle.monitor.quality.figures import ratio, row_loss
 from lifecycle.monitor.quality.judge import QualityCase, QualityMeasure, judged
+from lifecycle.monitor.quality.statistics.clusters import wideness
+from lifecycle.monitor.quality.statistics.figures import ratio, row_loss
 
 NEXT_STEP = "go back to an older release or train again: a table of click rates would do better than what is served"
 

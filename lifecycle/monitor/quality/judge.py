@@ -3,18 +3,19 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
 
 from contracts.lifecycle.monitor import QualityConfig
 from lifecycle.monitor.findings import Finding, Verdict
-from lifecycle.monitor.quality.clusters import Wideness, wideness
-from lifecycle.monitor.quality.counts import compare_counts, dispersion_of, evidence_of_reference
-from lifecycle.monitor.quality.figures import QualityFigure, entropy, normalised_entropy, ratio
 from lifecycle.monitor.quality.looks import ErrorShare
 from lifecycle.monitor.quality.promise import Expectation, Promised, expectation
 from lifecycle.monitor.quality.rows import QualityRows
+from lifecycle.monitor.quality.statistics.clusters import Wideness, wideness
+from lifecycle.monitor.quality.statistics.counts import compare_counts, dispersion_of, evidence_of_reference
+from lifecycle.monitor.quality.statistics.figures import QualityFigure, entropy, normalised_entropy, ratio
 
 NEXT = {
     "calibration": "look at the slices: if all are off by as much, clicks are counted otherwise or tastes have changed; if one "
@@ -35,7 +36,7 @@ class QualityCase:
     release: int
     name: str  # of the window, in a sentence
 
-    @property
+    @cached_property
     def expected(self) -> Expectation:
         return expectation(self.promised, self.rows.stratum_N, self.rows.p_N, self.rows.own_loss_N)
 

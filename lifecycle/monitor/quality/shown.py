@@ -9,11 +9,18 @@ from scipy import stats
 
 from contracts.lifecycle.monitor import QualityConfig
 from lifecycle.monitor.findings import Finding, FindingTable, Point
-from lifecycle.monitor.quality.clusters import wideness
-from lifecycle.monitor.quality.figures import QualityFigure, auc, integrated_calibration, log_loss, normalised_entropy, ratio
 from lifecycle.monitor.quality.promise import Promised
 from lifecycle.monitor.quality.release_look import ReleaseLook
 from lifecycle.monitor.quality.rows import QualityRows, quality_rows
+from lifecycle.monitor.quality.statistics.clusters import wideness
+from lifecycle.monitor.quality.statistics.figures import (
+    QualityFigure,
+    auc,
+    integrated_calibration,
+    log_loss,
+    normalised_entropy,
+    ratio,
+)
 
 NUM_BINS = 10
 OVER_TIME = ("calibration", "log_loss", "normalised_entropy", "baseline")

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from lifecycle.monitor.findings import Finding
-from lifecycle.monitor.quality.clusters import Wideness, group_wideness
-from lifecycle.monitor.quality.counts import CountTest, compare_counts, dispersion_of, evidence_of_reference
 from lifecycle.monitor.quality.judge import QualityCase, QualityMeasure, judged
 from lifecycle.monitor.quality.looks import ErrorShare
+from lifecycle.monitor.quality.statistics.clusters import Wideness, group_wideness
+from lifecycle.monitor.quality.statistics.counts import CountTest, compare_counts, dispersion_of, evidence_of_reference
 
 MAX_VALUES = 50  # of a slice that are judged, those with the most expected clicks
 NEXT_STEP = (

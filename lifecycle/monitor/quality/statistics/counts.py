@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scipy import special, stats
 
-from lifecycle.monitor.quality.clusters import Wideness
+from lifecycle.monitor.quality.statistics.clusters import Wideness
 
 
 @dataclass(frozen=True, kw_only=True)
