@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
-from serving.releases.reference import read_promise
 
 from contracts.dataset.columns import COLD_START
 from contracts.dataset.declaration import Declaration
@@ -18,11 +17,20 @@ from lifecycle.monitor.findings import Area, Context, FindingTable, Trend
 from lifecycle.monitor.quality.early import early_trends
 from lifecycle.monitor.quality.history import History
 from lifecycle.monitor.quality.kept import KeptQuality, read_kept, write_kept
-from lifecycle.monitor.quality.labelled import LABELS, QualityColumns, labelled_days, quality_columns, rows_of, start_ns
+from lifecycle.monitor.quality.labelled import (
+    LABELS,
+    QualityColumns,
+    labelled_days,
+    quality_columns,
+    rows_of,
+    served_files,
+    start_ns,
+)
 from lifecycle.monitor.quality.looks import QualityLook, plan_looks
 from lifecycle.monitor.quality.promise import Promised, own_word, read_promised
 from lifecycle.monitor.quality.release_look import ReleaseLook, look_at_release
 from lifecycle.monitor.quality.shown import calibration_table, figure_table, points_of, slice_table
+from serving.releases.reference import read_promise
 
 UNITS = {"calibration": "clicks beyond those promised", "baseline": "log-loss above the creative's click rate"}
 SHOWN_ONLY = "only rows that were shown have a label; of a row that the model scored too low to be shown nothing is known"
@@ -33,15 +41,15 @@ def look(context: Context) -> Area:
     columns = quality_columns(context.declaration, slices_of(context.declaration))
     today = datetime.fromtimestamp(context.now_ns // 1_000_000_000, UTC).date()
     early = early_trends(context.journal, today, columns)
-    counts = label_counts(context.feedback, context.config.quality.creep_weeks)
+    counts, gone = label_counts(context.feedback, context.journal, context.config.quality.creep_weeks)
     kept = read_kept(context.state)
     due = plan_looks(counts, context.config.quality, kept.last)
     if due:
         look_again(context, columns, [day for day, _ in counts], due, kept)
         write_kept(context.state, kept)
     if kept.area is None:
-        return Area(name="quality", series=early, notes=[_too_few(counts, context)])
-    return replace(kept.area, series=[*kept.area.series, *early])
+        return Area(name="quality", series=early, notes=[_too_few(counts, context), *gone])
+    return replace(kept.area, series=[*kept.area.series, *early], notes=[*kept.area.notes, *gone])
 
 
 def slices_of(declaration: Declaration) -> Sequence[str]:
@@ -51,16 +59,18 @@ def slices_of(declaration: Declaration) -> Sequence[str]:
     return [column.name for column in declaration.features if column.values is not None] + [COLD_START]
 
 
-def label_counts(feedback: Path, weeks: int) -> list[tuple[date, int]]:
-    """Final labels of each complete day of the last so many weeks that have any."""
+def label_counts(feedback: Path, journal: Path, weeks: int) -> tuple[list[tuple[date, int]], list[str]]:
+    """Final labels of each complete day of the last so many weeks that the journal has; and a note of days that it has not."""
     days = labelled_days(feedback)
-    since = days[-1] - timedelta(days=7 * weeks) if days else None
+    recent = [day for day in days if day > days[-1] - timedelta(days=7 * weeks)]
+    there = [day for day in recent if served_files(journal, day)]
     found = []
-    for day in days:
-        if since is not None and day > since:
-            files = feedback / LABELS / f"{DAY}={day}" / "*.parquet"
-            found.append((day, int(pl.scan_parquet(files, hive_partitioning=False).select(pl.len()).collect().item())))
-    return found
+    for day in there:
+        files = feedback / LABELS / f"{DAY}={day}" / "*.parquet"
+        found.append((day, int(pl.scan_parquet(files, hive_partitioning=False).select(pl.len()).collect().item())))
+    lost = sorted({*recent} - {*there})
+    note = f"{len(lost)} days have labels, and the journal has no answers of them any more ({lost[0]} the first)" if lost else ""
+    return found, [note] if note else []
 
 
 def look_again(
@@ -100,8 +110,12 @@ def _one_look(
 
 
 def promised_of(store: Path, release: int) -> Promised | None:
+    """None if there is none. Raises ValueError if it is not what a promise is."""
     values = read_promise(store, release)
-    return None if values is None else read_promised(values)
+    try:
+        return None if values is None else read_promised(values)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the promise of release {release} cannot be read ({error!r}); deploy its export again") from None
 
 
 def _area(context: Context, found: Sequence[ReleaseLook], promises: dict[int, Promised | None], kept: KeptQuality) -> Area:

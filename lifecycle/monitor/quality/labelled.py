@@ -91,7 +91,7 @@ def served_files(journal: Path, day: date) -> list[Path]:
 
 
 def _served(journal: Path, day: date, columns: QualityColumns) -> pl.LazyFrame:
-    """The day's answers; columns that a file of another release lacks, or has in another type, are null or text."""
+    """The answers of a day that has some; columns that a file lacks are null, those of another type are text."""
     wanted = [*KEYS, "answered_at", "event_at", "release", "arm", PREDICTION, *columns.read]
     frames = []
     for path in served_files(journal, day):
@@ -105,8 +105,6 @@ def _served(journal: Path, day: date, columns: QualityColumns) -> pl.LazyFrame:
                 for name in wanted
             )
         )
-    if not frames:
-        raise FileNotFoundError(f"{journal / SERVED} has no answers of {day}, of which there are labels")
     return pl.concat(frames)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -176,10 +177,19 @@ def test_nothing_labelled_says_what_is_missing(tmp_path):
     assert area.findings == () and area.notes[0].startswith("no quality yet: 0 rows of whole days have a final label")
 
 
-def test_labels_of_answers_that_are_gone_are_an_error_with_the_day(tmp_path):
-    write_labels(some_days(), tmp_path / "feedback")
-    with pytest.raises(FileNotFoundError, match="no answers of 2026-09-01, of which there are labels"):
-        quality.look(context(tmp_path))
+def test_labels_of_answers_that_the_journal_removed_are_left_out_and_said(tmp_path, promise):
+    there = written(tmp_path, some_days())
+    shutil.rmtree(tmp_path / "journal/served/answered_day=2026-09-01")
+    area = quality.look(there)
+    assert any(note.startswith("1 days have labels, and the journal has no answers of them") for note in area.notes)
+    found = next(one for one in area.findings if one.kind == "calibration")
+    assert found.window.rows == len(some_days().filter(pl.col("answered_at").dt.day().is_between(2, 5)))
+
+
+def test_a_broken_promise_is_said_with_its_release(tmp_path, promise):
+    promise.pop("predicted")
+    with pytest.raises(ValueError, match="the promise of release 1 cannot be read .* deploy its export again"):
+        quality.look(written(tmp_path, some_days()))
 
 
 def test_slices_share_their_error(tmp_path):
