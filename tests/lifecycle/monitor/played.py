@@ -56,7 +56,8 @@ def ids_of(rows: pl.DataFrame) -> pl.DataFrame:
 def write_served(rows: pl.DataFrame, journal: Path, name: str = "a") -> None:
     """As `lifecycle.journal` makes Parquet of answers: a file an hour."""
     typed = rows.with_columns(pl.col("position").cast(pl.Int64), request_id=pl.lit(None, pl.String), arm=pl.lit(None, pl.String))
-    typed = typed.with_columns(key=pl.col("impression_id").cast(pl.String))
+    if "key" not in rows.columns:
+        typed = typed.with_columns(key=pl.col("impression_id").cast(pl.String))
     if "creative_id__id" not in rows.columns:
         typed = typed.join(ids_of(rows), on="creative_id", how="left", maintain_order="left")
     typed = typed.with_columns(pl.col("creative_id__id").fill_null(0).cast(pl.UInt32))

@@ -12,6 +12,8 @@ import yaml
 
 from lifecycle.monitor.skew.area import area_of, look, read_report, write_report
 from lifecycle.monitor.skew.compare import SkewReport, compare_sides
+from serving.journal.privacy import journal_key
+from serving.triton.journal.privacy import pseudonym
 from tests.lifecycle.monitor.played import context, declaration, monitor_config, month, write_month_file, write_served
 
 ROWS = 6_000  # of the first days of a month, so that there are few files
@@ -205,6 +207,17 @@ def test_columns_that_the_journal_hides_are_not_compared(tmp_path):
     (done / "x.segment.json").write_text(json.dumps({"about": {"caller_key": "drop"}}))
     with pytest.raises(ValueError, match="the journal drops callers' keys"):
         compare(tmp_path, rows_of_month())
+
+
+def test_keys_that_the_journal_hashed_are_hashed_too(tmp_path):
+    key = journal_key(tmp_path / "key")
+    rows = rows_of_month()
+    hashed = [pseudonym(key, str(text).encode()).decode() for text in rows["impression_id"]]
+    done = tmp_path / "journal/done"
+    done.mkdir(parents=True)
+    (done / "x.segment.json").write_text(json.dumps({"about": {"caller_key": "keyed_hash"}}))
+    report = compare(tmp_path, rows.with_columns(pl.Series("key", hashed), floor_price=pl.col("floor_price") * 100))
+    assert report.matched == ROWS and different(report) == {"floor_price": "unit"}
 
 
 def test_the_command_prints_what_is_different_and_ends_with_1(tmp_path):
