@@ -115,6 +115,10 @@ feedback-serve: $(VENV)-load/.installed  ## take events in over HTTP: POST /feed
 monitor: $(VENV)-load/.installed  ## hold what is served against what it should be: drift, skew, quality, machine (ARGS=--follow goes on); 1 if something cannot wait
 	@$(LOAD) -m lifecycle.monitor $(ARGS)
 
+skew: $(VENV)-load/.installed  ## compare the month's file with what was served, by key: make skew INPUT=2026-08.csv; 1 if a column is different
+	@test -n "$${INPUT:-}" || { echo "skew: INPUT is required, the month's file or the folder with its files: make skew INPUT=..." >&2; exit 2; }
+	@$(LOAD) -m lifecycle.monitor.skew $(ARGS) -- "$${INPUT}"
+
 erase: $(VENV)/.pipeline  ## remove a user from the journal and from data/: make erase ENTITY="..." WHY="..." (DRY_RUN=1 only counts)
 	@test -n "$${ENTITY:-}" || { echo "erase: ENTITY is required, a value of the column with role entity: make erase ENTITY=\"...\"" >&2; exit 2; }
 	@$(RUN) python -m lifecycle.erase $(if $(DRY_RUN),--dry-run) --why "$${WHY:-}" $(ARGS) -- "$$ENTITY"
@@ -137,8 +141,6 @@ bench: $(VENV)/.dev  ## measure speed and memory, write docs/benchmarks.md (abou
 bench-peers: $(VENV)-peers/.installed $(VENV)/.dev  ## compare training speed with DeepCTR-Torch (own environment)
 	@$(RUN) python -m bench.training.peers
 
-bench-monitor: $(if $(or $(findstring evidently,$(ARGS)),$(if $(findstring parts=,$(ARGS)),,all)),$(VENV)-evidently/.installed)  # 0.9 GB, for that part alone
-
 gpu-check:  ## measure training on this machine's NVIDIA GPU (8 minutes; needs a Python with torch and Lightning, no network, no .venv)
 	@test -n "$(GPU_PYTHON)" || { echo "gpu-check: no Python with torch was found; name one: make gpu-check GPU_PYTHON=python3" >&2; exit 2; }
 	@$(GPU_PYTHON) -m bench.gpu $(ARGS)
@@ -158,7 +160,7 @@ bench-journal-peers: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.instal
 bench-replay: $(VENV)/.dev $(VENV)-serving/.installed  ## how fast a journal's answers are computed again, in batches of 16 rows and of one (about 3 minutes)
 	@$(RUN) python -m bench.served.replay $(ARGS)
 
-bench-monitor: $(VENV)/.dev  ## how often the monitor is wrong, what it finds and how soon, and what it costs (about 2 hours)
+bench-monitor: $(VENV)/.dev $(VENV)-load/.installed $(if $(or $(findstring evidently,$(ARGS)),$(if $(findstring parts=,$(ARGS)),,all)),$(VENV)-evidently/.installed)  ## how often the monitor is wrong, what it finds and how soon, and what it costs (about 2 hours)
 	@$(RUN) python -m bench.monitor $(ARGS)
 
 bench-routing: $(VENV)-load/.perf-analyzer  ## what two models behind one door cost: rates, shadow work, broken challengers, a route that changes (about 40 minutes)

@@ -23,7 +23,7 @@ from serving.entry import run
 def main() -> None:
     pl.Config.set_engine_affinity("in-memory")  # pandera asks many small questions; streaming each takes 12 times as long
     args = parse(sys.argv[1:])
-    around = surroundings(args.journal)
+    around = surroundings(args.journal, args.folder)
     order = FeedbackOrder(
         inputs=tuple(str(Path(name).absolute()) for name in args.input),
         complete=args.complete_until,
@@ -57,6 +57,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--labelled", action="store_true", help="write the rows with final labels as a data set (feedback.labelled)"
     )
     parser.add_argument("--journal", help="its folder (default: serving.journal.folder)")
+    parser.add_argument("--folder", help="of the store and the labels (default: feedback.folder)")
     return parser.parse_args(argv)
 
 

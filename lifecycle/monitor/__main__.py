@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,8 +22,12 @@ from contracts.lifecycle.feedback import FeedbackConfig
 from contracts.lifecycle.monitor import MonitorConfig
 from contracts.params import read_section
 from contracts.serving.releases import PUBLIC
+from lifecycle.alerts.feed_state import read_feed
+from lifecycle.alerts.metrics import MonitorMetrics
+from lifecycle.alerts.notify import open_by_severity
+from lifecycle.journal.metrics import told_at
 from lifecycle.monitor.findings import Context, MonitorReport
-from lifecycle.monitor.run import lines_of, look_once, only_monitor
+from lifecycle.monitor.run import PAGE, lines_of, look_once, only_monitor
 from serving.entry import run
 from serving.releases.store import Store
 from serving.server.settings import load_journal_config, load_server_config
@@ -32,7 +37,7 @@ def main() -> int:
     args = parse(sys.argv[1:])
     context = context_of(args)
     with only_monitor(context.state):
-        return follow(args) if args.follow else show(look_once(context))
+        return follow(args) if args.follow else show(look_once(context, args.page))
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -41,8 +46,15 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--folder", type=Path, help="of the journal (default: serving.journal.folder)")
     parser.add_argument("--store", type=Path, help="of the releases (default: serving.server.store)")
+    parser.add_argument("--feedback", type=Path, help="folder of the labels (default: feedback.folder)")
+    parser.add_argument("--state", type=Path, help="where windows, state and alerts are kept (default: monitor.folder)")
+    parser.add_argument("--page", type=Path, default=PAGE, help=f"where the page is written (default: {PAGE})")
     parser.add_argument("--follow", action="store_true", help="look again every monitor.every_s seconds, until it is stopped")
-    return parser.parse_args(argv)
+    parser.add_argument("--metrics-port", type=int, help="with --follow: where Prometheus asks, on loopback")
+    args = parser.parse_args(argv)
+    if args.metrics_port is not None and not args.follow:
+        raise ValueError("--metrics-port goes with --follow")
+    return args
 
 
 def context_of(args: argparse.Namespace) -> Context:
@@ -53,15 +65,17 @@ def context_of(args: argparse.Namespace) -> Context:
         if configured is None:
             raise ValueError("no journal is configured; name its folder: python -m lifecycle.monitor --folder FOLDER")
         journal = Path(configured.folder)
-    config, feedback = read_section("monitor", MonitorConfig), read_section("feedback", FeedbackConfig)
+    config, feedback = read_section("monitor", MonitorConfig), args.feedback
+    if feedback is None:
+        feedback = Path(read_section("feedback", FeedbackConfig).folder)
     store = args.store or Path(load_server_config().store)
     return Context(
         declaration=declaration_of(store),
         config=config,
         journal=journal,
-        feedback=Path(feedback.folder),
+        feedback=feedback,
         store=store,
-        state=Path(config.folder),
+        state=args.state or Path(config.folder),
         now_ns=clock().now_ns(),
     )
 
@@ -93,13 +107,24 @@ def follow(args: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     every_s = read_section("monitor", MonitorConfig).every_s / clock().rate
-    while not stopped.is_set():
-        try:
-            code = show(look_once(context_of(args)))
-        except (ValueError, OSError) as error:
-            print(f"monitor: error: {' '.join(str(error).split())}", file=sys.stderr)
-        stopped.wait(every_s)
+    metrics = MonitorMetrics()
+    with told_at(metrics, args.metrics_port):
+        while not stopped.is_set():
+            try:
+                code = show(measured(context_of(args), args.page, metrics))
+            except (ValueError, OSError) as error:
+                metrics.failed()
+                print(f"monitor: error: {' '.join(str(error).split())}", file=sys.stderr)
+            stopped.wait(every_s)
     return code
+
+
+def measured(context: Context, page: Path, metrics: MonitorMetrics) -> MonitorReport:
+    """A look that Prometheus is told of."""
+    began = time.monotonic()
+    report = look_once(context, page)
+    metrics.looked(report, time.monotonic() - began, read_feed(context.feedback), open_by_severity(context.state))
+    return report
 
 
 if __name__ == "__main__":

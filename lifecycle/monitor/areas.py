@@ -1,30 +1,24 @@
-"""The areas of the monitor: modules with `look(context)`, in the order in which they are shown."""
+"""The areas of the monitor, in the order in which they are shown."""
 
-from collections.abc import Iterator
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Callable
 
+from lifecycle.monitor import feed, journal_health
 from lifecycle.monitor.findings import Area, Context
+from lifecycle.monitor.inputs import area as inputs
+from lifecycle.monitor.machine import area as machine
+from lifecycle.monitor.quality import area as quality
+from lifecycle.monitor.skew import area as skew
 
-AREAS = (
-    "lifecycle.monitor.inputs.area",
-    "lifecycle.monitor.quality.area",
-    "lifecycle.monitor.skew.area",
-    "lifecycle.monitor.feed",
-    "lifecycle.monitor.machine.area",
-    "lifecycle.monitor.journal_health",
+AREAS: tuple[Callable[[Context], Area], ...] = (
+    inputs.look,
+    quality.look,
+    skew.look,
+    feed.look,
+    machine.look,
+    journal_health.look,
 )
 
 
-def looked_at(context: Context) -> Iterator[Area]:
-    """What each area that there is has found."""
-    for name in AREAS:
-        if _is_there(name):
-            yield import_module(name).look(context)
-
-
-def _is_there(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
+def looked_at(context: Context) -> list[Area]:
+    """What each area has found."""
+    return [look(context) for look in AREAS]

@@ -5,15 +5,16 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from contracts.files import write_whole
+from lifecycle.alerts.log import LOG
+from lifecycle.alerts.notify import notify
 from lifecycle.journal.served import SERVED
 from lifecycle.monitor.areas import looked_at
 from lifecycle.monitor.findings import Context, MonitorReport
 from lifecycle.monitor.inputs.area import serving
+from lifecycle.monitor.page import write_page
 
 LOCK, REPORT, PAGE = "lock", "report.json", Path("reports/monitor.html")
 
@@ -40,13 +41,12 @@ def look_once(context: Context, page: Path = PAGE) -> MonitorReport:
             f"{context.journal} has no answers as Parquet; serve with a journal (make serve ARGS='--journal journal'), then run "
             "python -m lifecycle.journal"
         )
-    areas = list(looked_at(context))
-    report = MonitorReport(at_ns=context.now_ns, dataset=context.declaration.name, serving=serving(context), areas=areas)
+    report = MonitorReport(
+        at_ns=context.now_ns, dataset=context.declaration.name, serving=serving(context), areas=looked_at(context)
+    )
     write_whole(context.state / REPORT, json.dumps(report.as_dict()).encode(), synced=True)
-    if find_spec("lifecycle.monitor.page") is not None:
-        import_module("lifecycle.monitor.page").write_page(report, page)
-    if find_spec("lifecycle.alerts") is not None:
-        import_module("lifecycle.alerts.notify").notify(report, context.config, context.state)
+    notify(report, context.config, context.state)
+    write_page(report, page, context.state / LOG)
     return report
 
 

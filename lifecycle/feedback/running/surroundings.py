@@ -1,6 +1,7 @@
 """What every run on this machine has to do with, from params.yaml."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from contracts.dataset.config_errors import ConfigError
 from contracts.dataset.declaration import Declaration
@@ -17,11 +18,11 @@ class Surroundings:
     journal: JournalConfig
 
 
-def surroundings(journal: str | None = None) -> Surroundings:
-    """Raises ConfigError."""
-    found = load_journal_config(folder=journal)
+def surroundings(journal: str | None = None, folder: str | None = None) -> Surroundings:
+    """Another `folder` has its own store and labels, and in it the rows that can be trained on. Raises ConfigError."""
+    found, config = load_journal_config(folder=journal), read_section("feedback", FeedbackConfig)
     if found is None:
         raise ConfigError("section 'serving.journal' is missing in params.yaml; run `make repro` to compose it anew")
-    return Surroundings(
-        config=read_section("feedback", FeedbackConfig), declaration=read_section("data", Declaration), journal=found
-    )
+    if folder is not None:
+        config = replace(config, folder=folder, labelled=str(Path(folder) / config.labelled))
+    return Surroundings(config=config, declaration=read_section("data", Declaration), journal=found)

@@ -30,8 +30,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lifecycle.feedback.server", description="POST /feedback, on loopback.")
     parser.add_argument("--port", type=int, help="0: any that is free (default: feedback.port)")
     parser.add_argument("--journal", help="its folder (default: serving.journal.folder)")
+    parser.add_argument("--folder", help="of the store and the labels (default: feedback.folder)")
     args = parser.parse_args(sys.argv[1:])
-    around = surroundings(args.journal)
+    around = surroundings(args.journal, args.folder)
     port = around.config.port if args.port is None else args.port
     secret = secret_of(Path(around.config.secret_file))
     with _listening(port) as sock:
