@@ -16,6 +16,7 @@ import polars as pl
 
 from bench.figures import Figure
 from bench.monitor.months import Exchange, exchange, simulated_month
+from bench.monitor.once import named_columns
 from bench.parts import Unprepared
 from bench.served.entry import say
 from bench.workspace import PROJECT
@@ -34,8 +35,6 @@ NO_FEATURES = ("impression_id", "clicked", "prediction_id", "row", "answered_at"
 SHARE = 0.05  # of the rows that a fault touches
 SHIFT_H, CENTS = 2, 100
 Fault = Callable[[pl.DataFrame, np.random.Generator], pl.DataFrame]
-NamesColumns = Callable[[pl.DataFrame, pl.DataFrame], list[str]]
-OURS: NamesColumns | None = None  # columns that our monitor warns of in a window (second), of a release trained on the first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +127,8 @@ def evidently_answers(months: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
 
 def ours(months: Mapping[str, pl.DataFrame]) -> dict[str, str]:
     """What our monitor names in each window."""
-    if OURS is None:
-        return {}
     return {
-        key: f"named: {', '.join(OURS(months[REFERENCE], rows)) or 'no column'}"
+        key: f"named: {', '.join(named_columns(months[REFERENCE], rows)) or 'no column'}"
         for key, rows in months.items()
         if key != REFERENCE
     }

@@ -61,12 +61,23 @@ def test_what_was_named_says_whether_the_wrong_column_was_and_which_others():
 
 
 def test_ours_is_asked_about_the_same_rows(months, monkeypatch):
-    assert evidently.ours(months) == {}
     monkeypatch.setattr(
-        evidently, "OURS", lambda reference, rows: [name for name in ("device", "hour") if rows[name].null_count()]
+        evidently, "named_columns", lambda reference, rows: [name for name in ("device", "hour") if rows[name].null_count()]
     )
     found = evidently.ours(months)
     assert found["empty"] == "named: device" and found["unchanged"] == "named: no column" and set(found) == set(WINDOWS)
+
+
+def test_ours_names_the_column_and_what_is_wrong_with_it():
+    """The windows of the table in docs/monitoring.md, and as many rows."""
+    world = exchange(ExchangeConfig(**load_params()["exchange"]), evidently.SEED)
+    found = evidently.ours(evidently.months_of(world, evidently.ROWS, ("unchanged", "empty", "cents", "hour")))
+    assert found == {
+        "unchanged": "named: no column",
+        "empty": "named: device missing",
+        "cents": "named: floor_price unit",
+        "hour": "named: hour offset",
+    }
 
 
 def test_without_its_environment_it_says_what_to_do(monkeypatch):
