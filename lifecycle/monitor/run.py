@@ -41,9 +41,8 @@ def look_once(context: Context, page: Path = PAGE) -> MonitorReport:
             f"{context.journal} has no answers as Parquet; serve with a journal (make serve ARGS='--journal journal'), then run "
             "python -m lifecycle.journal"
         )
-    report = MonitorReport(
-        at_ns=context.now_ns, dataset=context.declaration.name, serving=serving(context), areas=looked_at(context)
-    )
+    areas = looked_at(context)  # which counts what is new; then it is known who answered
+    report = MonitorReport(at_ns=context.now_ns, dataset=context.declaration.name, serving=serving(context), areas=areas)
     write_whole(context.state / REPORT, json.dumps(report.as_dict()).encode(), synced=True)
     notify(report, context.config, context.state)
     write_page(report, page, context.state / LOG)

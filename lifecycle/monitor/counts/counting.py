@@ -26,7 +26,7 @@ from lifecycle.monitor.counts.frames import (
     frame,
     of_units,
 )
-from lifecycle.monitor.counts.likeness import Members, first_of_day, likeness, members_of, pairs_of
+from lifecycle.monitor.counts.likeness import Members, first_of_day, likeness, members_of, one_a_request, pairs_of
 from lifecycle.monitor.counts.plan import BEYOND, FIRST, MISSING, PREDICTION, UNKNOWN, ColumnPlan, Plan
 
 HOUR_NS = 3600 * 10**9
@@ -41,11 +41,16 @@ def count_rows(rows: pl.DataFrame, plan: Plan, block_rows: int) -> pl.DataFrame:
     parts = [frame("", CELL, "rows", np.arange(len(units)), np.bincount(unit_N, minlength=len(units)))]
     parts.append(of_units("", SUM, PREDICTION, np.bincount(unit_N, rows["probability"].to_numpy() * MILLION).astype(np.int64)))
     sorted_by = {name: members_of(unit_N, cluster_N) for name, cluster_N in clusters.items()}
+    request_N = _dictionary(rows["prediction_id"])[0]
+    asked = {name: one_a_request(unit_N, cluster_N, request_N) for name, cluster_N in clusters.items()}
+    singles = {name: members_of(unit_N, cluster_N) for name, cluster_N in asked.items()}
     for name, members in sorted_by.items():
+        _, group_M, unit_G = singles[name]
+        parts.append(of_units("", PAIRS, f"{name} of requests", pairs_of(group_M, unit_G, None, len(units))))
         parts.append(of_units("", PAIRS, name, pairs_of(members[1], members[2], None, len(units))))
         size_U = np.bincount(unit_N[clusters[name] >= 0], minlength=len(units))
         parts.append(of_units("", PAIRS, f"{name} of all", size_U * (size_U - 1)))
-    day_U, looked_at = first_of_day(units), dict[str, Members]()
+    day_U, looked_at, single_looks = first_of_day(units), dict[str, Members](), dict[str, Members]()
     for column in plan.columns:
         coded = coded_column(rows, column)
         count_UC = np.bincount(unit_N * column.num_cells + coded.cell_N, minlength=len(units) * column.num_cells)
@@ -55,8 +60,10 @@ def count_rows(rows: pl.DataFrame, plan: Plan, block_rows: int) -> pl.DataFrame:
         if column.role == "image" and not looked_at:  # not every row has one; those that have one have all looks
             there_N = coded.cell_N != MISSING
             looked_at = {name: members_of(unit_N, np.where(there_N, clusters[name], -1)) for name in sorted_by}
+            single_looks = {name: members_of(unit_N, np.where(there_N, asked[name], -1)) for name in sorted_by}
         for name, members in (looked_at if column.role == "image" else sorted_by).items():
-            parts += likeness(column, name, coded, members, day_U)
+            single = (single_looks if column.role == "image" else singles)[name]
+            parts += likeness(column, name, coded, members, single, day_U)
         parts.append(_often(column, coded, unit_N, len(units)))
     counts = pl.concat(parts)
     hours, slots = units // SLOTS, units % SLOTS

@@ -38,6 +38,18 @@ def members_of(unit_N: np.ndarray, cluster_N: np.ndarray) -> Members:
     return there[order][kept], group, key[order][begins[several_G]] // width
 
 
+def one_a_request(unit_N: np.ndarray, cluster_N: np.ndarray, request_N: np.ndarray) -> np.ndarray:
+    """The clusters with -1 for all rows but the first of each unit, cluster and request.
+
+    Rows of one request are alike because they were sent together: whether two of a user's rows agree is seen in two requests.
+    """
+    width, requests = int(cluster_N.max(initial=0)) + 2, int(request_N.max(initial=0)) + 1
+    _, first = np.unique((unit_N * width + cluster_N + 1) * requests + request_N, return_index=True)
+    kept_N = np.full(len(cluster_N), -1, dtype=np.int64)
+    kept_N[first] = cluster_N[first]
+    return kept_N
+
+
 def pairs_of(group_M: np.ndarray, unit_G: np.ndarray, value_M: np.ndarray | None, num_units: int) -> np.ndarray:
     """Of each unit, ordered pairs of different rows of one group (that have the same value)."""
     if value_M is None:
@@ -50,16 +62,21 @@ def pairs_of(group_M: np.ndarray, unit_G: np.ndarray, value_M: np.ndarray | None
     return np.bincount(unit_G[key[begins] // width], size_R * (size_R - 1), minlength=num_units).astype(np.int64)
 
 
-def likeness(column: ColumnPlan, name: str, coded: Coded, members: Members, day_U: np.ndarray) -> list[pl.DataFrame]:
-    """What rows of one user, or of one creative, have in common in a column."""
+def likeness(
+    column: ColumnPlan, name: str, coded: Coded, members: Members, single: Members, day_U: np.ndarray
+) -> list[pl.DataFrame]:
+    """What rows of one user, or of one creative, have in common in a column; `single`: of one row a request."""
     there, group_M, unit_G = members
     cell_M = column.base_of()[coded.cell_N[there]]
     found = _agreeing(column, name, members, cell_M, day_U)
     if column.role == "image":
         found.append(of_units(column.name, PAIRS, name, pairs_of(group_M, unit_G, None, len(day_U))))
     if coded.values is not None or column.step:
+        there, group_M, unit_G = single
+        if column.role == "image":
+            found.append(of_units(column.name, PAIRS, f"{name} of requests", pairs_of(group_M, unit_G, None, len(day_U))))
         found.append(of_units(column.name, SAME, name, pairs_of(group_M, unit_G, coded.value_N[there], len(day_U))))
-        found.append(_minority(column, name, coded, members))
+        found.append(_minority(column, name, coded, single))
     return found
 
 

@@ -20,7 +20,8 @@ class Counted:
     count_UC: np.ndarray
     agree_C: Mapping[str, np.ndarray]  # of each cluster: pairs of its rows that are in the same base cell, over all units
     apart_C: Mapping[str, np.ndarray]  # of which one alone is
-    same_U: Mapping[str, np.ndarray]  # that have the same value; of categorical columns
+    same_U: Mapping[str, np.ndarray]  # of `asked_U`, those that have the same value; of categorical columns
+    asked_U: Mapping[str, np.ndarray]  # pairs of rows of one cluster and of different requests, one row of each
     pairs_U: Mapping[str, np.ndarray]  # pairs of rows of one cluster
     often: pl.DataFrame  # unit, key, n: the most frequent values without a cell of their own
     minority: pl.DataFrame  # unit, key, n: cluster and value of rows that differ from the others of their user or creative
@@ -47,6 +48,7 @@ def panel_of(counts: pl.DataFrame, plan: Plan) -> Panel:
     by = {(str(column), str(what)): part for (column, what), part in counts.partition_by("column", "what", as_dict=True).items()}
     size = len(units)
     clusters = {name: _of_units(by.get(("", PAIRS)), name, size) for name in CLUSTERS}
+    asked = {name: _of_units(by.get(("", PAIRS)), f"{name} of requests", size) for name in CLUSTERS}
     columns = {}
     for column in plan.columns:
         count_UC = np.zeros((size, column.num_cells), dtype=np.int64)
@@ -59,6 +61,7 @@ def panel_of(counts: pl.DataFrame, plan: Plan) -> Panel:
             agree_C={name: _of_cells(by.get((column.name, AGREE)), name, column.num_base) for name in CLUSTERS},
             apart_C={name: _of_cells(by.get((column.name, APART)), name, column.num_base) for name in CLUSTERS},
             same_U={name: _of_units(by.get((column.name, SAME)), name, size) for name in CLUSTERS},
+            asked_U={name: _of_units(own, f"{name} of requests", size) for name in CLUSTERS} if own is not None else asked,
             pairs_U={name: _of_units(own, name, size) for name in CLUSTERS} if own is not None else clusters,
             often=_listed(by.get((column.name, OFTEN), counts.clear())),
             minority=_listed(by.get((column.name, MINORITY), counts.clear())),

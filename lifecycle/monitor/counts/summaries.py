@@ -27,7 +27,7 @@ from serving.releases.reference import read_profile
 WINDOWS, FILES = "windows", "files"
 NUMBERS = ("release", "hour", "slot", "n")
 BATCH_ROWS, MOST_PARTS = 150_000, 48  # rows of a part; parts beyond which they are merged
-ALWAYS = ("answered_at", "event_at", "release", "probability")
+ALWAYS = ("prediction_id", "answered_at", "event_at", "release", "probability")
 
 
 class Summaries:

@@ -129,10 +129,10 @@ def _functions(panel: Panel, counted: Counted, column: ColumnPlan, spans: Spans,
     """
     share_T1, expected_T1, size_T1, valid_T1 = [], [], [], []
     for name in CLUSTERS:
-        pairs_T, same_T = (summed(values, spans.start_T, spans.end_T) for values in (counted.pairs_U[name], counted.same_U[name]))
+        pairs_T, same_T = (summed(values, spans.start_T, spans.end_T) for values in (counted.asked_U[name], counted.same_U[name]))
         before_T, agreed_T = (
             summed(values, np.zeros_like(spans.start_T), spans.start_T)
-            for values in (counted.pairs_U[name], counted.same_U[name])
+            for values in (counted.asked_U[name], counted.same_U[name])
         )
         is_known = name == "creative" and bool(column.facts.get("by_creative"))
         fixed_T = (before_T >= FEWEST_PAIRS) & (before_T - agreed_T <= FIXED * before_T)

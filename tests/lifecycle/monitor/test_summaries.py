@@ -16,6 +16,7 @@ from contracts.params import read_section
 from lifecycle.monitor.counts import summaries as module
 from lifecycle.monitor.counts.summaries import Summaries
 from lifecycle.monitor.findings import Context, report_from
+from lifecycle.monitor.inputs.area import look
 from lifecycle.monitor.run import lines_of, look_once, only_monitor
 
 HOUR = 3600 * 10**9
@@ -37,6 +38,7 @@ def write_hour(journal: Path, hour: int, rows: int = 40) -> None:
     at = pl.Series([START + hour * HOUR + place for place in range(rows)]).cast(pl.Datetime("ns", "UTC"))
     table = pl.DataFrame(
         {
+            "prediction_id": [f"{hour}-{place}" for place in range(rows)],
             "device": ["phone", "tv", None, "phone"] * (rows // 4),
             "user": [f"secret-{place % 3}" for place in range(rows)],
             "price": [float(place % 7) for place in range(rows)],
@@ -131,8 +133,8 @@ def test_a_second_monitor_is_refused_until_the_first_is_killed(tmp_path: Path) -
 def test_a_look_writes_a_report_that_can_be_read_and_says_what_was_not_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lifecycle.monitor.areas.AREAS", ("lifecycle.monitor.inputs.area",))
-    monkeypatch.setattr("lifecycle.monitor.run.find_spec", lambda name: None)
+    monkeypatch.setattr("lifecycle.monitor.areas.AREAS", (look,))
+    page = tmp_path / "monitor.html"
     context = Context(
         declaration=declared(),
         config=read_section("monitor", MonitorConfig),
@@ -143,9 +145,10 @@ def test_a_look_writes_a_report_that_can_be_read_and_says_what_was_not_judged(
         now_ns=START + 5 * HOUR,
     )
     with pytest.raises(ValueError, match="has no answers as Parquet; serve with a journal"):
-        look_once(context)
+        look_once(context, page)
     write_hour(context.journal, 1)
-    report = look_once(context)
+    report = look_once(context, page)
+    assert "40" in page.read_text() and "small" in page.read_text()
     assert report_from(json.loads((context.state / "report.json").read_text())).as_dict() == json.loads(
         json.dumps(report.as_dict())
     )
@@ -153,4 +156,4 @@ def test_a_look_writes_a_report_that_can_be_read_and_says_what_was_not_judged(
     means = [point.value for trend in report.areas[0].series if trend.kind == "mean" for point in trend.points]
     assert means == [0.25]
     assert lines_of(report)[0].startswith("note: release 1 has no profile")
-    assert look_once(context).areas == report.areas
+    assert look_once(context, page).areas == report.areas
