@@ -19,6 +19,7 @@ from lifecycle.monitor.counts.frames import (
     MILLION,
     OFTEN,
     PAIRS,
+    REQUEST,
     SLOTS,
     SUM,
     TOP,
@@ -26,7 +27,7 @@ from lifecycle.monitor.counts.frames import (
     frame,
     of_units,
 )
-from lifecycle.monitor.counts.likeness import Members, first_of_day, likeness, members_of, one_a_request, pairs_of
+from lifecycle.monitor.counts.likeness import Members, first_of_day, likeness, members_of, one_a_request, pairs_of, together_of
 from lifecycle.monitor.counts.plan import BEYOND, FIRST, MISSING, PREDICTION, UNKNOWN, ColumnPlan, Plan
 
 HOUR_NS = 3600 * 10**9
@@ -44,9 +45,11 @@ def count_rows(rows: pl.DataFrame, plan: Plan, block_rows: int) -> pl.DataFrame:
     request_N = _dictionary(rows["prediction_id"])[0]
     asked = {name: one_a_request(unit_N, cluster_N, request_N) for name, cluster_N in clusters.items()}
     singles = {name: members_of(unit_N, cluster_N) for name, cluster_N in asked.items()}
-    for name, members in sorted_by.items():
-        _, group_M, unit_G = singles[name]
+    for name, (_, group_M, unit_G) in singles.items():
         parts.append(of_units("", PAIRS, f"{name} of requests", pairs_of(group_M, unit_G, None, len(units))))
+    clusters[REQUEST] = together_of(clusters.get(CLUSTERS[0]), request_N)
+    sorted_by[REQUEST] = members_of(unit_N, clusters[REQUEST])
+    for name, members in sorted_by.items():
         parts.append(of_units("", PAIRS, name, pairs_of(members[1], members[2], None, len(units))))
         size_U = np.bincount(unit_N[clusters[name] >= 0], minlength=len(units))
         parts.append(of_units("", PAIRS, f"{name} of all", size_U * (size_U - 1)))
@@ -60,9 +63,9 @@ def count_rows(rows: pl.DataFrame, plan: Plan, block_rows: int) -> pl.DataFrame:
         if column.role == "image" and not looked_at:  # not every row has one; those that have one have all looks
             there_N = coded.cell_N != MISSING
             looked_at = {name: members_of(unit_N, np.where(there_N, clusters[name], -1)) for name in sorted_by}
-            single_looks = {name: members_of(unit_N, np.where(there_N, asked[name], -1)) for name in sorted_by}
+            single_looks = {name: members_of(unit_N, np.where(there_N, asked[name], -1)) for name in singles}
         for name, members in (looked_at if column.role == "image" else sorted_by).items():
-            single = (single_looks if column.role == "image" else singles)[name]
+            single = (single_looks if column.role == "image" else singles).get(name)
             parts += likeness(column, name, coded, members, single, day_U)
         parts.append(_often(column, coded, unit_N, len(units)))
     counts = pl.concat(parts)

@@ -6,6 +6,8 @@ import numpy as np
 import polars as pl
 
 CLUSTERS = ("entity", "creative")
+REQUEST = "request"  # rows of one user in one request: alike because they were sent together, and never seen together again
+GROUPS = (*CLUSTERS, REQUEST)
 CELL, PAIRS, AGREE, APART, SAME, OFTEN, MINORITY = (
     "cell",
     "pairs",

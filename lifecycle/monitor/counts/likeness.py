@@ -50,6 +50,13 @@ def one_a_request(unit_N: np.ndarray, cluster_N: np.ndarray, request_N: np.ndarr
     return kept_N
 
 
+def together_of(cluster_N: np.ndarray | None, request_N: np.ndarray) -> np.ndarray:
+    """A code for each request, and in it for each user."""
+    if cluster_N is None:
+        return request_N
+    return np.unique(request_N * (int(cluster_N.max(initial=0)) + 2) + cluster_N + 1, return_inverse=True)[1].astype(np.int64)
+
+
 def pairs_of(group_M: np.ndarray, unit_G: np.ndarray, value_M: np.ndarray | None, num_units: int) -> np.ndarray:
     """Of each unit, ordered pairs of different rows of one group (that have the same value)."""
     if value_M is None:
@@ -63,15 +70,15 @@ def pairs_of(group_M: np.ndarray, unit_G: np.ndarray, value_M: np.ndarray | None
 
 
 def likeness(
-    column: ColumnPlan, name: str, coded: Coded, members: Members, single: Members, day_U: np.ndarray
+    column: ColumnPlan, name: str, coded: Coded, members: Members, single: Members | None, day_U: np.ndarray
 ) -> list[pl.DataFrame]:
-    """What rows of one user, or of one creative, have in common in a column; `single`: of one row a request."""
+    """What rows of one user, creative or request have in common in a column; `single`: members of which a request has one row."""
     there, group_M, unit_G = members
     cell_M = column.base_of()[coded.cell_N[there]]
     found = _agreeing(column, name, members, cell_M, day_U)
     if column.role == "image":
         found.append(of_units(column.name, PAIRS, name, pairs_of(group_M, unit_G, None, len(day_U))))
-    if coded.values is not None or column.step:
+    if single is not None and (coded.values is not None or column.step):
         there, group_M, unit_G = single
         if column.role == "image":
             found.append(of_units(column.name, PAIRS, f"{name} of requests", pairs_of(group_M, unit_G, None, len(day_U))))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from lifecycle.monitor.counts.frames import AGREE, APART, CELL, CLUSTERS, MINORITY, OFTEN, PAIRS, SAME, SUM
+from lifecycle.monitor.counts.frames import AGREE, APART, CELL, CLUSTERS, GROUPS, MINORITY, OFTEN, PAIRS, SAME, SUM
 from lifecycle.monitor.counts.plan import PREDICTION, Plan
 
 
@@ -47,7 +47,7 @@ def panel_of(counts: pl.DataFrame, plan: Plan) -> Panel:
     counts = counts.join(units, on=["hour", "slot"]).with_columns(pl.col("unit").cast(pl.Int64))
     by = {(str(column), str(what)): part for (column, what), part in counts.partition_by("column", "what", as_dict=True).items()}
     size = len(units)
-    clusters = {name: _of_units(by.get(("", PAIRS)), name, size) for name in CLUSTERS}
+    clusters = {name: _of_units(by.get(("", PAIRS)), name, size) for name in GROUPS}
     asked = {name: _of_units(by.get(("", PAIRS)), f"{name} of requests", size) for name in CLUSTERS}
     columns = {}
     for column in plan.columns:
@@ -58,11 +58,11 @@ def panel_of(counts: pl.DataFrame, plan: Plan) -> Panel:
         own = by.get((column.name, PAIRS))
         columns[column.name] = Counted(
             count_UC=count_UC,
-            agree_C={name: _of_cells(by.get((column.name, AGREE)), name, column.num_base) for name in CLUSTERS},
-            apart_C={name: _of_cells(by.get((column.name, APART)), name, column.num_base) for name in CLUSTERS},
+            agree_C={name: _of_cells(by.get((column.name, AGREE)), name, column.num_base) for name in GROUPS},
+            apart_C={name: _of_cells(by.get((column.name, APART)), name, column.num_base) for name in GROUPS},
             same_U={name: _of_units(by.get((column.name, SAME)), name, size) for name in CLUSTERS},
             asked_U={name: _of_units(own, f"{name} of requests", size) for name in CLUSTERS} if own is not None else asked,
-            pairs_U={name: _of_units(own, name, size) for name in CLUSTERS} if own is not None else clusters,
+            pairs_U={name: _of_units(own, name, size) for name in GROUPS} if own is not None else clusters,
             often=_listed(by.get((column.name, OFTEN), counts.clear())),
             minority=_listed(by.get((column.name, MINORITY), counts.clear())),
         )
@@ -72,7 +72,7 @@ def panel_of(counts: pl.DataFrame, plan: Plan) -> Panel:
         rows_U=_of_units(by[("", CELL)], "rows", size),
         predicted_U=_of_units(by.get(("", SUM)), PREDICTION, size),
         pairs_U=clusters,
-        of_all_U={name: _of_units(by.get(("", PAIRS)), f"{name} of all", size) for name in CLUSTERS},
+        of_all_U={name: _of_units(by.get(("", PAIRS)), f"{name} of all", size) for name in GROUPS},
         columns=columns,
     )
 

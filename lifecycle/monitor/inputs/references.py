@@ -8,11 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from contracts.lifecycle.monitor import InputsConfig
-from lifecycle.monitor.counts.frames import CLUSTERS
+from lifecycle.monitor.counts.frames import CLUSTERS, GROUPS, REQUEST
 from lifecycle.monitor.counts.panel import Counted, Panel
 from lifecycle.monitor.counts.plan import FIRST, MISSING, UNKNOWN, ColumnPlan
 from lifecycle.monitor.inputs.chance import intraclass
 from lifecycle.monitor.inputs.windows import Spans, summed
+
+USER = CLUSTERS[0]
 
 
 def base_counts(counted: Counted, column: ColumnPlan) -> np.ndarray:
@@ -39,26 +41,42 @@ def shares_of(base_UC: np.ndarray, start_T: np.ndarray, end_T: np.ndarray, colum
 
 
 def alike_of(counted: Counted) -> dict[str, np.ndarray]:
-    """Of each kind of cluster, how alike its rows are in each cell, over all there is."""
-    return {
-        name: intraclass(counted.agree_C[name], counted.apart_C[name], float(counted.pairs_U[name].sum())) for name in CLUSTERS
-    }
+    """Of each kind of cluster, how alike its rows are in each cell, over all there is; of a user, rows of different requests."""
+    agree, apart = dict(counted.agree_C), dict(counted.apart_C)
+    pairs = {name: float(pairs_U.sum()) for name, pairs_U in counted.pairs_U.items()}
+    agree[USER], apart[USER] = agree[USER] - agree[REQUEST], apart[USER] - apart[REQUEST]
+    pairs[USER] -= pairs[REQUEST]
+    return {name: intraclass(np.maximum(agree[name], 0), np.maximum(apart[name], 0), pairs[name]) for name in GROUPS}
+
+
+def same_of(
+    panel: Panel, column: ColumnPlan, rows_U: np.ndarray, start_T: np.ndarray, end_T: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Of each kind of cluster, the chance that two rows of a window have the same: its own, but at least that of all there is.
+
+    A request is not seen again: its pairs are counted, and the more rows a window has the rarer they are. A user or a creative
+    is, so two rows of different hours have the same as often as two of one hour.
+    """
+    found, pairs = {}, panel.columns[column.name].pairs_U
+    for name in CLUSTERS:
+        all_U = rows_U * (rows_U - 1) if column.role == "image" else panel.of_all_U[name]
+        pairs_U = pairs[name]
+        if name == USER:
+            pairs_U, all_U = pairs_U - pairs[REQUEST], np.maximum(all_U - pairs[REQUEST], 0)
+        own_T = summed(pairs_U, start_T, end_T) / np.maximum(summed(all_U, start_T, end_T), 1)
+        found[name] = np.maximum(own_T, pairs_U.sum() / max(all_U.sum(), 1))
+    rows_T = summed(rows_U, start_T, end_T).astype(float)
+    usual_T = rows_T * pairs[REQUEST].sum() / max(rows_U.sum(), 1)
+    found[REQUEST] = np.maximum(summed(pairs[REQUEST], start_T, end_T), usual_T) / np.maximum(rows_T * (rows_T - 1), 1)
+    return found
 
 
 def clustered(
     panel: Panel, column: ColumnPlan, base_UC: np.ndarray, alike: dict[str, np.ndarray], start_T: np.ndarray, end_T: np.ndarray
 ) -> np.ndarray:
-    """What clusters add to 1 / rows: chance that two rows have the same, times how alike such rows are in each cell.
-
-    That chance is the window's own, but at least that of all there is.
-    """
-    counted, total = panel.columns[column.name], np.zeros((len(start_T), base_UC.shape[1]))
-    rows_U = base_UC.sum(axis=1)
-    for name in CLUSTERS:
-        all_U = rows_U * (rows_U - 1) if column.role == "image" else panel.of_all_U[name]
-        pairs_U = counted.pairs_U[name]
-        own_T = summed(pairs_U, start_T, end_T) / np.maximum(summed(all_U, start_T, end_T), 1)
-        same_T = np.maximum(own_T, pairs_U.sum() / max(all_U.sum(), 1))
+    """What clusters add to 1 / rows: chance that two rows have the same, times how alike such rows are in each cell."""
+    total = np.zeros((len(start_T), base_UC.shape[1]))
+    for name, same_T in same_of(panel, column, base_UC.sum(axis=1), start_T, end_T).items():
         total += same_T[:, None] * alike[name][None]
     return total
 
@@ -72,9 +90,10 @@ def own_variance(panel: Panel, column: ColumnPlan, alike: dict[str, np.ndarray])
     for cell, share in ((UNKNOWN, column.unknown), (MISSING, column.missing)):
         if (share or 0.0) < SHARP:
             daily_C[cell] = 0.0
-    users = alike["entity"] / (panel.plan.entities or panel.plan.rows)
+    users = alike[USER] / (panel.plan.entities or panel.plan.rows)
+    requests = alike[REQUEST] * panel.pairs_U[REQUEST].sum() / max(panel.rows_U.sum(), 1) / panel.plan.rows
     same = panel.pairs_U["creative"].sum() / max(panel.of_all_U["creative"].sum(), 1)
-    return 1 / panel.plan.rows + users + alike["creative"] * same + daily_C
+    return 1 / panel.plan.rows + users + requests + alike["creative"] * same + daily_C
 
 
 SHARP = 0.001  # share in training below which what is missing, or unknown, does not follow what changes from day to day

@@ -1,6 +1,7 @@
 """Findings about columns, images and predictions in words, with their figures."""
 
 from lifecycle.monitor.counts.counting import HOUR_NS
+from lifecycle.monitor.counts.frames import REQUEST
 from lifecycle.monitor.counts.panel import Panel
 from lifecycle.monitor.findings import Finding, Looked
 from lifecycle.monitor.inputs.chance import chance_of
@@ -51,10 +52,13 @@ def finding_of(one: Named, panel: Panel, release: int) -> Finding:
 
 
 def _entities(panel: Panel, start: int, end: int) -> float | None:
-    """Effective number of users of the window, from pairs of rows."""
+    """Effective number of users of the window, from pairs of rows; a request's rows count once."""
     pairs, of_all = (int(values["entity"][start:end].sum()) for values in (panel.pairs_U, panel.of_all_U))
-    rows = float(panel.rows_U[start:end].sum())
-    return None if not of_all else 1 / (1 / rows + pairs / of_all)
+    sent, rows = int(panel.pairs_U[REQUEST][start:end].sum()), float(panel.rows_U[start:end].sum())
+    if not of_all:
+        return None
+    again = (pairs - sent) / max(of_all - sent, 1)
+    return 1 / (1 / rows + sent / max(rows * (rows - 1), 1.0) + again)
 
 
 def _sentence(one: Named) -> str:
