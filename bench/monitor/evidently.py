@@ -16,7 +16,7 @@ import polars as pl
 
 from bench.figures import Figure
 from bench.monitor.months import Exchange, exchange, simulated_month
-from bench.monitor.once import named_columns
+from bench.monitor.scenes import named_columns
 from bench.parts import Unprepared
 from bench.served.entry import say
 from bench.workspace import PROJECT
