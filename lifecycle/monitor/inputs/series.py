@@ -13,6 +13,7 @@ from lifecycle.monitor.counts.plan import FIRST, MISSING, UNKNOWN, ColumnPlan
 from lifecycle.monitor.findings import Finding, Point, Trend, Verdict
 
 MOST_POINTS = 60
+FEWEST_BEFORE = 7  # points before one of which it is said where it would lie
 LEAST_SHARE = 1e-4  # a share that is always smaller has no series
 
 
@@ -38,7 +39,7 @@ def series_of(panel: Panel, findings: list[Finding]) -> list[Trend]:
             worst: Verdict = next(
                 (f.verdict for f in findings if f.subject == column.name and f.kind not in ("missing", "unknown")), "ok"
             )
-            found.append(_series(column.name, "shares", distance_T, at_ns, worst))
+            found.append(_series(column.name, "distance", distance_T, at_ns, worst))
     return found
 
 
@@ -59,10 +60,31 @@ def _mean_prediction(panel: Panel, group_U: np.ndarray, step_h: int) -> Trend:
     return Trend(subject="p_click", kind="mean", unit="predicted clicks a row", points=points)
 
 
+def _usual(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each point, where most points before it lay: their median and three robust standard deviations; NaN for the first few.
+
+    To look at, not to judge by: verdicts have their own reference. 1.4826 makes the median distance of a normal's values from their
+    median its standard deviation (F. R. Hampel, The influence curve and its role in robust estimation, JASA 69, 1974).
+    """
+    low_T, high_T = np.full(len(values), np.nan), np.full(len(values), np.nan)
+    for place in range(FEWEST_BEFORE, len(values)):
+        middle = np.median(values[:place])
+        spread = 3 * 1.4826 * np.median(np.abs(values[:place] - middle))
+        low_T[place], high_T[place] = max(0.0, middle - spread), middle + spread
+    return low_T, high_T
+
+
 def _series(subject: str, kind: str, values: np.ndarray, at_ns: np.ndarray, verdict: Verdict) -> Trend:
     last = len(values) - 1
+    low_T, high_T = _usual(values)
     points = [
-        Point(at_ns=int(at), value=float(value), verdict=verdict if place == last else "ok")
-        for place, (at, value) in enumerate(zip(at_ns, values, strict=True))
+        Point(
+            at_ns=int(at),
+            value=float(value),
+            expected_low=None if np.isnan(low) else float(low),
+            expected_high=None if np.isnan(high) else float(high),
+            verdict=verdict if place == last else "ok",
+        )
+        for place, (at, value, low, high) in enumerate(zip(at_ns, values, low_T, high_T, strict=True))
     ]
     return Trend(subject=subject, kind=kind, unit="share of rows", points=points)
