@@ -14,20 +14,30 @@ from lifecycle.monitor.inputs.verdicts import Hit, hits_at
 
 
 def figures(config: BenchMonitorConfig) -> list[Figure]:
-    seeds = range(config.seed, config.seed + config.false_alarm_months)
+    found = []
+    for months, candidates in ((config.false_alarm_months, 1), (config.candidate_months, config.candidates)):
+        if months:
+            found += _figures(config, months, candidates)
+    return found
+
+
+def _figures(config: BenchMonitorConfig, months: int, candidates: int) -> list[Figure]:
+    seeds = range(config.seed, config.seed + months)
     warned = paged = 0
     by_column: Counter[str] = Counter()
+    month = partial(alarms_of_month, rows=config.month_rows, candidates=candidates)
     with multiprocessing.get_context("spawn").Pool(config.workers) as pool:
-        for number, hits in enumerate(pool.imap(partial(alarms_of_month, rows=config.month_rows), seeds), 1):
+        for number, hits in enumerate(pool.imap(month, seeds), 1):
             warned += bool(hits)
             paged += any(hit.verdict == "page" for hit in hits)
-            by_column.update({hit.column for hit in hits})
+            by_column.update({f"{hit.column} {hit.test}" for hit in hits})
             if hits or number % 10 == 0:
                 say(f"false alarms: {number} months, {warned} with a warning, {paged} with a page {dict(by_column)}")
-    months, limits = config.false_alarm_months, config.limits
+    limits = config.limits
+    sent = f"{config.month_rows:,} rows, looks every hour" + (f"; requests of {candidates} candidates" if candidates > 1 else "")
     return [
         at_most(
-            f"months without change in which the monitor warns, of {months} ({config.month_rows:,} rows, looks every hour)",
+            f"months without change in which the monitor warns, of {months} ({sent})",
             warned,
             limits.warned_months * months / 200,
             f"{warned}" + (f" ({', '.join(by_column)})" if by_column else ""),
@@ -37,8 +47,9 @@ def figures(config: BenchMonitorConfig) -> list[Figure]:
     ]
 
 
-def alarms_of_month(seed: int, rows: int) -> list[Hit]:
+def alarms_of_month(seed: int, rows: int, candidates: int = 1) -> list[Hit]:
     """What is found at all looks of a month of the world of that seed."""
     one = scene(seed, rows)
-    panel = one.counted(one.month(luck=seed))
+    month = one.month(luck=seed) if candidates == 1 else one.page_views(rows // candidates, candidates)
+    panel = one.counted(month)
     return hits_at(panel, np.arange(1, len(panel.hour_U) + 1), one.config)

@@ -1,6 +1,8 @@
 """How soon a fault that touches a share of the traffic is named by column and kind."""
 
+import multiprocessing
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -17,24 +19,38 @@ EARLIEST, LATEST = 0.2, 0.85  # part of the month in which it begins
 
 
 def figures(config: BenchMonitorConfig) -> list[Figure]:
-    one, found = scene(config.seed, config.month_rows), []
-    for name in config.faults or tuple(FAULTS):
-        rows = [named_after(one, name, run, config) for run in range(config.fault_runs)]
-        after = [number for number, _ in rows if number is not None]
-        missed = sorted({column for number, column in rows if number is None})
-        share = 100 * len(after) / len(rows)
-        say(f"faults: {name} named in {len(after)} of {len(rows)} runs, missed in {missed}")
-        median = f", after {np.median(after):,.0f} rows in the median" if after else ""
-        found.append(
-            Figure(
-                what=f"fault in {100 * config.fault_share:g} % of the traffic: {FAULTS[name][0]}",
-                figure=f"named in {len(after)} of {len(rows)} runs{median}"
-                + (f"; missed: {', '.join(missed)}" if missed else ""),
-                bar=f">= {config.limits.named_runs:g} of 100 within {config.fault_rows:,} rows",
-                met=share >= config.limits.named_runs,
-            )
-        )
-    return found
+    with multiprocessing.get_context("spawn").Pool(config.workers, initializer=_begin, initargs=(config,)) as pool:
+        return [
+            _figure(name, pool.map(partial(_run, config, name), range(config.fault_runs)), config) for name in kinds_of(config)
+        ]
+
+
+def kinds_of(config: BenchMonitorConfig) -> tuple[str, ...]:
+    return config.faults or tuple(FAULTS)
+
+
+SCENE: list[Scene] = []  # of a worker: what all its runs share
+
+
+def _begin(config: BenchMonitorConfig) -> None:
+    SCENE.append(scene(config.seed, config.month_rows))
+
+
+def _run(config: BenchMonitorConfig, name: str, run: int) -> tuple[int | None, str]:
+    return named_after(SCENE[0], name, run, config)
+
+
+def _figure(name: str, rows: list[tuple[int | None, str]], config: BenchMonitorConfig) -> Figure:
+    after = [number for number, _ in rows if number is not None]
+    missed = sorted({column for number, column in rows if number is None})
+    say(f"faults: {name} named in {len(after)} of {len(rows)} runs, missed in {missed}")
+    median = f", after {np.median(after):,.0f} rows in the median" if after else ""
+    return Figure(
+        what=f"fault in {100 * config.fault_share:g} % of the traffic: {FAULTS[name][0]}",
+        figure=f"named in {len(after)} of {len(rows)} runs{median}" + (f"; missed: {', '.join(missed)}" if missed else ""),
+        bar=f">= {config.limits.named_runs:g} of 100 within {config.fault_rows:,} rows",
+        met=100 * len(after) / len(rows) >= config.limits.named_runs,
+    )
 
 
 def named_after(one: Scene, fault: str, run: int, config: BenchMonitorConfig) -> tuple[int | None, str]:

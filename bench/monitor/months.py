@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
+from stages.pages.draw import draw_page_views
 from stages.simulate.appeal import AppealScale, image_appeal
 from stages.simulate.calibration import calibrate
 from stages.simulate.clicks import click_probability
@@ -47,6 +48,17 @@ def exchange(base: ExchangeConfig, seed: int, drift_std: float = 0.0) -> Exchang
     return _drawn(seed, tuple(sorted(values.items())))
 
 
+def page_view_month(world: Exchange, month: str, pages: int, candidates: int) -> pl.DataFrame:
+    """The same of page views: a request of as many rows as a page has candidates, which share user, site, device and time."""
+    views = draw_page_views(world.config, month, pages, candidates)
+    clicked_N = views.luck_N < views.p_true_N
+    ids = impression_ids(month_index(month), 0, len(views))
+    table = impressions_table(views.world, views.creatives, views.traffic, ids, clicked_N)
+    request = pl.Series(views.page_N)
+    rows = _as_journalled(table, views.traffic.timestamp_s_N, views.p_true_N, pl.lit("page-") + pl.lit(request).cast(pl.String))
+    return rows.with_columns(row=pl.Series(np.tile(np.arange(candidates), pages).astype(np.uint32)))
+
+
 def simulated_month(world: Exchange, month: str, rows: int, luck: int = 0) -> pl.DataFrame:
     """One month's rows in order of time; other `luck`, other traffic and clicks of the same world and creatives.
 
@@ -63,9 +75,14 @@ def simulated_month(world: Exchange, month: str, rows: int, luck: int = 0) -> pl
     clicked_N = rng.random(rows) < p_N
     ids = impression_ids(month_idx, 0, rows)
     table = impressions_table(world.world, creatives, traffic, ids, clicked_N)
-    at = pl.Series(traffic.timestamp_s_N * 1000 * NS_OF_MS).cast(pl.Datetime("ns", "UTC"))
+    ids_text = pl.lit(f"{luck:04d}-") + pl.col("impression_id").cast(pl.String)
+    return _as_journalled(table, traffic.timestamp_s_N, p_N, ids_text)
+
+
+def _as_journalled(table: pl.DataFrame, timestamp_s_N: np.ndarray, p_N: np.ndarray, prediction_id: pl.Expr) -> pl.DataFrame:
+    at = pl.Series(timestamp_s_N * 1000 * NS_OF_MS).cast(pl.Datetime("ns", "UTC"))
     return table.drop("timestamp").with_columns(
-        prediction_id=pl.lit(f"{luck:04d}-") + pl.col("impression_id").cast(pl.String),
+        prediction_id=prediction_id,
         row=pl.lit(0, pl.UInt32),
         answered_at=at,
         event_at=at,

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from bench.monitor.looks import looks_of, with_looks
-from bench.monitor.months import Exchange, exchange, simulated_month
+from bench.monitor.months import Exchange, exchange, page_view_month, simulated_month
 from bench.monitor.reference import profile_of, vocabulary_of, with_ids
 from contracts.dataset.declaration import Declaration
 from contracts.lifecycle.monitor import InputsConfig, MonitorConfig
@@ -42,6 +42,10 @@ class Scene:
         """The rows of the served month, in order of time; `with_ids` is still to be called."""
         rows = simulated_month(self.world, SERVED, self.month_rows, luck)
         return with_looks(rows, self.looks, self.known)
+
+    def page_views(self, pages: int, candidates: int) -> pl.DataFrame:
+        """The same month of requests with several candidates."""
+        return with_looks(page_view_month(self.world, SERVED, pages, candidates), self.looks, self.known)
 
     def counted(self, rows: pl.DataFrame) -> Panel:
         """What the monitor makes of rows."""

@@ -18,7 +18,9 @@ class MonitorLimits:
 @checked(frozen=True, kw_only=True, config=STRICT)
 class BenchMonitorConfig(PerfConfig):
     parts: tuple[str, ...] = Field(min_length=1)
-    false_alarm_months: int = Field(ge=1)
+    false_alarm_months: int = Field(ge=0)
+    candidate_months: int = Field(ge=0)
+    candidates: int = Field(ge=2)
     month_rows: int = Field(ge=1000)
     workers: int = Field(ge=1)
     fault_runs: int = Field(ge=1)

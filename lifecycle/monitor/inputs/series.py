@@ -61,10 +61,10 @@ def _mean_prediction(panel: Panel, group_U: np.ndarray, step_h: int) -> Trend:
 
 
 def _usual(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each point, where most points before it lay: their median and three robust standard deviations; NaN for the first few.
+    """Of each point, where most points before it lay: their median and three robust standard deviations; NaN for the first.
 
-    To look at, not to judge by: verdicts have their own reference. 1.4826 makes the median distance of a normal's values from their
-    median its standard deviation (F. R. Hampel, The influence curve and its role in robust estimation, JASA 69, 1974).
+    To look at, not to judge by: verdicts have references of their own. 1.4826 makes the median distance of a normal's values
+    from their median its standard deviation (F. R. Hampel, The influence curve and its role in robust estimation, JASA 69, 1974).
     """
     low_T, high_T = np.full(len(values), np.nan), np.full(len(values), np.nan)
     for place in range(FEWEST_BEFORE, len(values)):
