@@ -105,7 +105,10 @@ class WatchedRoute:
             self.stretches[-1] = replace(self.stretches[-1], end_s=now_s)
             return
         if self.stretches:
-            self.stretches[-1] = replace(self.stretches[-1], end_s=now_s)
+            last = self.stretches[-1]
+            self.stretches[-1] = replace(last, end_s=now_s)
+            if now.off and now.challenger is not None and last.route != now.route:  # it may have taken part since the last look
+                self.stretches.append(replace(now, start_s=last.end_s, off=""))
         self.stretches.append(now)
 
     def _now(self, now_s: float) -> Stretch:

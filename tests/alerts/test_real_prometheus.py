@@ -37,6 +37,8 @@ AFTER_EVENTS = {  # families that are there only once it happened, and what it t
     "adclick_journal_images_lost_total",
 }
 ELSEWHERE = "DCGM_"  # a GPU's
+EXPECTED = {"AdclickModelWarning", "AdclickManyRefused"}  # what the monitor is told here, and one request in four
+FIRED_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +129,10 @@ def test_rules_are_healthy_and_a_served_model_fires_none_of_the_servers_alerts(w
     asked, _ = watched
     groups = asked.get("/api/v1/rules")["data"]["groups"]
     assert {rule["health"] for group in groups for rule in group["rules"]} == {"ok"}
-    firing = {one["metric"]["alertname"] for one in asked.query('ALERTS{alertstate="firing"}')}
-    machines = {"AdclickDisk", "AdclickDiskSoonFull", "AdclickMemory", "AdclickProcessors", "AdclickLatencyPage"}  # a busy one's
-    assert firing - machines == {"AdclickModelWarning", "AdclickManyRefused"}, json.dumps(sorted(firing))
+    busy = {"AdclickDisk", "AdclickDiskSoonFull", "AdclickMemory", "AdclickProcessors", "AdclickLatencyPage"}  # a machine's
+
+    def firing() -> set[str]:
+        return {one["metric"]["alertname"] for one in asked.query('ALERTS{alertstate="firing"}')} - busy
+
+    wait_for(lambda: firing() >= EXPECTED, FIRED_S, f"{json.dumps(sorted(EXPECTED))} fire")
+    assert firing() == EXPECTED

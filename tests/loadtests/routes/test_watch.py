@@ -80,6 +80,21 @@ def test_a_fuse_says_why_also_one_that_cannot_be_read(page, file):
     assert [one.off for one in watch.stretches] == ["", f"{FUSE} (p99)", f"{FUSE} (unreadable)"]
 
 
+def test_a_route_whose_fuse_blew_between_two_looks_may_have_taken_part(page, file):
+    """The looks are a tenth of a second apart, on a busy machine more: what happened between them is not known."""
+    put(file, FIRST)
+    with watch_of(page, file) as watch:
+        watch._look()
+        fuse = file.parent / "fuses" / f"{SECOND.digest:016x}.json"
+        fuse.parent.mkdir()
+        fuse.write_text("{")  # before its route is in the file, so that no look sees the one without the other
+        put(file, SECOND)
+        until(watch, 3)
+    first, between, off = watch.stretches
+    assert (between.route, between.off, bool(off.off)) == (off.route, "", True) and off.route != first.route
+    assert first.start_s <= between.start_s <= between.end_s == off.start_s
+
+
 def test_a_route_that_lapses_is_off(page, file):
     put(file, a_route(share=50, minutes=0.01))
     with watch_of(page, file) as watch:
