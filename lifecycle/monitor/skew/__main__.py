@@ -41,7 +41,8 @@ def main() -> int:
     worst = [one for one in area.findings if one.verdict in ("warning", "page")]
     if worst:
         print(
-            f"skew: {len(worst)} columns are different from what was served: {', '.join(f.subject for f in worst)}",
+            f"skew: {'1 column is' if len(worst) == 1 else f'{len(worst)} columns are'} different from what was served: "
+            f"{', '.join(f.subject for f in worst)}",
             file=sys.stderr,
         )
     return int(bool(worst))

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from contracts.dataset.declaration import Declaration
 from contracts.lifecycle.monitor import SkewConfig
 from lifecycle.monitor.skew.causes.explain import explain, whereabouts
@@ -113,7 +115,9 @@ def _examples(sides: JoinedSides, one: SkewColumn, number: int) -> Iterator[dict
             CAST(release AS BIGINT) AS release, strftime(answered_at AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ') AS answered_at
         FROM both_sides WHERE {one.different} ORDER BY hash(key) LIMIT {number}"""
     )
-    yield from rows.iter_rows(named=True)
+    for row in rows.iter_rows(named=True):
+        shortest = {side: float(str(np.float32(row[side]))) for side in ("file", "served") if isinstance(row[side], float)}
+        yield row | shortest  # float32, so 1.26 and not 1.2599999904632568
 
 
 @contextmanager
