@@ -15,6 +15,7 @@ from lifecycle.monitor.areas import looked_at
 from lifecycle.monitor.findings import Context, MonitorReport
 from lifecycle.monitor.inputs.area import serving
 from lifecycle.monitor.page import write_page
+from lifecycle.monitor.page.wording import counted
 
 LOCK, REPORT, PAGE = "lock", "report.json", Path("reports/monitor.html")
 
@@ -56,4 +57,5 @@ def lines_of(report: MonitorReport) -> list[str]:
     ]
     notes = [f"note: {note}" for area in report.areas for note in area.notes]
     rows = sum(one.rows for one in report.serving)
-    return [*found, *notes, f"{rows:,} rows of {len(report.serving)} releases, {len(found)} findings"]
+    said = f"{rows:,} rows of {counted(len(report.serving), 'release')}, {counted(len(found), 'finding')}"
+    return [*found, *notes, said]

@@ -11,6 +11,8 @@ from lifecycle.monitor.counts.frames import MILLION
 from lifecycle.monitor.counts.panel import Panel
 from lifecycle.monitor.counts.plan import FIRST, MISSING, UNKNOWN, ColumnPlan
 from lifecycle.monitor.findings import Finding, Point, Trend, Verdict
+from lifecycle.monitor.inputs.comparisons import clock_of
+from lifecycle.monitor.inputs.references import base_counts
 
 MOST_POINTS = 60
 FEWEST_BEFORE = 7  # points before one of which it is said where it would lie
@@ -30,15 +32,20 @@ def series_of(panel: Panel, findings: list[Finding]) -> list[Trend]:
             if column.role != "image" and base_TC[:, cell].max() > LEAST_SHARE:
                 name = "new" if column.role == "creative" and kind == "unknown" else kind
                 found.append(_series(column.name, name, base_TC[:, cell], at_ns, verdicts.get((column.name, kind), "ok")))
-        if not column.is_id:
+        base_UC = base_counts(panel.columns[column.name], column)
+        clock = clock_of(panel, column, base_UC)
+        worst: Verdict = next(
+            (f.verdict for f in findings if f.subject == column.name and f.kind not in ("missing", "unknown")), "ok"
+        )
+        if clock is not None:
+            off_T = _share(np.where(clock != 0, base_UC, 0).sum(axis=1), base_UC.sum(axis=1), group_U)
+            found.append(_series(column.name, "off the time of the answer", off_T, at_ns, worst))
+        elif not column.is_id:
             usual_C = (
                 base_TC.mean(axis=0) if column.shares is None else np.array([column.unknown, column.missing, *column.shares])
             )
             usual_C = np.nan_to_num(usual_C.astype(float))
             distance_T = np.abs(base_TC - usual_C)[:, FIRST:].sum(axis=1) / 2
-            worst: Verdict = next(
-                (f.verdict for f in findings if f.subject == column.name and f.kind not in ("missing", "unknown")), "ok"
-            )
             found.append(_series(column.name, "distance", distance_T, at_ns, worst))
     return found
 
@@ -51,6 +58,11 @@ def _grouped(panel: Panel, column: ColumnPlan, group_U: np.ndarray, step_h: int)
     if column.role == "image":
         base_TC[:, MISSING] = 0
     return base_TC / np.maximum(base_TC.sum(axis=1), 1)[:, None], groups * step_h * HOUR_NS
+
+
+def _share(part_U: np.ndarray, all_U: np.ndarray, group_U: np.ndarray) -> np.ndarray:
+    place_U = np.unique(group_U, return_inverse=True)[1]
+    return np.bincount(place_U, part_U) / np.maximum(np.bincount(place_U, all_U), 1)
 
 
 def _mean_prediction(panel: Panel, group_U: np.ndarray, step_h: int) -> Trend:
