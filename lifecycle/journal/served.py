@@ -5,7 +5,6 @@ alone, files and names; they are made beside the folder of the others, renamed i
 done. Killed before the note is there, the program makes the same files again.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from lifecycle.journal.answers import AnswersPile
 from lifecycle.journal.columns import DAY, HOUR, SHADOWS, Kind, table_of
 from lifecycle.journal.locks import is_held
 from lifecycle.journal.segments import Damage, Segment
+from lifecycle.locking import alone
 from serving.journal.bound import files_below
 from serving.journal.folder import MODE, SEGMENTS
 from serving.triton.journal.layout import ANSWERS, CLOSED, EVENT, LOSS, LOST, REFUSAL, REFUSALS, SHADOW
@@ -61,19 +61,11 @@ def only_one(folder: Path) -> Iterator[None]:
         raise ValueError(f"{folder} holds no journal; serve with serving.journal.enabled, or name its folder")
     for name in (SERVED, SHADOWED, PARTIAL, DONE):
         (folder / name).mkdir(mode=MODE, exist_ok=True)
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o640)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"another process makes Parquet files of {folder} or erases from it; stop it, or wait for it"
-            ) from None
+    taken = f"another process makes Parquet files of {folder} or erases from it; stop it, or wait for it"
+    with alone(folder / LOCK, taken):
         for left in (folder / PARTIAL).iterdir():  # by one that was killed
             left.unlink()
         yield
-    finally:
-        os.close(lock)
 
 
 def parquet_files(folder: Path) -> Iterator["os.DirEntry[str]"]:

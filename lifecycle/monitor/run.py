@@ -1,8 +1,6 @@
 """One look of the monitor: all areas, the report, the page, the alerts."""
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +9,7 @@ from contracts.files import write_whole
 from lifecycle.alerts.log import LOG
 from lifecycle.alerts.notify import notify
 from lifecycle.journal.served import SERVED
+from lifecycle.locking import alone
 from lifecycle.monitor.areas import looked_at
 from lifecycle.monitor.findings import Context, MonitorReport
 from lifecycle.monitor.inputs.area import serving
@@ -24,15 +23,8 @@ LOCK, REPORT, PAGE = "lock", "report.json", Path("reports/monitor.html")
 def only_monitor(folder: Path) -> Iterator[None]:
     """Raises ValueError if another process monitors with this folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o640)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process monitors with {folder}; stop it, or wait for it") from None
+    with alone(folder / LOCK, f"another process monitors with {folder}; stop it, or wait for it"):
         yield
-    finally:
-        os.close(lock)
 
 
 def look_once(context: Context, page: Path = PAGE) -> MonitorReport:

@@ -1,7 +1,5 @@
 """The month's file against what was served, column by column: how many rows are different, which, and what explains it."""
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ import numpy as np
 
 from contracts.dataset.declaration import Declaration
 from contracts.lifecycle.monitor import SkewConfig
+from lifecycle.locking import alone
 from lifecycle.monitor.skew.causes.explain import explain, whereabouts
 from lifecycle.monitor.skew.joined import JoinedSides, SkewColumn, joined
 from lifecycle.monitor.skew.journalled import hashing, read_hidings
@@ -74,7 +73,7 @@ def compare_sides(
     """Raises ValueError where there is nothing to compare, or another process compares."""
     hidings = read_hidings(journal)
     hidden = hashing(hidings, key_file)
-    with alone(state / FOLDER) as folder:
+    with workplace(state / FOLDER) as folder:
         month = write_month(given, declaration, folder / "month.parquet", hidden)
         with joined(month.clean, journal, declaration, hidings.columns, folder, config.memory_mib) as sides:
             first, last = sides.frame("SELECT epoch_ns(min(answered_at)), epoch_ns(max(answered_at)) FROM both_sides").row(0)
@@ -121,15 +120,10 @@ def _examples(sides: JoinedSides, one: SkewColumn, number: int) -> Iterator[dict
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[Path]:
+def workplace(folder: Path) -> Iterator[Path]:
     """An empty folder to work in, which is removed then; what a killed comparison left is removed too. Raises ValueError."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o640)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process compares a month's file in {folder}; wait for it, or stop it") from None
+    with alone(folder / LOCK, f"another process compares a month's file in {folder}; wait for it, or stop it"):
         work = folder / WORK
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
@@ -137,5 +131,3 @@ def alone(folder: Path) -> Iterator[Path]:
             yield work
         finally:
             shutil.rmtree(work, ignore_errors=True)
-    finally:
-        os.close(lock)
