@@ -160,7 +160,7 @@ bench-journal-peers: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.instal
 bench-replay: $(VENV)/.dev $(VENV)-serving/.installed  ## how fast a journal's answers are computed again, in batches of 16 rows and of one (about 3 minutes)
 	@$(RUN) python -m bench.served.replay $(ARGS)
 
-bench-monitor: $(VENV)/.dev $(VENV)-load/.installed $(if $(or $(findstring evidently,$(ARGS)),$(if $(findstring parts=,$(ARGS)),,all)),$(VENV)-evidently/.installed)  ## how often the monitor is wrong, what it finds and how soon, and what it costs (about 2 hours)
+bench-monitor: $(VENV)/.dev $(VENV)-load/.installed $(if $(or $(findstring evidently,$(ARGS)),$(if $(findstring parts=,$(ARGS)),,all)),$(VENV)-evidently/.installed)  ## how often the monitor is wrong, what it finds and how soon, and what it costs (about an hour)
 	@$(RUN) python -m bench.monitor $(ARGS)
 
 bench-routing: $(VENV)-load/.perf-analyzer  ## what two models behind one door cost: rates, shadow work, broken challengers, a route that changes (about 40 minutes)
