@@ -40,8 +40,9 @@ def test_no_request_leaves_the_page(written, tmp_path):
 
 def test_a_request_would_be_seen_and_the_page_forbids_it(written, tmp_path):
     image = '<img src="http://elsewhere.test/a.png">'
-    assert opened(f"<body>{image}</body>", tmp_path).asked == [f"{HOST}/", "http://elsewhere.test/a.png", f"{HOST}/favicon.ico"]
-    assert opened(written.replace("<main>", f"<main>{image}"), tmp_path).asked == [f"{HOST}/"]
+    asked = opened(f"<body>{image}</body>", tmp_path / "without").asked  # and an icon, if it gets that far
+    assert asked[0] == f"{HOST}/" and "http://elsewhere.test/a.png" in asked
+    assert opened(written.replace("<main>", f"<main>{image}"), tmp_path / "with").asked == [f"{HOST}/"]
 
 
 @pytest.mark.parametrize("width", [400, 1280])
