@@ -13,13 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
-
-from contracts.dataset.config_errors import ConfigError, describe
+from contracts.dataset.config_errors import ConfigError
 from contracts.dataset.declaration import Declaration
 from contracts.lifecycle.feedback import FeedbackConfig
-from contracts.params import read_section
+from contracts.params import PARAMS_PATH, read_section, section_values
 from contracts.serving.config import JournalConfig
 from lifecycle.erase.done import await_closed, erase
 from lifecycle.erase.found import find
@@ -29,7 +26,7 @@ from lifecycle.journal.served import only_one
 from serving.entry import run
 from serving.journal.folder import make_folders
 from serving.journal.privacy import journal_key
-from serving.server.settings import PARAMS_PATH, load_journal_config, load_server_config
+from serving.server.settings import load_journal_config, load_server_config
 from serving.triton.journal.privacy import pseudonym
 
 MORE_S = 10.0  # than serving.journal.segment_s, until a segment is closed
@@ -37,7 +34,7 @@ MORE_S = 10.0  # than serving.journal.segment_s, until a segment is closed
 
 def main() -> None:
     args = parse(sys.argv[1:])
-    project, declaration, config = Path.cwd(), load_declaration(), journal_config(args.folder)
+    project, declaration, config = Path.cwd(), read_section("data", Declaration), journal_config(args.folder)
     journal, key_file = Path(config.folder), Path(config.key_file)
     key = None if args.dry_run and not key_file.is_file() else journal_key(key_file)
     labels = feedback_config()
@@ -70,17 +67,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return args
 
 
-def load_declaration(path: Path = PARAMS_PATH) -> Declaration:
-    """Raises ConfigError."""
-    if not path.is_file():
-        raise ConfigError(f"{path} is missing; run `make repro` in the project's folder first")
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))["data"]
-    try:
-        return TypeAdapter(Declaration).validate_python(values)
-    except ValidationError as error:
-        raise ConfigError(describe(error, "data", Declaration, values)) from error
-
-
 def journal_config(folder: str | None) -> JournalConfig:
     """Raises ConfigError."""
     config = load_journal_config(folder=folder)
@@ -91,9 +77,7 @@ def journal_config(folder: str | None) -> JournalConfig:
 
 def feedback_config() -> FeedbackConfig | None:
     """None if params.yaml was composed before there was one. Raises ConfigError."""
-    if "feedback" not in yaml.safe_load(PARAMS_PATH.read_text(encoding="utf-8")):
-        return None
-    return read_section("feedback", FeedbackConfig)
+    return None if section_values("feedback") is None else read_section("feedback", FeedbackConfig)
 
 
 @contextmanager

@@ -14,7 +14,9 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper
 
+from contracts.dataset.declaration import Declaration
 from contracts.dataset.source import Format
+from contracts.params import read_section
 from lifecycle.erase import dvc, reach, source
 from lifecycle.erase.done import erase as erase_found
 from lifecycle.erase.found import find
@@ -132,12 +134,10 @@ def test_what_is_a_link_into_the_cache_is_replaced_and_the_cache_left_whole(proj
 
 def test_killed_before_dvc_knows_it_is_told_when_it_runs_again(project, monkeypatch):
     monkeypatch.chdir(project)
-    from lifecycle.erase.__main__ import load_declaration
-
     (project / "journal/segments").mkdir(parents=True)
 
     def run() -> None:
-        found = find(Path("journal"), load_declaration(), WANTED, project, print)
+        found = find(Path("journal"), read_section("data", Declaration), WANTED, project, print)
         erase_found(Path("journal"), found, WANTED, "a hash", "", project)
 
     def killed(_: Path) -> None:
