@@ -9,16 +9,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from contracts.dataset.columns import COLD_START
 from contracts.dataset.declaration import Declaration
-from lifecycle.journal.columns import DAY
 from lifecycle.monitor.findings import Area, Context, FindingTable, Trend
 from lifecycle.monitor.quality.early import early_trends
 from lifecycle.monitor.quality.history import History
 from lifecycle.monitor.quality.kept import KeptQuality, read_kept, write_kept
 from lifecycle.monitor.quality.labelled import (
-    LABELS,
     QualityColumns,
     labelled_days,
     quality_columns,
@@ -61,14 +60,10 @@ def slices_of(declaration: Declaration) -> Sequence[str]:
 
 def label_counts(feedback: Path, journal: Path, weeks: int) -> tuple[list[tuple[date, int]], list[str]]:
     """Final labels of each complete day of the last so many weeks that the journal has; and a note of days that it has not."""
-    days = labelled_days(feedback)
-    recent = [day for day in days if day > days[-1] - timedelta(days=7 * weeks)]
-    there = [day for day in recent if served_files(journal, day)]
-    found = []
-    for day in there:
-        files = feedback / LABELS / f"{DAY}={day}" / "*.parquet"
-        found.append((day, int(pl.scan_parquet(files, hive_partitioning=False).select(pl.len()).collect().item())))
-    lost = sorted({*recent} - {*there})
+    files = labelled_days(feedback)
+    recent = [day for day in files if day > max(files) - timedelta(days=7 * weeks)]
+    lost = [day for day in recent if not served_files(journal, day)]
+    found = [(day, sum(pq.read_metadata(path).num_rows for path in files[day])) for day in recent if day not in lost]
     note = f"{len(lost)} days have labels, and the journal has no answers of them any more ({lost[0]} the first)" if lost else ""
     return found, [note] if note else []
 

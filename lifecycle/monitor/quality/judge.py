@@ -75,8 +75,9 @@ def judged(case: QualityCase, found: QualityMeasure, error: ErrorShare | None = 
         verdict = "page" if paged else "warning" if size >= getattr(config.warning, kind) else "watch"
     return Finding(
         area="quality", subject=found.subject, kind=kind, verdict=verdict, effect=found.effect, unit=found.unit,
-        chance=found.chance(spent.warning), level=spent.warning, p_value=found.p_value, window=case.rows.looked, sentence=found.sentence,
-        next_step=NEXT.get(kind, ""), release=case.release, interval=found.interval, evidence=found.evidence,
+        chance=found.chance(spent.warning), level=spent.warning, p_value=found.p_value, window=case.rows.looked,
+        sentence=found.sentence, next_step=NEXT.get(kind, ""), release=case.release, interval=found.interval,
+        evidence=found.evidence,
     )  # fmt: skip
 
 

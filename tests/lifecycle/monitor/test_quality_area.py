@@ -114,13 +114,24 @@ def test_rows_without_a_final_label_count_nowhere(tmp_path, promise):
     rows = some_days()
     write_served(rows, tmp_path / "journal")
     write_labels(rows.filter(pl.col("clicked") == 0), tmp_path / "feedback")  # clicks are not final yet
-    day = labelled_days(tmp_path / "feedback")[0]
+    day = min(labelled_days(tmp_path / "feedback"))
     found = rows_of(tmp_path / "journal", tmp_path / "feedback", day, quality_columns(declaration(), ["device", "cold_start"]))
     assert (
         len(found) == len(rows.filter(pl.col("clicked") == 0, pl.col("answered_at").dt.day() == 1))
         and found["clicked"].sum() == 0
     )
     assert set(found["slice cold_start"]) == {"creative seen in training", "creative new"}
+
+
+def test_rows_without_a_creative_are_no_rows_with_a_new_one(tmp_path):
+    rows = some_days().with_columns(creative_id__id=pl.Series(np.arange(ROWS) % 4, dtype=pl.UInt32))
+    there = written(tmp_path, rows)
+    columns = quality_columns(declaration(), ["cold_start"])
+    found = rows_of(there.journal, there.feedback, min(labelled_days(there.feedback)), columns)
+    by = dict(found.group_by("slice cold_start").agg(pl.col("creative_id").unique().sort()).iter_rows())
+    assert by == {"creative seen in training": [2, 3], "creative new": [0], "(missing)": [1]}
+    trend = next(one for one in quality.look(there).series if one.kind == "new_creatives")
+    assert trend.points[0].value == pytest.approx(0.25, abs=0.01)
 
 
 def test_releases_are_judged_apart(tmp_path, promise):
@@ -197,7 +208,7 @@ def test_slices_share_their_error(tmp_path):
     write_served(rows, tmp_path / "journal")
     write_labels(rows, tmp_path / "feedback")
     columns = quality_columns(declaration(), ["device", "hour"])
-    frame = rows_of(tmp_path / "journal", tmp_path / "feedback", labelled_days(tmp_path / "feedback")[0], columns)
+    frame = rows_of(tmp_path / "journal", tmp_path / "feedback", min(labelled_days(tmp_path / "feedback")), columns)
     config: QualityConfig = replace(monitor_config().quality, slice_clicks=10)
     spent = ErrorShare(warning=0.05, page=0.005)
     case = QualityCase(rows=quality_rows(frame, own_word()), promised=own_word(), config=config, error=spent, release=1, name="x")
