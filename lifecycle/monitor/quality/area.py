@@ -44,7 +44,7 @@ def look(context: Context) -> Area:
     kept = read_kept(context.state)
     due = plan_looks(counts, context.config.quality, kept.last)
     if due:
-        look_again(context, columns, [day for day, _ in counts], due, kept)
+        look_again(context, columns, [day for day, _ in counts if day <= due[-1].last], due, kept)
         write_kept(context.state, kept)
     if kept.area is None:
         return Area(name="quality", series=early, notes=[_too_few(counts, context), *gone])
@@ -71,12 +71,12 @@ def label_counts(feedback: Path, journal: Path, weeks: int) -> tuple[list[tuple[
 def look_again(
     context: Context, columns: QualityColumns, days: Sequence[date], due: Sequence[QualityLook], kept: KeptQuality
 ) -> None:
-    """Make the looks that are due, in order; `kept` is changed in place."""
+    """Make the looks that are due, in order; `days` are those until the last of them, `kept` is changed in place."""
     history = History(prior_rows=context.config.quality.prior_rows)
     frames, at = list[tuple[date, pl.DataFrame]](), {one.last: one for one in due}
     for day in days:
         frame = rows_of(context.journal, context.feedback, day, columns)
-        oldest = min(one.recent for one in due if one.last >= day) if day <= due[-1].last else day
+        oldest = min(one.recent for one in due if one.last >= day)
         frames = [(other, rows) for other, rows in frames if other >= oldest]
         frames.append((day, history.add(day, frame)))
         if day in at:
