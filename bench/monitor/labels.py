@@ -5,6 +5,7 @@ alarms quality gives. The looks are the monitor's own, on labelled rows as it jo
 """
 
 import argparse
+import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -74,7 +75,7 @@ def figures(_: object = None, runs: LabelRuns | None = None) -> list[Figure]:
     config = read_section("monitor", MonitorConfig).quality
     found = []
     for creative_error in (0.0, runs.creative_error):
-        with ProcessPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
+        with ProcessPoolExecutor(min(os.cpu_count() or 1, 4), multiprocessing.get_context("spawn")) as pool:
             for name in PLANTS:
                 one = partial(_is_found, runs, config, name, creative_error)
                 found.append(_found_figure(name, sum(pool.map(one, range(runs.plants))), runs, creative_error))

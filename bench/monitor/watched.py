@@ -9,13 +9,16 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from contracts.dataset.columns import COLD_START
 from contracts.lifecycle.monitor import QualityConfig
 from lifecycle.monitor.findings import Finding
 from lifecycle.monitor.quality.history import History
+from lifecycle.monitor.quality.labelled import NEW, SEEN
 from lifecycle.monitor.quality.looks import plan_looks
 from lifecycle.monitor.quality.promise import Promised, read_promised
 from lifecycle.monitor.quality.release_look import look_at_release
-from lifecycle.monitor.quality.statistics.figures import entropy
+from lifecycle.monitor.quality.rows import SLICE
+from lifecycle.monitor.quality.statistics.figures import entropy, row_loss
 
 SLICES = ("device", "site_category", "hour")
 QUINTILES = 5
@@ -56,11 +59,8 @@ def labelled(month: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
         pl.col("user_id").hash(0).alias("user"),
         pl.col("creative_id").hash(0).alias("creative"),
         pl.col("id").fill_null(0).cast(pl.UInt32).alias("creative_id"),
-        *(pl.col(name).cast(pl.String).alias(f"slice {name}") for name in SLICES),
-        pl.when(known.fill_null(False))
-        .then(pl.lit("creative seen in training"))
-        .otherwise(pl.lit("creative new"))
-        .alias("slice cold_start"),
+        *(pl.col(name).cast(pl.String).alias(SLICE + name) for name in SLICES),
+        pl.when(known.fill_null(False)).then(pl.lit(SEEN)).otherwise(pl.lit(NEW)).alias(SLICE + COLD_START),
         "p_true",
         pl.col("event_at").dt.date().alias("day"),
     )
@@ -83,8 +83,8 @@ def promise_of(rows: pl.DataFrame, ids: pl.DataFrame) -> Promised:
         for name, (first, last) in strata.items()
     }
     ages["unknown"] = _about(rows.filter(id_N < 2))
-    named = [name for name in rows.columns if name.startswith("slice ")]
-    slices = {name.removeprefix("slice "): {v[0]: _about(g) for v, g in rows.group_by(name)} for name in named}
+    named = [name for name in rows.columns if name.startswith(SLICE)]
+    slices = {name.removeprefix(SLICE): {v[0]: _about(g) for v, g in rows.group_by(name)} for name in named}
     return read_promised({**_about(rows), "creative_age": ages, "slices": slices})
 
 
@@ -96,7 +96,7 @@ def _about(rows: pl.DataFrame) -> dict[str, object]:
         "rows": len(p),
         "observed": float(label.mean()),
         "predicted": float(p.mean()),
-        "log_loss": float(-(label * np.log(p) + (1 - label) * np.log1p(-p)).mean()),
+        "log_loss": float(row_loss(label, p).mean()),
         "expected_log_loss": float(entropy(p).mean()),
     }
 

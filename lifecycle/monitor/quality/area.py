@@ -9,16 +9,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from contracts.dataset.columns import COLD_START
 from contracts.dataset.declaration import Declaration
-from lifecycle.journal.columns import DAY
 from lifecycle.monitor.findings import Area, Context, FindingTable, Trend
 from lifecycle.monitor.quality.early import early_trends
 from lifecycle.monitor.quality.history import History
 from lifecycle.monitor.quality.kept import KeptQuality, read_kept, write_kept
 from lifecycle.monitor.quality.labelled import (
-    LABELS,
     QualityColumns,
     labelled_days,
     quality_columns,
@@ -45,7 +44,7 @@ def look(context: Context) -> Area:
     kept = read_kept(context.state)
     due = plan_looks(counts, context.config.quality, kept.last)
     if due:
-        look_again(context, columns, [day for day, _ in counts], due, kept)
+        look_again(context, columns, [day for day, _ in counts if day <= due[-1].last], due, kept)
         write_kept(context.state, kept)
     if kept.area is None:
         return Area(name="quality", series=early, notes=[_too_few(counts, context), *gone])
@@ -61,14 +60,10 @@ def slices_of(declaration: Declaration) -> Sequence[str]:
 
 def label_counts(feedback: Path, journal: Path, weeks: int) -> tuple[list[tuple[date, int]], list[str]]:
     """Final labels of each complete day of the last so many weeks that the journal has; and a note of days that it has not."""
-    days = labelled_days(feedback)
-    recent = [day for day in days if day > days[-1] - timedelta(days=7 * weeks)]
-    there = [day for day in recent if served_files(journal, day)]
-    found = []
-    for day in there:
-        files = feedback / LABELS / f"{DAY}={day}" / "*.parquet"
-        found.append((day, int(pl.scan_parquet(files, hive_partitioning=False).select(pl.len()).collect().item())))
-    lost = sorted({*recent} - {*there})
+    files = labelled_days(feedback)
+    recent = [day for day in files if day > max(files) - timedelta(days=7 * weeks)]
+    lost = [day for day in recent if not served_files(journal, day)]
+    found = [(day, sum(pq.read_metadata(path).num_rows for path in files[day])) for day in recent if day not in lost]
     note = f"{len(lost)} days have labels, and the journal has no answers of them any more ({lost[0]} the first)" if lost else ""
     return found, [note] if note else []
 
@@ -76,12 +71,12 @@ def label_counts(feedback: Path, journal: Path, weeks: int) -> tuple[list[tuple[
 def look_again(
     context: Context, columns: QualityColumns, days: Sequence[date], due: Sequence[QualityLook], kept: KeptQuality
 ) -> None:
-    """Make the looks that are due, in order; `kept` is changed in place."""
+    """Make the looks that are due, in order; `days` are those until the last of them, `kept` is changed in place."""
     history = History(prior_rows=context.config.quality.prior_rows)
     frames, at = list[tuple[date, pl.DataFrame]](), {one.last: one for one in due}
     for day in days:
         frame = rows_of(context.journal, context.feedback, day, columns)
-        oldest = min(one.recent for one in due if one.last >= day) if day <= due[-1].last else day
+        oldest = min(one.recent for one in due if one.last >= day)
         frames = [(other, rows) for other, rows in frames if other >= oldest]
         frames.append((day, history.add(day, frame)))
         if day in at:

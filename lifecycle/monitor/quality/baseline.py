@@ -23,14 +23,13 @@ def judge_baseline(case: QualityCase, baseline_N: np.ndarray) -> list[Finding]:
     by = ratio(loss_N, other_N)
     width = wideness(by.influence_N, {name: codes_N[there] for name, codes_N in case.rows.units.items()})
     above, error = by.value - 1, width.error
-    level = case.error.times(case.config.shares.baseline).warning
     quantile = width.quantile(1 - case.config.confidence)
     found = QualityMeasure(
         kind="baseline",
         subject="p_click",
         unit="log-loss above that of a smoothed click rate of the creative, as a share of it",
         effect=above,
-        chance=float(stats.t.isf(level, width.freedom)) * error,
+        chance=lambda level: float(stats.t.isf(level, width.freedom)) * error,
         p_value=width.p_value(above / error) if error > 0 else float(above <= 0),
         interval=(above - quantile * error, above + quantile * error),
         sentence=f"release {case.release}: log-loss {loss_N.mean():.4f} in {case.name}, of a smoothed click rate of the creative "

@@ -12,6 +12,7 @@ from scipy import stats
 from lifecycle.monitor.findings import Finding
 from lifecycle.monitor.quality.history import ALL, DaySums, History
 from lifecycle.monitor.quality.judge import QualityCase, QualityMeasure, judged
+from lifecycle.monitor.quality.statistics.figures import growth
 
 MIN_WEEKS = 3
 NEXT_STEP = "the model grows wrong about this slice, though all rows together may look right: train again, and look at the slice"
@@ -73,14 +74,13 @@ def _slope(case: QualityCase, subject: str, weeks: Sequence[WeekRatio]) -> Quali
     scatter = max(1.0, float((weight * rest**2).sum()) / max(len(weeks) - 2, 1))
     error, span = math.sqrt(scatter / spread), float(at[-1] - at[0])
     quantile = float(stats.norm.isf((1 - case.config.confidence) / 2))
-    level = case.error.times(case.config.shares.creep).warning
-    low, high = (math.expm1((slope + side * quantile * error) * span) for side in (-1, 1))
+    low, high = (growth((slope + side * quantile * error) * span) for side in (-1, 1))
     return QualityMeasure(
         kind="creep",
         subject=subject,
         unit="growth of clicks by predictions beyond that of all rows, over the weeks",
-        effect=math.expm1(slope * span),
-        chance=math.expm1(float(stats.norm.isf(level / 2)) * error * span),
+        effect=growth(slope * span),
+        chance=lambda level: growth(float(stats.norm.isf(level / 2)) * error * span),
         p_value=2 * float(stats.norm.sf(abs(slope) / error)),
         interval=(low, high),
         sentence=f"release {case.release}, {subject}: against all rows its clicks by predictions went from "

@@ -10,6 +10,7 @@ import polars as pl
 
 from lifecycle.monitor.findings import Point, Trend
 from lifecycle.monitor.quality.labelled import PREDICTION, QualityColumns, served_files, start_ns
+from serving.triton.column_rules import UNKNOWN_ID
 
 DAYS = 31  # that are shown
 
@@ -38,7 +39,7 @@ def _sums(journal: Path, day: date, columns: QualityColumns) -> pl.DataFrame | N
     frames = []
     for path in served_files(journal, day):
         there = columns.creative_id is not None and columns.creative_id in pl.read_parquet_schema(path)
-        unknown = (pl.col(columns.creative_id) < 2).cast(pl.Float64) if there else pl.lit(None, pl.Float64)  # type: ignore[arg-type]
+        unknown = (pl.col(columns.creative_id) == UNKNOWN_ID).cast(pl.Float64) if there else pl.lit(None, pl.Float64)  # type: ignore[arg-type]
         frames.append(
             pl.scan_parquet(path, hive_partitioning=False).select(
                 "release", pl.col(PREDICTION).cast(pl.Float64).alias("p"), unknown.alias("unknown")

@@ -1,7 +1,7 @@
 """Findings about all rows of a window: their clicks, log-loss and normalised entropy against what was promised of such rows."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from lifecycle.monitor.quality.promise import Expectation, Promised, expectation
 from lifecycle.monitor.quality.rows import QualityRows
 from lifecycle.monitor.quality.statistics.clusters import Wideness, wideness
 from lifecycle.monitor.quality.statistics.counts import compare_counts, dispersion_of, evidence_of_reference
-from lifecycle.monitor.quality.statistics.figures import QualityFigure, entropy, normalised_entropy, ratio
+from lifecycle.monitor.quality.statistics.figures import QualityFigure, entropy, growth, normalised_entropy, ratio
 
 NEXT = {
     "calibration": "look at the slices: if all are off by as much, clicks are counted otherwise or tastes have changed; if one "
@@ -49,7 +49,7 @@ class QualityMeasure:
     subject: str
     unit: str
     effect: float
-    chance: float
+    chance: Callable[[float], float]  # the largest effect that chance alone gives, of the error that may be spent
     p_value: float
     interval: tuple[float, float]
     sentence: str
@@ -75,13 +75,14 @@ def judged(case: QualityCase, found: QualityMeasure, error: ErrorShare | None = 
         verdict = "page" if paged else "warning" if size >= getattr(config.warning, kind) else "watch"
     return Finding(
         area="quality", subject=found.subject, kind=kind, verdict=verdict, effect=found.effect, unit=found.unit,
-        chance=found.chance, level=spent.warning, p_value=found.p_value, window=case.rows.looked, sentence=found.sentence,
-        next_step=NEXT.get(kind, ""), release=case.release, interval=found.interval, evidence=found.evidence,
+        chance=found.chance(spent.warning), level=spent.warning, p_value=found.p_value, window=case.rows.looked,
+        sentence=found.sentence, next_step=NEXT.get(kind, ""), release=case.release, interval=found.interval,
+        evidence=found.evidence,
     )  # fmt: skip
 
 
 def _calibration(case: QualityCase, expected: Expectation) -> QualityMeasure:
-    rows, level = case.rows, case.error.times(case.config.shares.calibration).warning
+    rows = case.rows
     width = wideness(ratio(rows.label_N, rows.p_N).influence_N, rows.units)
     dispersion = dispersion_of(width, rows.predicted, rows.clicks, rows.floor)
     given = evidence_of_reference(expected.given, width, expected.rows / len(rows))
@@ -93,7 +94,7 @@ def _calibration(case: QualityCase, expected: Expectation) -> QualityMeasure:
         subject="p_click",
         unit="clicks beyond those that were promised, as a share of these",
         effect=test.ratio - 1,
-        chance=test.chance(level),
+        chance=test.chance,
         p_value=test.p_value,
         interval=(low - 1, high - 1),
         sentence=f"release {case.release}: {rows.clicks:,.0f} clicks in {case.name}, where its predictions and the promise mean "
@@ -132,16 +133,15 @@ def _grown(
     width = wideness(figure.influence_N / figure.value, case.rows.units)  # of its logarithm
     error = math.sqrt(width.widest + reference_variance(width, len(case.rows), expected.rows))
     grown = math.log(figure.value / before)
-    level = case.error.times(getattr(case.config.shares, kind)).warning
     quantile = float(stats.t.isf((1 - case.config.confidence) / 2, width.freedom))
     return QualityMeasure(
         kind=kind,
         subject="p_click",
         unit="growth, as a share of what was promised",
-        effect=math.expm1(grown),
-        chance=math.expm1(float(stats.t.isf(level, width.freedom)) * error),
+        effect=growth(grown),
+        chance=lambda level: growth(float(stats.t.isf(level, width.freedom)) * error),
         p_value=width.p_value(grown / error) if error > 0 else float(grown <= 0),
-        interval=(math.expm1(grown - quantile * error), math.expm1(grown + quantile * error)),
+        interval=(growth(grown - quantile * error), growth(grown + quantile * error)),
         sentence=sentence,
         evidence={"value": figure.value, "before": before, "error": error, "by": width.by, "freedom": width.freedom},
     )

@@ -5,16 +5,19 @@ Legend: N rows.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from contracts.dataset.columns import COLD_START, Column
 from contracts.dataset.declaration import Declaration
+from lifecycle.feedback.labels import label_files, read_labels
 from lifecycle.journal.columns import DAY, ID, OWN, TAKEN
+from lifecycle.journal.served import SERVED
+from lifecycle.monitor.quality.rows import SLICE
+from serving.triton.column_rules import MISSING_ID
 
-LABELS, SERVED = "labels", "served"
 MISSING = "(missing)"
 SEEN, NEW = "creative seen in training", "creative new"  # values of the slice cold_start, as the evaluation calls them
 KEYS = ["prediction_id", "row"]
@@ -53,17 +56,15 @@ def served_name(column: Column) -> str:
     return TAKEN.format(column.name) if column.name in {*OWN, PREDICTION} else column.name
 
 
-def labelled_days(feedback: Path) -> list[date]:
-    """Days of answers, UTC, of which all labels that are final yet are here: all but the last that has any, oldest first.
+def labelled_days(feedback: Path) -> dict[date, list[Path]]:
+    """The files of final labels by day of the answers, UTC, oldest first: of all days but the last that has any.
 
     Labels become final in the order of the answers, so a day is complete when a later one has begun.
     """
-    found = sorted(
-        date.fromisoformat(folder.name.split("=")[1])
-        for folder in (feedback / LABELS).glob(f"{DAY}=*")
-        if any(folder.glob("*.parquet"))
-    )
-    return found[:-1]
+    found: dict[date, list[Path]] = {}
+    for path in label_files(feedback):
+        found.setdefault(date.fromisoformat(path.parent.name.split("=")[1]), []).append(path)
+    return {day: found[day] for day in sorted(found)[:-1]}
 
 
 def start_ns(day: date) -> int:
@@ -76,7 +77,7 @@ def rows_of(journal: Path, feedback: Path, day: date, columns: QualityColumns) -
     Columns: release, arm, at_ns, clicked, p, user and creative (UInt64 hashes, null without one), creative_id
     (UInt32), and a text for each slice.
     """
-    labels = pl.scan_parquet(feedback / LABELS / f"{DAY}={day}" / "*.parquet", hive_partitioning=False)
+    labels = read_labels(feedback, start_ns(day), start_ns(day + timedelta(days=1)))
     answered = _served(journal, day, columns)
     return (
         answered.join(labels.select(*KEYS, "clicked"), on=KEYS)
@@ -121,6 +122,7 @@ def _canonical(columns: QualityColumns) -> Iterator[pl.Expr]:
         yield pl.when(known).then(hashed).alias(name)
     yield creative_id.alias("creative_id")
     for name, column in columns.slices.items():
-        yield pl.col(column).fill_null(MISSING).alias(f"slice {name}")
+        yield pl.col(column).fill_null(MISSING).alias(SLICE + name)
     if columns.creative_id is not None:
-        yield pl.when(creative_id >= 2).then(pl.lit(SEEN)).otherwise(pl.lit(NEW)).alias(f"slice {COLD_START}")
+        seen = pl.when(creative_id > MISSING_ID).then(pl.lit(SEEN)).otherwise(pl.lit(NEW))
+        yield pl.when(creative_id == MISSING_ID).then(pl.lit(MISSING)).otherwise(seen).alias(SLICE + COLD_START)

@@ -6,7 +6,6 @@ import numpy as np
 
 from lifecycle.monitor.findings import Finding
 from lifecycle.monitor.quality.judge import QualityCase, QualityMeasure, judged
-from lifecycle.monitor.quality.looks import ErrorShare
 from lifecycle.monitor.quality.statistics.clusters import Wideness, group_wideness
 from lifecycle.monitor.quality.statistics.counts import CountTest, compare_counts, dispersion_of, evidence_of_reference
 
@@ -21,9 +20,10 @@ def judge_slices(case: QualityCase) -> list[Finding]:
     found = [one for name in case.rows.slices for one in measure_slice(case, name)]
     spent = case.error.times(case.config.shares.slices)
     order = sorted(range(len(found)), key=lambda i: found[i].p_value)
-    findings, rejects = [], True
+    findings, rejects, one = [], True, spent
     for place, i in enumerate(order):
-        one = spent.times(1 / (len(found) - place)) if rejects else ErrorShare(warning=0.0, page=0.0)
+        if rejects:  # those after the first that is not rejected have its share: their chances are no smaller
+            one = spent.times(1 / (len(found) - place))
         rejects = rejects and found[i].p_value <= one.warning
         findings.append(replace(judged(case, found[i], one), next_step=NEXT_STEP))
     return findings
@@ -64,7 +64,7 @@ def _measure(case: QualityCase, subject: str, clicks: float, expected: float, wi
         subject=subject,
         unit="clicks beyond those that all rows and the promise mean, as a share of these",
         effect=test.ratio - 1,
-        chance=test.chance(case.error.times(case.config.shares.slices).warning),
+        chance=test.chance,
         p_value=test.p_value,
         interval=(low - 1, high - 1),
         sentence=f"release {case.release}, {subject}: {clicks:,.0f} clicks in {case.name}, where {expected:,.0f} were "

@@ -21,7 +21,7 @@ from lifecycle.monitor.quality.judge import QualityCase
 from lifecycle.monitor.quality.labelled import labelled_days, quality_columns, rows_of
 from lifecycle.monitor.quality.looks import ErrorShare
 from lifecycle.monitor.quality.promise import own_word
-from lifecycle.monitor.quality.rows import quality_rows
+from lifecycle.monitor.quality.rows import QualityRows, quality_rows
 from lifecycle.monitor.quality.sliced import judge_slices
 from tests.lifecycle.monitor.played import context, declaration, monitor_config, month, write_labels, write_served
 
@@ -114,13 +114,24 @@ def test_rows_without_a_final_label_count_nowhere(tmp_path, promise):
     rows = some_days()
     write_served(rows, tmp_path / "journal")
     write_labels(rows.filter(pl.col("clicked") == 0), tmp_path / "feedback")  # clicks are not final yet
-    day = labelled_days(tmp_path / "feedback")[0]
+    day = min(labelled_days(tmp_path / "feedback"))
     found = rows_of(tmp_path / "journal", tmp_path / "feedback", day, quality_columns(declaration(), ["device", "cold_start"]))
     assert (
         len(found) == len(rows.filter(pl.col("clicked") == 0, pl.col("answered_at").dt.day() == 1))
         and found["clicked"].sum() == 0
     )
     assert set(found["slice cold_start"]) == {"creative seen in training", "creative new"}
+
+
+def test_rows_without_a_creative_are_no_rows_with_a_new_one(tmp_path):
+    rows = some_days().with_columns(creative_id__id=pl.Series(np.arange(ROWS) % 4, dtype=pl.UInt32))
+    there = written(tmp_path, rows)
+    columns = quality_columns(declaration(), ["cold_start"])
+    found = rows_of(there.journal, there.feedback, min(labelled_days(there.feedback)), columns)
+    by = dict(found.group_by("slice cold_start").agg(pl.col("creative_id").unique().sort()).iter_rows())
+    assert by == {"creative seen in training": [2, 3], "creative new": [0], "(missing)": [1]}
+    trend = next(one for one in quality.look(there).series if one.kind == "new_creatives")
+    assert trend.points[0].value == pytest.approx(0.25, abs=0.01)
 
 
 def test_releases_are_judged_apart(tmp_path, promise):
@@ -197,7 +208,7 @@ def test_slices_share_their_error(tmp_path):
     write_served(rows, tmp_path / "journal")
     write_labels(rows, tmp_path / "feedback")
     columns = quality_columns(declaration(), ["device", "hour"])
-    frame = rows_of(tmp_path / "journal", tmp_path / "feedback", labelled_days(tmp_path / "feedback")[0], columns)
+    frame = rows_of(tmp_path / "journal", tmp_path / "feedback", min(labelled_days(tmp_path / "feedback")), columns)
     config: QualityConfig = replace(monitor_config().quality, slice_clicks=10)
     spent = ErrorShare(warning=0.05, page=0.005)
     case = QualityCase(rows=quality_rows(frame, own_word()), promised=own_word(), config=config, error=spent, release=1, name="x")
@@ -206,3 +217,37 @@ def test_slices_share_their_error(tmp_path):
     share = spent.warning * config.shares.slices
     assert found[0].level == pytest.approx(share / len(found))
     assert all(one.verdict == "ok" for one in found)
+
+
+def test_slices_after_the_first_that_chance_explains_have_its_share_and_its_chance():
+    case = replace(
+        case_of(label_N=np.tile([1.0, 0, 0, 0], 300), slice_N=np.arange(1200) % 3), error=ErrorShare(warning=0.5, page=0.05)
+    )
+    found = judge_slices(case)
+    assert [one.level for one in found] == [pytest.approx(0.5 * case.config.shares.slices / 3)] * 3
+    assert all(one.chance > abs(one.effect) for one in found)
+
+
+def test_a_slice_of_two_creatives_is_judged_though_chance_may_give_anything():
+    """By Student's t with one degree of freedom: the largest growth that chance gives is beyond what a float holds."""
+    creative_N = np.where(np.arange(1200) < 30, 1, 0)
+    label_N = np.where(creative_N == 1, 1.0, np.arange(1200) % 20 == 0)
+    case = case_of(label_N=label_N, slice_N=np.where(np.arange(1200) < 600, 0, 1), units={"creatives": creative_N})
+    found = {one.subject: one for one in judge_slices(case)}
+    assert found["site=0"].verdict == "ok" and found["site=0"].evidence["by"] == "creatives"
+    assert found["site=0"].chance == pytest.approx(np.expm1(10))
+
+
+def case_of(label_N: np.ndarray, slice_N: np.ndarray, units: dict[str, np.ndarray] | None = None) -> QualityCase:
+    rows = QualityRows(
+        label_N=label_N,
+        p_N=np.full(len(label_N), label_N.mean()),
+        units=units or {},
+        stratum_N=np.full(len(label_N), "", dtype=object),
+        slices={"site": (slice_N, [str(value) for value in np.unique(slice_N)])},
+        start_ns=0,
+        end_ns=1,
+    )
+    config = replace(monitor_config().quality, slice_clicks=10)
+    spent = ErrorShare(warning=config.error / 31, page=config.page_error / 31)
+    return QualityCase(rows=rows, promised=own_word(), config=config, error=spent, release=1, name="x")

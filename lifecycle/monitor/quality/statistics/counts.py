@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from scipy import special, stats
 
 from lifecycle.monitor.quality.statistics.clusters import Wideness
+from lifecycle.monitor.quality.statistics.figures import growth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +19,12 @@ class CountTest:
     freedom: float  # of Student's t
 
     def interval(self, confidence: float) -> tuple[float, float]:
-        reach = math.exp(float(stats.t.isf((1 - confidence) / 2, self.freedom)) * self.error)
+        reach = 1 + growth(float(stats.t.isf((1 - confidence) / 2, self.freedom)) * self.error)
         return self.ratio / reach, self.ratio * reach
 
     def chance(self, level: float) -> float:
         """The largest ratio, less 1, that chance alone gives on either side with probability `level`."""
-        return math.expm1(float(stats.t.isf(level / 2, self.freedom)) * self.error)
+        return growth(float(stats.t.isf(level / 2, self.freedom)) * self.error)
 
 
 def compare_counts(observed: float, expected: float, dispersion: float, given: float, freedom: float) -> CountTest:

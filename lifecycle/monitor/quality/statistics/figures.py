@@ -4,11 +4,13 @@ normalised entropy, AUC.
 Shape letters: N rows. Labels are 0 and 1, predictions probabilities; an influence is what a row adds to the figure's error.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 P_MIN = 1e-12  # predictions are kept this far from 0 and 1, as in the evaluation
+MAX_LOG = 10.0  # of a growth that is told: beyond 22,026 times as many it only says that nothing is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +19,11 @@ class QualityFigure:
 
     value: float
     influence_N: np.ndarray
+
+
+def growth(log_ratio: float) -> float:
+    """A ratio less 1, of its logarithm, within MAX_LOG: what a few units say may be wide beyond all numbers."""
+    return math.expm1(min(max(log_ratio, -MAX_LOG), MAX_LOG))
 
 
 def row_loss(label_N: np.ndarray, p_N: np.ndarray) -> np.ndarray:

@@ -30,9 +30,8 @@ def explain(sides: JoinedSides, one: SkewColumn, needed: float) -> SkewCause:
         f"ORDER BY hash(key) LIMIT {SAMPLE}"
     )
     pairs = DifferentPairs(column=one.column, file=found["file"], served=found["served"])
-    causes = list(_causes(sides, one, pairs))
-    good = [cause for cause in causes if cause.share >= needed]
-    return good[0] if good else SkewCause(kind="different", text=UNEXPLAINED, share=0.0)
+    good = (cause for cause in _causes(sides, one, pairs) if cause.share >= needed)
+    return next(good, SkewCause(kind="different", text=UNEXPLAINED, share=0.0))
 
 
 def _causes(sides: JoinedSides, one: SkewColumn, pairs: DifferentPairs) -> Iterator[SkewCause]:

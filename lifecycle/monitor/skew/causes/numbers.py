@@ -10,11 +10,6 @@ from contracts.dataset.columns import Column
 from lifecycle.monitor.skew.causes.cause import DifferentPairs, SkewCause
 
 FACTORS = (10, 100, 1000, 1e4, 1e6, 1e9, 60, 3600, 86400, 24, 7, 1024)  # and one by each: cents, thousands, minutes, days, KiB
-ROUND = {
-    "hour": (0, 23),
-    "weekday": (1, 7),
-    "month": (1, 12),
-}  # parts of a time that begin again, with their first and last value
 FEW = 3  # distinct values that it takes to tell a factor or a shift
 FLOAT32 = 2.0**-22  # relative difference of values that were once float32, times two
 
