@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from lifecycle.alerts.feed_state import FeedFacts
+from lifecycle.feedback.labels import FeedState
+from lifecycle.feedback.rules import CLASSES
 from lifecycle.monitor.findings import VERDICTS, MonitorReport
 
 NS = 1e9
@@ -47,9 +48,9 @@ class MonitorMetrics:
         self._last.set(time.time())  # from here on it is waited for
 
     def looked(
-        self, report: MonitorReport, took_s: float, feed: FeedFacts | None = None, alerts: Mapping[str, int] | None = None
+        self, report: MonitorReport, took_s: float, feed: FeedState | None = None, alerts: Mapping[str, int] | None = None
     ) -> None:
-        """After a look. `feed`: what `read_feed` gives; `alerts`: what `open_by_severity` gives."""
+        """After a look. `feed`: what `read_state` gives; `alerts`: what `open_by_severity` gives."""
         for family in (self._finding, self._effect, self._findings, self._rows, self._alerts, self._events):
             family.clear()
         for area in report.areas:
@@ -65,7 +66,7 @@ class MonitorMetrics:
             self._answered.set((report.at_ns - max(one.last_ns for one in report.serving)) / NS)
         for severity, number in (alerts or {}).items():
             self._alerts.labels(severity).set(number)
-        if feed is not None:
+        if feed is not None and feed.at_ns is not None:
             self._show_feed(feed, report.at_ns)
         self._looks.labels("done").inc()
         self._took.set(took_s)
@@ -75,10 +76,10 @@ class MonitorMetrics:
         """A look ended with an error."""
         self._looks.labels("failed").inc()
 
-    def _show_feed(self, feed: FeedFacts, now_ns: int) -> None:
+    def _show_feed(self, feed: FeedState, now_ns: int) -> None:
         if feed.watermark_ns is not None:
             self._watermark.set((now_ns - feed.watermark_ns) / NS)
         self._waiting.set(feed.waiting)
         self._oldest.set(0 if feed.oldest_waiting_ns is None else (now_ns - feed.oldest_waiting_ns) / NS)
-        for outcome, number in feed.events.items():
-            self._events.labels(outcome).set(number)
+        for outcome in CLASSES:
+            self._events.labels(outcome).set(getattr(feed, outcome))

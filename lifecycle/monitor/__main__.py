@@ -22,9 +22,9 @@ from contracts.lifecycle.feedback import FeedbackConfig
 from contracts.lifecycle.monitor import MonitorConfig
 from contracts.params import read_section
 from contracts.serving.releases import PUBLIC
-from lifecycle.alerts.feed_state import read_feed
 from lifecycle.alerts.metrics import MonitorMetrics
 from lifecycle.alerts.notify import open_by_severity
+from lifecycle.feedback.labels import read_state
 from lifecycle.journal.metrics import told_at
 from lifecycle.monitor.findings import Context, MonitorReport
 from lifecycle.monitor.run import PAGE, lines_of, look_once, only_monitor
@@ -123,7 +123,7 @@ def measured(context: Context, page: Path, metrics: MonitorMetrics) -> MonitorRe
     """A look that Prometheus is told of."""
     began = time.monotonic()
     report = look_once(context, page)
-    metrics.looked(report, time.monotonic() - began, read_feed(context.feedback), open_by_severity(context.state))
+    metrics.looked(report, time.monotonic() - began, read_state(context.feedback), open_by_severity(context.state))
     return report
 
 

@@ -1,19 +1,18 @@
 """What the monitor says to Prometheus: the last look's findings, the feed's state, and nothing of what is not known."""
 
-import json
 import math
 import time
 
 import pytest
 import urllib3
 
-from lifecycle.alerts.feed_state import FeedFacts, read_feed
 from lifecycle.alerts.metrics import MonitorMetrics
+from lifecycle.feedback.labels import FeedState
 from lifecycle.journal.metrics import told_at
 from serving.server.ports import free_ports
 from tests.alerts.alert_world import START_NS, found, report
 
-FEED = FeedFacts(watermark_ns=START_NS - 90 * 10**9, waiting=4, oldest_waiting_ns=None, events={"matched": 7})
+FEED = FeedState(at_ns=START_NS, watermark_ns=START_NS - 90 * 10**9, waiting=4, matched=7)
 FINDING = "adclick_monitor_finding"
 AGE = {"area": "inputs", "subject": "user_age", "kind": "missing", "severity": "warning"}
 
@@ -58,17 +57,11 @@ def test_the_feed_the_releases_and_open_alerts_are_told():
     assert value(metrics, "adclick_monitor_alerts_open", severity="page") == 2
 
 
-def test_the_feeds_state_is_read_as_far_as_it_is_there(tmp_path):
-    assert read_feed(tmp_path) is None
-    (tmp_path / "labels").mkdir()
-    state = tmp_path / "labels/state.json"
-    counts = {name: place for place, name in enumerate(("matched", "duplicate", "rejected"))}
-    state.write_text(json.dumps({"watermark_ns": None, "received": 9, "waiting": 5, "oldest_waiting_ns": 7, "new": [], **counts}))
-    events = {**counts, "waiting": 5}
-    assert read_feed(tmp_path) == FeedFacts(watermark_ns=None, waiting=5, oldest_waiting_ns=7, events=events)
-    for broken in ("", "[]", '{"watermark_ns": "soon"}', '{"matched": {}}'):
-        state.write_text(broken)
-        assert read_feed(tmp_path) is None
+def test_a_feed_that_never_came_has_no_figures():
+    metrics = MonitorMetrics()
+    metrics.looked(report(), 0.5, FeedState())
+    assert value(metrics, "adclick_feedback_events", outcome="matched") is None
+    assert math.isnan(value(metrics, "adclick_feedback_oldest_waiting_seconds"))
 
 
 def test_prometheus_reads_it_on_loopback_and_a_taken_port_is_said():

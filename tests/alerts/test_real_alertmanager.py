@@ -1,5 +1,7 @@
 """From a figure of the monitor through a real Prometheus and a real Alertmanager to a pager, and back when it is over."""
 
+from typing import Any
+
 import pytest
 
 from lifecycle.alerts.metrics import MonitorMetrics
@@ -7,7 +9,7 @@ from lifecycle.alerts.notify import notify
 from lifecycle.journal.metrics import told_at
 from serving.server.ports import free_ports
 from tests.alerts.alert_world import config, found, report
-from tests.alerts.prometheus_world import a_pager, alertmanager, prometheus, short_folder
+from tests.alerts.prometheus_world import Asked, a_pager, alertmanager, prometheus, short_folder
 from tests.serving.served_world import wait_for
 
 pytestmark = pytest.mark.services
@@ -45,3 +47,21 @@ def test_without_prometheus_the_monitor_tells_alertmanager_itself(tmp_path, caps
     assert (who, labels["subject"], labels["severity"]) == ("pager", "user_age", "page")
     assert notes["summary"] == "user_age: 5 % of the rows are missing" and notes["owner"] == "whoever owns the model"
     assert capsys.readouterr().err == ""
+
+
+def test_a_finding_that_is_a_page_is_no_warning_besides_and_other_warnings_are_told(tmp_path):
+    """Both rules of it hold until the warning has not come for a while: it grew worse, or two releases have it."""
+    with short_folder() as folder, a_pager() as pager, alertmanager(folder, pager.url) as manager:
+        settings = config(alertmanager=f"http://127.0.0.1:{manager}")
+        notify(report(found(), found(subject="hour")), settings, tmp_path)
+        notify(report(found(verdict="page"), found(subject="hour"), minute=5), settings, tmp_path)
+        held = wait_for(lambda: three_alerts(manager), LONG_S, "three alerts")
+    assert {(one["labels"]["subject"], one["labels"]["severity"]): one["status"]["state"] for one in held} == {
+        ("user_age", "page"): "active", ("user_age", "warning"): "suppressed", ("hour", "warning"): "active",
+    }  # fmt: skip
+
+
+def three_alerts(manager: int) -> list[dict[str, Any]] | None:
+    """All that it holds, once each has a state."""
+    held = Asked(f"http://127.0.0.1:{manager}").get("/api/v2/alerts")
+    return held if len(held) == 3 and all(one["status"]["state"] != "unprocessed" for one in held) else None

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from contracts.clock import clock
-from lifecycle.alerts.feed_state import FeedFacts
 from lifecycle.alerts.metrics import MonitorMetrics
+from lifecycle.feedback.labels import FeedState
 from lifecycle.journal.metrics import JournalMetrics, told_at
 from lifecycle.journal.served import only_one, serve_segment, waiting
 from serving.journal.folder import kept_journal
@@ -90,7 +90,7 @@ def journal_metrics(folder: Path) -> JournalMetrics:
 def monitor_metrics() -> MonitorMetrics:
     metrics = MonitorMetrics()
     training = found(subject="training", kind="time", area="machine", verdict="ok", effect=0.4, unit="share of the budget")
-    feed = FeedFacts(watermark_ns=10**18, waiting=3, oldest_waiting_ns=10**18, events={"matched": 9, "rejected": 1})
+    feed = FeedState(at_ns=10**18, watermark_ns=10**18, waiting=3, oldest_waiting_ns=10**18, matched=9, rejected=1)
     metrics.looked(report(found(), training), 0.7, feed, {"warning": 1})
     return metrics
 
