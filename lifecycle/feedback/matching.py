@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from contracts.lifecycle.feedback import FeedbackConfig
-from lifecycle.feedback.answered import DAY_NS, AnsweredFile, answered_files, answers_sql, until_ns, within
+from lifecycle.feedback.answered import DAY_NS, AnsweredFile, answered_files, answers_sql, within
 from lifecycle.feedback.folding import AT_ONCE, FACTS, fold
 from lifecycle.feedback.rules import EXPIRED, REJECTED
 from lifecycle.feedback.store import LATE, FeedbackStore
@@ -53,9 +53,12 @@ FROM last_answers l WHERE hits.prediction_id = l.before_id AND hits.row_no = l.b
 """
 
 
-def match(store: FeedbackStore, journal: Path, config: FeedbackConfig, now_ns: int) -> Counter[str]:
-    """Take in the events whose rows are in the journal by now, and give up those that are too old; how many of each class."""
-    files, complete_ns = answered_files(journal), until_ns(journal, now_ns)
+def match(store: FeedbackStore, journal: Path, config: FeedbackConfig, now_ns: int, complete_ns: int) -> Counter[str]:
+    """Take in the events whose rows are in the journal by now, and give up those that are too old; how many of each class.
+
+    The answers from before `complete_ns` were in Parquet when this began.
+    """
+    files = answered_files(journal)
     known = {name for (name,) in store.db.execute("SELECT name FROM looked_files").fetchall()}
     new = [file for file in files if file.name not in known]
     classes: Counter[str] = Counter()

@@ -7,8 +7,8 @@ they lie there it is taken out again. Killed in between, the same files are writ
 from pathlib import Path
 
 from contracts.lifecycle.feedback import FeedbackConfig
-from lifecycle.feedback.answered import AnsweredFile, answered_files, answers_sql, until_ns
-from lifecycle.feedback.store import FINAL, REOPENED, WATERMARK, FeedbackStore
+from lifecycle.feedback.answered import AnsweredFile, answered_files, answers_sql
+from lifecycle.feedback.store import FINAL, REOPENED, FeedbackStore
 
 DAY = "CAST(make_timestamp_ns({0}) AS DATE)"
 FILES_AT_ONCE = 24  # of the journal, in a transaction
@@ -23,20 +23,20 @@ WHERE s.prediction_id NOT IN (SELECT prediction_id FROM superseded)
 """
 SUPERSEDED = """
 CREATE OR REPLACE TEMP TABLE superseded AS
-SELECT DISTINCT a.prediction_id FROM s a JOIN s b ON a.request_id = b.request_id AND a.row_no = b.row_no
+SELECT DISTINCT a.prediction_id FROM near a JOIN near b ON a.request_id = b.request_id AND a.row_no = b.row_no
     AND a.key IS NOT DISTINCT FROM b.key AND a.event_ns IS NOT DISTINCT FROM b.event_ns
 WHERE a.request_id IN (
-    SELECT request_id FROM s WHERE row_no = 0 AND request_id IS NOT NULL GROUP BY request_id HAVING count(*) > 1)
+    SELECT request_id FROM near WHERE row_no = 0 AND request_id IS NOT NULL GROUP BY request_id HAVING count(*) > 1)
     AND (b.answered_ns, b.prediction_id) > (a.answered_ns, a.prediction_id) AND b.answered_ns <= a.answered_ns + {0}
 """
 
 
-def mature(store: FeedbackStore, journal: Path, config: FeedbackConfig, now_ns: int) -> int:
-    """Make labels final as far as the watermark lets them be; how many. They are in table `unwritten` then."""
-    watermark = store.marked(WATERMARK)
-    if watermark is None:
-        return 0
-    before_ns = min(watermark, until_ns(journal, now_ns)) - config.maturity_ns
+def mature(store: FeedbackStore, journal: Path, config: FeedbackConfig, now_ns: int, complete_ns: int) -> int:
+    """Make labels final; how many. They are in table `unwritten` then.
+
+    All events from before `complete_ns`, and all answers, have been taken in and matched.
+    """
+    before_ns = complete_ns - config.maturity_ns
     begun = store.value("SELECT count(*) FROM unwritten")
     which = f"is_shown AND final_ns IS NULL AND answered_ns < {before_ns}"
     with store.transaction() as db:
@@ -69,10 +69,9 @@ def _mature_all(store: FeedbackStore, files: list[AnsweredFile], before_ns: int,
 def _read(store: FeedbackStore, some: list[AnsweredFile], files: list[AnsweredFile], retry_ns: int) -> None:
     """Views of the rows of these files, and of those whose answer was sent again, perhaps in the next hour."""
     near = [file for file in files if some[0].start_ns <= file.start_ns <= some[-1].end_ns + retry_ns]
-    for view, read in (("s", near), ("s_own", some)):
+    for view, read in (("s", some), ("near", near)):
         store.db.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {answers_sql(read)}")
     store.db.execute(SUPERSEDED.format(retry_ns))
-    store.db.execute("CREATE OR REPLACE TEMP VIEW s AS SELECT * FROM s_own")
 
 
 def reopen(store: FeedbackStore, now_ns: int) -> int:

@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from contracts.clock import clock
 from contracts.lifecycle.feedback import FeedbackConfig
+from lifecycle.feedback.answered import until_ns
 from lifecycle.feedback.intake.hiding import hider
 from lifecycle.feedback.intake.inputs import input_files
 from lifecycle.feedback.intake.taking import FILE
@@ -57,14 +58,20 @@ def run_order(store: FeedbackStore, around: Surroundings, order: FeedbackOrder, 
 
 
 def look(store: FeedbackStore, around: Surroundings, now_ns: int, reopens: bool = False, say: Say | None = None) -> FeedState:
-    """Take in what the journal has answered meanwhile, and make final what has matured; how the feed stands then."""
-    config, folder = around.config, Path(around.config.folder)
-    match(store, Path(around.journal.folder), config, now_ns)
+    """Take in what the journal has answered meanwhile, and make final what has matured; how the feed stands then.
+
+    The endpoint goes on taking events in, and the journal's segments go on becoming Parquet. So how far both are is asked first: a
+    watermark that comes while events are matched may have come with clicks that were not.
+    """
+    config, folder, journal = around.config, Path(around.config.folder), Path(around.journal.folder)
+    watermark_ns, answered_ns = store.marked(WATERMARK), until_ns(journal, now_ns)
+    match(store, journal, config, now_ns, answered_ns)
     if reopens:
         number = reopen(store, now_ns)
         if say is not None:
             say(f"{number} late corrections were taken in")
-    mature(store, Path(around.journal.folder), config, now_ns)
+    if watermark_ns is not None:
+        mature(store, journal, config, now_ns, min(watermark_ns, answered_ns))
     write_labels(store, folder)
     store.tidy(now_ns)
     state = state_of(store, config.maturity_ns, now_ns)

@@ -1,8 +1,14 @@
 """Which rows get a label, and when it is final."""
 
+import json
+
 import pytest
 
+from lifecycle.feedback import matching
+from lifecycle.feedback.intake.lines import read_lines
+from lifecycle.feedback.intake.taking import take_in_once
 from lifecycle.feedback.labels import read_labels
+from lifecycle.feedback.running import work
 from tests.lifecycle.feedback.feedback_world import DAY, HOUR, START, FeedbackWorld, click, complete, said, shown
 
 MATURE = START + 5 * DAY
@@ -154,3 +160,43 @@ def test_labels_are_files_a_day_sorted_and_typed(world):
 def test_labels_of_no_day_have_their_columns_all_the_same(world, day):
     empty = read_labels(world.folder / "feedback", START + day * DAY, START + 2 * DAY).collect()
     assert len(empty) == 0 and empty.columns[:3] == ["prediction_id", "row", "key"] and empty.schema["clicked"].is_integer()
+
+
+def test_a_click_and_a_heartbeat_that_come_while_events_are_matched_are_for_the_next_look(world, monkeypatch):
+    """The endpoint takes in beside: the heartbeat says that the click is there, and it has not been matched yet."""
+    world.answer({"id": "a"})
+    world.send(shown("a"))
+    match = work.match
+
+    def and_then(store, *args):
+        match(store, *args)
+        monkeypatch.setattr(work, "match", match)
+        body = "\n".join(map(json.dumps, (click("a"), complete(MATURE)))).encode()
+        take_in_once(store.beside(), read_lines(body, world.now_ns), None, "", world.now_ns)
+
+    monkeypatch.setattr(work, "match", and_then)
+    assert world.run().late_corrections == 0 and world.labels() == {}
+    assert world.run().late_corrections == 0 and world.labels() == {("a", 0): 1}
+
+
+def test_a_click_with_a_key_waits_for_answers_that_become_parquet_while_it_is_matched(world, monkeypatch):
+    """Else it would go to an earlier answer with that key."""
+    world.answer({"id": "a", "key": "u"})
+    (world.journal / "segments").mkdir(parents=True)
+    segment = world.journal / "segments/20270115T080000.000Z-0000000000000000-0.segment"
+    segment.write_bytes(b"")
+    files = matching.answered_files
+
+    def and_then(journal):
+        found = files(journal)
+        if segment.is_file():
+            world.answer({"id": "b", "key": "u", "at": START + HOUR // 2}, name="b")
+            segment.unlink()
+        return found
+
+    monkeypatch.setattr(matching, "answered_files", and_then)
+    world.send({"kind": "click", "key": "u", "at_ms": (START + HOUR) // 10**6})
+    assert world.run().waiting == 1
+    world.run()
+    with world.store() as store:
+        assert store.db.execute("SELECT prediction_id FROM facts").fetchall() == [("b",)]
