@@ -6,12 +6,9 @@ if __name__ == "__main__":  # before the imports below, which take their time
     end_on_ctrl_c()
 
 import argparse
-import fcntl
-import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +19,7 @@ from lifecycle.live.pages import draw_pages, refuse_other_settings
 from lifecycle.live.play import Play
 from lifecycle.live.server import begin_clock, own_server, refuse_late_clock, refuse_other_clock
 from lifecycle.live.settings import load_live_config, played_world
+from lifecycle.locking import alone
 from serving.client import CtrClient, DeadlineExceeded, ServerFailed, ServerUnavailable
 from serving.entry import run
 
@@ -83,20 +81,11 @@ def stopped(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def only_one(folder: Path) -> AbstractContextManager[None]:
     """Raises ValueError if another program plays in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise ValueError(
-            f"another program plays in {folder}/; wait for it, or name another: make live ARGS=folder=live/second"
-        ) from None
-    finally:
-        os.close(lock)
+    taken = f"another program plays in {folder}/; wait for it, or name another: make live ARGS=folder=live/second"
+    return alone(folder / "lock", taken)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from contracts.lifecycle.live import FaultConfig
 
-DAY_MS, DAY_NS = 86_400_000, 86_400_000_000_000
+DAY_MS = 86_400_000
 EPOCH = date(1970, 1, 1)
 
 

@@ -58,10 +58,6 @@ class MonthPages:
         key = pl.col("impression_id").cast(pl.String).alias("key")
         return pl.read_parquet(self.folder / PAGES).with_columns(key, pl.col("timestamp").dt.epoch("ms").alias("at_ms"))
 
-    @property
-    def num_candidates(self) -> int:
-        return int(json.loads((self.folder / NOTE).read_text())["candidates"])
-
     def day(self, day: date) -> pl.DataFrame:
         """The rows of one day."""
         start = start_ms(day)
