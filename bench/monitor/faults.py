@@ -1,7 +1,6 @@
 """How soon a fault that touches a share of the traffic is named by column and kind."""
 
 import multiprocessing
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -67,7 +66,7 @@ def named_after(one: Scene, fault: str, run: int, config: BenchMonitorConfig) ->
     end_T = np.arange(int(np.searchsorted(until, first, side="right")) + 1, len(until) + 1)
     hits = hits_at(panel, end_T, one.config)
     for look in sorted({hit.look for hit in hits}):
-        names = named([replace(hit, look=0) for hit in hits if hit.look == look], panel)
+        names = named([hit for hit in hits if hit.look == look], panel)
         if any(name.hit.column == column and name.kind in kinds for name in names):
             return int(until[end_T[look] - 1]) - first, column
     return None, column

@@ -23,7 +23,8 @@ class AlertLog:
         self.path = folder / LOG
 
     def size(self) -> int:
-        return self.path.stat().st_size if self.path.is_file() else 0
+        """Bytes of its whole lines."""
+        return self.path.read_bytes().rfind(b"\n") + 1 if self.path.is_file() else 0
 
     def since(self, place: int) -> Iterator[tuple[Alert, int]]:
         """Every alert from `place` on, and the place behind it; what cannot be read is left out."""
@@ -51,7 +52,7 @@ class AlertLog:
         content = b"".join(alert.line().encode() + b"\n" for alert in alerts)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, MODE)
         try:
-            size = self.path.read_bytes().rfind(b"\n") + 1
+            size = self.size()
             os.ftruncate(descriptor, size)
             _write(descriptor, content, size)
         finally:

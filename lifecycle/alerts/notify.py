@@ -72,10 +72,10 @@ def _tell_command(log: AlertLog, config: AlertsConfig, state: AlertState, folder
 def _tell_alertmanager(log: AlertLog, config: MonitorConfig, changed: list[Alert]) -> None:
     """All that holds, at each look, and what has just ended."""
     url = config.alerts.alertmanager
-    alerts = [*log.open().values(), *(alert for alert in changed if alert.event == "resolved")]
-    if url is None or not alerts:
+    if url is None:
         return
-    if (failure := post_alerts(url, alerts, clock(), config.every_s, config.alerts.timeout_s)) is not None:
+    alerts = [*log.open().values(), *(alert for alert in changed if alert.event == "resolved")]
+    if alerts and (failure := post_alerts(url, alerts, clock(), config.every_s, config.alerts.timeout_s)) is not None:
         _say(f"{failure}; the next look tries again")
 
 

@@ -4,6 +4,7 @@ Where the store is rewritten it is copied into a new file: a database keeps in i
 """
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from contracts.dataset.served import ROWS
 from contracts.files import sync
 from contracts.lifecycle.feedback import FeedbackConfig
 from contracts.tables.parquet import ParquetRows
 from lifecycle.erase import parquet, reach
 from lifecycle.erase.wanted import Wanted
 from lifecycle.feedback.labels import label_files
-from lifecycle.feedback.store import NAME, connected, only_writer
+from lifecycle.feedback.store import MODE, NAME, connected, only_writer
 
 STORED = ("waiting", "facts", "unwritten")  # tables with rows of somebody
-LABELLED = "*/impressions.parquet"
+NEW = f".{NAME}.new"
+THEIRS = (  # an event that leaves the row out means the first
+    "(prediction_id, coalesce(row_no, 0)) IN (SELECT (id, n) FROM erased) OR list_contains($keys, key)"
+)
 Row = tuple[str, int]
 
 
@@ -43,15 +48,15 @@ class FeedbackHeld:
         }
 
 
-def look(journal: Path, config: FeedbackConfig, wanted: Wanted) -> FeedbackHeld:
-    """Raises ValueError while another process writes to the store."""
-    held = FeedbackHeld(rows={row for path in parquet.files_of(journal) for row in parquet.rows_of(path, wanted)})
+def look(served: Iterable[Path], config: FeedbackConfig, wanted: Wanted) -> FeedbackHeld:
+    """`served`: the journal's Parquet files that hold the user. Raises ValueError while another process writes to the store."""
+    held = FeedbackHeld(rows={row for path in served for row in parquet.rows_of(path, wanted)})
     folder = Path(config.folder)
     for path in label_files(folder):
         found = sum(_theirs(pq.read_table(path, columns=["prediction_id", "row", "key"], partitioning=None), held.rows, wanted))
         if found:
             held.labels[path] = found
-    for path in sorted(Path(config.labelled).glob(LABELLED)):
+    for path in sorted(Path(config.labelled).glob(f"*/{ROWS}")):
         rows = parquet.look(path, wanted).rows
         if rows:
             held.labelled[path] = rows
@@ -64,15 +69,18 @@ def look(journal: Path, config: FeedbackConfig, wanted: Wanted) -> FeedbackHeld:
 
 def erase(config: FeedbackConfig, held: FeedbackHeld, wanted: Wanted) -> None:
     """Labelled rows, labels, then the store. Killed in between and run again, it goes on with what is left."""
-    folder = Path(config.folder)
-    for path in held.rejected:
-        path.unlink(missing_ok=True)
-    for path in held.labelled:
-        table = pq.read_table(path, partitioning=None)
-        _rewrite(path, table, parquet.found_in(table, wanted).tolist())
-    if not (folder / NAME).is_file():
+    folder, labelled = Path(config.folder), Path(config.labelled)
+    if not folder.is_dir() and not labelled.is_dir():
         return
+    folder.mkdir(exist_ok=True, mode=MODE)
     with only_writer(folder, {}):
+        for left in (*folder.rglob(".*.partial"), *labelled.rglob(".*.partial")):  # by a writer that was killed
+            left.unlink()
+        for path in held.rejected:
+            path.unlink(missing_ok=True)
+        for path in held.labelled:
+            table = pq.read_table(path, partitioning=None)
+            _rewrite(path, table, parquet.found_in(table, wanted).tolist())
         for path in held.labels:
             table = pq.read_table(path, partitioning=None)
             _rewrite(path, table, _theirs(table, held.rows, wanted))
@@ -112,13 +120,13 @@ def _in_store(folder: Path, config: FeedbackConfig, rows: set[Row], wanted: Want
         )
         db.execute("CREATE TEMP TABLE erased AS SELECT * FROM theirs")
         keys = _stored_keys(db, wanted)
-        number = sum(_delete(db, table, keys, is_erased) for table in STORED)
-        if is_erased and number:
-            _copy(db, folder)
+        number = sum(_number(db, table, keys) for table in STORED)
+        if is_erased:
+            _copy(db, folder, keys)
     finally:
         db.close()
-    if is_erased and (folder / f".{NAME}.new").is_file():
-        os.replace(folder / f".{NAME}.new", folder / NAME)
+    if is_erased:
+        os.replace(folder / NEW, folder / NAME)
         sync(folder)
     return number
 
@@ -130,20 +138,19 @@ def _stored_keys(db: Any, wanted: Wanted) -> list[str]:
     return [key for (key,) in db.execute(union).fetchall() if _is_key(key, wanted)]
 
 
-def _delete(db: Any, table: str, keys: list[str], is_erased: bool) -> int:
-    row = "coalesce(row_no, 0)"  # an event that leaves it out means the first
-    which = f"(prediction_id, {row}) IN (SELECT (id, n) FROM erased) OR list_contains($keys, key)"
-    number = int(db.execute(f"SELECT count(*) FROM {table} WHERE {which}", {"keys": keys}).fetchall()[0][0])
-    if is_erased:
-        db.execute(f"DELETE FROM {table} WHERE {which}", {"keys": keys})
-    return number
+def _number(db: Any, table: str, keys: list[str]) -> int:
+    return int(db.execute(f"SELECT count(*) FROM {table} WHERE {THEIRS}", {"keys": keys}).fetchall()[0][0])
 
 
-def _copy(db: Any, folder: Path) -> None:
-    new = folder / f".{NAME}.new"
-    new.unlink(missing_ok=True)
-    db.execute("DROP TABLE erased")
+def _copy(db: Any, folder: Path, keys: list[str]) -> None:
+    """A new file without the user's rows. The old one keeps them until the new one takes its place: so they are found again."""
+    new = folder / NEW
+    for left in folder.glob(f"{NEW}*"):  # with its log, by one that was killed
+        left.unlink()
     db.execute(f"ATTACH '{str(new).replace(chr(39), chr(39) * 2)}' AS fresh")
-    db.execute("COPY FROM DATABASE feedback TO fresh")
+    db.execute("COPY FROM DATABASE feedback TO fresh (SCHEMA)")
+    for (table,) in db.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'fresh'").fetchall():
+        kept, values = (f"WHERE ({THEIRS}) IS NOT TRUE", {"keys": keys}) if table in STORED else ("", {})
+        db.execute(f"INSERT INTO fresh.{table} SELECT * FROM feedback.{table} {kept}", values)
     db.execute("DETACH fresh")
     sync(new)

@@ -54,8 +54,11 @@ def find(
     found = Findings()
     _in_journal(journal, wanted, found, say)
     if labels is not None:
-        found.of_feedback = feedback.look(journal, labels, wanted)
+        found.of_feedback = feedback.look((path for path, rows in found.served.items() if rows), labels, wanted)
+    labelled = {path.resolve() for path in found.of_feedback.labelled}  # which a source of what was served reads
     for file in source.raw_files(declaration, wanted, project):
+        if file.path.resolve() in labelled:
+            continue
         try:
             rows = source.count(file, wanted)
         except (source.NotRewritten, OSError, UnicodeError, ValueError) as error:

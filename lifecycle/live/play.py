@@ -128,7 +128,9 @@ class Play:
         return asked
 
     def _images(self, month: str) -> dict[str, bytes]:
-        """Of creatives that the model does not know; read once a month."""
+        """Of creatives that the model does not know; read once a month. None where models of this data set look at no images."""
+        if self.declaration.images is None:
+            return {}
         if month not in self.images:
             creative = self.declaration.creative
             known = known_creatives(None if creative is None else creative.name)

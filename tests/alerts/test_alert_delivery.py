@@ -107,6 +107,15 @@ def test_a_line_that_a_crash_cut_off_counts_as_not_written(tmp_path, cut):
     assert all(alert_from(line) for line in log.read_bytes().splitlines())
 
 
+def test_a_command_that_comes_after_a_crash_is_told_what_was_not_written(tmp_path):
+    notify(report(found()), config(), tmp_path)
+    log = tmp_path / "alerts.jsonl"
+    log.write_bytes(log.read_bytes()[:-40])
+    notify(report(minute=5), config(), tmp_path)  # nothing happens, and nothing is written
+    notify(report(found(), minute=10), config(command=keeping(tmp_path / "got")), tmp_path)
+    assert got(tmp_path / "got") == happened(tmp_path) == [("began", KEY)]
+
+
 def test_broken_lines_are_left_out(tmp_path):
     notify(report(found()), config(), tmp_path)
     with (tmp_path / "alerts.jsonl").open("ab") as log:

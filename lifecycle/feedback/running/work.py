@@ -60,8 +60,8 @@ def run_order(store: FeedbackStore, around: Surroundings, order: FeedbackOrder, 
 def look(store: FeedbackStore, around: Surroundings, now_ns: int, reopens: bool = False, say: Say | None = None) -> FeedState:
     """Take in what the journal has answered meanwhile, and make final what has matured; how the feed stands then.
 
-    The endpoint goes on taking events in, and the journal's segments go on becoming Parquet. So how far both are is asked first: a
-    watermark that comes while events are matched may have come with clicks that were not.
+    The endpoint goes on taking events in, and segments of the journal go on becoming Parquet. So how far both are is asked first:
+    a watermark that comes while events are matched may have come with clicks that were not.
     """
     config, folder, journal = around.config, Path(around.config.folder), Path(around.journal.folder)
     watermark_ns, answered_ns = store.marked(WATERMARK), until_ns(journal, now_ns)

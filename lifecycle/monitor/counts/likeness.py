@@ -22,6 +22,7 @@ from lifecycle.monitor.counts.frames import (
 from lifecycle.monitor.counts.plan import FIRST, ColumnPlan
 
 Members = tuple[np.ndarray, np.ndarray, np.ndarray]
+AT_ONCE = 1 << 14  # groups whose cells are counted together
 
 
 def members_of(unit_N: np.ndarray, cluster_N: np.ndarray) -> Members:
@@ -119,15 +120,15 @@ def _agreeing(column: ColumnPlan, name: str, members: Members, cell_M: np.ndarra
     begins_D = np.flatnonzero(np.diff(day_G, prepend=-1))
     agree_DC, apart_DC = (np.zeros((len(begins_D), width), dtype=np.int64) for _ in range(2))
     size_G = np.bincount(group_M, minlength=len(unit_G))
-    for start in range(0, len(unit_G), GROUPS):
-        chosen = slice(*np.searchsorted(group_M, [start, start + GROUPS]))
+    for start in range(0, len(unit_G), AT_ONCE):
+        chosen = slice(*np.searchsorted(group_M, [start, start + AT_ONCE]))
         count_GC = np.bincount(
-            (group_M[chosen] - start) * width + cell_M[chosen], minlength=min(GROUPS, len(unit_G) - start) * width
+            (group_M[chosen] - start) * width + cell_M[chosen], minlength=min(AT_ONCE, len(unit_G) - start) * width
         )
         count_GC = count_GC.reshape(-1, width)
         if column.is_summed:
             count_GC[:, FIRST:] = count_GC[:, : FIRST - 1 : -1].cumsum(axis=1)[:, ::-1]
-        rest_GC = size_G[start : start + GROUPS, None] - count_GC
+        rest_GC = size_G[start : start + AT_ONCE, None] - count_GC
         day_of = np.searchsorted(begins_D, np.arange(start, start + len(count_GC)), side="right") - 1
         np.add.at(agree_DC, day_of, count_GC * (count_GC - 1))
         np.add.at(apart_DC, day_of, count_GC * rest_GC)
@@ -138,9 +139,6 @@ def _agreeing(column: ColumnPlan, name: str, members: Members, cell_M: np.ndarra
             frame(column.name, what, name + ":" + pl.Series(cell).cast(pl.String), day_G[begins_D[day]], pairs_DC[day, cell])
         )
     return frames
-
-
-GROUPS = 1 << 14  # counted at once
 
 
 def first_of_day(units: np.ndarray) -> np.ndarray:

@@ -38,7 +38,6 @@ class ColumnPlan:
     unknown: float | None = None
     missing: float | None = None
     is_logit: bool = False  # are the edges of the logit of x
-    is_whole: bool = False  # are the numbers whole
     direction: int | None = None  # of an embedding: along which it is looked at; -1: its length
     step: float = 0.0  # numbers that differ by less are one value; 0: buckets are the values
     facts: Mapping[str, Any] = field(default_factory=dict)  # what else the profile says
@@ -127,7 +126,7 @@ def _declared(column: Any, known: Mapping[str, Any] | None, names: Sequence[str]
     source = _journal_name(column.name, names)
     if source is None or column.role not in ("categorical", "numeric", "creative", "entity"):
         return None
-    common: dict[str, Any] = {"name": column.name, "source": source, "role": column.role, "is_whole": column.dtype == "int"}
+    common: dict[str, Any] = {"name": column.name, "source": source, "role": column.role}
     if known is None:
         return ColumnPlan(kind="categorical", **common) if column.role in ("creative", "entity") else None
     common |= {"kind": known["kind"], "unknown": known["unknown"], "missing": known["missing"], "facts": known}

@@ -1,7 +1,5 @@
 """Columns, images and predictions of what is served, held against the release's profile and against the windows before."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from lifecycle.monitor.counts.counting import HOUR_NS
@@ -50,7 +48,7 @@ def judged(panel: Panel, context: Context, release: int) -> list[Finding]:
         return []
     least = SMALLEST * context.config.inputs.warning_effect
     hits = hits_at(panel, np.array([closed]), context.config.inputs, least)
-    return [finding_of(one, panel, release) for one in named([replace(hit, look=0) for hit in hits], panel)]
+    return [finding_of(one, panel, release) for one in named(hits, panel)]
 
 
 def serving(context: Context) -> list[Serving]:

@@ -1,6 +1,7 @@
 """A month played: what is shown and clicked, events that come late, twice or never, and kills at any moment."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,14 @@ def test_requests_say_key_time_user_and_images_of_creatives_that_the_model_does_
     sent = {creative for said in model.said for creative in said["images"]}
     there = {path.stem for path in (one.pages[MONTH].folder / "creatives").iterdir()}
     assert known not in sent and sent == there - {known}
+
+
+def test_a_model_that_looks_at_no_images_is_sent_none(tmp_path, clock):
+    """CtrClient refuses to send it any."""
+    usual = a_play(tmp_path, "pages_per_month=20")
+    one = replace(usual, declaration=replace(usual.declaration, images=None))
+    played(one, model := JournallingModel(one.journal))
+    assert len(model.said) == 20 and not any(said["images"] for said in model.said)
 
 
 def test_top1_shows_the_highest_score_of_each_page_view_and_asks_for_all(tmp_path, clock):

@@ -1,7 +1,5 @@
 """What is named of inputs that broke, in a small month of the simulated exchange, and that nothing is where nothing did."""
 
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 import pytest
@@ -27,8 +25,7 @@ def rows(small: Scene) -> pl.DataFrame:
 
 
 def at_the_end(panel: Panel, one: Scene) -> list[Named]:
-    hits = hits_at(panel, np.array([len(panel.hour_U)]), one.config)
-    return named([replace(hit, look=0) for hit in hits], panel)
+    return named(hits_at(panel, np.array([len(panel.hour_U)]), one.config), panel)
 
 
 def test_nothing_is_found_at_any_hour_where_nothing_changes(small: Scene, rows: pl.DataFrame) -> None:
