@@ -27,6 +27,7 @@ BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $
 	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
 .PHONY: help setup services dashboard repro experiment experiments test test-fast test-native test-slow lint score gate promote serve
+.PHONY: rollout ab retrain loop bench-rollout
 .PHONY: deploy route releases prune erase replay feedback feedback-serve monitor skew live load load-ui plots lock clean
 .PHONY: bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing bench-monitor
 .PHONY: capacity soak spike compare
@@ -93,7 +94,7 @@ deploy: $(VENV)-serving/.installed $(VENV)/.pipeline $(VENV)-load/.installed  ##
 	@$(SERVE) -m lifecycle.deploy $(if $(BESIDE),--beside) $(if $(FORCE),--force) --why "$${WHY:-}" $(ARGS)
 
 route: $(VENV)-serving/.installed  ## show who answers, or change it: make route SET="canary 13 5" (also shadow 13, ab 13 50, share 10, renew, off) FOR=1h WHY="..."
-	@$(SERVE) -m lifecycle.rollout $(if $(FOR),--for="$(FOR)") --why="$${WHY:-}" $(ARGS) -- $(SET)
+	@$(SERVE) -m lifecycle.route $(if $(FOR),--for="$(FOR)") --why="$${WHY:-}" $(ARGS) -- $(SET)
 
 releases: $(VENV)-serving/.installed  ## list the released models: version, time, size, which is served
 	@$(SERVE) -m serving.server.releases $(ARGS)

@@ -20,8 +20,3 @@ class ExportConfig:
     )  # rows a call when ONNX Runtime is compared with torch
     max_difference: float = Field(gt=0, le=1)  # of a probability, above which the stage fails
     fused_rows: Rows  # test rows on which ctr.onnx is compared at the small batch sizes
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class LifecycleConfig:
-    commit: bool  # does `make promote` commit the champion's pointer by itself

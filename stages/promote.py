@@ -20,6 +20,7 @@ from typing import Any
 
 from contracts.git_commit import git_revision
 from contracts.lifecycle.champion import CHAMPION, EXPORT, REPOSITORY, TIMING
+from contracts.lifecycle.retraining import LifecycleConfig
 from contracts.serving.config import ServingConfig
 from contracts.serving.release_log import NAME, Entry, append, read
 from contracts.serving.releases import EXPORTED, EXPORTED_VERSION, identity
@@ -35,7 +36,6 @@ from stages.comparing.models import (
     SPLIT_PATH,
     read_champion,
 )
-from stages.config import LifecycleConfig
 from stages.entry import run_stage
 from stages.files import atomic_folder, read_json, sha256_file, write_json
 from stages.scoring.scorer import check_export

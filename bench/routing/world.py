@@ -16,7 +16,7 @@ from contracts.clock import clock
 from contracts.serving.config import ServerConfig
 from contracts.serving.fuse import fuse_path, shown
 from contracts.serving.route import NAME, Limits, Mode, Route, Trial
-from lifecycle.rollout.change import limits_of
+from lifecycle.route.change import limits_of
 from serving.releases.configs import Opened
 from serving.releases.routing import write_route
 from serving.releases.store import Store

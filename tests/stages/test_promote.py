@@ -126,7 +126,7 @@ def test_without_a_comparison_nothing_is_promoted(ready, monkeypatch):
 )
 def test_what_dvc_or_git_say_is_passed_on(ready, monkeypatch, fails, words):
     params = yaml.safe_load(Path("params.yaml").read_text())
-    Path("params.yaml").write_text(yaml.safe_dump(params | {"lifecycle": {"commit": True}}))
+    Path("params.yaml").write_text(yaml.safe_dump(params | {"lifecycle": params["lifecycle"] | {"commit": True}}))
 
     def said(command: list[str], **_: object) -> SimpleNamespace:
         return SimpleNamespace(returncode=int(command[0] == fails), stdout="", stderr="no\nspace")

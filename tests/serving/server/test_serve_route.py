@@ -30,7 +30,7 @@ def second(exported, tmp_path_factory) -> Path:
 
 def route(folder: Path, *words: str) -> list[str]:
     """What `make route` prints."""
-    command = [VENV / "bin/python", "-m", "lifecycle.rollout", "--", *words]
+    command = [VENV / "bin/python", "-m", "lifecycle.route", "--", *words]
     environment = os.environ | {"PYTHONPATH": str(CONF.parent)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()

@@ -18,7 +18,7 @@ from contracts.dataset.config_errors import ConfigError
 from contracts.serving.fuse import fuse_path, shown
 from contracts.serving.release_log import read
 from contracts.serving.route import Route, text_of
-from lifecycle.rollout.words import USAGE, Change, change_of, seconds_of
+from lifecycle.route.words import USAGE, Change, change_of, seconds_of
 from serving.releases.routing import blow_fuse
 from serving.releases.store import Store
 from tests.lifecycle.killed_program import killed_after
@@ -213,7 +213,7 @@ def test_what_begins_or_grows_waits_for_a_deployment_and_what_ends_does_not(rout
 
 
 def run_command(project: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "lifecycle.rollout", *arguments]
+    command = [sys.executable, "-m", "lifecycle.route", *arguments]
     return subprocess.run(command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True)
 
 
@@ -229,7 +229,7 @@ def test_of_two_rollouts_at_once_one_begins(store, tmp_path):
 
 def test_killed_at_any_moment_the_route_is_whole_and_its_line_was_first(store, tmp_path):
     for left in range(40):
-        command = [*killed_after(left, "lifecycle.rollout"), "canary", "2", "5"]
+        command = [*killed_after(left, "lifecycle.route"), "canary", "2", "5"]
         done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
         found = store.route()
         assert found == Route(champion=1) or events(store)[-1][:2] == ("route", shown(found.digest))

@@ -1,4 +1,4 @@
-"""`python -m lifecycle.rollout` (`make route`): shows who answers, or changes it: `make route SET="canary 13 5"`.
+"""`python -m lifecycle.route` (`make route`): shows who answers, or changes it: `make route SET="canary 13 5"`.
 
 Writes the store's route, behind a line of releases.jsonl; servers follow it within a second (docs/routing.md).
 """
@@ -16,9 +16,9 @@ from pathlib import Path
 from contracts.serving.config import RoutingConfig
 from contracts.serving.release_log import append
 from lifecycle.deploy.lock import alone
-from lifecycle.rollout.change import next_route
-from lifecycle.rollout.show import route_lines
-from lifecycle.rollout.words import Change, change_of, seconds_of
+from lifecycle.route.change import next_route
+from lifecycle.route.show import route_lines
+from lifecycle.route.words import Change, change_of, seconds_of
 from serving.entry import run
 from serving.releases.routing import route_entry
 from serving.releases.store import Store
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m lifecycle.rollout", description="Show or change who answers.")
+    parser = argparse.ArgumentParser(prog="python -m lifecycle.route", description="Show or change who answers.")
     parser.add_argument("words", nargs="*", help='such as "canary 13 5"; none: show the route in force')
     parser.add_argument("--for", dest="valid", metavar="TIME", help="until then, such as 1h (default: serving.routing.valid_s)")
     parser.add_argument("--why", default="", help="the reason, kept in releases.jsonl")

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from contracts.serving.route import Route
-from lifecycle.rollout import __main__ as route_command
+from lifecycle.route import __main__ as route_command
 from serving.releases.store import Store
 from tests.serving.small_store import small_store
 from tests.stages.pipeline_world import CONF

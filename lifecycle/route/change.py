@@ -8,8 +8,8 @@ from typing import Any
 from contracts.clock import clock
 from contracts.serving.config import RoutingConfig
 from contracts.serving.route import Limits, Route, Trial, ppm_of
-from lifecycle.rollout.compatible import refuse_other_tensors
-from lifecycle.rollout.words import Change
+from lifecycle.route.compatible import refuse_other_tensors
+from lifecycle.route.words import Change
 from serving.releases.routing import fuse_of
 from serving.releases.store import Store
 
