@@ -56,11 +56,11 @@ def spread(values: Sequence[float], unit: str, digits: int = 0) -> str:
 
 
 def at_least(what: str, value: float, bar: float, shown: str, bar_shown: str) -> Figure:
-    return Figure(what=what, figure=shown, bar=bar_shown, met=value >= bar)
+    return Figure(what=what, figure=shown, bar=bar_shown, met=bool(value >= bar))
 
 
 def at_most(what: str, value: float, bar: float, shown: str, bar_shown: str) -> Figure:
-    return Figure(what=what, figure=shown, bar=bar_shown, met=value <= bar)
+    return Figure(what=what, figure=shown, bar=bar_shown, met=bool(value <= bar))
 
 
 def estimate(values: dict[str, Any], digits: int = 3) -> str:

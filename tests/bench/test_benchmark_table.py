@@ -1,7 +1,9 @@
 """The figures are kept part by part, and the table is written from what is kept."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.figures import Compared, Figure, at_least, at_most, estimate, in_turn, spread
@@ -51,6 +53,12 @@ def test_table_says_for_each_row_whether_its_bar_is_met_and_what_renews_it(tmp_p
     lines = table_path.read_text().splitlines()
     assert any(line.startswith("| rows / second | 12 rows/s | >= 10 | yes | `make speed` | 1, ") for line in lines)
     assert any(line.startswith("| memory | 4 GiB | <= 3 GiB | **no** | `make speed` | 1, ") for line in lines)
+
+
+def test_figures_that_numpy_measured_can_be_kept() -> None:
+    """Minutes of measurements end with writing them down."""
+    measured = [at_least("rate", np.float64(2), 1.0, "", ""), at_most("p99", np.float64(2), 1.0, "", "")]
+    assert [json.loads(json.dumps(figure.as_dict()))["met"] for figure in measured] == [True, False]
 
 
 def test_a_failed_part_is_recorded_and_the_next_one_runs(tmp_path: Path) -> None:
