@@ -63,7 +63,9 @@ def _by_week(sums: Sequence[DaySums], last: date) -> Mapping[int, tuple[float, f
 
 
 def _slope(case: QualityCase, subject: str, weeks: Sequence[WeekRatio]) -> QualityMeasure:
-    """Weighted least squares; where weeks scatter more than counts do, the error is widened by as much (Birge 1932)."""
+    """Weighted least squares; where weeks scatter more than counts do, the error is widened by as much (Birge 1932), and
+    as uncertain as so few weeks make it: Student's t.
+    """
     at = np.array([one.week for one in weeks], dtype=np.float64)
     value = np.array([one.log_ratio for one in weeks])
     weight = 1 / np.array([one.variance for one in weeks])
@@ -73,15 +75,16 @@ def _slope(case: QualityCase, subject: str, weeks: Sequence[WeekRatio]) -> Quali
     rest = value - np.average(value, weights=weight) - slope * centred
     scatter = max(1.0, float((weight * rest**2).sum()) / max(len(weeks) - 2, 1))
     error, span = math.sqrt(scatter / spread), float(at[-1] - at[0])
-    quantile = float(stats.norm.isf((1 - case.config.confidence) / 2))
+    chance = stats.t(max(len(weeks) - 2, 1)) if scatter > 1 else stats.norm()
+    quantile = float(chance.isf((1 - case.config.confidence) / 2))
     low, high = (growth((slope + side * quantile * error) * span) for side in (-1, 1))
     return QualityMeasure(
         kind="creep",
         subject=subject,
         unit="growth of clicks by predictions beyond that of all rows, over the weeks",
         effect=growth(slope * span),
-        chance=lambda level: growth(float(stats.norm.isf(level / 2)) * error * span),
-        p_value=2 * float(stats.norm.sf(abs(slope) / error)),
+        chance=lambda level: growth(float(chance.isf(level / 2)) * error * span),
+        p_value=2 * float(chance.sf(abs(slope) / error)),
         interval=(low, high),
         sentence=f"release {case.release}, {subject}: against all rows its clicks by predictions went from "
         f"{math.exp(value[0]):.3f} to {math.exp(value[-1]):.3f} in {span + 1:.0f} weeks, {math.expm1(slope):+.1%} a week",

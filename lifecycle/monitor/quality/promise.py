@@ -29,7 +29,8 @@ class PromisedRows:
 
     @property
     def ratio(self) -> float:
-        return self.observed / self.predicted if self.predicted > 0 else 1.0
+        """Clicks by predictions. Rows without a click promise half a one: of none, one would be infinitely many."""
+        return max(self.observed, 0.5 / self.rows) / self.predicted if self.predicted > 0 else 1.0
 
     @property
     def excess(self) -> float:

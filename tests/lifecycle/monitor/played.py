@@ -1,9 +1,11 @@
 """A month of the simulated exchange as the journal, the final labels and the month's file have it, in folders of a test."""
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import yaml
 from pydantic import TypeAdapter
@@ -13,6 +15,10 @@ from contracts.dataset.declaration import Declaration
 from contracts.lifecycle.monitor import MonitorConfig
 from contracts.params import PARAMS_PATH, read_section
 from lifecycle.monitor.findings import Context
+from lifecycle.monitor.quality.judge import QualityCase
+from lifecycle.monitor.quality.looks import ErrorShare
+from lifecycle.monitor.quality.promise import own_word
+from lifecycle.monitor.quality.rows import QualityRows
 from stages.simulate.config import ExchangeConfig
 
 MONTH = "2026-09"
@@ -95,3 +101,18 @@ def write_month_file(rows: pl.DataFrame, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows.select(*columns[:1], stamp, *columns[1:]).write_csv(path)
     return path
+
+
+def case_of(label_N: np.ndarray, slice_N: np.ndarray, units: dict[str, np.ndarray] | None = None) -> QualityCase:
+    rows = QualityRows(
+        label_N=label_N,
+        p_N=np.full(len(label_N), label_N.mean()),
+        units=units or {},
+        stratum_N=np.full(len(label_N), "", dtype=object),
+        slices={"site": (slice_N, [str(value) for value in np.unique(slice_N)])},
+        start_ns=0,
+        end_ns=1,
+    )
+    config = replace(monitor_config().quality, slice_clicks=10)
+    spent = ErrorShare(warning=config.error / 31, page=config.page_error / 31)
+    return QualityCase(rows=rows, promised=own_word(), config=config, error=spent, release=1, name="x")

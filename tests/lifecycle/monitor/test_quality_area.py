@@ -21,9 +21,9 @@ from lifecycle.monitor.quality.judge import QualityCase
 from lifecycle.monitor.quality.labelled import labelled_days, quality_columns, rows_of
 from lifecycle.monitor.quality.looks import ErrorShare
 from lifecycle.monitor.quality.promise import own_word
-from lifecycle.monitor.quality.rows import QualityRows, quality_rows
+from lifecycle.monitor.quality.rows import quality_rows
 from lifecycle.monitor.quality.sliced import judge_slices
-from tests.lifecycle.monitor.played import context, declaration, monitor_config, month, write_labels, write_served
+from tests.lifecycle.monitor.played import case_of, context, declaration, monitor_config, month, write_labels, write_served
 
 ROWS = 40_000
 
@@ -236,18 +236,3 @@ def test_a_slice_of_two_creatives_is_judged_though_chance_may_give_anything():
     found = {one.subject: one for one in judge_slices(case)}
     assert found["site=0"].verdict == "ok" and found["site=0"].evidence["by"] == "creatives"
     assert found["site=0"].chance == pytest.approx(np.expm1(10))
-
-
-def case_of(label_N: np.ndarray, slice_N: np.ndarray, units: dict[str, np.ndarray] | None = None) -> QualityCase:
-    rows = QualityRows(
-        label_N=label_N,
-        p_N=np.full(len(label_N), label_N.mean()),
-        units=units or {},
-        stratum_N=np.full(len(label_N), "", dtype=object),
-        slices={"site": (slice_N, [str(value) for value in np.unique(slice_N)])},
-        start_ns=0,
-        end_ns=1,
-    )
-    config = replace(monitor_config().quality, slice_clicks=10)
-    spent = ErrorShare(warning=config.error / 31, page=config.page_error / 31)
-    return QualityCase(rows=rows, promised=own_word(), config=config, error=spent, release=1, name="x")

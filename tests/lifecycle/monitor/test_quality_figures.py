@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lifecycle.monitor.quality.creep import week_ratios
-from lifecycle.monitor.quality.history import DaySums
+from lifecycle.monitor.quality.creep import judge_creep, week_ratios
+from lifecycle.monitor.quality.history import ALL, DaySums, History
 from lifecycle.monitor.quality.looks import error_of, plan_looks
 from lifecycle.monitor.quality.promise import expectation, own_word, read_promised, stratum_of
 from lifecycle.monitor.quality.statistics.clusters import wideness
 from lifecycle.monitor.quality.statistics.counts import compare_counts, evidence_of_reference
 from lifecycle.monitor.quality.statistics.figures import auc, integrated_calibration, log_loss, normalised_entropy, ratio
 from stages.evaluation import metrics
-from tests.lifecycle.monitor.played import monitor_config
+from tests.lifecycle.monitor.played import case_of, monitor_config
 
 DAY = date(2026, 9, 1)
 
@@ -113,6 +113,13 @@ def test_the_promise_counts_by_the_mix_of_the_rows():
     assert found.given == pytest.approx(0.68**2 / (0.2**2 / 18 + 0.48**2 / 6))
 
 
+def test_rows_without_a_click_promise_half_a_one():
+    quiet = {"rows": 50, "observed": 0.0, "predicted": 0.02, "log_loss": 0.02}
+    promised = read_promised(quiet | {"rows": 1000, "observed": 0.02, "creative_age": {"unknown": quiet}})
+    found = expectation(promised, stratum_of(np.array([0, 0]), promised), np.array([0.1, 0.3]), np.array([0.3, 0.6]))
+    assert found.clicks == pytest.approx(0.4 * 0.01 / 0.02) and found.given == pytest.approx(0.5)
+
+
 def test_a_promise_in_sums_is_that_in_rates():
     rates = read_promised({"rows": 1000, "observed": 0.05, "predicted": 0.04, "log_loss": 0.2})
     assert read_promised({"rows": 1000, "observed": 50, "predicted": 40, "log_loss": 0.2}).total == rates.total
@@ -139,6 +146,20 @@ def test_a_slice_that_drifts_is_put_against_all_rows_of_its_week():
     weeks = week_ratios(creeping, everything, days[-1], 30, 8)
     assert [round(np.exp(week.log_ratio), 6) for week in weeks] == [1.0, 2.0, 3.0, 4.0]
     assert week_ratios(creeping, everything, days[-1], 10**6, 8) == []
+
+
+def test_a_slope_through_few_weeks_that_scatter_is_not_sure():
+    """At random weeks beyond counting noise: by the normal distribution a fifth of such slices would be called significant."""
+    rng, days = np.random.default_rng(4), [DAY + timedelta(days=i) for i in range(28)]
+    everything = [DaySums(day=day, clicks=20000, predicted=20000.0) for day in days]
+    case = case_of(label_N=np.tile([1.0, 0, 0, 0], 300), slice_N=np.zeros(1200))
+    p_values = []
+    for _ in range(400):
+        off = np.exp(rng.normal(0, 0.2, 4))
+        weekly = [DaySums(day=day, clicks=int(1000 * off[i // 7]), predicted=1000.0) for i, day in enumerate(days)]
+        history = History(prior_rows=200, sums={(1, ALL, ALL): everything, (1, "site", "a"): weekly})
+        p_values += [one.p_value for one in judge_creep(case, history, days[-1])]
+    assert len(p_values) == 400 and np.mean(np.array(p_values) < 0.05) < 0.09
 
 
 def test_integrated_calibration_is_the_distance_of_prediction_and_rate():
