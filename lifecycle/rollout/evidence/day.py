@@ -148,7 +148,7 @@ def _paired(rows: pl.DataFrame, path: Path, wanted: DayWanted, others: Mapping[i
         (pl.lit(None, pl.String) if wanted.columns.creative is None else pl.col(wanted.columns.creative).cast(pl.String)).alias(
             "creative"
         ),
-        *_slices(wanted.columns),
+        *_slices(wanted.columns, rows.columns),
     )
     typed = [pl.col(name).cast(kind) for name, kind in PAIR_SCHEMA.items()]
     return found.select(*typed, *_slice_names(wanted.columns))
@@ -178,13 +178,18 @@ def _weighted(pairs: pl.DataFrame) -> pl.DataFrame:
     return pairs.with_columns((all_rows / there).alias("weight")).filter(is_there).sort("answered_at", "prediction_id", "row")
 
 
-def _slices(columns: QualityColumns) -> Sequence[pl.Expr]:
-    found = [pl.col(column).cast(pl.String).alias(SLICE + name) for name, column in columns.slices.items()]
-    if columns.creative_id is not None:
-        known = pl.when(pl.col(columns.creative_id) > MISSING_ID).then(pl.lit(SEEN)).otherwise(pl.lit(NEW))
-        missing = pl.col(columns.creative_id).is_null() | (pl.col(columns.creative_id) == MISSING_ID)
-        found.append(pl.when(missing).then(None).otherwise(known).alias(SLICE + COLD_START))
-    return found
+def _slices(columns: QualityColumns, there: Sequence[str]) -> list[pl.Expr]:
+    """Texts of the watched columns; null where the file has none."""
+    found = [
+        (pl.col(column).cast(pl.String) if column in there else pl.lit(None, pl.String)).alias(SLICE + name)
+        for name, column in columns.slices.items()
+    ]
+    if columns.creative_id is None:
+        return found
+    seen = pl.lit(None, pl.UInt32) if columns.creative_id not in there else pl.col(columns.creative_id).cast(pl.UInt32)
+    known = pl.when(seen > MISSING_ID).then(pl.lit(SEEN)).otherwise(pl.lit(NEW))
+    cold = pl.when(seen.is_null() | (seen == MISSING_ID)).then(pl.lit(None, pl.String)).otherwise(known)
+    return [*found, cold.alias(SLICE + COLD_START)]
 
 
 def _slice_names(columns: QualityColumns) -> list[str]:
