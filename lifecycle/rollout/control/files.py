@@ -6,15 +6,17 @@ A decision's line is on the disk before anything follows from it. What a crash c
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.files import sync, write_whole
+from contracts.lifecycle.rollout import RolloutConfig
 from lifecycle.rollout.judgement import Judgement
 from lifecycle.rollout.rollout import DECISIONS, STATE, Rollout
 
@@ -42,8 +44,11 @@ class Remembered:
     """A rollout as state.json has it."""
 
     rollout: Rollout
+    config: RolloutConfig  # as it was when the rollout began: by it the rollout is judged
     acted: int = 0  # so many decisions have had their effect; at most one has not
-    waiting_since_ns: int | None = None  # without labels or traffic, or with too many rows that cannot be compared
+    route: str = ""  # digest of the route that the last one put in force; empty: none
+    waits: tuple[str, ...] = ()  # kinds of what it waits for, as the last decision has them
+    waiting_since_ns: int | None = None  # for labels, traffic, or fewer rows that cannot be compared
     told_ns: int | None = None  # the alert about that
 
 
@@ -70,7 +75,7 @@ def read_state(folder: Path) -> Remembered:
 
 def write_state(folder: Path, remembered: Remembered) -> None:
     """Replace it; it is on the disk afterwards."""
-    content = json.dumps({"format": FORMAT, **asdict(remembered)}, indent=1) + "\n"
+    content = json.dumps({"format": FORMAT, **asdict(remembered)}, indent=1, allow_nan=False) + "\n"
     write_whole(folder / STATE, content.encode(), synced=True)
     sync(folder)
     sync(folder.parent)  # the rollout's own folder may be new
@@ -85,7 +90,7 @@ def read_decisions(folder: Path) -> list[Decision]:
 def append_decision(folder: Path, decision: Decision) -> None:
     """Write it behind all others; it is on the disk afterwards. Raises OSError, and then nothing of it stays."""
     at = datetime.fromtimestamp(decision.at_ns / 1e9, UTC).isoformat(timespec="seconds")
-    line = json.dumps({"format": FORMAT, "at": at, **asdict(decision)}).encode() + b"\n"
+    line = json.dumps({"format": FORMAT, "at": at, **plain(asdict(decision))}, allow_nan=False).encode() + b"\n"
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / DECISIONS, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
@@ -94,6 +99,15 @@ def append_decision(folder: Path, decision: Decision) -> None:
     finally:
         os.close(descriptor)
     sync(folder)  # the file may be new
+
+
+def plain(value: Any) -> Any:
+    """With texts for numbers that are not finite: JSON has no others, and `read_decisions` takes them."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def _write(descriptor: int, line: bytes) -> None:
