@@ -8,6 +8,7 @@ from contracts.serving.releases import data_of
 from lifecycle.deploy.champion import exported_model, read_champion
 from lifecycle.deploy.newest import make_champion, serve
 from lifecycle.deploy.server import RunningServer
+from serving.releases.store import Store
 from serving.server.switch import switch
 
 
@@ -21,7 +22,7 @@ def bring_in_tried(
     """
     store, tried = server.store, exported_model(server.store.folder, str(version))
     if store.active() != version:
-        stored = stored_entry(server, version)
+        stored = stored_entry(server.store, version)
         entry = Entry(
             event="release",
             model=tried.model,
@@ -45,10 +46,10 @@ def crown(server: RunningServer, version: int, why: str | None) -> None:
     One that came into the store although the evidence was against it becomes champion for the same reason.
     """
     if read_champion() != exported_model(server.store.folder, str(version)):
-        make_champion(version, why or stored_entry(server, version).get("forced_because"))
+        make_champion(version, why or stored_entry(server.store, version).get("forced_because"))
 
 
-def stored_entry(server: RunningServer, version: int) -> dict[str, Any]:
+def stored_entry(store: Store, version: int) -> dict[str, Any]:
     """The line of releases.jsonl by which it came into the store, the newest; empty if there is none."""
-    lines = [line for line in read(server.store.folder)[0] if line["version"] == version]
+    lines = [line for line in read(store.folder)[0] if line["version"] == version]
     return next((line for line in reversed(lines) if line["event"] in ("stored", "release")), {})

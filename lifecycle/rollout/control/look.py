@@ -18,7 +18,7 @@ from lifecycle.rollout.control.files import (
     read_state,
     write_state,
 )
-from lifecycle.rollout.control.rules import Wanted, current, wanted
+from lifecycle.rollout.control.rules import Wanted, number_of, wanted
 from lifecycle.rollout.rollout import DECISIONS, Rollout
 from lifecycle.route.change import set_route
 from lifecycle.route.words import Change
@@ -54,9 +54,8 @@ def settled(control: Control) -> Remembered | None:
     folder = control.folder(rollout)
     remembered, decisions = read_state(folder), read_decisions(folder)
     if remembered.acted > len(decisions):
-        raise ValueError(
-            f"{folder}: {remembered.acted} decisions were acted upon, and {len(decisions)} are there; bring them back"
-        )
+        lost = f"{remembered.acted} decisions were acted upon, and {len(decisions)} are in {DECISIONS}; bring the file back"
+        raise ValueError(f"{folder}: {lost}")
     if not decisions and rollout.status == "running":
         return take(control, remembered, Decision(at_ns=rollout.begun_ns, step=0, action="begin", who=rollout.who))
     for decision in decisions[remembered.acted :]:
@@ -96,7 +95,7 @@ def line_of(control: Control, remembered: Remembered, decision: Decision) -> str
 def _attended(control: Control, remembered: Remembered) -> Remembered:
     """The route is renewed; or it has ended: its fuse has blown, or somebody else has changed it."""
     rollout, now_ns = remembered.rollout, clock().now_ns()
-    number = current(rollout).number
+    number = number_of(rollout)
     if (fuse := blown(control, rollout)) is not None:
         evidence = ", ".join(f"{name} {value}" for name, value in fuse.evidence.items())
         reasons = (f"the fuse blew: {fuse.reason}{f' ({evidence})' if evidence else ''}",)
@@ -128,7 +127,7 @@ def _judged(control: Control, remembered: Remembered, seen: Seen) -> None:
     next_one = wanted(rollout, control.config, seen, now_ns)
     last = max((one.judgement.until_ns for one in read_decisions(control.folder(rollout)) if one.judgement), default=0)
     new = [judgement for judgement in seen.judgements if judgement.until_ns > last]
-    kinds, number = tuple(sorted({wait.kind for wait in seen.waits})), current(rollout).number
+    kinds, number = tuple(sorted({wait.kind for wait in seen.waits})), number_of(rollout)
     for judgement in new[:-1]:  # of days that became final together
         said = Decision(at_ns=now_ns, step=number, action="hold", judgement=judgement, reasons=judgement.reasons)
         remembered = take(control, remembered, said)

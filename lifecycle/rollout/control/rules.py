@@ -6,7 +6,7 @@ from contracts.lifecycle.rollout import RolloutConfig, StepConfig
 from lifecycle.rollout.control.control import Seen
 from lifecycle.rollout.control.files import Action
 from lifecycle.rollout.judgement import Judgement
-from lifecycle.rollout.rollout import Rollout, Step
+from lifecycle.rollout.rollout import Rollout
 
 DAY_NS = 86_400_000_000_000
 
@@ -22,7 +22,7 @@ class Wanted:
 
 def wanted(rollout: Rollout, config: RolloutConfig, seen: Seen, now_ns: int) -> Wanted:
     """Of a rollout that is running: `step`, `promote`, `back`, or `hold` if none of them."""
-    number = current(rollout).number
+    number = number_of(rollout)
     judgement = seen.judgements[-1] if seen.judgements else None
     if (against := refused_because(judgement)) is not None:
         return Wanted(action="back", step=number, reasons=against)
@@ -56,8 +56,8 @@ def refused_because(judgement: Judgement | None) -> tuple[str, ...] | None:
 
 def unmet(rollout: Rollout, config: RolloutConfig, seen: Seen, now_ns: int) -> tuple[str, ...]:
     """What the step under way still needs before it can end."""
-    step = config.steps[current(rollout).number]
-    days = days_in_force(rollout, now_ns, current(rollout).number)
+    step = config.steps[number_of(rollout)]
+    days = days_in_force(rollout, now_ns, number_of(rollout))
     found = []
     if days < step.days:
         found.append(f"{days:.1f} of {step.days:g} days of {in_words(step)}")
@@ -68,7 +68,7 @@ def unmet(rollout: Rollout, config: RolloutConfig, seen: Seen, now_ns: int) -> t
 
 def done(rollout: Rollout, config: RolloutConfig, seen: Seen, now_ns: int) -> str:
     """What the step under way has had."""
-    number = current(rollout).number
+    number = number_of(rollout)
     return (
         f"{days_in_force(rollout, now_ns, number):.1f} days of {in_words(config.steps[number])}, {seen.labelled:,} labelled rows"
     )
@@ -80,9 +80,9 @@ def days_in_force(rollout: Rollout, now_ns: int, number: int | None = None) -> f
     return sum((now_ns if step.until_ns is None else step.until_ns) - step.from_ns for step in steps) / DAY_NS
 
 
-def current(rollout: Rollout) -> Step:
-    """The step that is in force, or was before a pause."""
-    return rollout.steps[-1]
+def number_of(rollout: Rollout) -> int:
+    """Of the step that is in force, or was before a pause."""
+    return rollout.steps[-1].number if rollout.steps else 0
 
 
 def in_words(step: StepConfig) -> str:
