@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from datetime import UTC, datetime
 from math import isclose, isfinite
 from typing import Any, Literal
 
@@ -25,6 +26,14 @@ class Audited:
     @property
     def is_same(self) -> bool:
         return not self.difference
+
+    def line(self, rollout: str) -> str:
+        """What a person reads of it."""
+        judgement = self.decision.judgement
+        assert judgement is not None  # it was recomputed
+        at = f"{rollout} {datetime.fromtimestamp(judgement.until_ns / 1e9, UTC):%Y-%m-%d %H:%M}"
+        outcome = f"the same, from {self.way}" if self.is_same else f"DIFFERS (from {self.way}): {self.difference}"
+        return f"{at} {self.decision.action}, {judgement.rows:,} rows, {judgement.verdict}: {outcome}"
 
 
 def audited(

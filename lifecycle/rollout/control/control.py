@@ -16,6 +16,7 @@ from lifecycle.rollout.judgement import Judgement
 from lifecycle.rollout.rollout import Rollout
 from serving.releases.store import Store
 
+Say = Callable[[str], None]
 CONTROLLER_LOCK, CHANGE_LOCK = ".controller.lock", ".change.lock"
 WAIT_S, POLL_S = 120.0, 0.05  # of the machine; a promotion lets DVC track the champion's files
 
@@ -47,7 +48,7 @@ class Control:
     observe: Callable[["Control", Rollout], Seen]
     alerts: Path | None = None  # the monitor's folder; None: nobody is alerted
     dataset: str = ""
-    say: Callable[[str], None] = print
+    say: Say = print
 
     def folder(self, rollout: Rollout) -> Path:
         return rollout.folder(self.root)
@@ -56,7 +57,8 @@ class Control:
 def only_controller(root: Path) -> AbstractContextManager[None]:
     """Until the end, or until we die. Raises ValueError if another process controls rollouts of this folder."""
     root.mkdir(parents=True, exist_ok=True)
-    return locking.alone(root / CONTROLLER_LOCK, f"another controller looks after {root}/; stop it, or let it go on")
+    return locking.alone(root / Say = Callable[[str], None]
+CONTROLLER_LOCK, f"another controller looks after {root}/; stop it, or let it go on")
 
 
 @contextmanager
