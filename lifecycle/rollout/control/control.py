@@ -57,8 +57,7 @@ class Control:
 def only_controller(root: Path) -> AbstractContextManager[None]:
     """Until the end, or until we die. Raises ValueError if another process controls rollouts of this folder."""
     root.mkdir(parents=True, exist_ok=True)
-    return locking.alone(root / Say = Callable[[str], None]
-CONTROLLER_LOCK, f"another controller looks after {root}/; stop it, or let it go on")
+    return locking.alone(root / CONTROLLER_LOCK, f"another controller looks after {root}/; stop it, or let it go on")
 
 
 @contextmanager
