@@ -56,7 +56,8 @@ def waits_of(evidence: Evidence, config: RolloutConfig) -> tuple[Wait, ...]:
     """Why the verdict has to wait, though it may be there."""
     found = [Wait(kind="labels", sentence=evidence.feed)] if evidence.feed else []
     if evidence.lacking > config.max_lacking:
-        sentence = f"{evidence.lacking:.1%} of the labelled rows lack the other release's probability, at most {config.max_lacking:.0%} may"
+        most = f"at most {config.max_lacking:.0%} may"
+        sentence = f"{evidence.lacking:.1%} of the labelled rows lack the other release's probability, {most}"
         found.append(Wait(kind="lacking", sentence=sentence))
     return tuple(found)
 
