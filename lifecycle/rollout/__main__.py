@@ -12,22 +12,16 @@ if __name__ == "__main__":  # before the imports below, which take their time
 
 import argparse
 import getpass
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from functools import partial
 
-from contracts.clock import clock
-from contracts.terminal import sentence
-from lifecycle.rollout.control.begin import begin, begin_newest
-from lifecycle.rollout.control.commands import NONE, asked, status_lines
-from lifecycle.rollout.control.control import Control, only_controller
-from lifecycle.rollout.control.files import read_rollout
-from lifecycle.rollout.control.look import look_once
+from lifecycle.rollout.control.begin import begin
+from lifecycle.rollout.control.commands import asked, status_lines
+from lifecycle.rollout.control.control import only_controller
+from lifecycle.rollout.control.follow import follow, once
 from lifecycle.rollout.control.observe import audit_lines, control_of
 from lifecycle.rollout.control.settings import USAGE, told
-from lifecycle.rollout.rollout import Rollout
 from serving.entry import run
 
 say = partial(print, flush=True)
@@ -64,43 +58,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     args.words = [word for words in args.words for word in words.split()]
     return args
-
-
-def once(control: Control) -> int:
-    """One look; what it changes is told as it happens."""
-    rollout = read_rollout(control.root)
-    if rollout is None or rollout.status == "ended":
-        say(f"rollout: {NONE}")
-    look_once(control)
-    return 0
-
-
-def follow(control: Control) -> int:
-    """Look until the rollout has ended; a look that fails is told, and the next one comes all the same. 0: promoted."""
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    rollout = read_rollout(control.root)
-    if rollout is None or rollout.status == "ended":
-        rollout = begin_newest(control)
-    while rollout.status != "ended" and not stopped.is_set():
-        try:
-            look_once(control)
-        except (ValueError, OSError) as error:
-            print(f"rollout: error: {sentence(error)}; the next look tries again", file=sys.stderr, flush=True)
-        rollout = read_rollout(control.root) or rollout
-        if rollout.status != "ended":
-            stopped.wait(control.config.every_s / clock().rate)
-    return ended(control, rollout)
-
-
-def ended(control: Control, rollout: Rollout) -> int:
-    """The exit code: 0 if the challenger is the champion now, or may become it yet."""
-    if rollout.status != "ended":
-        hours = control.config.valid_s / 3600
-        say(f"rollout: stopped; within {hours:g} h the champion answers everybody, until `make rollout` goes on")
-        return 0
-    return 0 if rollout.outcome == "promoted" else 1
 
 
 def show(lines: Sequence[str]) -> None:
