@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -47,11 +47,12 @@ def server(tmp_path, exported, monkeypatch) -> Iterator[TritonServer]:
     config = server_config(tmp_path)
     store = Store(Path(config.store))
     store.activate(store.release(exported / REPOSITORY))
-    store.release(exported_with(exported, tmp_path / "second", max_batch_size=128))
+    store.release(exported_with(exported, tmp_path / "second", metrics_interval_s=0.5))
     store.replace_route(None, Route(champion=1))
-    with TritonServer(config, venv=VENV, log_path=tmp_path / "triton.log", routed=True) as running:
-        with Follower(store, running.admin):
-            yield running
+    with ExitStack() as stack:
+        running = stack.enter_context(TritonServer(config, venv=VENV, log_path=tmp_path / "triton.log", routed=True))
+        stack.enter_context(Follower(store, running.admin))
+        yield running
 
 
 @pytest.fixture

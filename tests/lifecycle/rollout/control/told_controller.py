@@ -1,5 +1,5 @@
 """`python -m tests.lifecycle.rollout.control.told_controller NUMBER CHALLENGER VERDICT`: the controller as it is, of the rollout
-with this number, whose evidence says VERDICT from the fifth day on.
+with this number, whose evidence says VERDICT two and a half days after the last step has begun.
 """
 
 import sys
@@ -15,10 +15,10 @@ from lifecycle.rollout.judgement import Judgement
 from lifecycle.rollout.rollout import Rollout
 from serving.releases.store import Store
 from serving.server.settings import load_server_config
-from tests.lifecycle.rollout.control.controlled_world import DAY_NS, control_in
+from tests.lifecycle.rollout.control.controlled_world import DAY_NS, STEPS, control_in
 
 EVERY_S, VALID_S = 864.0, 30 * 86400  # of the clock: ten milliseconds and half a minute of a day a second
-LAST_DAY = 5
+LAST_DAYS = 2.5
 
 
 def main() -> None:
@@ -43,9 +43,11 @@ def follow_if_running(control: Control) -> None:
 
 
 def seen(rollout: Rollout, verdict: str) -> Seen:
-    """A judgement of each day that is over."""
-    days = (clock().now_ns() - rollout.begun_ns) // DAY_NS
-    found = [_judgement(rollout, day, verdict if day == LAST_DAY else "hold") for day in range(1, min(days, LAST_DAY) + 1)]
+    """A judgement of each day that is over; the verdict when the last step has lasted for so long that all users have asked."""
+    now_ns, last = clock().now_ns(), rollout.steps[-1]
+    is_told = last.number + 1 == len(STEPS) and now_ns - last.from_ns > LAST_DAYS * DAY_NS
+    days = range(1, (now_ns - rollout.begun_ns) // DAY_NS + 1)
+    found = [_judgement(rollout, day, verdict if is_told and day == days[-1] else "hold") for day in days]
     return Seen(judgements=tuple(found), labelled=1000)
 
 
