@@ -21,7 +21,7 @@ from lifecycle.rollout.control.commands import asked, status_lines
 from lifecycle.rollout.control.control import only_controller
 from lifecycle.rollout.control.follow import follow, once
 from lifecycle.rollout.control.observe import audit_lines, control_of
-from lifecycle.rollout.control.settings import USAGE, told
+from lifecycle.rollout.control.settings import USAGE, words_and_settings
 from serving.entry import run
 
 say = partial(print, flush=True)
@@ -29,7 +29,7 @@ say = partial(print, flush=True)
 
 def main() -> int:
     args = parse(sys.argv[1:])
-    asked_for = told(args.words)
+    asked_for = words_and_settings(args.words)
     control = control_of(asked_for, say)
     match asked_for.words:
         case ():

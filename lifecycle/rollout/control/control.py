@@ -30,7 +30,7 @@ class Wait:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class LookEvidence:
     """What a look finds."""
 
     judgements: tuple[Judgement, ...] = ()  # all that are worth keeping since the rollout began, the oldest first
@@ -45,7 +45,7 @@ class Control:
     config: RolloutConfig
     routing: RoutingConfig
     server: ServerConfig
-    observe: Callable[["Control", Rollout], Seen]
+    observe: Callable[["Control", Rollout], LookEvidence]
     alerts: Path | None = None  # the monitor's folder; None: nobody is alerted
     dataset: str = ""
     say: Say = print

@@ -1,13 +1,12 @@
 """A look at the rollout that is under way: what was decided and not done is done, the route is renewed, the evidence judged."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from contracts.clock import clock
 from contracts.serving.release_log import read
 from lifecycle.rollout.control.alert import tell_hold
-from lifecycle.rollout.control.control import Control, Seen, changing
+from lifecycle.rollout.control.control import Control, LookEvidence, changing
 from lifecycle.rollout.control.effects import blown, effect_of, is_ours
 from lifecycle.rollout.control.files import (
     Decision,
@@ -18,7 +17,7 @@ from lifecycle.rollout.control.files import (
     read_state,
     write_state,
 )
-from lifecycle.rollout.control.rules import Wanted, number_of, wanted
+from lifecycle.rollout.control.rules import NextAction, number_of, wanted
 from lifecycle.rollout.rollout import DECISIONS, Rollout
 from lifecycle.route.change import set_route
 from lifecycle.route.words import Change
@@ -121,7 +120,7 @@ def _taken_over(control: Control, rollout: Rollout, number: int, now_ns: int) ->
     return Decision(at_ns=now_ns, step=number, action="promote" if action == "promote" else "abort", reasons=(reasons,), who=who)
 
 
-def _judged(control: Control, remembered: Remembered, seen: Seen) -> None:
+def _judged(control: Control, remembered: Remembered, seen: LookEvidence) -> None:
     """Write down what is new in the evidence, and act upon it."""
     rollout, now_ns = remembered.rollout, clock().now_ns()
     next_one = wanted(rollout, control.config, seen, now_ns)
@@ -137,17 +136,17 @@ def _judged(control: Control, remembered: Remembered, seen: Seen) -> None:
         _waited(control, replace(remembered, waits=kinds), seen, now_ns)
 
 
-def _decision(found: Wanted, seen: Seen, now_ns: int) -> Decision:
+def _decision(found: NextAction, seen: LookEvidence, now_ns: int) -> Decision:
     judgement = seen.judgements[-1] if seen.judgements else None
     return Decision(at_ns=now_ns, step=found.step, action=found.action, judgement=judgement, reasons=found.reasons)
 
 
-def _waited(control: Control, remembered: Remembered, seen: Seen, now_ns: int) -> None:
+def _waited(control: Control, remembered: Remembered, seen: LookEvidence, now_ns: int) -> None:
     """Note since when it waits for evidence, and tell whoever is alerted, once, if that is too long."""
     after = tell_hold(control, remembered, seen.waits, now_ns)
     if after != read_state(control.folder(remembered.rollout)):
         write_state(control.folder(remembered.rollout), after)
 
 
-def _since(control: Control, rollout: Rollout | None, taken: int) -> Sequence[Decision]:
+def _since(control: Control, rollout: Rollout | None, taken: int) -> list[Decision]:
     return [] if rollout is None else read_decisions(control.folder(rollout))[taken:]

@@ -9,7 +9,7 @@ from contracts.lifecycle.monitor import MonitorConfig
 from contracts.lifecycle.rollout import RolloutConfig
 from contracts.serving.config import JournalConfig, RoutingConfig, ServerConfig
 from lifecycle.rollout.control.audit import audited
-from lifecycle.rollout.control.control import Control, Say, Seen, Wait
+from lifecycle.rollout.control.control import Control, LookEvidence, Say, Wait
 from lifecycle.rollout.control.files import read_decisions, read_rollouts, read_state
 from lifecycle.rollout.control.rules import number_of
 from lifecycle.rollout.control.settings import Told
@@ -41,11 +41,11 @@ def control_of(told: Told, say: Say) -> Control:
     )
 
 
-def observed(sources: Sources, control: Control, rollout: Rollout) -> Seen:
+def observed(sources: Sources, control: Control, rollout: Rollout) -> LookEvidence:
     """What the rows of all days say whose labels are final."""
     evidence = gather(rollout, control.root, sources, control.config, clock().now_ns())
     judgements = judge(evidence.pairs(), evidence.assigned(), rollout.steps, control.config)
-    return Seen(
+    return LookEvidence(
         judgements=tuple(judgements),
         labelled=evidence.labelled.get(number_of(rollout), 0),
         waits=waits_of(evidence, control.config),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from contracts.lifecycle.rollout import RolloutConfig, StepConfig
-from lifecycle.rollout.control.control import Seen
+from lifecycle.rollout.control.control import LookEvidence
 from lifecycle.rollout.control.files import Action
 from lifecycle.rollout.judgement import Judgement
 from lifecycle.rollout.rollout import Rollout
@@ -12,7 +12,7 @@ DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class NextAction:
     """What is to be done, and why, the gravest reason first."""
 
     action: Action
@@ -20,23 +20,23 @@ class Wanted:
     reasons: tuple[str, ...]
 
 
-def wanted(rollout: Rollout, config: RolloutConfig, seen: Seen, now_ns: int) -> Wanted:
+def wanted(rollout: Rollout, config: RolloutConfig, seen: LookEvidence, now_ns: int) -> NextAction:
     """Of a rollout that is running: `step`, `promote`, `back`, or `hold` if none of them."""
     number = number_of(rollout)
     judgement = seen.judgements[-1] if seen.judgements else None
     if (against := refused_because(judgement)) is not None:
-        return Wanted(action="back", step=number, reasons=against)
+        return NextAction(action="back", step=number, reasons=against)
     missing, waits = unmet(rollout, config, seen, now_ns), tuple(wait.sentence for wait in seen.waits)
     is_last, passes = number + 1 == len(config.steps), judgement is not None and judgement.verdict == "promote"
     if not missing and not waits and (passes or not is_last):
         if not is_last:
-            began = f"step {number + 1} of {len(config.steps)} is over: {done(rollout, config, seen, now_ns)}"
-            return Wanted(action="step", step=number + 1, reasons=(began, *_said(judgement)))
-        return Wanted(action="promote", step=number, reasons=_said(judgement))
+            began = f"step {number + 1} of {len(config.steps)} is over: {progress_of(rollout, config, seen, now_ns)}"
+            return NextAction(action="step", step=number + 1, reasons=(began, *_reasons_of(judgement)))
+        return NextAction(action="promote", step=number, reasons=_reasons_of(judgement))
     if days_in_force(rollout, now_ns) >= config.longest_days:
         outcome = f"after {config.longest_days:g} days it is not shown to be {config.need.replace('_', ' ')}: the champion stays"
-        return Wanted(action="back", step=number, reasons=(outcome, *waits, *_said(judgement)))
-    return Wanted(action="hold", step=number, reasons=(*waits, *_said(judgement), *missing))
+        return NextAction(action="back", step=number, reasons=(outcome, *waits, *_reasons_of(judgement)))
+    return NextAction(action="hold", step=number, reasons=(*waits, *_reasons_of(judgement), *missing))
 
 
 def refused_because(judgement: Judgement | None) -> tuple[str, ...] | None:
@@ -54,7 +54,7 @@ def refused_because(judgement: Judgement | None) -> tuple[str, ...] | None:
     return mismatches or None
 
 
-def unmet(rollout: Rollout, config: RolloutConfig, seen: Seen, now_ns: int) -> tuple[str, ...]:
+def unmet(rollout: Rollout, config: RolloutConfig, seen: LookEvidence, now_ns: int) -> tuple[str, ...]:
     """What the step under way still needs before it can end."""
     step = config.steps[number_of(rollout)]
     days = days_in_force(rollout, now_ns, number_of(rollout))
@@ -66,7 +66,7 @@ def unmet(rollout: Rollout, config: RolloutConfig, seen: Seen, now_ns: int) -> t
     return tuple(found)
 
 
-def done(rollout: Rollout, config: RolloutConfig, seen: Seen, now_ns: int) -> str:
+def progress_of(rollout: Rollout, config: RolloutConfig, seen: LookEvidence, now_ns: int) -> str:
     """What the step under way has had."""
     number = number_of(rollout)
     return (
@@ -89,5 +89,5 @@ def in_words(step: StepConfig) -> str:
     return "shadow" if step.mode == "shadow" else f"canary {step.share:g} %"
 
 
-def _said(judgement: Judgement | None) -> tuple[str, ...]:
+def _reasons_of(judgement: Judgement | None) -> tuple[str, ...]:
     return () if judgement is None else judgement.reasons

@@ -24,7 +24,7 @@ class Told:
         return read_section(name, kind, overrides=self.settings.get(name, {}))
 
 
-def told(words: Sequence[str]) -> Told:
+def words_and_settings(words: Sequence[str]) -> Told:
     """Raises ConfigError for a setting of another section, or one that is not YAML."""
     settings: dict[str, dict[str, Any]] = {}
     for word in (word for word in words if "=" in word):

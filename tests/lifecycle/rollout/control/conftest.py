@@ -10,7 +10,7 @@ from lifecycle.deploy.champion import exported_model
 from lifecycle.deploy.lock import alone
 from lifecycle.deploy.server import RunningServer
 from lifecycle.rollout.control import effects
-from lifecycle.rollout.control.control import Control, Seen
+from lifecycle.rollout.control.control import Control, LookEvidence
 from serving.releases.store import Store
 from tests.lifecycle.rollout.control.controlled_world import at_day, control_in, tell
 from tests.serving.small_store import FakeAdmin, small_store
@@ -25,7 +25,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ADCLICK_CLOCK", "0 0 1")  # what a test sets is put back after it
     at_day(0)
-    tell(Seen())
+    tell(LookEvidence())
     return tmp_path
 
 

@@ -13,7 +13,7 @@ from contracts.clock import simulated
 from contracts.lifecycle.rollout import RolloutConfig
 from contracts.params import read_section
 from contracts.serving.release_log import Entry, append
-from lifecycle.rollout.control.control import Control, Seen
+from lifecycle.rollout.control.control import Control, LookEvidence
 from lifecycle.rollout.control.files import Decision, read_decisions, read_rollout
 from lifecycle.rollout.judgement import Judgement, RatioVerdict
 from lifecycle.rollout.rollout import Rollout
@@ -48,12 +48,12 @@ def control_in(folder: Path, **changes: object) -> Control:
     )
 
 
-def tell(seen: Seen) -> None:
+def tell(seen: LookEvidence) -> None:
     Path(SEEN).write_text(json.dumps(asdict(seen)))
 
 
-def what_was_told(control: Control, rollout: Rollout) -> Seen:
-    return TypeAdapter(Seen).validate_python(json.loads(Path(SEEN).read_bytes()))
+def what_was_told(control: Control, rollout: Rollout) -> LookEvidence:
+    return TypeAdapter(LookEvidence).validate_python(json.loads(Path(SEEN).read_bytes()))
 
 
 def judged(verdict: str, day: float = 4, rows: int = 500, **changes: object) -> Judgement:

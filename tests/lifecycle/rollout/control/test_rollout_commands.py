@@ -11,10 +11,10 @@ from contracts.serving.route import Route
 from lifecycle.deploy import tried
 from lifecycle.rollout.control.begin import begin
 from lifecycle.rollout.control.commands import asked, status_lines
-from lifecycle.rollout.control.control import Seen, changing, only_controller
+from lifecycle.rollout.control.control import LookEvidence, changing, only_controller
 from lifecycle.rollout.control.files import read_rollout, read_rollouts, read_state
 from lifecycle.rollout.control.look import look_once
-from lifecycle.rollout.control.settings import told
+from lifecycle.rollout.control.settings import words_and_settings
 from lifecycle.route.change import set_route
 from lifecycle.route.words import change_of
 from serving.releases.routing import blow_fuse
@@ -33,9 +33,9 @@ from tests.serving.small_store import add_release
 def at_canary(control):
     begin(control, 2)
     at_day(1.01)
-    tell(Seen(labelled=100))
+    tell(LookEvidence(labelled=100))
     look_once(control)
-    tell(Seen())
+    tell(LookEvidence())
 
 
 def test_a_pause_gives_all_to_the_champion_and_resume_gives_the_same_users_back(control, store, capsys):
@@ -44,9 +44,9 @@ def test_a_pause_gives_all_to_the_champion_and_resume_gives_the_same_users_back(
     asked(control, "pause", "a holiday")
     assert (store.route().mode, store.route().trial.shadow_ppm, store.route().trial.salt) == ("shadow", 0, before.trial.salt)
     at_day(20)
-    tell(Seen(labelled=100, judgements=(judged("back"),)))
+    tell(LookEvidence(labelled=100, judgements=(judged("back"),)))
     assert look_once(control) == []  # nothing is judged meanwhile
-    tell(Seen())
+    tell(LookEvidence())
     with pytest.raises(ValueError, match=r"the rollout is paused already \(2027-03-01-2-"):
         asked(control, "pause", "")
     assert status_lines(control)[0].endswith(f"paused by {getpass.getuser()}: a holiday")
@@ -55,7 +55,7 @@ def test_a_pause_gives_all_to_the_champion_and_resume_gives_the_same_users_back(
     rollout = read_rollout(control.root)
     assert [(step.number, step.until_ns is None) for step in rollout.steps] == [(0, False), (1, False), (1, True)]
     at_day(21.9)  # 0 and 1.9 days of this step
-    tell(Seen(labelled=100))
+    tell(LookEvidence(labelled=100))
     look_once(control)
     assert store.route().digest == before.digest
     at_day(22.1)
@@ -204,7 +204,7 @@ def test_what_a_user_asks_while_evidence_is_gathered_is_not_overruled(control, s
 
     def aborted_meanwhile(control, rollout):
         asked(control, "abort", "meanwhile")
-        return Seen(judgements=(judged("back"),))
+        return LookEvidence(judgements=(judged("back"),))
 
     look_once(replace(control, observe=aborted_meanwhile))
     assert actions(control)[-1] == "abort" and read_rollout(control.root).outcome == "aborted"
@@ -245,11 +245,11 @@ def test_a_fuse_that_blew_while_it_was_paused_sends_it_back(control, store):
 
 
 def test_words_and_settings():
-    asked_for = told(["begin", "13", "rollout.folder=tried", "rollout.steps=[]", "feedback.folder=f"])
+    asked_for = words_and_settings(["begin", "13", "rollout.folder=tried", "rollout.steps=[]", "feedback.folder=f"])
     assert asked_for.words == ("begin", "13")
     assert asked_for.settings == {"rollout": {"folder": "tried", "steps": []}, "feedback": {"folder": "f"}}
     for word in ("folder=x", "train.lr=1", "rollout.=3"):
         with pytest.raises(ValueError, match=f"expected section.key=value with a section of rollout, .*, got '{word}'"):
-            told([word])
+            words_and_settings([word])
     with pytest.raises(ValueError, match=r"the value of 'rollout.margin=\[' is not YAML"):
-        told(["rollout.margin=["])
+        words_and_settings(["rollout.margin=["])

@@ -13,7 +13,7 @@ from contracts.serving.fuse import shown
 from contracts.serving.release_log import read
 from contracts.serving.route import Route
 from lifecycle.rollout.control.begin import begin
-from lifecycle.rollout.control.control import Control, Seen
+from lifecycle.rollout.control.control import Control, LookEvidence
 from lifecycle.rollout.control.files import read_decisions, read_rollout, read_rollouts, read_state
 from lifecycle.rollout.control.look import look_once
 from lifecycle.rollout.judgement import Judgement
@@ -37,7 +37,7 @@ def played(control: Control, plan: Sequence[tuple[float, str]]) -> None:
     for number, (day, verdict) in enumerate(plan):
         if not passed.is_file() or int(passed.read_text() or 0) <= number:
             at_day(day)
-            tell(Seen(labelled=100, judgements=(judged(verdict, day=day, rows=1 + number),)))
+            tell(LookEvidence(labelled=100, judgements=(judged(verdict, day=day, rows=1 + number),)))
             look_once(control)
             passed.write_text(str(number + 1))
 
@@ -118,7 +118,7 @@ def test_a_line_that_was_cut_off_was_never_decided(control):
     path = control.folder(rollout) / DECISIONS
     whole = path.read_bytes()
     at_day(1.01)
-    tell(Seen(labelled=100))
+    tell(LookEvidence(labelled=100))
     for end in (1, 40, len(whole) - 2):
         path.write_bytes(whole + whole[:end])
         assert len(read_decisions(path.parent)) == 1
@@ -136,7 +136,7 @@ def test_decisions_that_are_gone_are_missed(control):
 def test_what_is_kept_reads_as_it_was(control):
     begin(control, 2)
     kept = judged("hold", sums={"a": float("inf"), "b": 0.1 + 0.2})
-    tell(Seen(judgements=(kept,)))
+    tell(LookEvidence(judgements=(kept,)))
     look_once(control)
     folder = control.folder(read_rollout(control.root))
     found = read_decisions(folder)[-1].judgement

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contracts.clock import clock
 from lifecycle.rollout.control.begin import begin
-from lifecycle.rollout.control.control import Control, Seen, only_controller
+from lifecycle.rollout.control.control import Control, LookEvidence, only_controller
 from lifecycle.rollout.control.files import read_rollouts
 from lifecycle.rollout.control.follow import follow
 from lifecycle.rollout.judgement import Judgement
@@ -42,13 +42,13 @@ def follow_if_running(control: Control) -> None:
         follow(control)
 
 
-def seen(rollout: Rollout, verdict: str) -> Seen:
+def seen(rollout: Rollout, verdict: str) -> LookEvidence:
     """A judgement of each day that is over; the verdict when the last step has lasted for so long that all users have asked."""
     now_ns, last = clock().now_ns(), rollout.steps[-1]
     is_told = last.number + 1 == len(STEPS) and now_ns - last.from_ns > LAST_DAYS * DAY_NS
     days = range(1, (now_ns - rollout.begun_ns) // DAY_NS + 1)
     found = [_judgement(rollout, day, verdict if is_told and day == days[-1] else "hold") for day in days]
-    return Seen(judgements=tuple(found), labelled=1000)
+    return LookEvidence(judgements=tuple(found), labelled=1000)
 
 
 def _judgement(rollout: Rollout, day: int, verdict: str) -> Judgement:
