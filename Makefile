@@ -96,6 +96,9 @@ deploy: $(VENV)-serving/.installed $(VENV)/.pipeline $(VENV)-load/.installed  ##
 route: $(VENV)-serving/.installed  ## show who answers, or change it: make route SET="canary 13 5" (also shadow 13, ab 13 50, share 10, renew, off) FOR=1h WHY="..."
 	@$(SERVE) -m lifecycle.route $(if $(FOR),--for="$(FOR)") --why="$${WHY:-}" $(ARGS) -- $(SET)
 
+rollout: $(VENV)-serving/.installed $(VENV)/.pipeline $(VENV)-load/.installed  ## try the newest export beside what is served until it is promoted or sent back (weeks; SET=status, pause, resume, "begin 13", audit; abort, promote with WHY="...")
+	@$(SERVE) -m lifecycle.rollout --why="$${WHY:-}" $(ARGS) -- $(SET)
+
 releases: $(VENV)-serving/.installed  ## list the released models: version, time, size, which is served
 	@$(SERVE) -m serving.server.releases $(ARGS)
 

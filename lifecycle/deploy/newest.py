@@ -18,10 +18,11 @@ UNSEEN = (
 )
 
 
-def bring_in(server: RunningServer, forced_because: str | None, beside: bool = False) -> None:
+def bring_in(server: RunningServer, forced_because: str | None, beside: bool = False, gated: bool = True) -> None:
     """Raises ValueError with the gravest reason if the newest export is refused; the server then serves what it did before.
 
     `beside`: the export gets its number in the store, so that it can be tried beside what is served, and is not served.
+    `gated`: the gate is asked as well as the comparison.
     """
     candidate = exported_model(EXPORTED)
     if candidate.model is None:
@@ -36,7 +37,7 @@ def bring_in(server: RunningServer, forced_because: str | None, beside: bool = F
         print(STORED.format(known, before))
         return
     champion = read_champion()
-    reports = [] if candidate == champion else gather(candidate.model, None if champion is None else champion.model)
+    reports = [] if candidate == champion else gather(candidate.model, None if champion is None else champion.model, gated)
     if exported_model(EXPORTED) != candidate:
         raise ValueError(f"{EXPORTED} changed while the evidence was gathered; run `make deploy` again")
     reasons = [reason for report in reports for reason in report.reasons]
@@ -64,10 +65,16 @@ def bring_in(server: RunningServer, forced_because: str | None, beside: bool = F
         append(server.store.folder, replace(entry, version=version))
         print(STORED.format(version, before), flush=True)
         return
-    server.switch_to(version, replace(entry, version=version))
-    print(f"deploy: version {version} is being served, before it was {before}", flush=True)
+    serve(server, replace(entry, version=version))
     if candidate != champion:
         make_champion(version, entry.forced_because)
+
+
+def serve(server: RunningServer, entry: Entry) -> None:
+    """Have the server serve the entry's version. Raises ValueError if it does not load; the version before goes on."""
+    assert entry.version is not None
+    server.switch_to(entry.version, entry)
+    print(f"deploy: version {entry.version} is being served, before it was {entry.before}", flush=True)
 
 
 def passed(reports: Sequence[Report]) -> list[str]:

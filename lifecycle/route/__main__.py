@@ -13,14 +13,11 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from contracts.serving.config import RoutingConfig
-from contracts.serving.release_log import append
 from lifecycle.deploy.lock import alone
-from lifecycle.route.change import next_route
+from lifecycle.route.change import set_route
 from lifecycle.route.show import route_lines
-from lifecycle.route.words import Change, change_of, seconds_of
+from lifecycle.route.words import change_of, seconds_of
 from serving.entry import run
-from serving.releases.routing import route_entry
 from serving.releases.store import Store
 from serving.server.settings import load_routing_config, load_server_config
 
@@ -48,16 +45,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     args.words = [word for words in args.words for word in words.split()]
     return args
-
-
-def set_route(store: Store, change: Change, config: RoutingConfig, valid_s: int, why: str) -> None:
-    """Put a route in force, behind its line in the log; a renewal has none. Raises ValueError if it may not be."""
-    before, route = store.readable_route(), next_route(store, change, config, valid_s, why)
-    is_news = before is None or before.digest != route.digest
-    if is_news:
-        append(store.folder, route_entry(store.folder, route, *([why] if why else [])))
-    if is_news or change.verb != "off":
-        store.replace_route(before, route)
 
 
 if __name__ == "__main__":

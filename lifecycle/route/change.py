@@ -7,19 +7,32 @@ from typing import Any
 
 from contracts.clock import clock
 from contracts.serving.config import RoutingConfig
+from contracts.serving.release_log import append
 from contracts.serving.route import Limits, Route, Trial, ppm_of
 from lifecycle.route.compatible import refuse_other_tensors
 from lifecycle.route.words import Change
-from serving.releases.routing import fuse_of
+from serving.releases.routing import fuse_of, route_entry
 from serving.releases.store import Store
 
 SALT_BYTES = 8
 
 
-def next_route(store: Store, change: Change, config: RoutingConfig, valid_s: int, why: str) -> Route:
+def set_route(store: Store, change: Change, config: RoutingConfig, valid_s: int, why: str, salt: str | None = None) -> Route:
+    """Put a route in force, behind its line in the log; a renewal has none. Raises ValueError if it may not be."""
+    before, route = store.readable_route(), next_route(store, change, config, valid_s, why, salt)
+    is_news = before is None or before.digest != route.digest
+    if is_news:
+        append(store.folder, route_entry(store.folder, route, *([why] if why else [])))
+    if is_news or change.verb != "off":
+        store.replace_route(before, route)
+    return route
+
+
+def next_route(store: Store, change: Change, config: RoutingConfig, valid_s: int, why: str, salt: str | None = None) -> Route:
     """What is to be in force. Raises ValueError if the change does not go with what is.
 
-    `valid_s`: until the champion answers all, from now on.
+    `valid_s`: until the champion answers all, from now on. `salt`: of the rollout that the change belongs to; None: of the one
+    under way, or a new one.
     """
     route = store.readable_route() if change.verb == "off" else store.route()
     champion = store.active()
@@ -31,7 +44,10 @@ def next_route(store: Store, change: Change, config: RoutingConfig, valid_s: int
     if change.challenger is not None:
         if change.challenger == champion:
             raise ValueError(f"release {champion} is the champion; a challenger is another release")
-        salt = _salt(store, route, change.challenger, why)
+        if salt is None:
+            salt = _salt(store, route, change.challenger, why)
+        else:
+            _refuse_other_rollout(store, route, change.challenger, salt)
         return _begun(store, champion, change, config, until_ms, salt)
     if route is None or trial is None:
         raise ValueError(f'there is no rollout to {change.verb}; begin one: make route SET="canary 13 5"')
@@ -85,6 +101,15 @@ def _salt(store: Store, route: Route | None, challenger: int, why: str) -> str:
             'WHY="..." begins a new rollout of it, with a new salt'
         )
     return route.trial.salt if fuse is None else secrets.token_hex(SALT_BYTES)
+
+
+def _refuse_other_rollout(store: Store, route: Route | None, challenger: int, salt: str) -> None:
+    """Raise ValueError if the route is of another rollout than this one, or its fuse has blown."""
+    if route is None or route.trial is None:
+        return
+    if (route.trial.challenger, route.trial.salt) != (challenger, salt):
+        raise ValueError(f"a rollout of release {route.trial.challenger} is under way; end it first: make route SET=off")
+    _refuse_blown(store, route, route.trial)
 
 
 def _refuse_blown(store: Store, route: Route, trial: Trial) -> None:
