@@ -11,7 +11,7 @@ from contracts.serving.route import BUCKETS
 from lifecycle.rollout.judgement import Judgement, RatioVerdict, Verdict
 from lifecycle.rollout.pairs import ROLE_CHALLENGER
 from lifecycle.rollout.rollout import Step
-from lifecycle.rollout.statistics.cells import Table
+from lifecycle.rollout.statistics.cells import CHALLENGER, CHAMPION, Table
 from lifecycle.rollout.statistics.metrics import Answers, calibration, log_loss, shadow_loss, slice_loss
 from lifecycle.rollout.statistics.ratio import sample_ratio
 from lifecycle.rollout.statistics.shown import metric_verdicts
@@ -59,8 +59,8 @@ def judge(pairs: pl.DataFrame, assigned: pl.DataFrame, steps: Sequence[Step], co
     return judgements
 
 
-def judge_sums(sums: Mapping[str, float], rows: int, until_ns: int, config: RolloutConfig) -> Judgement:
-    """The judgement again, of what was kept of it."""
+def judge_sums(sums: Mapping[str, float], config: RolloutConfig, rows: int = 0, until_ns: int = 0) -> Judgement:
+    """The judgement again, of what was kept of it. `rows` and `until_ns` are only said again."""
     tables: dict[str, Table] = {}
     ratios = []
     for name, value in sums.items():
@@ -103,13 +103,19 @@ def ratios_until(
 
 def _judgement(looked: EvidenceLooks, look: int, ratios: tuple[RatioVerdict, ...], config: RolloutConfig) -> Judgement:
     tables = {
-        name: {variable: value_L[look : look + 1] for variable, value_L in table.items()} for name, table in looked.tables.items()
+        name: {variable: value_L[look : look + 1] for variable, value_L in table.items()}
+        for name, table in looked.tables.items()
+        if name in (CANARY, SHADOW) or _has_rows(table, look)  # of a slice that is seen later nothing is known yet
     }
     sums = {f"{name}:{variable}": float(value[0]) for name, table in tables.items() for variable, value in table.items()}
     for ratio in ratios:
         head = f"{RATIO}/{ratio.step}"
         sums |= {f"{head}:share": ratio.expected, f"{head}:champion": ratio.champion, f"{head}:challenger": ratio.challenger}
     return _concluded(tables, ratios, int(looked.rows_L[look]), int(looked.until_ns_L[look]), config, sums)
+
+
+def _has_rows(table: Table, look: int) -> bool:
+    return bool(table[f"{CHAMPION}/rows"][look] + table[f"{CHALLENGER}/rows"][look])
 
 
 def _concluded(

@@ -1,0 +1,83 @@
+"""Sums over clusters at every look are those that are summed anew for each, and errors are those of many draws."""
+
+import numpy as np
+import pytest
+
+from lifecycle.rollout.statistics.cells import CellRows, counted, product_name, summed, variance
+from lifecycle.rollout.statistics.figures import estimated, excess_loss
+from lifecycle.rollout.statistics.mixture import bound, log_mixture
+from lifecycle.rollout.statistics.running import Clusters, Entered
+from lifecycle.rollout.statistics.sums import CANARY, looked_at
+from tests.lifecycle.rollout.statistics.simulated_pairs import settings, simulated
+
+
+def test_products_over_clusters_at_every_look():
+    rng, number, looks = np.random.default_rng(1), 500, 7
+    cluster, x, y = rng.integers(0, 40, number), rng.normal(size=number), rng.normal(size=number)
+    look = np.sort(rng.integers(0, looks, number))
+    clusters = Clusters(cluster, Entered(look_N=look, num_looks=looks))
+    found = clusters.products(clusters.sorted(x), clusters.sorted(y))
+    for at in range(looks):
+        here = look <= at
+        by = [(x[here & (cluster == c)].sum(), y[here & (cluster == c)].sum()) for c in range(40)]
+        assert found[at] == pytest.approx(sum(a * b for a, b in by))
+
+
+def test_units_and_clicks_are_counted_once_in_each_arm():
+    rows = CellRows(
+        is_challenger_N=np.array([False, False, True, True]),
+        weight_N=np.ones(4),
+        user_N=np.array([1, 1, 2, 3]),
+        unit_N=np.array([5, 5, 6, 7]),
+        clicked_N=np.array([1.0, 0, 1, 1]),
+        creative_N=None,
+    )
+    found = counted(rows, Entered(look_N=np.array([0, 1, 1, 2]), num_looks=3))
+    assert {name: value.tolist() for name, value in found.items()} == {
+        "champion/rows": [1, 2, 2], "champion/units": [1, 1, 1], "champion/clicks": [1, 1, 1],
+        "challenger/rows": [0, 1, 2], "challenger/units": [0, 1, 2], "challenger/clicks": [0, 1, 2],
+    }  # fmt: skip
+
+
+def test_the_variance_is_the_larger_of_users_and_creatives():
+    x = {"h": np.array([1.0, -1, 2, -2]), "c": np.zeros(4), "w": np.ones(4)}
+    rows = CellRows(
+        is_challenger_N=np.array([True, True, False, False]),
+        weight_N=np.ones(4),
+        user_N=np.array([0, 1, 2, 3]),
+        unit_N=np.array([0, 1, 2, 3]),
+        clicked_N=np.zeros(4),
+        creative_N=np.array([0, 1, 0, 1]),
+    )
+    table = summed(rows, Entered(look_N=np.zeros(4, dtype=np.int64), num_looks=1), x)
+    assert table[product_name("creatives", ("challenger", "h"), ("champion", "h"))].tolist() == [1 * 2 + -1 * -2]
+    gradient = {(arm, "h"): np.ones(1) for arm in ("challenger", "champion")}
+    by_users, by_creatives = (1 + 1 + 4 + 4) * 4 / 3, (3**2 + 3**2) * 2 / 1
+    assert variance(table, gradient)[0] == pytest.approx(max(by_users, by_creatives))
+
+
+def test_errors_are_those_of_many_draws():
+    config, drawn, errors = settings(), [], []
+
+    for seed in range(60):
+        looked = looked_at(simulated(seed, days=2, pages=500), frozenset(), config)
+        found = estimated(looked.tables[CANARY], excess_loss(0.0), "both")
+        drawn.append(found.value[-1])
+        errors.append(found.error[-1])
+    assert np.std(drawn) == pytest.approx(np.median(errors), rel=0.35)
+
+
+def test_a_bound_is_where_the_mixture_reaches_one_by_alpha():
+    v = np.array([0.01, 1.0, 100.0, 1e6])
+    for alpha in (0.001, 0.05):
+        assert log_mixture(bound(alpha, v), v) == pytest.approx(-np.log(alpha))
+    assert np.isinf(bound(0.05, np.array([0.0]))[0])
+
+
+def test_a_walk_without_drift_is_seldom_excluded_at_any_look():
+    rng, excluded, runs, alpha = np.random.default_rng(7), 0, 2000, 0.05
+    steps = np.arange(1, 401)
+    for _ in range(runs):
+        walk = np.cumsum(rng.normal(size=400))
+        excluded += bool((log_mixture(walk / np.sqrt(steps), 0.02 * steps) >= -np.log(alpha)).any())
+    assert 0.2 * alpha * runs < excluded <= alpha * runs  # it holds, and is not empty
