@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from contracts.serving.release_log import Entry, append
 from contracts.serving.releases import EXPORTED, data_of
@@ -108,8 +109,12 @@ def released(server: RunningServer, entry: Entry) -> int:
         raise
 
 
-def make_champion(version: int, forced_because: str | None) -> None:
-    """Raises ValueError if the promotion failed: the model is served all the same."""
-    if not promote([] if forced_because is None else ["--force", "--why", forced_because]):
+def make_champion(version: int, forced_because: str | None, made_in: Path | None = None) -> None:
+    """Raises ValueError if the promotion failed: the model is served all the same.
+
+    `made_in`: the project folder whose newest export the model is; None: this one.
+    """
+    chosen = [] if made_in is None else ["--from", str(made_in)]
+    if not promote([*chosen, *([] if forced_because is None else ["--force", "--why", forced_because])]):
         again = "make promote" if forced_because is None else f'make promote FORCE=1 WHY="{forced_because}"'
         raise ValueError(f"version {version} is being served, but is not the champion yet; `{again}` makes it so")

@@ -1,10 +1,11 @@
 """Brings in a release that was tried beside what is served, on the evidence of its rollout, and makes it the champion."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from contracts.serving.release_log import Entry, read
-from contracts.serving.releases import data_of
+from contracts.serving.releases import EXPORTED, EXPORTED_VERSION, data_of, identity
 from lifecycle.deploy.champion import exported_model, read_champion
 from lifecycle.deploy.newest import make_champion, serve
 from lifecycle.deploy.server import RunningServer
@@ -40,13 +41,23 @@ def bring_in_tried(
         switch(store, server.admin, version)
 
 
-def crown(server: RunningServer, version: int, why: str | None) -> None:
+def crown(server: RunningServer, version: int, why: str | None, trainings: Path) -> None:
     """Make the release that is served the champion, unless it is. Raises ValueError if that failed: it is served all the same.
 
     One that came into the store although the evidence was against it becomes champion for the same reason.
     """
     if read_champion() != exported_model(server.store.folder, str(version)):
-        make_champion(version, why or stored_entry(server.store, version).get("forced_because"))
+        forced_because = why or stored_entry(server.store, version).get("forced_because")
+        make_champion(version, forced_because, folder_of(server.store, version, trainings))
+
+
+def folder_of(store: Store, version: int, trainings: Path) -> Path | None:
+    """The project folder below `trainings` whose newest export the release is; None if it is this folder's, or nobody's."""
+    release = identity(store.folder, str(version))
+    if identity(EXPORTED, EXPORTED_VERSION) == release:
+        return None
+    folders = sorted(path for path in trainings.glob("*") if (path / EXPORTED).is_dir())
+    return next((path for path in folders if identity(path / EXPORTED, EXPORTED_VERSION) == release), None)
 
 
 def stored_entry(store: Store, version: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The champion with real DVC: a clone that has none, a promotion, and a fresh clone that takes it from the remote."""
 
+import json
 import re
 import shutil
 import sys
@@ -70,6 +71,20 @@ def test_a_promotion_that_broke_off_before_dvc_had_the_files_is_completed(promot
     assert "is the champion already" in run(clone, *PROMOTE, **NAMES)
     (clone / "models/releases.jsonl").unlink()
     assert "its promotion had broken off" in run(clone, *PROMOTE, **NAMES)
+
+
+def test_a_model_of_a_training_in_a_folder_of_its_own_is_promoted_from_there(promoted, tmp_path):
+    run(tmp_path, "git", "clone", "--quiet", str(promoted), "clone")
+    clone = tmp_path / "clone"
+    shutil.copy(promoted / "params.yaml", clone)
+    (clone / POINTER).unlink()
+    for name in ("artifacts", "reports"):
+        shutil.copytree(promoted / name, clone / "retraining/a" / name)
+    comparison = clone / "retraining/a/reports/comparison.json"
+    comparison.write_text(json.dumps(read_json(comparison) | {"champion": None}))
+    assert "is the champion" in run(clone, *PROMOTE, "--from", "retraining/a", **NAMES)
+    assert digests_below(clone / "champion/model/export") == digests_below(promoted / "artifacts/export") != {}
+    assert not (clone / "artifacts/export").exists() and (clone / POINTER).is_file()
 
 
 def test_a_fresh_clone_takes_the_champion_from_the_remote_and_has_the_same_files(promoted, tmp_path):

@@ -46,6 +46,7 @@ class Control:
     routing: RoutingConfig
     server: ServerConfig
     observe: Callable[["Control", Rollout], LookEvidence]
+    trainings: Path = Path("retraining")  # a project folder each: a release may come from one of them
     alerts: Path | None = None  # the monitor's folder; None: nobody is alerted
     dataset: str = ""
     say: Say = print

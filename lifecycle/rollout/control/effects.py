@@ -82,7 +82,7 @@ def _promote(control: Control, remembered: Remembered, decision: Decision) -> Re
     with running_server(control.server) as server:
         bring_in_tried(server, rollout.challenger, rollout.champion, {"rollout": kept}, decision.reasons, forced)
         try:
-            crown(server, rollout.challenger, forced)
+            crown(server, rollout.challenger, forced, control.trainings)
         except ValueError as error:
             failed = f"; {error}"
             control.say(f"rollout: {error}")

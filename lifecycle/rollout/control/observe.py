@@ -6,6 +6,7 @@ from pathlib import Path
 from contracts.clock import clock
 from contracts.lifecycle.feedback import FeedbackConfig
 from contracts.lifecycle.monitor import MonitorConfig
+from contracts.lifecycle.retraining import RetrainingConfig
 from contracts.lifecycle.rollout import RolloutConfig
 from contracts.serving.config import JournalConfig, RoutingConfig, ServerConfig
 from lifecycle.rollout.control.audit import audited
@@ -36,6 +37,7 @@ def control_of(told: Told, say: Say) -> Control:
         routing=told.section("serving.routing", RoutingConfig),
         server=server,
         observe=partial(observed, sources),
+        trainings=Path(told.section("lifecycle.retraining", RetrainingConfig).folder),
         alerts=Path(told.section("monitor", MonitorConfig).folder),
         say=say,
     )

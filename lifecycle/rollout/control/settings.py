@@ -9,7 +9,10 @@ import yaml
 from contracts.dataset.config_errors import ConfigError
 from contracts.params import read_section
 
-SECTIONS = ("rollout", "feedback", "monitor", "data", "serving.server", "serving.journal", "serving.routing")
+SECTIONS = (
+    *("rollout", "feedback", "monitor", "lifecycle.retraining"),
+    *("serving.server", "serving.journal", "serving.routing"),
+)
 USAGE = 'SET="begin 13", "status", "pause", "resume", "abort", "promote" or "audit", or nothing to go on'
 Section = TypeVar("Section")
 

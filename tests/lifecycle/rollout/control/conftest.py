@@ -51,7 +51,7 @@ def promoted(store, monkeypatch) -> list[str | None]:
         with alone(store.folder):
             yield RunningServer(config=config, store=store, admin=admin, route=store.readable_route())
 
-    def make_champion(version, why):
+    def make_champion(version, why, made_in):
         crowned.append(why)
         monkeypatch.setattr(tried, "read_champion", lambda: exported_model(store.folder, str(version)))
 

@@ -1,14 +1,17 @@
 """What users ask of a rollout, what stands in its way, and what somebody else does to its route."""
 
 import getpass
+import shutil
 import threading
 from dataclasses import replace
 
 import pytest
 
 from contracts.serving.release_log import read
+from contracts.serving.releases import EXPORTED
 from contracts.serving.route import Route
 from lifecycle.deploy import tried
+from lifecycle.rollout.control import effects
 from lifecycle.rollout.control.begin import begin
 from lifecycle.rollout.control.commands import asked, status_lines
 from lifecycle.rollout.control.control import LookEvidence, changing, only_controller
@@ -91,7 +94,7 @@ def test_a_user_promotes_whatever_the_evidence_says(control, store, promoted):
 
 
 def test_a_promotion_whose_champion_cannot_be_written_is_served_and_says_so(control, store, promoted, monkeypatch, capsys):
-    def fails(version, why):
+    def fails(version, why, made_in):
         raise ValueError("version 2 is being served, but is not the champion yet; `make promote` makes it so")
 
     monkeypatch.setattr(tried, "make_champion", fails)
@@ -155,6 +158,29 @@ def test_the_gate_is_asked_first(project, store):
     asked(control, "abort", "so")
     stored(store, 3)
     assert begin(control, 3).name != asked_for.name
+
+
+def test_the_champion_is_made_where_the_training_ran(store, project):
+    own = store.folder / "ctr"
+    for name in ("a", "b"):
+        shutil.copytree(own / ("2" if name == "b" else "3"), project / "retraining" / name / EXPORTED / "ctr/1")
+    for model in ("ctr_by_name", "ctr_careful"):
+        shutil.copytree(store.folder / model / "2", project / "retraining/b" / EXPORTED / model / "1")
+    assert tried.folder_of(store, 2, project / "retraining") == project / "retraining/b"
+    assert tried.folder_of(store, 3, project / "retraining") is None  # a lacks two of its models
+    shutil.copytree(project / "retraining/b" / EXPORTED, project / EXPORTED)
+    assert tried.folder_of(store, 2, project / "retraining") is None
+
+
+def test_deployment_of_another_release_is_refused_during_a_rollout_and_a_pause(control, store, promoted):
+    at_canary(control)
+    for _ in range(2):
+        with effects.running_server(control.server) as server:
+            with pytest.raises(ValueError, match="refused, the server serves what it did before: a rollout of release 2"):
+                server.refuse_rollout(3)
+            server.refuse_rollout(2)
+        if read_rollout(control.root).status == "running":
+            asked(control, "pause", "")
 
 
 @pytest.mark.parametrize("words", ["off", "share 10", "canary 2 7", "shadow 2"])
