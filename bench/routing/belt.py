@@ -24,7 +24,7 @@ COUNTED_S = 0.3  # until the door's counters are handed on
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rollout:
+class BrokenRollout:
     """One attempt with a broken challenger."""
 
     reason: str  # why its fuse blew; "" if it did not
@@ -58,7 +58,7 @@ def belt_figures(config: BenchRoutingConfig, server_config: ServerConfig, slow_s
     return figures
 
 
-def _rollouts(config: BenchRoutingConfig, running: RoutedServer, users: KnownUsers) -> Iterator[Rollout]:
+def _rollouts(config: BenchRoutingConfig, running: RoutedServer, users: KnownUsers) -> Iterator[BrokenRollout]:
     for _ in range(config.broken_runs):
         route = route_of("canary", share=config.broken_share, shadow=100)
         running.put(route_of("off"))
@@ -72,7 +72,7 @@ def _rollouts(config: BenchRoutingConfig, running: RoutedServer, users: KnownUse
         fuse = running.fuse(route)
         told = json.loads(fuse.read_text()) if fuse.exists() else {"reason": "", "at": np.inf}
         first_ns = (running.store / "route").stat().st_mtime_ns  # in force soon after it was written
-        yield Rollout(
+        yield BrokenRollout(
             reason=told["reason"],
             requests=challenged,
             took_s=(told["at"] - first_ns) / 1e9,
@@ -82,7 +82,7 @@ def _rollouts(config: BenchRoutingConfig, running: RoutedServer, users: KnownUse
         )
 
 
-def rollout_figures(kind: str, found: list[Rollout], config: BenchRoutingConfig) -> list[Figure]:
+def rollout_figures(kind: str, found: list[BrokenRollout], config: BenchRoutingConfig) -> list[Figure]:
     """All to the champion within so many of its requests and so long; nobody without an answer."""
     most, longest = max(one.requests for one in found), max(one.took_s for one in found)
     failed, wrong, sent = (sum(getattr(one, name) for one in found) for name in ("failed", "wrong", "sent"))

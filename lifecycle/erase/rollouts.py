@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from contracts.files import write_whole
+from contracts.tables.parquet import ParquetRows
 from lifecycle.erase.wanted import Wanted
 from lifecycle.rollout.control.files import read_state
 from lifecycle.rollout.pairs import key_hash
@@ -31,7 +32,8 @@ def erase(paths: dict[Path, int], wanted: Wanted) -> None:
         rows = pl.read_parquet(path, hive_partitioning=False)
         kept = rows.filter(~pl.col("key").is_in(_hashes(path.parents[1], wanted)))
         content = BytesIO()
-        kept.write_parquet(content)
+        with ParquetRows(content) as writer:
+            writer.write(kept)
         write_whole(path, content.getvalue(), synced=True)
 
 

@@ -1,5 +1,5 @@
 """`python -m lifecycle.rollout` (`make rollout`): tries a release beside the one that is served, step by step, until it is
-promoted or sent back (docs/rollout.md).
+promoted or sent back (docs/change/rollout.md).
 
 Without words it goes on with the rollout that is under way, or begins one with the newest export, and looks at it every
 `rollout.every_s` seconds. Writes the route, and below `rollout.folder` what it decided and why.

@@ -15,7 +15,7 @@ from lifecycle.rollout.control.files import read_decisions, read_rollouts, read_
 from lifecycle.rollout.control.rules import number_of
 from lifecycle.rollout.control.settings import Told
 from lifecycle.rollout.evidence.files import read_assigned, read_pairs
-from lifecycle.rollout.evidence.gather import Evidence, Sources, gather
+from lifecycle.rollout.evidence.gather import RolloutEvidence, Sources, gather
 from lifecycle.rollout.rollout import Rollout
 from lifecycle.rollout.statistics.judge import judge, judge_sums
 from serving.releases.store import Store
@@ -54,7 +54,7 @@ def observed(sources: Sources, control: Control, rollout: Rollout) -> LookEviden
     )
 
 
-def waits_of(evidence: Evidence, config: RolloutConfig) -> tuple[Wait, ...]:
+def waits_of(evidence: RolloutEvidence, config: RolloutConfig) -> tuple[Wait, ...]:
     """Why the verdict has to wait, though it may be there."""
     found = [Wait(kind="labels", sentence=evidence.feed)] if evidence.feed else []
     if evidence.lacking > config.max_lacking:

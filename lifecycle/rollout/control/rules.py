@@ -1,4 +1,4 @@
-"""What a look makes of what it finds: the next action, a function of values (docs/rollout.md has it as a table)."""
+"""What a look makes of what it finds: the next action, a function of values (docs/change/rollout.md has it as a table)."""
 
 from dataclasses import dataclass
 
