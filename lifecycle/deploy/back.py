@@ -3,6 +3,7 @@
 from contracts.serving.release_log import Entry
 from contracts.serving.releases import data_of
 from lifecycle.deploy.champion import Exported, exported_model, promote, read_champion
+from lifecycle.deploy.newest import serve
 from lifecycle.deploy.server import RunningServer
 
 
@@ -24,8 +25,7 @@ def go_back(server: RunningServer, version: int, why: str) -> None:
         data=data_of(folder, str(version)),
         reasons=(why,) if why else (),
     )
-    server.switch_to(version, entry)
-    print(f"deploy: version {version} is being served, before it was {before}", flush=True)
+    serve(server, entry)
     bring_back_champion(version, back)
 
 

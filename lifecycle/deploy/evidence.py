@@ -40,12 +40,13 @@ class Report:
         return {name: self.content[name] for name in ("verdict", "passes", "reasons")} | {"sha256": sha256_file(self.path)}
 
 
-def gather(candidate: str, champion: str | None) -> list[Report]:
-    """Both reports, made anew where they are not about these two models or their settings have changed; prints their progress."""
-    return [
-        _report("comparison", Path("reports/comparison.json"), COMPARE, candidate, champion),
-        _report("gate", Path("reports/gate.json"), GATE, candidate, champion),
-    ]
+def gather(candidate: str, champion: str | None, gated: bool = True) -> list[Report]:
+    """Both reports, made anew where they are not about these two models or their settings have changed; prints their progress.
+
+    The gate's only if `gated`.
+    """
+    found = [_report("comparison", Path("reports/comparison.json"), COMPARE, candidate, champion)]
+    return [*found, _report("gate", Path("reports/gate.json"), GATE, candidate, champion)] if gated else found
 
 
 def _report(name: str, path: Path, command: Sequence[str], candidate: str, champion: str | None) -> Report:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from contracts.serving.release_log import Entry, append
 from contracts.serving.releases import EXPORTED, data_of
@@ -18,10 +19,11 @@ UNSEEN = (
 )
 
 
-def bring_in(server: RunningServer, forced_because: str | None, beside: bool = False) -> None:
+def bring_in(server: RunningServer, forced_because: str | None, beside: bool = False, gated: bool = True) -> None:
     """Raises ValueError with the gravest reason if the newest export is refused; the server then serves what it did before.
 
     `beside`: the export gets its number in the store, so that it can be tried beside what is served, and is not served.
+    `gated`: the gate is asked as well as the comparison.
     """
     candidate = exported_model(EXPORTED)
     if candidate.model is None:
@@ -36,7 +38,7 @@ def bring_in(server: RunningServer, forced_because: str | None, beside: bool = F
         print(STORED.format(known, before))
         return
     champion = read_champion()
-    reports = [] if candidate == champion else gather(candidate.model, None if champion is None else champion.model)
+    reports = [] if candidate == champion else gather(candidate.model, None if champion is None else champion.model, gated)
     if exported_model(EXPORTED) != candidate:
         raise ValueError(f"{EXPORTED} changed while the evidence was gathered; run `make deploy` again")
     reasons = [reason for report in reports for reason in report.reasons]
@@ -64,10 +66,16 @@ def bring_in(server: RunningServer, forced_because: str | None, beside: bool = F
         append(server.store.folder, replace(entry, version=version))
         print(STORED.format(version, before), flush=True)
         return
-    server.switch_to(version, replace(entry, version=version))
-    print(f"deploy: version {version} is being served, before it was {before}", flush=True)
+    serve(server, replace(entry, version=version))
     if candidate != champion:
         make_champion(version, entry.forced_because)
+
+
+def serve(server: RunningServer, entry: Entry) -> None:
+    """Have the server serve the entry's version. Raises ValueError if it does not load; the version before goes on."""
+    assert entry.version is not None
+    server.switch_to(entry.version, entry)
+    print(f"deploy: version {entry.version} is being served, before it was {entry.before}", flush=True)
 
 
 def passed(reports: Sequence[Report]) -> list[str]:
@@ -101,8 +109,12 @@ def released(server: RunningServer, entry: Entry) -> int:
         raise
 
 
-def make_champion(version: int, forced_because: str | None) -> None:
-    """Raises ValueError if the promotion failed: the model is served all the same."""
-    if not promote([] if forced_because is None else ["--force", "--why", forced_because]):
+def make_champion(version: int, forced_because: str | None, made_in: Path | None = None) -> None:
+    """Raises ValueError if the promotion failed: the model is served all the same.
+
+    `made_in`: the project folder whose newest export the model is; None: this one.
+    """
+    chosen = [] if made_in is None else ["--from", str(made_in)]
+    if not promote([*chosen, *([] if forced_because is None else ["--force", "--why", forced_because])]):
         again = "make promote" if forced_because is None else f'make promote FORCE=1 WHY="{forced_because}"'
         raise ValueError(f"version {version} is being served, but is not the champion yet; `{again}` makes it so")
