@@ -1,4 +1,5 @@
-"""Promotion: `python -m stages.promote` makes the newest export the champion, if stage compare lets it.
+"""Promotion: `python -m stages.promote` makes the newest export the champion, if stage compare lets it; `--from` one of a
+training that ran in a folder of its own.
 
 Writes champion/model (graphs, Triton repository, evaluation, profile of the training rows, cost of the training,
 promotion.json), lets DVC track it (champion/model.dvc), commits that file or says what to commit, and adds a line to
@@ -52,27 +53,29 @@ def main() -> None:
     if args.back_to:
         bring_back(store, args.back_to, commits)
         return
-    check_export(EXPORT_DIR)
-    candidate = sha256_file(EXPORT_DIR / "manifest.json")
+    made_in: Path = args.made_in
+    check_export(made_in / EXPORT_DIR)
+    candidate = sha256_file(made_in / EXPORT_DIR / "manifest.json")
     champion = read_champion()
-    if champion is not None and champion.digest == candidate and same_repositories():
+    if champion is not None and champion.digest == candidate and same_repositories(made_in):
         complete_promotion(store, candidate, commits)
         return
-    comparison = read_comparison(candidate, None if champion is None else champion.digest)
+    comparison = read_comparison(made_in, candidate, None if champion is None else champion.digest)
     refuse_unproven(comparison, args.force)
     forced_because = args.why if args.force and not comparison["passes"] else None
-    about = promotion(comparison, forced_because)
-    write_champion(about)
+    about = promotion(made_in, comparison, forced_because)
+    write_champion(made_in, about)
     remember(store, about, track())
     print(f"promote: {candidate[:12]} is the champion ({comparison['verdict']}: {comparison['reasons'][0]})")
     say_how_to_keep(candidate, commits)
 
 
-def same_repositories() -> bool:
+def same_repositories(made_in: Path) -> bool:
     """Would both be served with the same settings."""
-    names = [path.name for path in REPOSITORY_DIR.iterdir()]
+    exported = made_in / REPOSITORY_DIR
+    names = [path.name for path in exported.iterdir()]
     ours, champions = (
-        [identity(folder / name, EXPORTED_VERSION) for name in names] for folder in (REPOSITORY_DIR, CHAMPION / REPOSITORY)
+        [identity(folder / name, EXPORTED_VERSION) for name in names] for folder in (exported, CHAMPION / REPOSITORY)
     )
     return ours == champions
 
@@ -129,6 +132,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m stages.promote", description="Make the newest export the champion.")
     parser.add_argument("--force", action="store_true", help="promote what compare does not let pass; needs --why")
     parser.add_argument("--why", default="", help="the reason for --force, kept in promotion.json and releases.jsonl")
+    parser.add_argument("--from", dest="made_in", type=Path, default=Path(), help="the project folder whose newest export it is")
     parser.add_argument("--back-to", metavar="RELEASE", help="make the champion again what releases.jsonl calls so")
     args = parser.parse_args(argv)
     if args.force and not args.why.strip():
@@ -136,13 +140,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return args
 
 
-def read_comparison(candidate: str, champion: str | None) -> dict[str, Any]:
+def read_comparison(made_in: Path, candidate: str, champion: str | None) -> dict[str, Any]:
     """What stage compare found about these two. Raises ValueError if it is about others."""
-    if not COMPARISON_PATH.is_file():
-        raise ValueError(f"{COMPARISON_PATH} is missing; run `dvc repro compare` first")
-    found = read_json(COMPARISON_PATH)
+    path = made_in / COMPARISON_PATH
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; run `dvc repro compare` first")
+    found = read_json(path)
     if (found["candidate"], found["champion"]) != (candidate, champion):
-        raise ValueError(f"{COMPARISON_PATH} is about another candidate or champion; run `dvc repro compare` first")
+        raise ValueError(f"{path} is about another candidate or champion; run `dvc repro compare` first")
     return found
 
 
@@ -154,41 +159,42 @@ def refuse_unproven(comparison: dict[str, Any], force: bool) -> None:
         )
 
 
-def promotion(comparison: dict[str, Any], forced_because: str | None) -> dict[str, Any]:
+def promotion(made_in: Path, comparison: dict[str, Any], forced_because: str | None) -> dict[str, Any]:
     """Who became champion when, from which code and data, on what evidence."""
     return {
         "promoted": datetime.now(UTC).isoformat(timespec="seconds"),
         "by": getpass.getuser(),
         "code": git_revision(),
-        "dvc_lock": sha256_file(LOCK_PATH) if LOCK_PATH.is_file() else None,
+        "dvc_lock": sha256_file(made_in / LOCK_PATH) if (made_in / LOCK_PATH).is_file() else None,
         "candidate": comparison["candidate"],
         "before": comparison["champion"],
         "verdict": comparison["verdict"],
         "reasons": comparison["reasons"],
         "comparison": {name: comparison[name] for name in ("verdict", "passes", "reasons")}
-        | {"sha256": sha256_file(COMPARISON_PATH)},
+        | {"sha256": sha256_file(made_in / COMPARISON_PATH)},
         "forced_because": forced_because,
     }
 
 
-def write_champion(about: dict[str, Any]) -> None:
+def write_champion(made_in: Path, about: dict[str, Any]) -> None:
     """Replace champion/model as a whole."""
     with atomic_folder(CHAMPION) as fresh:
-        shutil.copytree(EXPORT_DIR, fresh / EXPORT)
-        shutil.copytree(REPOSITORY_DIR, fresh / REPOSITORY)
+        shutil.copytree(made_in / EXPORT_DIR, fresh / EXPORT)
+        shutil.copytree(made_in / REPOSITORY_DIR, fresh / REPOSITORY)
         for source, name in ((PROFILE_PATH, PROFILE), (SPLIT_PATH, SPLIT), (EVALUATION_PATH, EVALUATION)):
-            shutil.copyfile(source, fresh / name)
-        if (timing := training_cost()) is not None:
+            shutil.copyfile(made_in / source, fresh / name)
+        if (timing := training_cost(made_in)) is not None:
             write_json(fresh / TIMING, timing)
         write_json(fresh / PROMOTION, about)
 
 
-def training_cost() -> dict[str, Any] | None:
+def training_cost(made_in: Path) -> dict[str, Any] | None:
     """What the training of these weights took; None if that is not known here, since it is no output that DVC brings along."""
-    if not TIMING_PATH.is_file() or not WEIGHTS_PATH.is_file():
+    path, weights = made_in / TIMING_PATH, made_in / WEIGHTS_PATH
+    if not path.is_file() or not weights.is_file():
         return None
-    timing: dict[str, Any] = read_json(TIMING_PATH)
-    return timing if timing.get("weights") == sha256_file(WEIGHTS_PATH) else None
+    timing: dict[str, Any] = read_json(path)
+    return timing if timing.get("weights") == sha256_file(weights) else None
 
 
 def message(candidate: str) -> str:

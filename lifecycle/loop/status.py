@@ -72,7 +72,8 @@ def _part(name: str, status: JobStatus | None) -> str:
         return f"{name} ..."
     words = status.last.failure or status.last.said.removeprefix(f"{name}: ").removeprefix("retrain: ")
     told = f"FAILED {status.failures}x: {words}" if status.failures else words or "ok"
-    return f"{name}{' ...' if status.is_running else ''} {told if len(told) <= WIDTH else told[: WIDTH - 3] + '...'}"
+    shown = told if len(told) <= WIDTH else f"{told[: WIDTH - 3]}..."
+    return f"{name}{' ...' if status.is_running and sys.stdout.isatty() else ''} {shown}"
 
 
 def show_line(line: str, shown: str) -> str:
