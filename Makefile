@@ -119,6 +119,12 @@ feedback-serve: $(VENV)-load/.installed  ## take events in over HTTP: POST /feed
 monitor: $(VENV)-load/.installed  ## hold what is served against what it should be: drift, skew, quality, machine (ARGS=--follow goes on); 1 if something cannot wait
 	@$(LOAD) -m lifecycle.monitor $(ARGS)
 
+loop: $(VENV)-load/.installed $(VENV)-serving/.installed $(VENV)/.pipeline  ## journal, feedback, monitor, retraining and rollout, again and again (ARGS=--once: each once): make loop SET="lifecycle.retraining.every=7d"
+	@$(LOAD) -m lifecycle $(ARGS) $(SET)
+
+retrain: $(VENV)-load/.installed $(VENV)-serving/.installed $(VENV)/.pipeline  ## train another model, if it is time to, and hand it to the rollout (SET=now WHY="...": at once; SET=status)
+	@$(LOAD) -m lifecycle.retrain --why "$${WHY:-}" $(ARGS) -- $(SET)
+
 skew: $(VENV)-load/.installed  ## compare the month's file with what was served, by key: make skew INPUT=2026-08.csv; 1 if a column is different
 	@test -n "$${INPUT:-}" || { echo "skew: INPUT is required, the month's file or the folder with its files: make skew INPUT=..." >&2; exit 2; }
 	@$(LOAD) -m lifecycle.monitor.skew $(ARGS) -- "$${INPUT}"

@@ -17,11 +17,25 @@ Section = TypeVar("Section")
 def read_section(
     name: str, config_class: type[Section], path: Path = PARAMS_PATH, overrides: Mapping[str, Any] | None = None
 ) -> Section:
-    """Section `name`, such as "gate" or "serving.server", with `overrides`, checked. Raises ConfigError with one sentence."""
+    """Section `name`, such as "gate" or "serving.server", with `overrides`, nested as it is, checked.
+
+    Raises ConfigError with one sentence.
+    """
     values = section_values(name, path)
     if values is None:
         raise ConfigError(f"section '{name}' is missing in {path}; run `make repro` to compose it anew")
-    return check_section(name, config_class, values if overrides is None else {**values, **overrides})
+    return check_section(name, config_class, values if overrides is None else merged(values, overrides))
+
+
+def merged(values: Any, overrides: Mapping[str, Any]) -> Any:
+    """`values` with what `overrides` has in their place; only mappings that are in both are gone into."""
+    if not isinstance(values, Mapping):
+        return overrides
+    inner = {
+        key: merged(values[key], value) if isinstance(value, Mapping) and isinstance(values.get(key), Mapping) else value
+        for key, value in overrides.items()
+    }
+    return {**values, **inner}
 
 
 def section_values(name: str, path: Path = PARAMS_PATH) -> Any:

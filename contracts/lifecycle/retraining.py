@@ -18,6 +18,7 @@ class RetrainingConfig:
     triggers: tuple[Trigger, ...]  # what else begins a training
     cool_down: str = Field(pattern=SPAN)  # after a training, before another one begins
     start: Start  # initial weights
+    overrides: tuple[str, ...]  # of conf/, as of `make experiment`: what a training does otherwise
     rows: int = Field(ge=1)  # mature labelled rows, at least
     budget_core_hours: float = Field(gt=0)  # in a calendar month of the clock
     longest_h: float = Field(gt=0)  # of the machine
@@ -25,6 +26,20 @@ class RetrainingConfig:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
+class LoopConfig:
+    """Seconds are of the clock, but for `timeout_s`, which is of the machine."""
+
+    folder: str = Field(min_length=1)  # what each job printed last, and how it ended
+    page: str = Field(min_length=1)  # the monitor's
+    journal_s: float = Field(gt=0)  # between two runs
+    feedback_s: float = Field(gt=0)
+    retraining_s: float = Field(gt=0)
+    timeout_s: float = Field(gt=0)  # of one run, after which it is ended
+    alert_failures: int = Field(ge=1)  # runs of a job that fail one after the other, until that is an alert
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class LifecycleConfig:
     commit: bool  # does `make promote` commit the champion's pointer by itself
     retraining: RetrainingConfig
+    loop: LoopConfig

@@ -11,6 +11,7 @@ import argparse
 import sys
 
 from lifecycle.deploy.back import go_back
+from lifecycle.deploy.made_in import checked_folder
 from lifecycle.deploy.newest import bring_in
 from lifecycle.deploy.server import running_server
 from serving.entry import run
@@ -21,7 +22,7 @@ def main() -> None:
     args = parse(sys.argv[1:])
     with running_server(load_server_config(host=args.host, http_port=args.http_port)) as server:
         if args.version is None:
-            bring_in(server, args.why if args.force else None, args.beside)
+            bring_in(server, args.why if args.force else None, args.beside, made_in=checked_folder(args.made_in))
         else:
             go_back(server, args.version, args.why)
 
@@ -30,6 +31,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lifecycle.deploy", description="Release a model into the running server.")
     parser.add_argument("--version", type=int, help="serve this earlier version of the store again; it needs no evidence")
     parser.add_argument("--beside", action="store_true", help="into the store only, to be tried by `make route`")
+    parser.add_argument("--from", dest="made_in", help="the project folder whose newest export it is (default: this one)")
     parser.add_argument("--force", action="store_true", help="release what the evidence is against; needs --why")
     parser.add_argument("--why", default="", help="the reason for --force, or for going back, kept in releases.jsonl")
     parser.add_argument("--host", help="where the server runs (default: serving.server.host)")

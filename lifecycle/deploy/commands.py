@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def exit_code(command: Sequence[str]) -> int:
-    """Run it, with what it prints on this terminal; its folder is searched first for what it calls."""
-    searched = f"{Path(command[0]).parent.resolve()}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return subprocess.run(command, env=os.environ | {"PATH": searched}, check=False).returncode
+def exit_code(command: Sequence[str], folder: Path = Path()) -> int:
+    """Run it in the folder, with what it prints on this terminal; the program's folder is searched first for what it calls."""
+    program = Path(command[0]).absolute()
+    searched = f"{program.parent.resolve()}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return subprocess.run([str(program), *command[1:]], cwd=folder, env=os.environ | {"PATH": searched}, check=False).returncode

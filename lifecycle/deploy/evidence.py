@@ -40,21 +40,22 @@ class Report:
         return {name: self.content[name] for name in ("verdict", "passes", "reasons")} | {"sha256": sha256_file(self.path)}
 
 
-def gather(candidate: str, champion: str | None, gated: bool = True) -> list[Report]:
+def gather(candidate: str, champion: str | None, gated: bool = True, folder: Path = Path()) -> list[Report]:
     """Both reports, made anew where they are not about these two models or their settings have changed; prints their progress.
 
-    The gate's only if `gated`.
+    The gate's only if `gated`. `folder`: where the candidate was trained, if that is a copy of the project.
     """
-    found = [_report("comparison", Path("reports/comparison.json"), COMPARE, candidate, champion)]
-    return [*found, _report("gate", Path("reports/gate.json"), GATE, candidate, champion)] if gated else found
+    found = [_report("comparison", folder, COMPARE, candidate, champion)]
+    return [*found, _report("gate", folder, GATE, candidate, champion)] if gated else found
 
 
-def _report(name: str, path: Path, command: Sequence[str], candidate: str, champion: str | None) -> Report:
+def _report(name: str, folder: Path, command: Sequence[str], candidate: str, champion: str | None) -> Report:
     """What the command left. Where it ended with an error, a report that passes is an earlier one, and no evidence."""
+    path = folder / f"reports/{name}.json"
     program = Path(command[0])
     if not program.is_file():
         return Report(name=name, path=path, content=None, missing=f"{program} is not installed; `make deploy` installs it")
-    code = exit_code(command)
+    code = exit_code(command, folder)
     content = json.loads(path.read_bytes()) if path.is_file() else {}
     if (content.get("candidate"), content.get("champion", "")) != (candidate, champion) or (code and content["passes"]):
         about = f"`{' '.join(command)}` ended with code {code} and wrote no report about this candidate and champion"

@@ -8,9 +8,10 @@ from contracts.serving.release_log import Entry, append
 from contracts.serving.releases import EXPORTED, data_of
 from lifecycle.deploy.champion import exported_model, promote, read_champion
 from lifecycle.deploy.evidence import Report, gather
+from lifecycle.deploy.made_in import bring_champion
 from lifecycle.deploy.server import RunningServer
 from lifecycle.deploy.side_by_side import side_by_side
-from serving.releases.reference import keep_promise
+from serving.releases.reference import EVALUATIONS, keep_promise
 from serving.server.trial import trial_server
 
 STORED = 'deploy: version {0} is in the store, and {1} goes on being served; try it beside that: make route SET="canary {0} 5"'
@@ -19,28 +20,36 @@ UNSEEN = (
 )
 
 
-def bring_in(server: RunningServer, forced_because: str | None, beside: bool = False, gated: bool = True) -> None:
+def bring_in(
+    server: RunningServer, forced_because: str | None, beside: bool = False, gated: bool = True, made_in: Path | None = None
+) -> None:
     """Raises ValueError with the gravest reason if the newest export is refused; the server then serves what it did before.
 
     `beside`: the export gets its number in the store, so that it can be tried beside what is served, and is not served.
-    `gated`: the gate is asked as well as the comparison.
+    `gated`: the gate is asked as well as the comparison. `made_in`: the project folder whose newest export is meant, and in
+    which both are asked; None: this one.
     """
-    candidate = exported_model(EXPORTED)
+    folder = Path() if made_in is None else made_in
+    exported = folder / EXPORTED
+    candidate = exported_model(exported)
     if candidate.model is None:
-        raise ValueError(f"{EXPORTED} holds no exported model; run `make repro` first")
+        raise ValueError(f"{exported} holds no exported model; run `make repro` first")
     before = server.store.active()
-    if before is not None and server.serves(server.store.released(EXPORTED)):
+    if before is not None and server.serves(server.store.released(exported)):
         keep_promise(server.store.folder, before)
         print(f"deploy: version {before} is being served already")
         return
-    server.refuse_rollout(server.store.released(EXPORTED))
-    if beside and (known := server.store.released(EXPORTED)) is not None:
+    server.refuse_rollout(server.store.released(exported))
+    if beside and (known := server.store.released(exported)) is not None:
         print(STORED.format(known, before))
         return
     champion = read_champion()
-    reports = [] if candidate == champion else gather(candidate.model, None if champion is None else champion.model, gated)
-    if exported_model(EXPORTED) != candidate:
-        raise ValueError(f"{EXPORTED} changed while the evidence was gathered; run `make deploy` again")
+    if made_in is not None:
+        bring_champion(made_in)
+    about = None if champion is None else champion.model
+    reports = [] if candidate == champion else gather(candidate.model, about, gated, folder)
+    if exported_model(exported) != candidate:
+        raise ValueError(f"{exported} changed while the evidence was gathered; run `make deploy` again")
     reasons = [reason for report in reports for reason in report.reasons]
     unseen = [] if champion is not None or before is None else [UNSEEN.format(before)]
     for line in (*side_by_side(reports), *unseen):
@@ -50,17 +59,17 @@ def bring_in(server: RunningServer, forced_because: str | None, beside: bool = F
         model=candidate.model,
         release=candidate.release,
         before=before,
-        champion=None if champion is None else champion.model,
-        data=data_of(EXPORTED),
+        champion=about,
+        data=data_of(exported),
         evidence={report.name: report.summary() for report in reports},
         reasons=(*(reasons or passed(reports)), *unseen),
         forced_because=forced_because if reasons else None,
     )
     if entry.event == "refusal":
         append(server.store.folder, entry)
-        raise ValueError(refused(reasons))
-    version = released(server, entry)
-    if (unpromised := keep_promise(server.store.folder, version)) is not None:
+        raise ValueError(refused(reasons, folder))
+    version = released(server, entry, exported)
+    if (unpromised := keep_promise(server.store.folder, version, [folder / path for path in EVALUATIONS])) is not None:
         print(f"deploy: {unpromised}")
     if beside:
         append(server.store.folder, replace(entry, version=version))
@@ -68,7 +77,7 @@ def bring_in(server: RunningServer, forced_because: str | None, beside: bool = F
         return
     serve(server, replace(entry, version=version))
     if candidate != champion:
-        make_champion(version, entry.forced_because)
+        make_champion(version, entry.forced_because, made_in)
 
 
 def serve(server: RunningServer, entry: Entry) -> None:
@@ -83,27 +92,27 @@ def passed(reports: Sequence[Report]) -> list[str]:
     return found or ["it is the champion"]
 
 
-def refused(reasons: Sequence[str]) -> str:
-    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+def refused(reasons: Sequence[str], folder: Path = Path()) -> str:
+    more, pages = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else "", folder / "reports"
     return (
-        f"refused, the server serves what it did before. {reasons[0]}{more}; reports/comparison.html and reports/gate.html have "
+        f"refused, the server serves what it did before. {reasons[0]}{more}; {pages}/comparison.html and {pages}/gate.html have "
         'all of it; `make deploy FORCE=1 WHY="..."` overrides and keeps the reason'
     )
 
 
-def released(server: RunningServer, entry: Entry) -> int:
+def released(server: RunningServer, entry: Entry, exported: Path) -> int:
     """The number of the export in the store; one that is new there is first tried in a server of its own.
 
     Raises ValueError if it does not load; a line of the log says so.
     """
-    known = server.store.released(EXPORTED)
+    known = server.store.released(exported)
     if known is not None:
         return known
     try:
         print("deploy: trying the new version in a server of its own ...", flush=True)
-        with trial_server(EXPORTED, server.config):
+        with trial_server(exported, server.config):
             pass  # it has loaded and answered its warm-up requests
-        return server.store.release(EXPORTED)
+        return server.store.release(exported)
     except ValueError as error:
         append(server.store.folder, replace(entry, event="refusal", reasons=(str(error),)))
         raise

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from contracts.overrides import read_overrides
 from lifecycle.feedback.running.client import hand_over
 from lifecycle.feedback.running.surroundings import surroundings
 from lifecycle.feedback.running.work import FeedbackOrder, run_order
@@ -23,7 +24,7 @@ from serving.entry import run
 def main() -> None:
     pl.Config.set_engine_affinity("in-memory")  # pandera asks many small questions; streaming each takes 12 times as long
     args = parse(sys.argv[1:])
-    around = surroundings(args.journal, args.folder)
+    around = surroundings(args.journal, args.folder, read_overrides(args.set, ("serving.journal", "feedback")))
     order = FeedbackOrder(
         inputs=tuple(str(Path(name).absolute()) for name in args.input),
         complete=args.complete_until,
@@ -58,6 +59,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--journal", help="its folder (default: serving.journal.folder)")
     parser.add_argument("--folder", help="of the store and the labels (default: feedback.folder)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting that counts instead")
     return parser.parse_args(argv)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from contracts.overrides import read_overrides
 from lifecycle.journal.metrics import told_at
 from lifecycle.journal.served import only_one
 from lifecycle.journal.work import Work
@@ -24,7 +25,8 @@ from serving.server.settings import load_journal_config
 
 def main() -> int:
     args = parse(sys.argv[1:])
-    config = load_journal_config(folder=None if args.folder is None else str(args.folder))
+    told = read_overrides(args.set, ("serving.journal",)).of("serving.journal")
+    config = load_journal_config(folder=None if args.folder is None else str(args.folder), overrides=told)
     if config is None:
         raise ValueError("no journal is configured; name its folder: python -m lifecycle.journal --folder FOLDER")
     pa.set_memory_pool(pa.system_memory_pool())  # a tenth less CPU time here than the others, and a fifth less memory
@@ -45,6 +47,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         prog="python -m lifecycle.journal", description="Closed segments of the journal as Parquet files."
     )
     parser.add_argument("--folder", type=Path, help="of the journal (default: serving.journal.folder)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting that counts instead")
     parser.add_argument("--follow", action="store_true", help="go on with those that are closed later, until it is stopped")
     parser.add_argument("--metrics-port", type=int, help="with --follow: where Prometheus asks, on loopback")
     args = parser.parse_args(argv)

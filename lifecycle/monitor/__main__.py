@@ -20,7 +20,7 @@ from contracts.dataset.config_errors import describe
 from contracts.dataset.declaration import Declaration
 from contracts.lifecycle.feedback import FeedbackConfig
 from contracts.lifecycle.monitor import MonitorConfig
-from contracts.params import read_section
+from contracts.overrides import read_overrides
 from contracts.serving.releases import PUBLIC
 from lifecycle.alerts.metrics import MonitorMetrics
 from lifecycle.alerts.notify import open_by_severity
@@ -37,7 +37,8 @@ def main() -> int:
     args = parse(sys.argv[1:])
     context = context_of(args)
     with only_monitor(context.state):
-        return follow(args) if args.follow else show(look_once(context, args.page))
+        code = follow(args) if args.follow else show(look_once(context, args.page))
+    return 0 if args.exit_0 else code
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -51,7 +52,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--page", type=Path, default=PAGE, help=f"where the page is written (default: {PAGE})")
     parser.add_argument("--follow", action="store_true", help="look again every monitor.every_s seconds, until it is stopped")
     parser.add_argument("--metrics-port", type=int, help="with --follow: where Prometheus asks, on loopback")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting that counts instead")
+    parser.add_argument("--exit-0", action="store_true", help="end with 0 whatever was found; 1 only for an error")
     args = parser.parse_args(argv)
+    args.settings = read_overrides(args.set, ("serving.journal", "serving.server", "feedback", "monitor"))
     if args.metrics_port is not None and not args.follow:
         raise ValueError("--metrics-port goes with --follow")
     return args
@@ -59,16 +63,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def context_of(args: argparse.Namespace) -> Context:
     """What the areas may read, at this time."""
-    journal = args.folder
+    journal, settings = args.folder, args.settings
     if journal is None:
-        configured = load_journal_config()
+        configured = load_journal_config(overrides=settings.of("serving.journal"))
         if configured is None:
             raise ValueError("no journal is configured; name its folder: python -m lifecycle.monitor --folder FOLDER")
         journal = Path(configured.folder)
-    config, feedback = read_section("monitor", MonitorConfig), args.feedback
+    config, feedback = settings.section("monitor", MonitorConfig), args.feedback
     if feedback is None:
-        feedback = Path(read_section("feedback", FeedbackConfig).folder)
-    store = args.store or Path(load_server_config().store)
+        feedback = Path(settings.section("feedback", FeedbackConfig).folder)
+    store = args.store or Path(load_server_config(**settings.of("serving.server")).store)
     return Context(
         declaration=declaration_of(store),
         config=config,
@@ -106,7 +110,7 @@ def follow(args: argparse.Namespace) -> int:
     stopped, code = threading.Event(), 0
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    every_s = read_section("monitor", MonitorConfig).every_s / clock().rate
+    every_s = args.settings.section("monitor", MonitorConfig).every_s / clock().rate
     metrics = MonitorMetrics()
     with told_at(metrics, args.metrics_port):
         while not stopped.is_set():

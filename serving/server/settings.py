@@ -1,5 +1,6 @@
 """The server's settings: section `serving.server` of `params.yaml`, with what the command line overrides."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ def load_server_config(path: Path = PARAMS_PATH, **overrides: Any) -> ServerConf
     return read_section(SERVER, ServerConfig, path, given)
 
 
-def load_journal_config(path: Path = PARAMS_PATH, folder: str | None = None) -> JournalConfig | None:
+def load_journal_config(
+    path: Path = PARAMS_PATH, folder: str | None = None, overrides: Mapping[str, Any] | None = None
+) -> JournalConfig | None:
     """The checked settings of the journal; None if `path` was composed before there was one. A `folder` enables it."""
-    if folder is not None:
-        return read_section(JOURNAL, JournalConfig, path, {"folder": folder, "enabled": True})
-    return None if section_values(JOURNAL, path) is None else read_section(JOURNAL, JournalConfig, path)
+    told = dict(overrides or {}) | ({} if folder is None else {"folder": folder})
+    if "folder" in told:
+        return read_section(JOURNAL, JournalConfig, path, {**told, "enabled": True})
+    return None if section_values(JOURNAL, path) is None else read_section(JOURNAL, JournalConfig, path, told)
 
 
 def load_routing_config(path: Path = PARAMS_PATH) -> RoutingConfig:
