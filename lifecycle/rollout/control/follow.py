@@ -3,9 +3,11 @@
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from contracts.clock import clock
 from contracts.terminal import sentence
+from lifecycle.deploy.commands import exit_code
 from lifecycle.rollout.control.begin import begin_newest
 from lifecycle.rollout.control.commands import NONE
 from lifecycle.rollout.control.control import Control
@@ -13,13 +15,16 @@ from lifecycle.rollout.control.files import read_rollout
 from lifecycle.rollout.control.look import look_once
 from lifecycle.rollout.rollout import Rollout
 
+PAGE = (".venv-load/bin/python", "-m", "lifecycle.rollout.page")
+
 
 def once(control: Control) -> int:
     """One look; what it changes is told as it happens."""
     rollout = read_rollout(control.root)
     if rollout is None or rollout.status == "ended":
         control.say(f"rollout: {NONE}")
-    look_once(control)
+    if look_once(control):
+        write_page(control)
     return 0
 
 
@@ -33,13 +38,21 @@ def follow(control: Control) -> int:
         rollout = begin_newest(control)
     while rollout.status != "ended" and not stopped.is_set():
         try:
-            look_once(control)
+            if look_once(control):
+                write_page(control)
         except (ValueError, OSError) as error:
             print(f"rollout: error: {sentence(error)}; the next look tries again", file=sys.stderr, flush=True)
         rollout = read_rollout(control.root) or rollout
         if rollout.status != "ended":
             stopped.wait(control.config.every_s / clock().rate)
     return ended(control, rollout)
+
+
+def write_page(control: Control) -> None:
+    """reports/rollout.html, by the environment that has what draws it; without that there is none."""
+    program = Path(PAGE[0])
+    if program.is_file() and exit_code([*PAGE, "--folder", str(control.root)]):
+        control.say("rollout: the page could not be written; what was decided stays")
 
 
 def ended(control: Control, rollout: Rollout) -> int:

@@ -1,5 +1,10 @@
 """`python -m lifecycle.rollout.page [name]`: writes reports/rollout.html of the newest rollout, or of the one that is named."""
 
+if __name__ == "__main__":  # before the imports below, which take their time
+    from contracts.terminal import end_on_ctrl_c
+
+    end_on_ctrl_c()
+
 import argparse
 import sys
 from pathlib import Path
