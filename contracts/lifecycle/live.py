@@ -66,7 +66,7 @@ class DrillConfig:
 
     @model_validator(mode="after")
     def _fits_together(self) -> "DrillConfig":
-        if self.weekday == bool(self.values) and self.column is not None or self.column is None and (self.values or self.weekday):
+        if (self.weekday == bool(self.values) and self.column is not None) or (self.column is None and (self.values or self.weekday)):
             raise ValueError(f"drill {self.name}: a column goes with its values, or with weekday: true, which finds them")
         return self
 
@@ -81,10 +81,13 @@ class LiveConfig:
     month_minutes: float = Field(gt=0)  # of the machine, in which a month of 30 days passes
     start_s: float = Field(ge=0)  # of the machine, that a server of its own is given to start before the first page view
     in_flight: int = Field(ge=1, le=256)  # requests that are asked at a time
+    images: Literal["unknown", "all"]  # of which creatives images are sent along: those that the model does not know, or all
     labels: LabelsConfig
     after_day: tuple[tuple[str, ...], ...]  # commands, run in this order with the same clock when a day is over
     fault: FaultConfig | None
-    drills: tuple[DrillConfig, ...]  # in this order, when a candidate that was trained meanwhile is served (lifecycle/live/drills)
+    drills: tuple[
+        DrillConfig, ...
+    ]  # in this order, when a candidate that was trained meanwhile is served (lifecycle/live/drills)
 
     @property
     def rate(self) -> int:

@@ -86,7 +86,10 @@ def slow(products: int) -> Surgery:
             _node("Mul", ["/broken/mean", zero], "/broken/none"),
             _node("Add", ["/broken/none", "/broken/orthogonal"], "/broken/state"),
             helper.make_node(
-                "Loop", ["/broken/steps", _initial(model, "goes_on", np.array(True)), "/broken/state"], ["/broken/last"], body=_busy()
+                "Loop",
+                ["/broken/steps", _initial(model, "goes_on", np.array(True)), "/broken/state"],
+                ["/broken/last"],
+                body=_busy(),
             ),
             _node("ReduceMean", ["/broken/last"], "/broken/last_mean", keepdims=0),
             _node("Mul", ["/broken/last_mean", zero], "/broken/nothing"),
