@@ -53,6 +53,25 @@ class LabelsConfig:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
+class DrillConfig:
+    """A candidate that is broken on purpose, made of the one that is served: a rollout has to find out (lifecycle/live/broken)."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    sentence: str = Field(min_length=1)  # what is wrong with it, for people: behind "the model that is served, but ..."
+    kind: Literal["scaled_odds", "other_ids", "slow"]
+    size: float = Field(gt=0)  # factor of the odds; rows away in the table of learnt vectors; products of matrices
+    column: str | None  # whose `values` are affected; None: all rows
+    values: tuple[str, ...]
+    weekday: bool  # the column is the day of the week: affected are the days that the shadow step does not see
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "DrillConfig":
+        if (self.weekday == bool(self.values) and self.column is not None) or (self.column is None and (self.values or self.weekday)):
+            raise ValueError(f"drill {self.name}: a column goes with its values, or with weekday: true, which finds them")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class LiveConfig:
     folder: str = Field(min_length=1)  # page views, journal, events and months
     months: int = Field(ge=1, le=120)  # that are played, from the one after the last of exchange.months on
@@ -62,9 +81,13 @@ class LiveConfig:
     month_minutes: float = Field(gt=0)  # of the machine, in which a month of 30 days passes
     start_s: float = Field(ge=0)  # of the machine, that a server of its own is given to start before the first page view
     in_flight: int = Field(ge=1, le=256)  # requests that are asked at a time
+    images: Literal["unknown", "all"]  # of which creatives images are sent along: those that the model does not know, or all
     labels: LabelsConfig
     after_day: tuple[tuple[str, ...], ...]  # commands, run in this order with the same clock when a day is over
     fault: FaultConfig | None
+    drills: tuple[
+        DrillConfig, ...
+    ]  # in this order, when a candidate that was trained meanwhile is served (lifecycle/live/drills)
 
     @property
     def rate(self) -> int:

@@ -58,17 +58,18 @@ def played(play: Play, url: str | None) -> None:
     if play.is_over:
         say(f"live: {months} is played already; {where}")
         return
+    places = {"folder": str(folder), "journal": str(play.journal), "events": f"{folder}/feedback/{{day}}.jsonl"}
     with ExitStack() as stack:
         if url is None:
             told = begin_clock(next_ms, config.start_s, config.rate)
             write_whole(folder / "clock", told.variable().encode())
-            url, check = stack.enter_context(own_server(folder, config.rate)), None
+            (url, http_port), check = stack.enter_context(own_server(folder, config.rate)), None
+            places["http_port"] = str(http_port)
         else:
             refuse_late_clock(next_ms)
             check = refuse_other_clock
         client = stack.enter_context(CtrClient(url))
         asking = stack.enter_context(sender(client, config.in_flight, play.entity, check))
-        places = {"folder": str(folder), "journal": str(play.journal), "events": f"{folder}/feedback/{{day}}.jsonl"}
         after = stack.enter_context(DayCommands(config.after_day, folder / "after", places, say))
         play.play(asking, after)
         say(f"live: {months} played; {after.waiting} days wait for what comes after them")

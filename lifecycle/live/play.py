@@ -133,7 +133,7 @@ class Play:
             return {}
         if month not in self.images:
             creative = self.declaration.creative
-            known = known_creatives(None if creative is None else creative.name)
+            known = known_creatives(None if creative is None or self.config.images == "all" else creative.name)
             self.images.clear()
             self.images[month] = self.pages[month].images(known)
         return self.images[month]

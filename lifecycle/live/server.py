@@ -27,8 +27,8 @@ LATE_S = 300  # of the machine, that a clock may have passed the next page view:
 
 
 @contextmanager
-def own_server(folder: Path, rate: int) -> Iterator[str]:
-    """Where it takes gRPC: the released model that is served, on free ports, with a journal in `folder`/journal.
+def own_server(folder: Path, rate: int) -> Iterator[tuple[str, int]]:
+    """Where it takes gRPC, and the port of its HTTP: the released model that is served, on free ports, with a journal in `folder`/journal.
 
     Its segments are closed some times a day of the clock, so that there is Parquet of each day. Raises ValueError.
     """
@@ -46,7 +46,7 @@ def own_server(folder: Path, rate: int) -> Iterator[str]:
         stack.enter_context(server)
         stack.enter_context(Follower(store, server.admin))
         print(f"live: ready, model ctr version {server.version} at {server.grpc_url}, metrics {server.metrics_url}", flush=True)
-        yield server.grpc_url
+        yield server.grpc_url, http_port
 
 
 def begin_clock(start_ms: int, after_s: float, rate: int) -> Clock:

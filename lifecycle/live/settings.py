@@ -15,7 +15,7 @@ from contracts.params import PARAMS_PATH, read_section
 from lifecycle.live.months import months_after
 
 CONF = Path("conf/live")
-USUAL = "default"
+USUAL, WHOLE = "default", "whole"  # files of conf/live/ that are no fault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ def load_live_config(
 
 
 def faults(conf: Path = CONF) -> list[str]:
-    return sorted(path.stem for path in conf.glob("*.yaml") if path.stem != USUAL)
+    return sorted(path.stem for path in conf.glob("*.yaml") if path.stem not in (USUAL, WHOLE))
 
 
 def fault_values(name: str, conf: Path = CONF) -> dict[str, Any]:
