@@ -10,6 +10,7 @@ if __name__ == "__main__":  # before the imports below, which take their time
 import argparse
 import sys
 
+from contracts.overrides import read_overrides
 from lifecycle.deploy.back import go_back
 from lifecycle.deploy.made_in import checked_folder
 from lifecycle.deploy.newest import bring_in
@@ -20,7 +21,9 @@ from serving.server.settings import load_server_config
 
 def main() -> None:
     args = parse(sys.argv[1:])
-    with running_server(load_server_config(host=args.host, http_port=args.http_port)) as server:
+    told = read_overrides(args.set, ("serving.server",)).of("serving.server")
+    given = {name: value for name, value in (("host", args.host), ("http_port", args.http_port)) if value is not None}
+    with running_server(load_server_config(**{**told, **given})) as server:
         if args.version is None:
             bring_in(server, args.why if args.force else None, args.beside, made_in=checked_folder(args.made_in))
         else:
@@ -34,6 +37,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--from", dest="made_in", help="the project folder whose newest export it is (default: this one)")
     parser.add_argument("--force", action="store_true", help="release what the evidence is against; needs --why")
     parser.add_argument("--why", default="", help="the reason for --force, or for going back, kept in releases.jsonl")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting that counts instead")
     parser.add_argument("--host", help="where the server runs (default: serving.server.host)")
     parser.add_argument("--http-port", type=int, help="(default: serving.server.http_port)")
     args = parser.parse_args(argv)

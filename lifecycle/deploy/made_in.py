@@ -1,4 +1,4 @@
-"""Another project folder whose newest export is brought in, as a training leaves it: held against the champion here."""
+"""A project folder whose export is brought in, as a training leaves it: held against the champion that is here now."""
 
 import shutil
 from pathlib import Path

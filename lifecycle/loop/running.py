@@ -10,7 +10,7 @@ from pathlib import Path
 
 from contracts.clock import clock
 from lifecycle.loop.jobs import LoopJob
-from lifecycle.loop.processes import end_session, note
+from lifecycle.sessions import end_session, note
 
 LOG, RUNNING = "{}.log", "{}.running.json"
 POLL_S = 0.1

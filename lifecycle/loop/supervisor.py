@@ -15,9 +15,9 @@ from contracts.clock import clock
 from contracts.lifecycle.retraining import LoopConfig
 from lifecycle.alerts.own import OwnAlert, tell
 from lifecycle.loop.jobs import LoopJob
-from lifecycle.loop.processes import end_noted
 from lifecycle.loop.running import RUNNING, JobRun, run_job
 from lifecycle.loop.status import LoopStatus, read_status, show_line
+from lifecycle.sessions import end_noted
 
 APART_S = 1.0  # between the first runs of two jobs, so that each finds what the one before it has written
 SHORTEST_S = 0.2  # of the machine between two runs, whatever the clock

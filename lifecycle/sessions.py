@@ -1,4 +1,4 @@
-"""Processes of a job: a session of their own, ended as a whole; and what a supervisor that was killed has left of them."""
+"""Processes that were started in a session of their own: ended as a whole, weighed, found again by whoever comes after us."""
 
 import json
 import os
@@ -72,3 +72,12 @@ def end_noted(path: Path) -> bool:
 def boot() -> str:
     """Which start of the machine this is: numbers of processes begin anew with each."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def core_seconds(session: int) -> float:
+    """Processor time that its processes have taken so far, with that of their children that have ended."""
+    ticks = 0
+    for member in members(session):
+        fields = stat_of(member)
+        ticks += 0 if fields is None else sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
