@@ -66,7 +66,9 @@ class DrillConfig:
 
     @model_validator(mode="after")
     def _fits_together(self) -> "DrillConfig":
-        if (self.weekday == bool(self.values) and self.column is not None) or (self.column is None and (self.values or self.weekday)):
+        if (self.weekday == bool(self.values) and self.column is not None) or (
+            self.column is None and (self.values or self.weekday)
+        ):
             raise ValueError(f"drill {self.name}: a column goes with its values, or with weekday: true, which finds them")
         return self
 

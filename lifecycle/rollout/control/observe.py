@@ -1,7 +1,11 @@
 """Where a look's evidence comes from: rows of the journal with their labels, judged; and the audit of what was kept of it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+import polars as pl
 
 from contracts.clock import clock
 from contracts.lifecycle.feedback import FeedbackConfig
@@ -12,22 +16,26 @@ from contracts.serving.config import JournalConfig, RoutingConfig, ServerConfig
 from lifecycle.rollout.control.audit import audited
 from lifecycle.rollout.control.control import Control, LookEvidence, Say, Wait
 from lifecycle.rollout.control.files import read_decisions, read_rollouts, read_state
-from lifecycle.rollout.control.rules import number_of
+from lifecycle.rollout.control.rules import days_in_force, number_of
 from lifecycle.rollout.control.settings import Told
 from lifecycle.rollout.evidence.files import read_assigned, read_pairs
 from lifecycle.rollout.evidence.gather import RolloutEvidence, Sources, gather
-from lifecycle.rollout.rollout import Rollout
+from lifecycle.rollout.judgement import Judgement
+from lifecycle.rollout.rollout import Rollout, Step
 from lifecycle.rollout.statistics.judge import judge, judge_sums
 from serving.releases.store import Store
+
+NEVER = 1e-300  # a level
+GRACE_DAYS = 2.0  # of a step, beyond the labels' maturity: a day has to be over, and the feed may be late
 
 
 def control_of(told: Told, say: Say) -> Control:
     """What the controller works with, by the settings."""
     config, server = told.section("rollout", RolloutConfig), told.section("serving.server", ServerConfig)
-    store = Path(server.store)
+    store, feedback = Path(server.store), told.section("feedback", FeedbackConfig)
     sources = Sources(
         journal=Path(told.section("serving.journal", JournalConfig).folder),
-        feedback=Path(told.section("feedback", FeedbackConfig).folder),
+        feedback=Path(feedback.folder),
         store=store,
     )
     return Control(
@@ -36,22 +44,43 @@ def control_of(told: Told, say: Say) -> Control:
         config=config,
         routing=told.section("serving.routing", RoutingConfig),
         server=server,
-        observe=partial(observed, sources),
+        observe=partial(observed, sources, feedback.maturity_h),
         trainings=Path(told.section("lifecycle.retraining", RetrainingConfig).folder),
         alerts=Path(told.section("monitor", MonitorConfig).folder),
         say=say,
     )
 
 
-def observed(sources: Sources, control: Control, rollout: Rollout) -> LookEvidence:
+def observed(sources: Sources, maturity_h: float, control: Control, rollout: Rollout) -> LookEvidence:
     """What the rows of all days say whose labels are final."""
-    evidence = gather(rollout, control.root, sources, control.config, clock().now_ns())
-    judgements = judge(evidence.pairs(), evidence.assigned(), rollout.steps, control.config)
+    now_ns, number = clock().now_ns(), number_of(rollout)
+    evidence = gather(rollout, control.root, sources, control.config, now_ns)
+    labelled = evidence.labelled.get(number, 0)
+    silent = silence(labelled, days_in_force(rollout, now_ns, number), maturity_h)
     return LookEvidence(
-        judgements=tuple(judgements),
-        labelled=evidence.labelled.get(number_of(rollout), 0),
-        waits=waits_of(evidence, control.config),
+        judgements=tuple(daily(evidence.pairs(), evidence.assigned(), rollout.steps, control.config)),
+        labelled=labelled,
+        waits=(*silent, *waits_of(evidence, control.config)),
     )
+
+
+def daily(pairs: pl.DataFrame, assigned: pl.DataFrame, steps: Sequence[Step], config: RolloutConfig) -> list[Judgement]:
+    """The last look of each day, until the first that sends back.
+
+    A verdict to promote ends nothing here: it may come steps before the one at whose end it is acted upon, and what speaks
+    against the challenger after it has to be heard. So looks are made at a level at which nothing is promoted, and judged by
+    their sums.
+    """
+    looks = judge(pairs, assigned, steps, replace(config, alpha_promote=NEVER))
+    return [judge_sums(look.sums, config, look.rows, look.until_ns) for look in looks]
+
+
+def silence(labelled: int, days: float, maturity_h: float) -> tuple[Wait, ...]:
+    """A step of which labels should be there by now, and are not."""
+    if labelled or days <= maturity_h / 24 + GRACE_DAYS:
+        return ()
+    why = "nobody asks, or the server cannot open the challenger"
+    return (Wait(kind="traffic", sentence=f"after {days:.1f} days no row of this step has a final label: {why}"),)
 
 
 def waits_of(evidence: RolloutEvidence, config: RolloutConfig) -> tuple[Wait, ...]:
@@ -73,7 +102,7 @@ def audit_lines(control: Control, name: str | None = None) -> tuple[list[str], b
     for rollout in rollouts:
         folder = control.folder(rollout)
         config = read_state(folder).config
-        looks = judge(read_pairs(folder), read_assigned(folder), rollout.steps, config)
+        looks = daily(read_pairs(folder), read_assigned(folder), rollout.steps, config)
         found = audited(read_decisions(folder), looks, judge_sums, config)
         lines += [one.line(rollout.name) for one in found]
         is_same = is_same and all(one.is_same for one in found)
