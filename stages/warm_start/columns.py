@@ -12,7 +12,7 @@ from contracts.dataset.columns import Column
 from stages.features.selection import LEAK, Score
 from stages.features.vocabulary import Scale, Vocabulary
 
-OTHERWISE = "train with train.start=scratch"
+CHAMPION, OTHERWISE = "train.start is champion", "train with train.start=scratch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +34,13 @@ class ChampionColumns:
         declared = {column.name: column for column in columns}
         for name, kind in self.kinds.items():
             if name not in declared:
-                raise ValueError(
-                    f"train.start is champion, which looks at column '{name}', but that is no feature now; {OTHERWISE}"
-                )
+                raise ValueError(f"{CHAMPION}, which looks at column '{name}', but that is no feature now; {OTHERWISE}")
             now = "categorical" if declared[name].is_categorical else "numeric"
             if now != kind:
-                raise ValueError(
-                    f"train.start is champion, for which column '{name}' is {kind}, but it is {now} now; {OTHERWISE}"
-                )
+                raise ValueError(f"{CHAMPION}, for which column '{name}' is {kind}, but it is {now} now; {OTHERWISE}")
             if kind == "numeric" and declared[name].log != self.scales[name].log:
                 was, is_now = (str(log).lower() for log in (self.scales[name].log, declared[name].log))
-                raise ValueError(
-                    f"train.start is champion, for which column '{name}' has log: {was}, but it is {is_now} now; {OTHERWISE}"
-                )
+                raise ValueError(f"{CHAMPION}, for which column '{name}' has log: {was}, but it is {is_now} now; {OTHERWISE}")
 
     def kept(self, parts: list[Vocabulary | Scale]) -> list[Vocabulary | Scale]:
         """Those of `parts` that the champion looks at, in its order."""
@@ -57,7 +51,7 @@ class ChampionColumns:
         """The selection's scores with the champion's choice. Raises ValueError if a column that it looks at is a leak by now."""
         leak = next((score for score in scores if score.name in self.kinds and score.reason.startswith(LEAK)), None)
         if leak is not None:
-            raise ValueError(f"train.start is champion, which looks at column '{leak.name}', but that {leak.reason}; {OTHERWISE}")
+            raise ValueError(f"{CHAMPION}, which looks at column '{leak.name}', but that {leak.reason}; {OTHERWISE}")
         said = {True: "the champion looks at it", False: "the champion does not look at it"}
         return [replace(score, kept=score.name in self.kinds, reason=said[score.name in self.kinds]) for score in scores]
 

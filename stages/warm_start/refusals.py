@@ -46,8 +46,8 @@ def refuse_known_rows(splits: dict[str, Any], learned_until: str) -> None:
     first = min(begins, key=_instant)
     if _instant(first) <= _instant(learned_until):
         raise ValueError(
-            f"train.start is champion, which was fitted to rows up to {learned_until}, but val or test begin at {first}: they may "
-            f"hold rows that it has learnt; take later data, split by time, {OTHERWISE}"
+            f"train.start is champion, which was fitted to rows up to {learned_until}, but val or test begin at {first}: they "
+            f"may hold rows that it has learnt; take later data, split by time, {OTHERWISE}"
         )
 
 
