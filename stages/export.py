@@ -40,6 +40,7 @@ from stages.models.encoded_arrays import load_creatives, load_spec, load_split
 from stages.models.model_folder import load_model
 from stages.models.network import CtrNetwork
 from stages.settings import load_params, load_section
+from stages.warm_start.inherited import DESCRIBED, WEIGHTS
 
 MODEL_DIR = Path("artifacts/model")
 ENCODED_DIR = Path("data/encoded")
@@ -67,6 +68,8 @@ def main() -> None:
         write_graphs(network, table_CE, request, fresh)
         shutil.copyfile(FEATURES_PATH, fresh / "features.json")
         shutil.copyfile(PROFILE_PATH, fresh / PROFILE)
+        for name in (DESCRIBED, WEIGHTS):  # from which a later training may start
+            shutil.copyfile(MODEL_DIR / name, fresh / name)
         write_json(fresh / "declaration.json", params["data"])
         test = load_split(ENCODED_DIR, "test", spec)
         found = check_parity(

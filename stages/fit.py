@@ -1,4 +1,5 @@
-"""Stage fit: reads the training split and the creatives' ids; writes `artifacts/encoder.onnx`,
+"""Stage fit: reads the training split, the creatives' ids and, where training starts from the champion's weights, its columns
+and scales, which stay; writes `artifacts/encoder.onnx`,
 `artifacts/features.json` (what the encoder's columns mean), `artifacts/reference_profile.json` and the selection
 report `reports/selection.json`.
 """
@@ -27,6 +28,8 @@ from stages.features.selection import LEAK, report, select
 from stages.features.vocabulary import Scale, Vocabulary, fit_scale, fit_vocabulary, ids_of
 from stages.files import atomic_path, write_json
 from stages.settings import load_params, load_section
+from stages.warm_start.columns import ChampionColumns, scale_to_json
+from stages.warm_start.inherited import read_inherited
 
 TRAIN_PATH = Path("data/split/train.parquet")
 CLEAN_DIR = Path("data/clean")
@@ -41,13 +44,19 @@ def main() -> None:
     declaration = load_section("data", Declaration)
     config = load_section("features", FeaturesConfig)
     seed = int(load_params()["seed"])
+    champion = read_champion_columns(declaration)
     creatives = image_ids(CLEAN_DIR) if declaration.images else None
     train = pl.read_parquet(TRAIN_PATH, columns=[column.name for column in declaration.columns if is_read(column)])
-    parts = [fit_column(column, train[column.name], config) for column in tqdm(declaration.features, desc="fit", disable=None)]
+    known = {} if champion is None else champion.scales
+    columns = tqdm(declaration.features, desc="fit", disable=None)
+    parts = [known.get(column.name) or fit_column(column, train[column.name], config) for column in columns]
     ids = {part.name: ids_of(part, train[part.name]) for part in parts}
     missing = {part.name: train[part.name].null_count() / len(train) for part in parts}
     scores = select(declaration.features, ids, missing, train[declaration.label.name].to_numpy(), config.selection, seed)
-    kept = [part for part, score in zip(parts, scores, strict=True) if score.kept]
+    if champion is None:
+        kept = [part for part, score in zip(parts, scores, strict=True) if score.kept]
+    else:
+        scores, kept = champion.scores(scores), champion.kept(parts)
     encoder = build_encoder(kept, (declaration.creative.name, creatives) if creatives is not None else None)
     with atomic_path(ENCODER_PATH) as partial:
         onnx.save(encoder, partial)
@@ -62,6 +71,16 @@ def main() -> None:
     more = f" and {len(dropped) - SHOWN_NAMES} more" if len(dropped) > SHOWN_NAMES else ""
     shown = ", ".join(dropped[:SHOWN_NAMES]) + more or "none"
     print(f"fit: {len(kept)} of {len(parts)} columns kept on {len(train)} rows, dropped: {shown}")
+
+
+def read_champion_columns(declaration: Declaration) -> ChampionColumns | None:
+    """The columns and scales to keep where the training starts from the champion. Raises ValueError if one is not there now."""
+    inherited = read_inherited(load_params()["train"]["start"])
+    if inherited is None:
+        return None
+    champion = ChampionColumns.from_features(inherited.features())
+    champion.refuse_other_columns(declaration.features)
+    return champion
 
 
 def is_read(column: Column) -> bool:
@@ -95,6 +114,7 @@ def describe(
         "categorical": fields,
         "dense": dense_names(parts),
         "numbers": [{"name": part.name, "knots": list(part.knots)} for part in parts if isinstance(part, Scale)],
+        "scales": [scale_to_json(part) for part in parts if isinstance(part, Scale)],
         "creative": creatives is not None,
         "creative_field": creative_field,
         "num_creatives": len(creatives or ()),

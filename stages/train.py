@@ -35,8 +35,11 @@ from stages.models.model_folder import save_model
 from stages.models.resume import hold_alone, remove_stale_runs, run_key
 from stages.models.training import EncodedData, Trained, channels_last, train_network
 from stages.settings import load_section
+from stages.warm_start.inherited import STARTED_FROM, Inherited, read_inherited
+from stages.warm_start.rows import known_values
+from stages.warm_start.weights import InitialWeights, initial_weights
 
-ENCODED = Path("data/encoded")
+ENCODED, ENCODER = Path("data/encoded"), Path("artifacts/encoder.onnx")
 MODEL = Path("artifacts/model")
 REPORT = Path("reports/train")
 TIMING = Path("reports/train_timing.json")
@@ -51,19 +54,32 @@ def main() -> None:
     trainer = load_section("trainer", TrainerConfig)
     check_portable(trainer)
     data = load_encoded(ENCODED)
+    inherited = read_inherited(train.start)
+    initial = None if inherited is None else initial_weights(inherited, data.spec, known_values(ENCODER))
 
     sections = {"model": asdict(model), "train": asdict(train), "trainer": asdict(trainer)}
-    key = run_key(sections, [*input_paths(ENCODED), *code_paths()])
+    key = run_key(sections, [*input_paths(ENCODED, inherited), *code_paths()])
     lock = prepare_runs(RUNS, key)
-    fitted = train_network(data, model, train, trainer, work_folder=RUNS / key, logger=curve_logger(REPORT), log_path=LOG)
+    fitted = train_network(
+        data,
+        model,
+        train.in_force(),
+        trainer,
+        work_folder=RUNS / key,
+        logger=curve_logger(REPORT),
+        log_path=LOG,
+        initial=None if initial is None else initial.weights,
+    )
     if not fitted.is_main_process:
         return
 
     mixed = mix(fitted, data, train.seed)
-    write_outputs(fitted, mixed)
+    write_outputs(fitted, mixed, inherited, initial)
     shutil.rmtree(RUNS / key)
     lock.close()
     print(summary(fitted, mixed, model.name, len(data.train)))
+    if inherited is not None and initial is not None:
+        print(f"train: from champion {inherited.origin.champion[:12]}: {initial.summary()}")
 
 
 def check_portable(trainer: TrainerConfig) -> None:
@@ -83,15 +99,16 @@ def load_encoded(folder: Path) -> EncodedData:
     )
 
 
-def input_paths(folder: Path) -> list[Path]:
+def input_paths(folder: Path, inherited: Inherited | None = None) -> list[Path]:
     """The files that training reads."""
-    return [folder / "spec.json", *folder.glob("creatives.npy"), *folder.glob("train/*.npy"), *folder.glob("val/*.npy")]
+    start = [] if inherited is None else [*inherited.paths, ENCODER]
+    return [folder / "spec.json", *folder.glob("creatives.npy"), *folder.glob("train/*.npy"), *folder.glob("val/*.npy"), *start]
 
 
 def code_paths() -> list[Path]:
     """The source files that decide what training computes."""
     here = Path(__file__).parent
-    return [Path(__file__), *(here / "models").glob("*.py")]
+    return [Path(__file__), *(here / "models").glob("*.py"), *(here / "warm_start").glob("*.py")]
 
 
 @rank_zero_only
@@ -116,11 +133,13 @@ def mix(fitted: Trained, data: EncodedData, seed: int) -> Mixed:
     return mixed or Mixed(share=0.0, log_loss=best.log_loss, auc=best.auc)
 
 
-def write_outputs(fitted: Trained, mixed: Mixed) -> None:
-    """Write model, final metrics and timing."""
+def write_outputs(fitted: Trained, mixed: Mixed, inherited: Inherited | None, initial: InitialWeights | None) -> None:
+    """Write model, final metrics and timing; of a start from the champion, from which and what was taken over."""
     best, network = fitted.best, fitted.network
     facts = {"best_epoch": best.epoch, "num_parameters": sum(p.numel() for p in network.parameters())}
-    save_model(MODEL, network, network.state_dict(), facts)
+    started = {} if inherited is None else {STARTED_FROM: asdict(inherited.origin)}
+    carried = {} if initial is None else {"carried_over": [asdict(field) for field in initial.fields]}
+    save_model(MODEL, network, network.state_dict(), facts | started)
     write_json(
         REPORT / "metrics.json",
         {
@@ -130,6 +149,8 @@ def write_outputs(fitted: Trained, mixed: Mixed) -> None:
             "best_epoch": best.epoch,
             "num_steps": fitted.num_steps,
             "batch_size": fitted.batch_size,
+            **started,
+            **carried,
         },
     )
     timing = {

@@ -54,7 +54,7 @@ class LabelsConfig:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class DrillConfig:
-    """A candidate that is broken on purpose, made of the one that is served: a rollout has to find out (lifecycle/live/broken)."""
+    """A candidate that is broken on purpose, made of the one that is served: a rollout has to find out."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     sentence: str = Field(min_length=1)  # what is wrong with it, for people: behind "the model that is served, but ..."

@@ -3,6 +3,7 @@
 torch is not imported here; what trains imports this for types only, so that it runs where pydantic is missing (bench/gpu).
 """
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -73,6 +74,9 @@ ModelConfig = Annotated[
 @dataclass(frozen=True, kw_only=True, config=FORBID)
 class TrainConfig:
     seed: Annotated[int, Field(ge=0, lt=2**63)]
+    start: Literal["scratch", "champion"]  # initial weights: random ones, or the champion's
+    champion_lr_frac: Annotated[float, Field(gt=0, le=1)]  # started from the champion: the peak of the rate, as a share of `lr`
+    champion_max_epochs: Annotated[int, Field(ge=1)]  # started from the champion: instead of `max_epochs`
     batch_size: Annotated[int, Field(ge=1)]  # rows a step, over all devices together
     min_steps_per_epoch: Annotated[int, Field(ge=1)]  # smaller data sets get smaller batches, so that they learn as much
     max_epochs: Annotated[int, Field(ge=1)]
@@ -92,6 +96,12 @@ class TrainConfig:
     min_delta: Annotated[float, Field(ge=0)]  # smallest fall of val/log_loss that counts as better
     log_every_steps: Annotated[int, Field(ge=1)]  # steps that one point of the training curve averages
     checkpoint_every_steps: Annotated[int, Field(ge=1)]  # steps lost at most when training is killed
+
+    def in_force(self) -> "TrainConfig":
+        """The same settings with the rate and the epochs of this start in `lr` and `max_epochs`."""
+        if self.start == "scratch":
+            return self
+        return replace(self, lr=self.lr * self.champion_lr_frac, max_epochs=self.champion_max_epochs)
 
 
 @dataclass(frozen=True, kw_only=True, config=FORBID)

@@ -68,10 +68,12 @@ def train_network(
     work_folder: Path,
     logger: Logger,
     log_path: Path | None = None,
+    initial: dict[str, Tensor] | None = None,
 ) -> Trained:
     """Train, or go on with the training that `work_folder` holds a checkpoint of, until done.
 
-    Curves go to `logger`, checkpoints and the best weights to `work_folder`, what a person may follow to `log_path`.
+    `initial` are weights to start from, instead of the network's own random ones. Curves go to `logger`, checkpoints and the best
+    weights to `work_folder`, what a person may follow to `log_path`.
     Raises ValueError if there are not as many GPUs as asked for, if a loss is no finite number any more, or if the disk takes
     no checkpoint.
     """
@@ -81,6 +83,8 @@ def train_network(
     precision = MatmulPrecision(trainer.matmul_precision)
     network = build_network(model, data.spec)
     network.start_at(int(data.train.label_N.sum(dtype=np.int64)), len(data.train))
+    if initial is not None:
+        network.load_state_dict(initial)
     if network.creative_encoder is None:
         data = without_creatives(data)
     batch_size = fitting_batch_size(train, len(data.train), trainer.devices)
