@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle.feedback.labels import FeedState, write_state
+from lifecycle.feedback.labels import FeedState
+from lifecycle.feedback.written import write_state
 from lifecycle.monitor.feed import look
 from lifecycle.monitor.findings import Context
 from tests.lifecycle.feedback.feedback_world import DAY, HOUR, START, FeedbackWorld, complete, said, shown

@@ -24,7 +24,11 @@ def peer(*names: str) -> list[Path]:
 
 RUN = {  # environment -> what starts in it; what that imports runs there too
     "pipeline": files_of("stages"),
-    "serving": files_of("serving"),
+    "serving": [
+        *files_of("serving"),
+        *(path for path in files_of("lifecycle") if path.parent.name in ("deploy", "route", "control", "evidence", "statistics")),
+        ROOT / "lifecycle/rollout/__main__.py",
+    ],
     "load": [
         *(path for path in files_of("loadtests") if ROOT / "loadtests/peers" not in path.parents),
         *(path for path in files_of("lifecycle") if ROOT / "lifecycle/gate" in path.parents),

@@ -13,7 +13,7 @@ from lifecycle.feedback.intake.hiding import hider
 from lifecycle.feedback.intake.inputs import input_files
 from lifecycle.feedback.intake.taking import FILE
 from lifecycle.feedback.intake.whole_file import FileTerms, take_file
-from lifecycle.feedback.labels import FeedState, state_of, write_labels, write_state
+from lifecycle.feedback.labels import FeedState
 from lifecycle.feedback.matching import match
 from lifecycle.feedback.maturing import mature, reopen
 from lifecycle.feedback.moments import moment_ns, shown_time
@@ -21,6 +21,7 @@ from lifecycle.feedback.rules import CLASSES
 from lifecycle.feedback.running.surroundings import Surroundings
 from lifecycle.feedback.store import WATERMARK, FeedbackStore
 from lifecycle.feedback.training.months import write_labelled
+from lifecycle.feedback.written import state_of, write_labels, write_state
 
 Say = Callable[[str], None]
 

@@ -23,12 +23,12 @@ from contracts.terminal import sentence
 from lifecycle.feedback.intake.hiding import hider
 from lifecycle.feedback.intake.lines import read_lines
 from lifecycle.feedback.intake.taking import TakenIn, hidden, take_in_once
-from lifecycle.feedback.labels import state_of
 from lifecycle.feedback.running.client import BATCH_HEADER, SECRET_HEADER
 from lifecycle.feedback.running.surroundings import Surroundings
 from lifecycle.feedback.running.work import FeedbackOrder, look, run_order
 from lifecycle.feedback.server.metrics import FeedbackMetrics
 from lifecycle.feedback.store import FeedbackStore
+from lifecycle.feedback.written import state_of
 
 MIB = 1 << 20
 LONGEST_BATCH = 128
