@@ -10,12 +10,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from contracts.lifecycle.feedback import FeedbackConfig
 from lifecycle.feedback.rules import WAITING
+
+if TYPE_CHECKING:
+    import duckdb
 
 NAME, LOCK = "feedback.duckdb", "feedback.lock"
 MODE, FILE_MODE = 0o750, 0o640
@@ -55,14 +56,14 @@ class StoreTaken(ValueError):
 class FeedbackStore:
     """The store, opened for writing. A second one of the same database, for another thread, comes from `beside`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
         self.db = connection
 
     def beside(self) -> "FeedbackStore":
         return FeedbackStore(self.db.cursor())
 
     @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def transaction(self) -> Iterator["duckdb.DuckDBPyConnection"]:
         """All or nothing of what is done inside; on the disk when it ends."""
         self.db.execute("BEGIN")
         try:
@@ -119,8 +120,10 @@ def opened_store(config: FeedbackConfig, about: Mapping[str, Any] | None = None)
             connection.close()
 
 
-def connected(path: Path, config: FeedbackConfig) -> duckdb.DuckDBPyConnection:
+def connected(path: Path, config: FeedbackConfig) -> "duckdb.DuckDBPyConnection":
     """Raises ValueError if the file is no store."""
+    import duckdb  # only where the store is opened: labels are read in serving's environment, which has no DuckDB
+
     limits: dict[str, Any] = {
         "memory_limit": f"{config.memory_mib}MiB",
         "threads": config.threads,
