@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lifecycle.rollout.statistics.running import Clusters, Entered
+from lifecycle.rollout.statistics.running import ClusterSums, Entered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Runs:
 
     order_N: np.ndarray
     starts_G: np.ndarray
-    clusters: Clusters
+    clusters: ClusterSums
 
     def added(self, value_N: np.ndarray) -> np.ndarray:
         return np.add.reduceat(value_N[self.order_N], self.starts_G)
@@ -106,4 +106,4 @@ def _runs(cluster_N: np.ndarray, entered: Entered) -> Runs:
     is_new[1:] = (cluster[1:] != cluster[:-1]) | (look[1:] != look[:-1])
     starts_G = np.flatnonzero(is_new)
     runs = Entered(look_N=look[starts_G], num_looks=entered.num_looks)
-    return Runs(order_N=order_N, starts_G=starts_G, clusters=Clusters(cluster[starts_G], runs))
+    return Runs(order_N=order_N, starts_G=starts_G, clusters=ClusterSums(cluster[starts_G], runs))

@@ -6,14 +6,13 @@ Shape letters: P page views, K candidates.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from bench.rollout.noise import COMMON, OWN, ErrorParts
+from bench.rollout.noise import COMMON, OWN, SLOPE, ErrorParts
 from bench.rollout.pool import PagePool
+from contracts.lifecycle.live import Policy
 
-Policy = Literal["all", "top1_of_k"]
 ROUNDS = 24  # of bisection
 LARGEST = 64.0  # by which a model's own errors are multiplied, at most
 SAMPLE_PAGES = 200_000  # page views over which an expectation is taken, each drawn anew
@@ -44,7 +43,7 @@ class Rivals:
 
     def log_odds(self, scenario: Scenario, pool: PagePool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """float32 [P, K] of champion and challenger, errors drawn anew."""
-        base_PK = pool.log_odds_PK - pool.lag_PK + COMMON.drawn(pool, rng)
+        base_PK = np.float32(SLOPE) * (pool.log_odds_PK - pool.lag_PK) + COMMON.drawn(pool, rng)
         where_PK = touched(scenario, pool)
         own = (OWN.drawn(pool, rng), OWN.drawn(pool, rng))
         champion_PK, challenger_PK = (
@@ -101,7 +100,7 @@ class Sample:
         return cls(
             policy=policy,
             true_PK=true_PK,
-            base_PK=true_PK - pool.lag_PK[chosen] + _alone(COMMON, true_PK.shape, rng),
+            base_PK=np.float32(SLOPE) * (true_PK - pool.lag_PK[chosen]) + _alone(COMMON, true_PK.shape, rng),
             own=(_alone(OWN, true_PK.shape, rng), _alone(OWN, true_PK.shape, rng)),
             where_PK=where_PK[chosen] if scenario.column else np.ones_like(true_PK, dtype=bool),
         )

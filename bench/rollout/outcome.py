@@ -1,6 +1,5 @@
 """How a simulated rollout ends, and when: what the controller makes of the first look that decides."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +14,15 @@ RATIO = "sample ratio"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Costs:
+    """From the first canary step until the challenger is gone."""
+
+    added: float  # expected log-loss beyond the champion's, in nats, of all rows that the challenger answered
+    answered: int  # these rows
+    rows: int  # all shown rows in that time
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """`open`: neither was shown until the rollout's longest duration, or the last day of the pool."""
 
@@ -24,7 +32,7 @@ class Outcome:
     why: tuple[str, ...]  # metrics that failed
     x_L: np.ndarray  # float32: the log-loss's statistic at each look, as far as there are looks
     rows_L: np.ndarray
-    costs: Mapping[str, float]  # added log-loss over all traffic, in nats, until that day
+    costs: Costs
 
 
 def outcome_of(stage: Theatre, seed: int) -> Outcome:
@@ -54,26 +62,26 @@ def _ended(stage: Theatre, play: Play, looked: Looked, last: int) -> tuple[Ended
     layout, found = looked.layout, looked.verdicts
     first, mismatch = found.first, first_mismatch(stage, play)
     if mismatch is not None and (first is None or mismatch <= layout.day_L[first]):
-        day = stage.schedule.known_at(mismatch)
+        day = play.schedule.known_at(mismatch)
         return ("back", day, int(layout.ends_L[layout.day_L <= mismatch][-1]), (RATIO,)) if day <= last else None
     if first is None:
         return None
-    day, rows = stage.schedule.known_at(int(layout.day_L[first])), int(layout.ends_L[first])
+    day, rows = play.schedule.known_at(int(layout.day_L[first])), int(layout.ends_L[first])
     if found.fails_L[first]:
         why = tuple(f"{name} {metric}" for (name, metric), answer in found.answers.items() if answer.fails[first])
         return ("back", day, rows, why) if day <= last else None
-    day = max(day, stage.schedule.promotable)
+    day = max(day, play.schedule.promotable)
     return ("promoted", day, rows, ()) if day <= last else ("open", last, rows, ())
 
 
 def first_mismatch(stage: Theatre, play: Play) -> int | None:
     """The day at whose end a step's arms first seem to have other shares of the routing keys than the route says."""
     pool, days = stage.pool, []
-    for step in np.unique(stage.schedule.step_D).tolist():
+    for step in np.unique(play.schedule.step_D).tolist():
         share = stage.config.steps[step].share / 100
         if not 0 < share < 1:
             continue
-        here_P = np.flatnonzero(stage.schedule.step_D[pool.day_P] == step)
+        here_P = np.flatnonzero(play.schedule.step_D[pool.day_P] == step)
         firsts = here_P[np.unique(pool.user_P[here_P], return_index=True)[1]]
         of_day, ours = (np.bincount(pool.day_P[chosen], minlength=pool.num_days) for chosen in (firsts, firsts[play.is_ours_P[firsts]]))
         all_D, ours_D = np.cumsum(of_day), np.cumsum(ours)
@@ -85,9 +93,9 @@ def first_mismatch(stage: Theatre, play: Play) -> int | None:
     return min(days, default=None)
 
 
-def _costs(stage: Theatre, play: Play, day: int) -> dict[str, float]:
-    """What was paid until the challenger was gone, and what others would have paid in that time: per shown row of the arm's."""
-    before_N = play.shown.day_N < day
-    ours_N = before_N & play.judged.is_challenger_N
-    mean = float(play.added_N[ours_N].mean()) if ours_N.any() else 0.0
-    return {"paid": float(play.added_N[ours_N].sum()), "a_row": mean, "rows": float(before_N.sum())}
+def _costs(stage: Theatre, play: Play, day: int) -> Costs:
+    canary = int((play.schedule.share_D == 0).sum())
+    since_N = (play.shown.day_N >= canary) & (play.shown.day_N < day)
+    ours_N = since_N & play.judged.is_challenger_N
+    added = float(play.added_N[ours_N].sum())
+    return Costs(added=added, answered=int(ours_N.sum()), rows=int(since_N.sum()))

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.rollout.layout import Layout, ShownRows, layout_of
-from bench.rollout.models import Policy, Rivals, Scenario, rivals_of, sigmoid
+from bench.rollout.models import Rivals, Scenario, rivals_of, sigmoid
 from bench.rollout.pool import PagePool
 from bench.rollout.schedule import Schedule, schedule_of
 from bench.rollout.tables import JudgedRows, tables_of
+from contracts.lifecycle.live import Policy
 from contracts.lifecycle.rollout import RolloutConfig
 from lifecycle.rollout.statistics.cells import Table
 from lifecycle.rollout.statistics.judge import LookVerdicts, verdicts
@@ -25,15 +26,16 @@ class Theatre:
     policy: Policy
     scenario: Scenario
     rivals: Rivals
-    schedule: Schedule
     config: RolloutConfig
-    layouts: dict[int, Layout] = field(default_factory=dict)  # by rows; where all is shown they are the same for all rollouts
+    maturity: int  # days
+    layouts: dict[tuple[int, int], Layout] = field(default_factory=dict)  # by rows and days of shadow; where all is shown they are the same for all rollouts
 
 
 @dataclass(frozen=True, kw_only=True)
 class Play:
     """Everything that happened in a rollout, until the last day of the pool whatever was decided."""
 
+    schedule: Schedule
     is_ours_P: np.ndarray  # does the challenger's arm answer
     shown: ShownRows
     page_N: np.ndarray  # of a shown row
@@ -49,22 +51,29 @@ class Looked:
 
 
 def theatre(scenario: Scenario, policy: Policy, pool: PagePool, config: RolloutConfig, maturity: int) -> Theatre:
-    rows_D = np.bincount(pool.day_P) * (pool.log_odds_PK.shape[1] if policy == "all" else 1)
-    return Theatre(
-        pool=pool,
-        policy=policy,
-        scenario=scenario,
-        rivals=rivals_of(scenario, pool, policy),
-        schedule=schedule_of(rows_D, config, maturity),
-        config=config,
-    )
+    rivals = rivals_of(scenario, pool, policy)
+    return Theatre(pool=pool, policy=policy, scenario=scenario, rivals=rivals, config=config, maturity=maturity)
+
+
+def schedule_in(stage: Theatre, bucket_U: np.ndarray) -> Schedule:
+    """Where each user has a place between 0 and 1: those below a share are the challenger's."""
+    pool, bucket_P = stage.pool, bucket_U[stage.pool.user_P]
+    bounds = np.searchsorted(pool.day_P, np.arange(pool.num_days + 1))
+    rows = pool.log_odds_PK.shape[1] if stage.policy == "all" else 1
+
+    def rows_of(day: int, share: float) -> int:
+        today = bucket_P[bounds[day] : bounds[day + 1]]
+        return rows * int((today < share).sum() if share else len(today))
+
+    return schedule_of(rows_of, pool.num_days, stage.config, stage.maturity)
 
 
 def played(stage: Theatre, seed: int) -> Play:
     pool, rng = stage.pool, np.random.default_rng([seed, 21])
     champion_PK, challenger_PK = stage.rivals.log_odds(stage.scenario, pool, rng)
     bucket_U = rng.random(pool.num_users)
-    is_ours_P = bucket_U[pool.user_P] < stage.schedule.share_D[pool.day_P]
+    schedule = schedule_in(stage, bucket_U)
+    is_ours_P = bucket_U[pool.user_P] < schedule.share_D[pool.day_P]
     true_PK, beside_PK = pool.log_odds_PK, challenger_PK
     if stage.scenario.is_broken:
         wrong_PK = challenger_PK.ravel()[rng.permutation(challenger_PK.size)].reshape(challenger_PK.shape)
@@ -75,6 +84,7 @@ def played(stage: Theatre, seed: int) -> Play:
     champion, challenger, truth = champion_PK[at], beside_PK[at], sigmoid(true_PK[at])
     excess = np.logaddexp(0, challenger) - np.logaddexp(0, champion) - truth * (challenger - champion)
     return Play(
+        schedule=schedule,
         is_ours_P=is_ours_P,
         page_N=page_N,
         shown=ShownRows(
@@ -110,17 +120,18 @@ def looked_at(stage: Theatre, play: Play, days: int) -> Looked:
         creative_N=play.shown.creative_N[:stop],
         slices={name: code_N[:stop] for name, code_N in play.shown.slices.items()},
     )
-    layout = _layout(stage, shown)
+    layout = _layout(stage, play.schedule, shown)
     judged = JudgedRows(**{name: value_N[:stop] for name, value_N in vars(play.judged).items()})
     tables = tables_of(layout, judged, stage.pool.values, stage.config.slice_margin)
     return Looked(layout=layout, tables=tables, verdicts=verdicts(tables, stage.config))
 
 
-def _layout(stage: Theatre, shown: ShownRows) -> Layout:
+def _layout(stage: Theatre, schedule: Schedule, shown: ShownRows) -> Layout:
     steps, number = stage.config.steps, len(shown.day_N)
-    is_shadow_D = np.array([steps[step].mode == "shadow" for step in stage.schedule.step_D])
+    is_shadow_D = np.array([steps[step].mode == "shadow" for step in schedule.step_D])
     if stage.policy != "all":
         return layout_of(shown, is_shadow_D, stage.config.look_rows)
-    if number not in stage.layouts:
-        stage.layouts[number] = layout_of(shown, is_shadow_D, stage.config.look_rows)
-    return stage.layouts[number]
+    key = (number, int(is_shadow_D.sum()))
+    if key not in stage.layouts:
+        stage.layouts[key] = layout_of(shown, is_shadow_D, stage.config.look_rows)
+    return stage.layouts[key]

@@ -1,9 +1,9 @@
 """Which step of a rollout is in force on each day: the controller's rule, with looks at midnight (UTC).
 
-Days and labelled rows do not depend on what the models say, so that it is known beforehand.
+Days and labelled rows do not depend on what the models say, so that it is known before them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,18 +44,21 @@ class Schedule:
         )
 
 
-def schedule_of(rows_D: np.ndarray, config: RolloutConfig, maturity: int) -> Schedule:
-    """`rows_D`: shown rows of each day."""
-    last, number, began, promotable = len(config.steps) - 1, 0, 0, len(rows_D) + 1
+def schedule_of(rows_of: Callable[[int, float], int], days: int, config: RolloutConfig, maturity: int) -> Schedule:
+    """`rows_of`: shown rows of a day that a challenger with that share of the users answers; all, where the share is 0."""
+    last, number, began, promotable = len(config.steps) - 1, 0, 0, days + 1
     steps: list[int] = []
-    for day in range(len(rows_D) + 1):
-        while _is_over(config, number, day - began, int(rows_D[began : max(began, day - maturity)].sum())):
+    rows: list[int] = []
+    for day in range(days + 1):
+        while _is_over(config, number, day - began, sum(rows[began : max(began, day - maturity)])):
             if number == last:
                 promotable = min(promotable, day)
                 break
             number, began = number + 1, day
-        steps.append(number)
-    step_D = np.array(steps[:-1])
+        if day < days:
+            steps.append(number)
+            rows.append(rows_of(day, config.steps[number].share / 100))
+    step_D = np.array(steps)
     share = np.array([step.share / 100 for step in config.steps])
     return Schedule(step_D=step_D, share_D=share[step_D], promotable=promotable, maturity=maturity)
 

@@ -42,11 +42,13 @@ def main(paths: list[str]) -> None:
     truth = rows.join(pl.read_parquet(paths[2]), on="impression_id", how="left", maintain_order="left")["p_true"].to_numpy()
     user_N, creative_N = (rows[name].rank("dense").to_numpy() - 1 for name in ("user_id", "creative_id"))
     one, other = (log_odds(pl.read_parquet(path)["p_click"].to_numpy()) for path in paths[:2])
-    for name, value_N in (("difference of the two", one - other), ("their mean from the truth", (one + other) / 2 - log_odds(truth))):
+    mean, true = (one + other) / 2, log_odds(truth)
+    slope, start = np.polyfit(true, mean, 1)
+    told = (("difference of the two", one - other), ("their mean from its line by the truth", mean - slope * true - start))
+    for name, value_N in told:
         parts = components(value_N, user_N, creative_N)
         print(f"{name}: " + ", ".join(f"{part} {value:.3f}" for part, value in parts.items()) + f"; sd {value_N.std():.3f}")
-    slope = np.polyfit(log_odds(truth), (one + other) / 2, 1)[0]
-    print(f"slope of their mean by the truth {slope:.3f}; sd of the truth {log_odds(truth).std():.3f}")
+    print(f"slope of their mean by the truth {slope:.3f}")
 
 
 def log_odds(p_N: np.ndarray) -> np.ndarray:
