@@ -1,0 +1,25 @@
+"""How often rollouts end rightly, how soon, and what users pay: `make bench-rollout`."""
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from bench.figures import Figure
+from bench.parts import PartFailed
+from bench.rollout.settings import BenchRolloutConfig
+from bench.served.entry import served_main
+from loadtests.perf_analyzer.settings import load_perf_settings
+
+
+def measure(overrides: Sequence[str] = ()) -> list[Figure]:
+    config = load_perf_settings("bench_rollout", BenchRolloutConfig, overrides)
+    figures: list[Figure] = []
+    for part in config.parts:
+        figures += import_module(f"bench.rollout.{part}").figures(config)
+    missed = [f"{figure.what}: {figure.figure}, {figure.bar}" for figure in figures if figure.met is False]
+    if missed:
+        raise PartFailed("; ".join(missed), figures)
+    return figures
+
+
+if __name__ == "__main__":
+    served_main("bench-rollout", measure)

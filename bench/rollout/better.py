@@ -1,0 +1,26 @@
+"""A challenger that is clearly better."""
+
+from statistics import median
+
+from bench.figures import Figure
+from bench.rollout.models import Scenario
+from bench.rollout.runs import outcomes
+from bench.rollout.settings import BenchRolloutConfig
+from bench.rollout.shares import at_least
+
+BY_DEFAULT = "all"  # policy of conf/live; with the other one an eighth of the rows have labels
+
+
+def figures(config: BenchRolloutConfig) -> list[Figure]:
+    found = []
+    scenario = Scenario(name=f"{config.differs:.0%} better", worse=-config.differs)
+    for policy in config.policies:
+        for need in ("better", "not_worse"):
+            ends = outcomes(config, scenario, policy, need)
+            days = [one.day for one in ends if one.ended == "promoted"]
+            soon = [one.ended == "promoted" and one.day <= config.month_days for one in ends]
+            said = f" (median day {median(days):.0f})" if days else ""
+            what = f"challenger {config.differs:.0%} better, need {need}, {policy}: promoted within {config.month_days} days{said}"
+            figure = at_least(what, soon, config.limits.better_promoted)
+            found.append(figure if policy == BY_DEFAULT else Figure(what=what, figure=figure.figure))
+    return found

@@ -1,0 +1,49 @@
+"""What users pay for a challenger that is flawless in shadow and broken from the first canary step on.
+
+Its answers in canary belong to other rows; what it computes beside is right, so that only its own traffic tells.
+"""
+
+from collections.abc import Sequence
+from statistics import median
+
+import numpy as np
+
+from bench.figures import Figure, at_most
+from bench.rollout.models import Scenario
+from bench.rollout.outcome import Outcome
+from bench.rollout.runs import outcomes
+from bench.rollout.settings import BenchRolloutConfig
+from bench.rollout.shares import shown
+
+RESAMPLED = 2000
+
+
+def figures(config: BenchRolloutConfig) -> list[Figure]:
+    limits, found = config.limits, []
+    for policy in config.policies:
+        ends = outcomes(config, Scenario(name="broken in canary", is_broken=True), policy, "not_worse")
+        gone = [one for one in ends if one.ended == "back"]
+        share, low, high = answered_share(ends)
+        of = (
+            f"challenger broken in canary, {policy}: added log-loss over all traffic, from the first canary step until it is gone "
+            f"(median day {median(one.day for one in gone) if gone else 0:.0f}; sent back: {shown(len(gone), len(ends))})"
+        )
+        for name, by, bar in (
+            ("switching at once", 1.0, limits.paid_at_once),
+            (f"a canary of {config.fixed_share:.0%}", config.fixed_share, limits.paid_fixed),
+        ):
+            text = f"{share / by:.3f}x ({low / by:.3f}x to {high / by:.3f}x)"
+            found.append(at_most(f"{of}, by {name} for as long", share / by, bar, text, f"<= {bar:g}x"))
+    return found
+
+
+def answered_share(ends: Sequence[Outcome]) -> tuple[float, float, float]:
+    """Of the log-loss that would have been added had the challenger answered all rows in that time; with a 95 % interval by
+    resampling of rollouts.
+    """
+    added = np.array([one.costs.added for one in ends])
+    a_row = added.sum() / sum(one.costs.answered for one in ends)
+    most = a_row * np.array([one.costs.rows for one in ends])
+    chosen = np.random.default_rng(0).integers(len(ends), size=(RESAMPLED, len(ends)))
+    low, high = np.quantile(added[chosen].sum(axis=1) / most[chosen].sum(axis=1), [0.025, 0.975])
+    return float(added.sum() / most.sum()), float(low), float(high)
