@@ -45,9 +45,7 @@ def outcome_of(stage: Theatre, seed: int) -> Outcome:
             break
     ended, day, rows, why = found or ("open", last, int(looked.layout.ends_L[-1]), ())
     x_L = statistic(looked, stage.config.margin if stage.config.need == "not_worse" else 0.0)
-    return Outcome(
-        ended=ended, day=day, rows=rows, why=why, x_L=x_L, rows_L=looked.layout.ends_L, costs=_costs(stage, play, day)
-    )
+    return Outcome(ended=ended, day=day, rows=rows, why=why, x_L=x_L, rows_L=looked.layout.ends_L, costs=_costs(stage, play, day))
 
 
 def statistic(looked: Looked, margin: float) -> np.ndarray:
@@ -83,7 +81,9 @@ def first_mismatch(stage: Theatre, play: Play) -> int | None:
             continue
         here_P = np.flatnonzero(play.schedule.step_D[pool.day_P] == step)
         firsts = here_P[np.unique(pool.user_P[here_P], return_index=True)[1]]
-        of_day, ours = (np.bincount(pool.day_P[chosen], minlength=pool.num_days) for chosen in (firsts, firsts[play.is_ours_P[firsts]]))
+        of_day, ours = (
+            np.bincount(pool.day_P[chosen], minlength=pool.num_days) for chosen in (firsts, firsts[play.is_ours_P[firsts]])
+        )
         all_D, ours_D = np.cumsum(of_day), np.cumsum(ours)
         for day in np.flatnonzero(of_day).tolist():
             ratio = sample_ratio(step, share, int(all_D[day] - ours_D[day]), int(ours_D[day]), stage.config.alpha_ratio)

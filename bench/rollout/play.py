@@ -28,7 +28,9 @@ class Theatre:
     rivals: Rivals
     config: RolloutConfig
     maturity: int  # days
-    layouts: dict[tuple[int, int], Layout] = field(default_factory=dict)  # by rows and days of shadow; where all is shown they are the same for all rollouts
+    layouts: dict[tuple[int, int], Layout] = field(
+        default_factory=dict
+    )  # by rows and days of shadow; where all is shown they are the same for all rollouts
 
 
 @dataclass(frozen=True, kw_only=True)
