@@ -13,11 +13,10 @@ from contracts.dataset.columns import COLD_START
 from contracts.lifecycle.monitor import QualityConfig
 from lifecycle.monitor.findings import Finding
 from lifecycle.monitor.quality.history import History
-from lifecycle.monitor.quality.labelled import NEW, SEEN
+from lifecycle.monitor.quality.labelled import NEW, SEEN, SLICE
 from lifecycle.monitor.quality.looks import plan_looks
 from lifecycle.monitor.quality.promise import Promised, read_promised
 from lifecycle.monitor.quality.release_look import look_at_release
-from lifecycle.monitor.quality.rows import SLICE
 from lifecycle.monitor.quality.statistics.figures import entropy, row_loss
 
 SLICES = ("device", "site_category", "hour")

@@ -17,6 +17,8 @@ ONLY_WHERE_IT_IS = {  # modules that an environment's code imports, and what the
     "load": {"contracts/local_libraries.py": {"onnxruntime"}},
 }
 
+BESIDE_SERVER = ("deploy", "route", "rollout/control", "rollout/evidence", "rollout/statistics")  # of lifecycle/
+
 
 def peer(*names: str) -> list[Path]:
     return [path for path in PYTHON_FILES if PEERS in path.parents and any(name in str(path) for name in names)]
@@ -26,7 +28,7 @@ RUN = {  # environment -> what starts in it; what that imports runs there too
     "pipeline": files_of("stages"),
     "serving": [
         *files_of("serving"),
-        *(path for path in files_of("lifecycle") if path.parent.name in ("deploy", "route", "control", "evidence", "statistics")),
+        *(path for path in files_of("lifecycle") if str(path.parent.relative_to(ROOT / "lifecycle")) in BESIDE_SERVER),
         ROOT / "lifecycle/rollout/__main__.py",
     ],
     "load": [

@@ -9,7 +9,7 @@ from datetime import date
 
 import polars as pl
 
-from lifecycle.monitor.quality.rows import SLICE
+from lifecycle.monitor.quality.labelled import SLICE
 
 ALL = ""  # slice of all rows
 BASELINE = "baseline"  # column: the smoothed click rate of the row's creative

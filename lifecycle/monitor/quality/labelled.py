@@ -15,9 +15,9 @@ from contracts.dataset.declaration import Declaration
 from lifecycle.feedback.labels import label_files, read_labels
 from lifecycle.journal.columns import DAY, ID, OWN, TAKEN
 from lifecycle.journal.served import SERVED
-from lifecycle.monitor.quality.rows import SLICE
 from serving.triton.column_rules import MISSING_ID
 
+SLICE = "slice "  # prefix of a column's name
 MISSING = "(missing)"
 SEEN, NEW = "creative seen in training", "creative new"  # values of the slice cold_start, as the evaluation calls them
 KEYS = ["prediction_id", "row"]

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 
 from lifecycle.monitor.findings import Looked
+from lifecycle.monitor.quality.labelled import SLICE
 from lifecycle.monitor.quality.promise import Promised, stratum_of
 from lifecycle.monitor.quality.statistics.clusters import effective
 from lifecycle.monitor.quality.statistics.figures import entropy, row_loss
 
-SLICE = "slice "
 USERS, CREATIVES = "users", "creatives"
 
 
