@@ -31,8 +31,8 @@ def main() -> int:
     with alone(folder.parent / f".{folder.name}.lock", taken):
         prepare(Path.cwd(), folder, args.settings, say)
         code = _there(folder, [LOAD, "-m", "lifecycle.live", *args.settings])
-        told = _there(folder, [SERVE, "-m", "lifecycle.live.timeline.facts"]) or _page(folder, args.page)
-    return code or told
+        told = code or _there(folder, [SERVE, "-m", "lifecycle.live.timeline.facts"]) or _page(folder, args.page)
+    return told
 
 
 def _page(folder: Path, page: Path) -> int:
