@@ -29,7 +29,7 @@ BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $
 .PHONY: help setup services dashboard repro experiment experiments test test-fast test-native test-slow lint score gate promote serve
 .PHONY: rollout ab retrain loop bench-rollout
 .PHONY: deploy route releases prune erase replay feedback feedback-serve monitor skew live load load-ui plots lock clean
-.PHONY: bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing bench-monitor
+.PHONY: bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing bench-monitor bench-warm-start
 .PHONY: capacity soak spike compare
 
 help:  ## list the targets
@@ -157,6 +157,9 @@ gpu-check:  ## measure training on this machine's NVIDIA GPU (8 minutes; needs a
 
 bench-serving: $(VENV)-load/.perf-analyzer  ## rows a second of the served model against the release before it and in process (about 12 minutes)
 	@$(RUN) python -m bench.served.speed $(ARGS)
+
+bench-warm-start: $(VENV)/.dev  ## what training from the champion's weights is worth over six simulated months (about an hour)
+	@$(RUN) python -m bench.training.warm_start $(ARGS)
 
 bench-gate: $(VENV)-load/.installed $(VENV)/.dev $(VENV)-serving/.installed  ## does make gate refuse a model slowed by 15 %, and let an equal one pass, ten times each (about 25 minutes)
 	@$(RUN) python -m bench.served.gate $(ARGS)

@@ -21,6 +21,7 @@ ORDER = [  # of the parts in the table
     "train_together",
     "train_portable",
     "train_gpu",
+    "bench-warm-start",
     "gpu_check",
     "peers",
     "serve_start",
