@@ -27,7 +27,7 @@ BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $
 	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
 .PHONY: help setup services dashboard repro experiment experiments test test-fast test-native test-slow lint score gate promote serve
-.PHONY: rollout ab retrain loop bench-rollout
+.PHONY: rollout ab retrain loop bench-rollout bench-retraining
 .PHONY: deploy route releases prune erase replay feedback feedback-serve monitor skew live load load-ui plots lock clean
 .PHONY: bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing bench-monitor bench-warm-start
 .PHONY: capacity soak spike compare
@@ -178,6 +178,9 @@ bench-monitor: $(VENV)/.dev $(VENV)-load/.installed $(if $(or $(findstring evide
 
 bench-routing: $(VENV)-load/.perf-analyzer  ## what two models behind one door cost: rates, shadow work, broken challengers, a route that changes (about 40 minutes)
 	@$(RUN) python -m bench.routing $(ARGS)
+
+bench-retraining: $(VENV)-load/.perf-analyzer $(VENV)/.dev  ## the served p99 while another model is trained beside it (about 10 minutes)
+	@$(RUN) python -m bench.retraining $(ARGS)
 
 capacity: $(VENV)-load/.perf-analyzer  ## find the highest rate of requests that the served model bears within its limits (about 10 minutes)
 	@$(RUN) python -m bench.served.capacity $(ARGS)

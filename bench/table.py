@@ -33,6 +33,7 @@ ORDER = [  # of the parts in the table
     "bench-replay",
     "bench-routing",
     "bench-monitor",
+    "bench-retraining",
     "capacity",
     "soak",
     "spike",

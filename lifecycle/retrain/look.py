@@ -59,9 +59,7 @@ def _follow(around: Retraining, training: Training) -> str | None:
         _account(around, core_s)
         return f"{training.name} trains for {seconds / 60:.0f} min, {core_s / 3600:.2f} core hours so far"
     if end is None and not has_begun(folder):
-        launch(
-            around.project, folder, _order(around, training.began), around.labelled if training.began.rows is not None else None
-        )
+        _launch(around, training.began)
         return f"{training.name} begins: {training.began.reason}"
     if end is None:
         end = read_end(folder) or End(outcome="died", seconds=seconds, core_s=max(core_s, end_left(folder)), why=DIED)

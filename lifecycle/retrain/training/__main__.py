@@ -40,7 +40,7 @@ def main() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
         began = time.monotonic()
-        trained = TrainingSteps(folder=folder, deadline=began + order.longest_s, stopped=stopped)
+        trained = TrainingSteps(folder=folder, began=began, longest_s=order.longest_s, stopped=stopped)
         try:
             trained.run(order.overrides)
             outcome, why = "trained", ""

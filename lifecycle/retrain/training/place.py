@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from contracts.files import write_whole
 from contracts.lifecycle.champion import CHAMPION, POINTER
 from lifecycle.retrain.training.order import OWN, Order, write_order
 
@@ -86,7 +87,8 @@ def _share_cache(project: Path, folder: Path) -> None:
     if asked.returncode:
         raise ValueError(f"`dvc cache dir` failed: {' '.join((asked.stderr or asked.stdout).split())}")
     cache = (project / asked.stdout.strip()).resolve()
-    (folder / ".dvc/config.local").write_text(f"[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n", encoding="utf-8")
+    own = f"[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n"
+    write_whole(folder / ".dvc/config.local", own.encode())
 
 
 def _copy(source: Path, target: Path) -> None:

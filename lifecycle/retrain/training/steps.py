@@ -35,7 +35,8 @@ class WasStopped(Exception):
 @dataclass(frozen=True, kw_only=True)
 class TrainingSteps:
     folder: Path
-    deadline: float  # of time.monotonic()
+    began: float  # of time.monotonic()
+    longest_s: float
     stopped: threading.Event
 
     def run(self, overrides: Sequence[str]) -> None:
@@ -50,23 +51,23 @@ class TrainingSteps:
         return own_use.ru_utime + own_use.ru_stime + children.ru_utime + children.ru_stime
 
     def _step(self, *command: str) -> None:
-        log, began = own(self.folder, LOG), time.monotonic()
+        log = own(self.folder, LOG)
         with log.open("ab") as out:
             out.write(f"$ {' '.join(command)}\n".encode())
             out.flush()
             process = subprocess.Popen(
                 command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=self._environment()
             )
-        noted = began - NOTE_S
+        noted = 0.0
         try:
             while process.poll() is None:
                 if self.stopped.is_set():
                     raise WasStopped
-                if time.monotonic() > self.deadline:
+                if time.monotonic() - self.began > self.longest_s:
                     raise TookTooLong
                 if time.monotonic() - noted >= NOTE_S:
                     noted = time.monotonic()
-                    write_spent(self.folder, self._so_far(), noted - began)
+                    write_spent(self.folder, self._so_far(), noted - self.began)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(POLL_S)
         finally:
