@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from bench.rollout.play import FIRST_DAYS, Looked, Play, Theatre, looked_at, played
-from lifecycle.rollout.statistics.figures import champion_loss, estimated, excess_loss
+from lifecycle.rollout.statistics.figures import estimated, excess_loss
 from lifecycle.rollout.statistics.ratio import sample_ratio
 
 Ended = Literal["promoted", "back", "open"]

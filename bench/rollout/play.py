@@ -1,4 +1,6 @@
-"""One simulated rollout: users get their arms, page views their answers, shown rows their clicks; the statistics look at all of it."""
+"""One simulated rollout: users get their arms, page views their answers, shown rows their clicks; the statistics look at all
+of it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
