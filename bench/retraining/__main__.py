@@ -34,7 +34,11 @@ def measure(overrides: Sequence[str] = ()) -> list[Figure]:
         training = PausedTraining(config=config, root=folder / "trainings")
         requests = requests_of(read_traffic(config.traffic_rows), config.rows, config.distinct)
         analyzer = analyzers(target_of(running.server), requests, (config.protocol,), config.tolerance)[config.protocol]
-        capacity = search(analyzer, load_perf_settings("capacity", CapacityConfig), config.capacity_minutes).rate
+        capacity = (
+            config.capacity or search(analyzer, load_perf_settings("capacity", CapacityConfig), config.capacity_minutes).rate
+        )
+        if not capacity:
+            raise ValueError("the server bears no rate within the limits of capacity.yaml: something else takes the processors")
         try:
             figures = [_at(config, analyzer, training, capacity, load) for load in config.loads]
         finally:
