@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -27,14 +28,17 @@ from serving.server.settings import load_server_config
 
 def measure(overrides: Sequence[str] = ()) -> list[Figure]:
     config = load_perf_settings("bench_retraining", BenchRetrainingConfig, overrides)
-    with (
-        tempfile.TemporaryDirectory(prefix="adclick-retraining-") as name,
-        routed_server(load_server_config(), EXPORTED) as running,
-    ):
-        training = PausedTraining(config=config, root=Path(name) / "trainings")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="adclick-retraining-")))
+        running = stack.enter_context(routed_server(load_server_config(), EXPORTED))
+        training = PausedTraining(config=config, root=folder / "trainings")
         requests = requests_of(read_traffic(config.traffic_rows), config.rows, config.distinct)
         analyzer = analyzers(target_of(running.server), requests, (config.protocol,), config.tolerance)[config.protocol]
-        capacity = search(analyzer, load_perf_settings("capacity", CapacityConfig), config.capacity_minutes).rate
+        capacity = (
+            config.capacity or search(analyzer, load_perf_settings("capacity", CapacityConfig), config.capacity_minutes).rate
+        )
+        if not capacity:
+            raise ValueError("the server bears no rate within the limits of capacity.yaml: something else takes the processors")
         try:
             figures = [_at(config, analyzer, training, capacity, load) for load in config.loads]
         finally:

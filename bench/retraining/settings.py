@@ -17,6 +17,7 @@ class BenchRetrainingConfig(PerfConfig):
     protocol: Protocol
     rows: int = Field(ge=1)
     loads: tuple[float, ...] = Field(min_length=1)
+    capacity: float | None = Field(gt=0)
     capacity_minutes: float = Field(gt=0)
     pairs: int = Field(ge=1)
     seconds: float = Field(gt=0)
