@@ -11,17 +11,18 @@ from lifecycle.ab.sequence import AbDay, sequence
 from lifecycle.rollout.judgement import Interval
 
 AbVerdict = Literal["refused", "early", "open", "challenger", "champion"]
+CheckState = Literal["ok", "waits", "refused", "unknown"]
 SEEN = 1000  # page views, from which on it is judged whether keys come back
 
 
 @dataclass(frozen=True, kw_only=True)
 class AbCheck:
-    """One condition of the comparison. `state`: refused, waits, or holds."""
+    """One condition of the comparison."""
 
     name: str
     found: str
     needed: str
-    state: Literal["ok", "waits", "refused", "unknown"]
+    state: CheckState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ def _returning(rows: AbRows, config: AbConfig) -> AbCheck:
         found = f"the journal does not say whose the {rows.unkeyed:,} page views are"
         return AbCheck(name=name, found=found, needed=needed, state="refused")
     share = 1 - keys / views if views else 0.0
-    state = "waits" if views < SEEN else "refused" if share < config.least_returning else "ok"
+    state: CheckState = "waits" if views < SEEN else "refused" if share < config.least_returning else "ok"
     found = f"{keys:,} keys for {views:,} page views: {share:.1%} came before"
     return AbCheck(name=name, found=found + (", they were drawn" if state == "refused" else ""), needed=needed, state=state)
 

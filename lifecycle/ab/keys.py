@@ -5,7 +5,7 @@ something of it was shown or not: whether to show anything may be what the relea
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl

@@ -17,7 +17,7 @@ from contracts.lifecycle.ab import AbConfig
 from lifecycle.rollout.judgement import Interval, RatioVerdict
 from lifecycle.rollout.pairs import ROLE_CHALLENGER
 from lifecycle.rollout.statistics.cells import CHALLENGER, CHAMPION, CellRows, Table, counted, summed
-from lifecycle.rollout.statistics.figures import Estimated, InArm, estimated
+from lifecycle.rollout.statistics.figures import Estimated, estimated
 from lifecycle.rollout.statistics.mixture import bound
 from lifecycle.rollout.statistics.ratio import sample_ratio
 from lifecycle.rollout.statistics.running import Entered

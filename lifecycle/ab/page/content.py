@@ -95,13 +95,14 @@ def _notes(page: AbPage) -> Iterator[str]:
     if test.before:
         yield f"the same keys were divided before ({', '.join(test.before)}): some users have seen both releases"
     if rows.outside:
-        yield f"{counted(rows.outside, 'page view')} of this time in no arm: without a key, for one release, or while no route was valid"
+        views = counted(rows.outside, "page view")
+        yield f"{views} of this time in no arm: without a key, for one release, or while no route was valid"
     if rows.unkeyed and rows.by_key.height:
         yield f"{counted(rows.unkeyed, 'page view')} left out, the journal does not say whose they are"
     last = page.last
     if last is not None and last.challenger.fell_back:
         share = last.challenger.fell_back / max(last.challenger.views, 1)
-        yield f"{share:.1%} of the challenger's page views were answered by the champion instead (fallbacks), and count as the challenger's"
+        yield f"{share:.1%} of the challenger's page views were answered by the champion (fallbacks), and count as the challenger's"
 
 
 def trends_of(page: AbPage) -> list[tuple[str, Trend]]:
