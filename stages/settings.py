@@ -25,6 +25,7 @@ SECTIONS = {
     "gate": "contracts.lifecycle.config:GateConfig",
     "lifecycle": "contracts.lifecycle.retraining:LifecycleConfig",
     "rollout": "contracts.lifecycle.rollout:RolloutConfig",
+    "ab": "contracts.lifecycle.ab:AbConfig",
     "serving": "contracts.serving.config:ServingConfig",
     "feedback": "contracts.lifecycle.feedback:FeedbackConfig",
     "monitor": "contracts.lifecycle.monitor:MonitorConfig",
