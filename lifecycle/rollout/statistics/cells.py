@@ -60,8 +60,13 @@ def counted(rows: CellRows, entered: Entered) -> Table:
     return found
 
 
-def summed(rows: CellRows, entered: Entered, variables: Mapping[str, np.ndarray]) -> Table:
-    """Weighted sums of the variables by arm, and of their products by cluster, within an arm and between the arms."""
+def summed(
+    rows: CellRows, entered: Entered, variables: Mapping[str, np.ndarray], groups: Sequence[Sequence[str]] | None = None
+) -> Table:
+    """Weighted sums of the variables by arm, and of their products by cluster, within an arm and between the arms.
+
+    Only of variables of the same group, which are those that a figure has together; None: all are one group.
+    """
     split = {
         (arm, name): np.where(here_N, rows.weight_N * value_N, 0.0)
         for arm, here_N in _arms(rows)
@@ -71,8 +76,9 @@ def summed(rows: CellRows, entered: Entered, variables: Mapping[str, np.ndarray]
     for by, cluster_N in rows.clusterings.items():
         clusters = ClusterSums(cluster_N, entered)
         ordered = {key: clusters.sorted(value_N) for key, value_N in split.items()}
-        for left, right in _pairs(list(split)):
-            found[product_name(by, left, right)] = clusters.products(ordered[left], ordered[right])
+        for group in (tuple(variables),) if groups is None else groups:
+            for left, right in _pairs([key for key in split if key[1] in group]):
+                found[product_name(by, left, right)] = clusters.products(ordered[left], ordered[right])
     return found
 
 

@@ -29,16 +29,18 @@ class LookVerdicts:
     fails_L: np.ndarray
 
     @property
-    def first(self) -> int | None:
-        """The first look that decides."""
-        decisive = np.flatnonzero(self.promotes_L | self.fails_L)
-        return int(decisive[0]) if len(decisive) else None
+    def first_fail(self) -> int | None:
+        """The first look that sends back; nothing that comes after it counts."""
+        failed = np.flatnonzero(self.fails_L)
+        return int(failed[0]) if len(failed) else None
 
 
 def judge(pairs: pl.DataFrame, assigned: pl.DataFrame, steps: Sequence[Step], config: RolloutConfig) -> list[Judgement]:
-    """The last look of each day, until the first that promotes or sends back, which is the last. Empty without rows and keys.
+    """The last look of each day, until the first look that sends back, which is the last. Empty without rows.
 
-    `pairs`: PAIR_SCHEMA and watched columns, of whole days, sorted by answer; `assigned`: ASSIGNED_SCHEMA, likewise.
+    A look that promotes ends nothing: a challenger that could be promoted before the last step can still fail in a later one. The
+    last look is the one to act upon. `pairs`: PAIR_SCHEMA and watched columns, of whole days, sorted by answer; `assigned`:
+    ASSIGNED_SCHEMA, likewise.
     """
     shadow = frozenset(step.number for step in steps if step.mode == "shadow")
     shares = {step.number: step.share_ppm / BUCKETS for step in steps if step.mode == "canary"}
@@ -46,15 +48,15 @@ def judge(pairs: pl.DataFrame, assigned: pl.DataFrame, steps: Sequence[Step], co
         return []
     looked = looked_at(pairs, shadow, config)
     found = verdicts(looked.tables, config)
-    first, kept = found.first, np.flatnonzero(looked.ends_day_L)
-    if first is not None:
-        kept = np.append(kept[kept < first], first)
+    last, kept = found.first_fail, np.flatnonzero(looked.ends_day_L)
+    if last is not None:
+        kept = np.append(kept[kept < last], last)
     judgements: list[Judgement] = []
     for look in kept.tolist():
         until_ns = int(looked.until_ns_L[look])
         ratios = ratios_until(assigned, shares, until_ns, config)
         judgements.append(_judgement(looked, look, ratios, config))
-        if judgements[-1].verdict != "hold":
+        if judgements[-1].verdict == "back":
             break
     return judgements
 

@@ -1,6 +1,6 @@
 """The sums of a rollout's rows at every look: all that its verdicts are made of."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from lifecycle.rollout.statistics.cells import CellRows, Table, counted, summed
 from lifecycle.rollout.statistics.running import Entered
 
 P_MIN = 1e-7  # predictions are kept this far from 0 and 1
+TOGETHER = (("w", "h", "c"), ("q", "p", "y"))  # variables of one figure: of log-loss, of calibration
 CANARY, SHADOW, SLICES = "canary", "shadow", "slice"
 MISSING = "(missing)"
 DAY = pl.col("answered_at").dt.date()
@@ -37,7 +38,8 @@ def looked_at(pairs: pl.DataFrame, shadow_steps: frozenset[int], config: Rollout
     rows, variables = cell_rows(pairs), variables_of(pairs)
     in_shadow_N = np.isin(pairs["step"].to_numpy(), sorted(shadow_steps))
     tables = {
-        name: table_of(rows, variables, entered, here_N) for name, here_N in ((SHADOW, in_shadow_N), (CANARY, ~in_shadow_N))
+        name: table_of(rows, variables, entered, here_N, TOGETHER)
+        for name, here_N in ((SHADOW, in_shadow_N), (CANARY, ~in_shadow_N))
     }
     beyond_N = variables["h"] - (1 + config.slice_margin) * variables["c"]
     for name, here_N in slices_of(pairs, ~in_shadow_N):
@@ -58,19 +60,28 @@ def looks_of(pairs: pl.DataFrame, look_rows: int) -> tuple[Entered, np.ndarray]:
     return Entered(look_N=look_N, num_looks=len(ends)), np.isin(ends, day_ends)
 
 
-def table_of(rows: CellRows, variables: Mapping[str, np.ndarray], entered: Entered, chosen_N: np.ndarray) -> Table:
+def table_of(
+    rows: CellRows,
+    variables: Mapping[str, np.ndarray],
+    entered: Entered,
+    chosen_N: np.ndarray,
+    groups: Sequence[Sequence[str]] | None = None,
+) -> Table:
     here, kept = Entered(look_N=entered.look_N[chosen_N], num_looks=entered.num_looks), rows.of(chosen_N)
-    return counted(kept, here) | summed(kept, here, {name: value_N[chosen_N] for name, value_N in variables.items()})
+    return counted(kept, here) | summed(kept, here, {name: value_N[chosen_N] for name, value_N in variables.items()}, groups)
 
 
 def cell_rows(pairs: pl.DataFrame) -> CellRows:
     creative = pairs["creative"]
-    unit = pairs.select(pl.struct("key", DAY).rank("dense").alias("unit"))["unit"]
+    user_N, day_N = (
+        pairs["key"].rank("dense").to_numpy().astype(np.int64),
+        pairs.select(DAY)["answered_at"].to_physical().to_numpy(),
+    )
     return CellRows(
         is_challenger_N=pairs["arm"].to_numpy() == ROLE_CHALLENGER,
         weight_N=pairs["weight"].to_numpy(),
-        user_N=pairs["key"].rank("dense").to_numpy(),
-        unit_N=unit.to_numpy(),
+        user_N=user_N,
+        unit_N=user_N * (int(day_N.max()) + 1) + day_N,
         clicked_N=pairs["clicked"].to_numpy().astype(np.float64),
         creative_N=None if creative.null_count() == len(creative) else creative.fill_null(MISSING).rank("dense").to_numpy(),
     )

@@ -74,6 +74,34 @@ def test_a_bound_is_where_the_mixture_reaches_one_by_alpha():
     assert np.isinf(bound(0.05, np.array([0.0]))[0])
 
 
+def test_the_mixture_is_the_integral_over_effects():
+    """Of likelihood ratios of a normal estimate, over a half-normal effect in standard errors, by numeric integration."""
+    for x, v in ((3.0, 0.5), (-1.0, 4.0), (6.0, 30.0)):
+        width = (12 * np.sqrt(v) + 12) / 400_000
+        effect = (np.arange(400_000) + 0.5) * width
+        ratio = np.exp(effect * x - effect**2 / 2)
+        density = 2 / np.sqrt(2 * np.pi * v) * np.exp(-(effect**2) / (2 * v))
+        assert log_mixture(np.array([x]), np.array([v]))[0] == pytest.approx(np.log((ratio * density).sum() * width), abs=1e-6)
+
+
+def test_products_of_two_groups_are_not_kept():
+    rows = CellRows(
+        is_challenger_N=np.array([True, False]),
+        weight_N=np.ones(2),
+        user_N=np.array([0, 1]),
+        unit_N=np.array([0, 1]),
+        clicked_N=np.zeros(2),
+        creative_N=None,
+    )
+    variables, entered = {name: np.ones(2) for name in "whq"}, Entered(look_N=np.zeros(2, dtype=np.int64), num_looks=1)
+    kept = summed(rows, entered, variables, [("w", "h"), ("q",)])
+    assert product_name("users", ("champion", "w"), ("challenger", "h")) in kept
+    assert product_name("users", ("champion", "w"), ("champion", "q")) not in kept
+    assert {name: kept[name].tolist() for name in kept} == {
+        name: value.tolist() for name, value in summed(rows, entered, variables).items() if name in kept
+    }
+
+
 def test_a_walk_without_drift_is_seldom_excluded_at_any_look():
     rng, excluded, runs, alpha = np.random.default_rng(7), 0, 2000, 0.05
     steps = np.arange(1, 401)

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from lifecycle.rollout.rollout import Step
 from lifecycle.rollout.statistics.judge import judge, judge_sums
 from lifecycle.rollout.statistics.metrics import ALIKE_SLICES, slice_share
 from lifecycle.rollout.statistics.ratio import sample_ratio
@@ -17,8 +18,9 @@ def metrics_of(judgement) -> dict[tuple[str, str], str]:
 
 
 def test_an_equal_challenger_is_promoted_if_it_need_only_be_as_good():
-    found = judged(simulated(1, days=20, pages=2000), need="not_worse", margin=0.02)
-    assert found[-1].verdict == "promote" and [one.verdict for one in found[:-1]] == ["hold"] * (len(found) - 1)
+    found = judged(simulated(1, days=20), need="not_worse", margin=0.01)
+    said = [one.verdict for one in found]
+    assert len(said) == 20 and said[0] == "hold" and said[-1] == "promote" and "back" not in said
     assert metrics_of(found[-1])["log_loss", ""] == metrics_of(found[-1])["calibration", ""] == "pass"
 
 
@@ -55,6 +57,25 @@ def test_a_challenger_that_is_wrong_in_one_slice_is_sent_back_for_that_slice():
     found = judged(simulated(5, log_odds=1.0, only_slice=True, days=20), slice_rows=500, margin=0.2)
     failed = [key for key, verdict in metrics_of(found[-1]).items() if verdict == "fail"]
     assert found[-1].verdict == "back" and failed == [("slice", "device=3")]
+
+
+def test_a_challenger_that_could_be_promoted_can_still_be_sent_back():
+    good, bad = simulated(1, days=8, pages=2000), simulated(11, days=8, pages=2000, noise=1.5)
+    later = bad.with_columns((pl.col("answered_at") + pl.duration(days=8)).cast(good.schema["answered_at"]))
+    said = [one.verdict for one in judged(pl.concat([good, later]), margin=0.03)]
+    assert said[7] == "promote" and said[-1] == "back" and "back" not in said[:-1]
+
+
+def test_shares_that_are_found_wrong_after_a_look_that_promotes_send_back():
+    pairs = simulated(1, days=12, pages=2000)
+    seen = assigned(pairs)
+    late = seen.tail(1).with_columns(pairs["answered_at"].tail(1), step=pl.lit(2, dtype=pl.Int16))
+    strangers = pl.concat(
+        [late.with_columns(key=pl.lit(10**9 + n, dtype=pl.UInt64), arm=pl.lit(0, dtype=pl.Int8)) for n in range(100)]
+    )
+    steps = (*STEPS, Step(number=2, mode="canary", share_ppm=500_000, digest="2" * 16, from_ns=0))
+    found = judge(pairs, pl.concat([seen, strangers]), steps, settings(margin=0.03))
+    assert found[-2].verdict == "promote" and found[-1].verdict == "back" and found[-1].ratios[1].challenger == 0
 
 
 def test_shadow_can_only_send_back():
