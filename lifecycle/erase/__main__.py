@@ -16,6 +16,7 @@ from pathlib import Path
 from contracts.dataset.config_errors import ConfigError
 from contracts.dataset.declaration import Declaration
 from contracts.lifecycle.feedback import FeedbackConfig
+from contracts.lifecycle.rollout import RolloutConfig
 from contracts.params import PARAMS_PATH, read_section, section_values
 from contracts.serving.config import JournalConfig
 from lifecycle.erase.done import await_closed, erase
@@ -37,15 +38,15 @@ def main() -> None:
     project, declaration, config = Path.cwd(), read_section("data", Declaration), journal_config(args.folder)
     journal, key_file = Path(config.folder), Path(config.key_file)
     key = None if args.dry_run and not key_file.is_file() else journal_key(key_file)
-    labels = feedback_config()
+    labels, tried = feedback_config(), rollouts_folder()
     wanted = wanted_of(declaration, args.entity, args.keys, key)
     if key is None or args.dry_run:
-        found = find(journal, declaration, wanted, project, say, labels)
+        found = find(journal, declaration, wanted, project, say, labels, tried)
         say(f"{summary(found, 'would erase')}; nothing was changed")
     else:
         with alone(journal):
             await_closed(journal, config.segment_s + MORE_S if args.wait is None else args.wait, say)
-            found = find(journal, declaration, wanted, project, say, labels)
+            found = find(journal, declaration, wanted, project, say, labels, tried)
             erase(journal, found, wanted, pseudonym(key, wanted.texts[-1]).decode(), args.why, project, labels)
         say(summary(found, "erased"))
     store = project / load_server_config().store
@@ -78,6 +79,11 @@ def journal_config(folder: str | None) -> JournalConfig:
 def feedback_config() -> FeedbackConfig | None:
     """None if params.yaml was composed before there was one. Raises ConfigError."""
     return None if section_values("feedback") is None else read_section("feedback", FeedbackConfig)
+
+
+def rollouts_folder() -> str:
+    """As above."""
+    return "rollouts" if section_values("rollout") is None else read_section("rollout", RolloutConfig).folder
 
 
 @contextmanager

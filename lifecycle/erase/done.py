@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from contracts.lifecycle.feedback import FeedbackConfig
-from lifecycle.erase import dvc, feedback, images, notes, parquet, segments, source
+from lifecycle.erase import dvc, feedback, images, notes, parquet, rollouts, segments, source
 from lifecycle.erase.found import Findings
 from lifecycle.erase.wanted import Wanted
 from lifecycle.journal.served import is_closed
@@ -47,6 +47,7 @@ def erase(
     begun = notes.unfinished(journal, entity)
     pointers |= {name for line in begun for name in line.get("pointers", [])}
     notes.append(journal, notes.BEGUN, entity=entity, why=why, found=found.counts(), pointers=sorted(pointers))
+    rollouts.erase(found.rollouts, wanted)
     if labels is not None:  # before the journal, which says whose they are
         feedback.erase(labels, found.of_feedback, wanted)
     _in_journal(journal, found, wanted)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from contracts.dataset.declaration import Declaration
 from contracts.lifecycle.feedback import FeedbackConfig
-from lifecycle.erase import feedback, images, parquet, segments, source
+from lifecycle.erase import feedback, images, parquet, rollouts, segments, source
 from lifecycle.erase.feedback import FeedbackHeld
 from lifecycle.erase.wanted import Wanted
 from lifecycle.journal.answers import Unreadable
@@ -26,6 +26,7 @@ class Findings:
     served: dict[Path, int] = field(default_factory=dict)
     raw: dict[Path, tuple[source.RawFile, int]] = field(default_factory=dict)  # ours
     others: dict[Path, int] = field(default_factory=dict)  # raw files that are not ours
+    rollouts: dict[Path, int] = field(default_factory=dict)  # files of their evidence
     of_feedback: FeedbackHeld = field(default_factory=FeedbackHeld)
     not_looked_into: list[str] = field(default_factory=list)  # which, and why
 
@@ -43,15 +44,24 @@ class Findings:
             "images": len(self.images),
             "raw_rows": sum(rows for _, rows in self.raw.values()),
             "raw_files": len(self.raw),
+            "rollout_rows": sum(self.rollouts.values()),
             **self.of_feedback.counts(),
         }
 
 
 def find(
-    journal: Path, declaration: Declaration, wanted: Wanted, project: Path, say: Say, labels: FeedbackConfig | None = None
+    journal: Path,
+    declaration: Declaration,
+    wanted: Wanted,
+    project: Path,
+    say: Say,
+    labels: FeedbackConfig | None = None,
+    tried: str = "rollouts",
 ) -> Findings:
-    """`journal` is the journal's folder, in which there may be nothing; `labels` says where feedback lies, if there is any."""
-    found = Findings()
+    """`journal` is the journal's folder, in which there may be nothing; `labels` says where feedback lies, if there is any;
+    `tried`: folder of the rollouts.
+    """
+    found = Findings(rollouts=rollouts.look(project / tried, wanted))
     _in_journal(journal, wanted, found, say)
     if labels is not None:
         found.of_feedback = feedback.look((path for path, rows in found.served.items() if rows), labels, wanted)

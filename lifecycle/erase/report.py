@@ -17,7 +17,7 @@ def summary(found: Findings, verb: str) -> str:
         f"{verb} {counts['journal_rows']} rows in {counts['journal_segments']} segments, {counts['parquet_rows']} in "
         f"{counts['parquet_files']} Parquet files of the journal, {counts['images']} images, {counts['raw_rows']} rows in "
         f"{counts['raw_files']} raw files of data/, {counts['labels']} labels, {counts['feedback_events']} events of feedback, "
-        f"{counts['labelled_rows']} labelled rows"
+        f"{counts['labelled_rows']} labelled rows, {counts['rollout_rows']} rows of rollouts"
     )
 
 

@@ -4,6 +4,8 @@
 their answers. `assigned/day=YYYY-MM-DD.parquet` has the routing keys that a step saw for the first time, in the same order.
 """
 
+import hashlib
+
 import polars as pl
 
 ROLE_CHAMPION, ROLE_CHALLENGER = 0, 1  # arm
@@ -28,3 +30,8 @@ PAIR_SCHEMA = pl.Schema(
     }
 )
 ASSIGNED_SCHEMA = pl.Schema({"answered_at": pl.Datetime("ns", "UTC"), "step": pl.Int16(), "key": pl.UInt64(), "arm": pl.Int8()})
+
+
+def key_hash(salt: str, key: str) -> int:
+    """Of a routing key, as pairs have it: the number that draws its bucket."""
+    return int.from_bytes(hashlib.sha256(salt.encode() + b"\0" + key.encode()).digest()[:8], "big")

@@ -1,6 +1,5 @@
 """One day's rows: who answered, what either release says, what became of it."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -28,6 +27,7 @@ from lifecycle.rollout.pairs import (
     ROLE_CHAMPION,
     RUN_AGAIN,
     SLICE,
+    key_hash,
 )
 from lifecycle.rollout.rollout import Rollout
 from serving.triton.column_rules import MISSING_ID
@@ -80,11 +80,6 @@ def day_of(wanted: DayWanted) -> DayFound:
         labelled=found.height,
         lacking=found.height - whole.height,
     )
-
-
-def key_hash(salt: str, key: str) -> int:
-    """Of a routing key, as pairs have it: the number that draws its bucket."""
-    return int.from_bytes(hashlib.sha256(salt.encode() + b"\0" + key.encode()).digest()[:8], "big")
 
 
 def _of_rollout(rows: pl.DataFrame, wanted: DayWanted) -> pl.DataFrame:

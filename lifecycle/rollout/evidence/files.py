@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from contracts.files import sync
+from contracts.tables.parquet import ParquetRows
 from lifecycle.rollout.pairs import ASSIGNED_SCHEMA, PAIR_SCHEMA
 from lifecycle.rollout.rollout import ASSIGNED, PAIRS
 
@@ -37,7 +38,8 @@ def write_day(folder: Path, day: date, pairs: pl.DataFrame, assigned: pl.DataFra
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
-            table.write_parquet(partial)
+            with ParquetRows(partial) as rows:
+                rows.write(table)
             sync(partial)
             os.replace(partial, path)
             sync(path.parent)

@@ -36,7 +36,7 @@ class Sources:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class RolloutEvidence:
     folder: Path  # of the rollout
     days: tuple[date, ...]  # that are read
     labelled: Mapping[int, int]  # step -> rows with a final label: the challenger's in canary, the champion's in shadow
@@ -50,7 +50,7 @@ class Evidence:
         return read_assigned(self.folder)
 
 
-def gather(rollout: Rollout, root: Path, sources: Sources, config: RolloutConfig, now_ns: int) -> Evidence:
+def gather(rollout: Rollout, root: Path, sources: Sources, config: RolloutConfig, now_ns: int) -> RolloutEvidence:
     """Read the days whose labels have become final since. Killed and called again, it does what is left."""
     folder, begun = rollout.folder(root), datetime.fromtimestamp(rollout.begun_ns / 1e9, UTC).date()
     columns = quality_columns(declaration_of(sources.store, rollout.champion), [] if config.slices == "auto" else config.slices)
@@ -68,7 +68,7 @@ def gather(rollout: Rollout, root: Path, sources: Sources, config: RolloutConfig
         write_whole(folder / COUNTS, json.dumps(counts).encode())
         write_day(folder, day, found.pairs, found.assigned)
     labelled, lacking = (sum(one[place] for one in counts.values()) for place in (0, 1))
-    return Evidence(
+    return RolloutEvidence(
         folder=folder,
         days=tuple(days_written(folder)),
         labelled=_by_step(folder, rollout),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lifecycle.rollout.statistics.running import Clusters, Entered
+from lifecycle.rollout.statistics.running import ClusterSums, Entered
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 ARMS = (CHAMPION, CHALLENGER)
@@ -69,7 +69,7 @@ def summed(rows: CellRows, entered: Entered, variables: Mapping[str, np.ndarray]
     }
     found = {f"{arm}/{name}": entered.sums(value_N) for (arm, name), value_N in split.items()}
     for by, cluster_N in rows.clusterings.items():
-        clusters = Clusters(cluster_N, entered)
+        clusters = ClusterSums(cluster_N, entered)
         ordered = {key: clusters.sorted(value_N) for key, value_N in split.items()}
         for left, right in _pairs(list(split)):
             found[product_name(by, left, right)] = clusters.products(ordered[left], ordered[right])

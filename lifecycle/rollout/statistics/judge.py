@@ -12,7 +12,7 @@ from lifecycle.rollout.judgement import Judgement, RatioVerdict, Verdict
 from lifecycle.rollout.pairs import ROLE_CHALLENGER
 from lifecycle.rollout.rollout import Step
 from lifecycle.rollout.statistics.cells import CHALLENGER, CHAMPION, Table
-from lifecycle.rollout.statistics.metrics import Answers, calibration, log_loss, shadow_loss, slice_loss
+from lifecycle.rollout.statistics.metrics import MetricAnswers, calibration, log_loss, shadow_loss, slice_loss
 from lifecycle.rollout.statistics.ratio import sample_ratio
 from lifecycle.rollout.statistics.shown import metric_verdicts
 from lifecycle.rollout.statistics.sums import CANARY, SHADOW, SLICES, EvidenceLooks, looked_at
@@ -24,7 +24,7 @@ RATIO = "ratio"
 class LookVerdicts:
     """Of every look: what each table's metrics answer, and what follows."""
 
-    answers: Mapping[tuple[str, str], Answers]  # by table and metric
+    answers: Mapping[tuple[str, str], MetricAnswers]  # by table and metric
     promotes_L: np.ndarray
     fails_L: np.ndarray
 
@@ -76,7 +76,7 @@ def judge_sums(sums: Mapping[str, float], config: RolloutConfig, rows: int = 0, 
 
 
 def verdicts(tables: Mapping[str, Table], config: RolloutConfig) -> LookVerdicts:
-    answers: dict[tuple[str, str], Answers] = {
+    answers: dict[tuple[str, str], MetricAnswers] = {
         (CANARY, "log_loss"): log_loss(tables[CANARY], config),
         (CANARY, "calibration"): calibration(tables[CANARY], config),
         (SHADOW, "log_loss"): shadow_loss(tables[SHADOW], config),

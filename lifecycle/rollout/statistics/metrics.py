@@ -20,7 +20,7 @@ ALIKE_SLICES = 64  # values of slices that share one half of their part alike; t
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
+class MetricAnswers:
     """bool [L] each."""
 
     passes: np.ndarray
@@ -34,7 +34,7 @@ def is_ready(table: Table, config: RolloutConfig) -> np.ndarray:
     return (units >= config.burn_in_units) & (table[f"{CHALLENGER}/units"] >= config.arm_units) & (clicks >= config.arm_clicks)
 
 
-def log_loss(table: Table, config: RolloutConfig) -> Answers:
+def log_loss(table: Table, config: RolloutConfig) -> MetricAnswers:
     """Of canary steps. It passes if the mean of both arms is below what is needed, and neither arm alone is surely above the
     margin.
     """
@@ -45,10 +45,10 @@ def log_loss(table: Table, config: RolloutConfig) -> Answers:
     disagrees = np.zeros_like(ready)
     for view in ("own", "other"):
         disagrees |= surely(table, excess_loss(config.margin), view, 0.0, 1, scale, config.alpha_promote)
-    return Answers(passes=ready & is_below & ~disagrees, fails=ready & is_above)
+    return MetricAnswers(passes=ready & is_below & ~disagrees, fails=ready & is_above)
 
 
-def shadow_loss(table: Table, config: RolloutConfig) -> Answers:
+def shadow_loss(table: Table, config: RolloutConfig) -> MetricAnswers:
     """Of shadow steps, where only the champion's choice was shown: that flatters the challenger, so it can fail, and never
     pass.
     """
@@ -58,10 +58,10 @@ def shadow_loss(table: Table, config: RolloutConfig) -> Answers:
     scale = config.effect * table[f"{CHAMPION}/c"] / np.maximum(table[f"{CHAMPION}/w"], 1e-300)
     level = config.alpha_back * SHADOW_SHARE
     is_above = surely(table, excess_loss(needed), "other", 0.0, 1, scale, level)
-    return Answers(passes=np.zeros_like(ready), fails=ready & is_above)
+    return MetricAnswers(passes=np.zeros_like(ready), fails=ready & is_above)
 
 
-def calibration(table: Table, config: RolloutConfig) -> Answers:
+def calibration(table: Table, config: RolloutConfig) -> MetricAnswers:
     """Is |log(predicted / observed)| of the challenger at most that of the champion plus calibration_margin.
 
     With d the shift between the two and s the sum of both logarithms, it is so if (d or s <= margin) and (-d or -s <= margin);
@@ -81,10 +81,10 @@ def calibration(table: Table, config: RolloutConfig) -> Answers:
     fails = (beyond(1, shift, level) & beyond(1, off_together, level)) | (
         beyond(-1, shift, level) & beyond(-1, off_together, level)
     )
-    return Answers(passes=ready & passes, fails=ready & fails)
+    return MetricAnswers(passes=ready & passes, fails=ready & fails)
 
 
-def slice_loss(table: Table, config: RolloutConfig, place: int) -> Answers:
+def slice_loss(table: Table, config: RolloutConfig, place: int) -> MetricAnswers:
     """Of one value of a watched column, the `place`-th that was seen (from 0): it fails if it is surely above slice_margin.
 
     `table` has the variable z, the excess beyond slice_margin.
@@ -94,7 +94,7 @@ def slice_loss(table: Table, config: RolloutConfig, place: int) -> Answers:
     ready = (rows >= config.slice_rows) & (table[f"{CHALLENGER}/units"] >= config.arm_units) & (clicks >= config.arm_clicks)
     scale = config.slice_margin * champion_loss(table)
     level = config.alpha_back * SLICES_SHARE * slice_share(place)
-    return Answers(passes=~ready, fails=ready & surely(table, mean_excess, "both", 0.0, 1, scale, level))
+    return MetricAnswers(passes=~ready, fails=ready & surely(table, mean_excess, "both", 0.0, 1, scale, level))
 
 
 def slice_share(place: int) -> float:

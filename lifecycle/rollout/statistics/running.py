@@ -21,7 +21,7 @@ class Entered:
         return np.cumsum(np.bincount(self.look_N, weights=value_N, minlength=self.num_looks))
 
 
-class Clusters:
+class ClusterSums:
     """Rows by cluster: `cluster_N` has a number for each row. Rows of one cluster belong together wherever they are."""
 
     def __init__(self, cluster_N: np.ndarray, entered: Entered) -> None:

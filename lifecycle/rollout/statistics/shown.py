@@ -8,7 +8,7 @@ from contracts.lifecycle.rollout import RolloutConfig
 from lifecycle.rollout.judgement import Interval, Judged, MetricVerdict
 from lifecycle.rollout.statistics.cells import CHALLENGER, CHAMPION, Table
 from lifecycle.rollout.statistics.figures import InArm, champion_loss, estimated, excess_loss, mean_excess, shift
-from lifecycle.rollout.statistics.metrics import Answers
+from lifecycle.rollout.statistics.metrics import MetricAnswers
 from lifecycle.rollout.statistics.mixture import bound
 from lifecycle.rollout.statistics.sums import CANARY, SHADOW, SLICES
 
@@ -16,7 +16,7 @@ VIEWS = ("both", "own", "other", "interaction")
 
 
 def metric_verdicts(
-    tables: Mapping[str, Table], answers: Mapping[tuple[str, str], Answers], config: RolloutConfig
+    tables: Mapping[str, Table], answers: Mapping[tuple[str, str], MetricAnswers], config: RolloutConfig
 ) -> tuple[MetricVerdict, ...]:
     """Of tables of one look each. Intervals at chance alpha_promote to each side; differences of log-loss as shares of the
     champion's.

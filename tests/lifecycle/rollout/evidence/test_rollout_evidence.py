@@ -10,10 +10,9 @@ from contracts.lifecycle.rollout import RolloutConfig
 from contracts.params import read_section
 from lifecycle.feedback.labels import LABEL_SCHEMA
 from lifecycle.rollout.evidence import gather as gathering
-from lifecycle.rollout.evidence.day import key_hash
 from lifecycle.rollout.evidence.files import days_written
 from lifecycle.rollout.evidence.gather import Sources, gather
-from lifecycle.rollout.pairs import PAIR_SCHEMA, RECORDED, ROLE_CHALLENGER, ROLE_CHAMPION, RUN_AGAIN, SLICE
+from lifecycle.rollout.pairs import PAIR_SCHEMA, RECORDED, ROLE_CHALLENGER, ROLE_CHAMPION, RUN_AGAIN, SLICE, key_hash
 from lifecycle.rollout.rollout import Rollout, Step
 from serving.triton.journal.layout import CHALLENGER, FALLBACK, KEY_SENT
 from tests.lifecycle.replay.replay_world import START_NS

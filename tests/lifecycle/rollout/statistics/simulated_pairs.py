@@ -47,7 +47,7 @@ def simulated(
         said[name] = truth_N + size * sum(by)
     said["challenger"] += np.where((device_N == 3) | (not only_slice), log_odds, 0.0)
     at_N = START_NS + np.repeat(np.sort(rng.integers(0, days * DAY_NS, days * pages)), CANDIDATES)
-    arm_N = (rng.random(USERS) < share)[user_N] & (step == 1)
+    arm_N = (rng.random(USERS) < share)[user_N] & (step > 0)
     return pl.DataFrame(
         {
             "answered_at": pl.Series(at_N).cast(pl.Datetime("ns", "UTC")),
