@@ -1,5 +1,5 @@
 """`python -m lifecycle` (`make loop`): keeps a served model up to date. Runs journal, feedback, monitor, retraining and rollout
-again and again, each as a command of its own environment (docs/retraining.md).
+again and again, each as a command of its own environment (docs/change/retraining.md).
 """
 
 if __name__ == "__main__":  # before the imports below, which take their time

@@ -1,5 +1,5 @@
 """`python -m lifecycle.retrain` (`make retrain`): trains another model when it is time to, in a folder of its own, and hands it
-to the rollout (docs/retraining.md). Does not wait for a training: the next look harvests it.
+to the rollout (docs/change/retraining.md). Does not wait for a training: the next look harvests it.
 """
 
 if __name__ == "__main__":  # before the imports below, which take their time

@@ -40,7 +40,7 @@ def main() -> int:
     store = Store(Path(read_section("serving.server", ServerConfig).store))
     made_of = store.active()
     assert made_of is not None  # a rollout has been promoted
-    release = released(store, drill, made(drill, values))
+    release = released(store, drill, broken_copy(drill, values))
     begun = [SERVE, "-m", "lifecycle.rollout", *sys.argv[1:], "begin", str(release)]
     add_drill(
         Drill(
@@ -56,7 +56,7 @@ def main() -> int:
     return subprocess.run(begun, check=False).returncode
 
 
-def made(drill: DrillConfig, values: tuple[str, ...]) -> Path:
+def broken_copy(drill: DrillConfig, values: tuple[str, ...]) -> Path:
     """The broken copy of the champion. Raises ValueError with the reason if it cannot be made."""
     source, folder = CHAMPION / REPOSITORY / EXPORTED.name, MADE / drill.name
     command = [PIPELINE, "-m", "lifecycle.live.broken", drill.name, str(source), str(folder)]

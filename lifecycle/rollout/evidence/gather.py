@@ -7,22 +7,19 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
-from pydantic import TypeAdapter
 
-from contracts.dataset.declaration import Declaration
 from contracts.files import write_whole
 from contracts.lifecycle.rollout import RolloutConfig
-from contracts.serving.releases import PUBLIC
 from lifecycle.feedback.answered import until_ns
 from lifecycle.feedback.labels import read_state
-from lifecycle.monitor.quality.labelled import labelled_days, quality_columns, start_ns
+from lifecycle.monitor.quality.labelled import labelled_days, start_ns
 from lifecycle.rollout.evidence.day import DayWanted, day_of
-from lifecycle.rollout.evidence.files import days_written, read_assigned, read_pairs, write_day
+from lifecycle.rollout.evidence.files import days_written, read_assigned, read_pairs, remove_partial, write_day
+from lifecycle.rollout.evidence.watched import watched_columns
 from lifecycle.rollout.pairs import ROLE_CHALLENGER
 from lifecycle.rollout.rollout import Rollout
 
 COUNTS = "days.json"  # of each day: labelled rows, and those that lack the other release's probability
-DECLARATION = "declaration.json"
 DAY_NS = 86_400 * 10**9
 
 
@@ -51,9 +48,13 @@ class RolloutEvidence:
 
 
 def gather(rollout: Rollout, root: Path, sources: Sources, config: RolloutConfig, now_ns: int) -> RolloutEvidence:
-    """Read the days whose labels have become final since. Killed and called again, it does what is left."""
+    """Read the days whose labels have become final since. Killed and called again, it does what is left.
+
+    The caller is the only one that gathers for this rollout.
+    """
     folder, begun = rollout.folder(root), datetime.fromtimestamp(rollout.begun_ns / 1e9, UTC).date()
-    columns = quality_columns(declaration_of(sources.store, rollout.champion), [] if config.slices == "auto" else config.slices)
+    columns = watched_columns(sources.store, rollout.champion, config.slices)
+    remove_partial(folder)
     done = set(days_written(folder))
     counts: dict[str, list[int]] = _counts(folder)
     for day in (day for day in labelled_days(sources.feedback) if day >= begun and day not in done):
@@ -77,16 +78,9 @@ def gather(rollout: Rollout, root: Path, sources: Sources, config: RolloutConfig
     )
 
 
-def declaration_of(store: Path, release: int) -> Declaration:
-    """Of a release."""
-    content = (store / PUBLIC / str(release) / DECLARATION).read_bytes()
-    found: Declaration = TypeAdapter(Declaration).validate_json(content)
-    return found
-
-
 def _by_step(folder: Path, rollout: Rollout) -> dict[int, int]:
     modes = {step.number: step.mode for step in rollout.steps}
-    pairs = read_pairs(folder).select("step", "arm").group_by("step", "arm").len()
+    pairs = read_pairs(folder, ["step", "arm"]).group_by("step", "arm").len()
     found = dict.fromkeys(modes, 0)
     for step, arm, number in pairs.iter_rows():
         if modes.get(step) == "shadow" or arm == ROLE_CHALLENGER:
