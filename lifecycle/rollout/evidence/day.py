@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -82,11 +83,11 @@ def _recorded(wanted: DayWanted) -> pl.DataFrame:
     wants = [*KEYS, "release", PREDICTION]
     frames = [pl.read_parquet(path, columns=wants, hive_partitioning=False) for path in paths]
     schema = pl.Schema({"prediction_id": pl.String, "row": pl.UInt32, "release_other": pl.Int64, "p_other": pl.Float64})
-    typed = [frame.rename({"release": "release_other", PREDICTION: "p_other"}).cast(schema) for frame in frames]  # type: ignore[arg-type]
+    typed = [frame.rename({"release": "release_other", PREDICTION: "p_other"}).cast(schema) for frame in frames]
     return pl.concat([pl.DataFrame(schema=schema), *typed]).unique(KEYS, keep="first", maintain_order=True).sort(KEYS)
 
 
-def _between(rows: pl.DataFrame, low: object, high: object) -> pl.DataFrame:
+def _between(rows: pl.DataFrame, low: Any, high: Any) -> pl.DataFrame:
     """Of rows that are sorted by prediction id those from one to the other: ids grow with time, so they are few."""
     ids = rows["prediction_id"]
     start, end = ids.search_sorted(low, side="left"), ids.search_sorted(high, side="right")

@@ -18,7 +18,7 @@ from contracts.params import read_section
 from contracts.serving.config import ServerConfig
 from lifecycle.live.drills.schedule import read_drills
 from lifecycle.live.months import fault_since_ms, month_of
-from lifecycle.live.timeline.facts.again import Again
+from lifecycle.live.timeline.facts.again import RunAgain
 from lifecycle.live.timeline.facts.answered import day_of, hours_of, played_days, played_rows
 from lifecycle.live.timeline.facts.happened import alert_events, candidates, rollout_events, training_events, world_event
 from lifecycle.live.timeline.facts.without import without_canary
@@ -39,7 +39,7 @@ def story_of(config: LiveConfig) -> Story:
     days = played_days(folder)
     if not days:
         raise ValueError(f"nothing was played in {folder}/ so far; `make live` plays")
-    again = Again(journal=folder / "journal", store=Path(read_section("serving.server", ServerConfig).store))
+    again = RunAgain(journal=folder / "journal", store=Path(read_section("serving.server", ServerConfig).store))
     root = Path(read_section("rollout", RolloutConfig).folder)
     trainings = Path(read_section("lifecycle", LifecycleConfig).retraining.folder)
     rollouts = read_rollouts(root)

@@ -10,16 +10,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lifecycle.journal.columns import Kind
 from lifecycle.monitor.quality.labelled import served_files
-from lifecycle.replay.batches import Writing
-from lifecycle.replay.find import kept_about
-from lifecycle.replay.release import Released
 from lifecycle.rollout.evidence.other import OtherRelease
 
 
 @dataclass(frozen=True, kw_only=True)
-class Again:
+class RunAgain:
     """Of one play."""
 
     journal: Path
@@ -29,27 +25,21 @@ class Again:
         """The day's rows: key, and a column of probabilities for each release, null where it cannot be run."""
         others = {release: OtherRelease(self.store, release, self.journal) for release in releases}
         frames = [pl.DataFrame(schema={"key": pl.String, **{str(release): pl.Float64 for release in releases}})]
-        for table, about, kind in self._tables(day):
+        for path, table in self._tables(day):
             answered_N = np.asarray(table["release"])
             columns: dict[str, object] = {"key": pl.Series(table["key"].to_pylist(), dtype=pl.String)}
             for release, other in others.items():
                 p_N = np.asarray(table["probability"]).astype(np.float64)
                 asked = np.flatnonzero(answered_N != release)
                 if len(asked):
-                    p_N[asked] = other.probabilities(table.take(pa.array(asked)), about, kind)
+                    p_N[asked] = other.probabilities(path, asked)
                 columns[str(release)] = pl.Series(p_N).fill_nan(None)
             frames.append(pl.DataFrame(columns))
         return pl.concat(frames)
 
-    def _tables(self, day: date) -> Iterator[tuple[pa.Table, Writing, Kind]]:
-        """Files of the journal, each of one release."""
+    def _tables(self, day: date) -> Iterator[tuple[Path, pa.Table]]:
+        """Files of the journal with their rows' keys, releases and probabilities; each is of one release."""
         for path in served_files(self.journal, day):
-            table = pq.read_table(path, partitioning=None)
-            if not len(table):
-                continue
-            about = kept_about(path.parents[3], path.stem)
-            if about:
-                yield table, Writing.of(about), Kind.of(about)
-                continue
-            release = int(table["release"][0].as_py())
-            yield table, Writing(release=release), Kind.of({"schema": Released(self.store, release).settings["journal"]})
+            table = pq.read_table(path, partitioning=None, columns=["key", "release", "probability"])
+            if len(table):
+                yield path, table

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from lifecycle.live.timeline.facts.again import Again
+from lifecycle.live.timeline.facts.again import RunAgain
 from lifecycle.live.timeline.story import AnsweredHour, StoryDay
 
 HOUR_MS = 3_600_000
@@ -41,7 +41,7 @@ def played_days(folder: Path) -> list[date]:
     return [day for day in days if pl.scan_parquet(folder / "played" / f"{day}.parquet").select(pl.len()).collect().item()]
 
 
-def day_of(day: date, rows: pl.DataFrame, again: Again, first: int) -> StoryDay:
+def day_of(day: date, rows: pl.DataFrame, again: RunAgain, first: int) -> StoryDay:
     """`first`: the release that was served at the beginning."""
     p_true = pl.col("p_true")
     loss, least = rows.select(

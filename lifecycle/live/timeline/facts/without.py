@@ -8,14 +8,14 @@ from pathlib import Path
 
 import polars as pl
 
-from lifecycle.live.timeline.facts.again import Again
+from lifecycle.live.timeline.facts.again import RunAgain
 from lifecycle.live.timeline.facts.answered import expected_loss, played_rows
 from lifecycle.live.timeline.story import TriedCandidate, Without
 
 OURS, OTHER = "ours", "other"
 
 
-def without_canary(folder: Path, again: Again, candidate: TriedCandidate) -> Without | None:
+def without_canary(folder: Path, again: RunAgain, candidate: TriedCandidate) -> Without | None:
     """None if it was never a canary that was sent back, or no row of that time can be computed again."""
     canary = [step for step in candidate.steps if step.share > 0]
     if (
@@ -55,7 +55,7 @@ def compared(rows: pl.DataFrame, candidate: TriedCandidate, start_ns: int, end_n
     )
 
 
-def _rows_of(folder: Path, again: Again, day: date, release: int, champion: int) -> pl.DataFrame:
+def _rows_of(folder: Path, again: RunAgain, day: date, release: int, champion: int) -> pl.DataFrame:
     said = again.said(day, (champion, release)).rename({str(champion): OURS, str(release): OTHER})
     rows = played_rows(folder, day)
     if rows.is_empty():
