@@ -19,7 +19,11 @@ def figures(config: BenchRolloutConfig) -> list[Figure]:
         edge = outcomes(config, Scenario(name=f"{margin:.1%} worse", worse=margin), policy, "not_worse")
         days = [one.day for one in alike if one.ended == "promoted"]
         found += [
-            at_most(f"equal models, need better, {policy}: promoted or sent back", [one.ended != "open" for one in better], limits.ended),
+            at_most(
+                f"equal models, need better, {policy}: promoted or sent back",
+                [one.ended != "open" for one in better],
+                limits.ended,
+            ),
             at_most(f"equal models, need not_worse, {policy}: sent back", [one.ended == "back" for one in alike], limits.back),
             at_least(
                 f"equal models, need not_worse, {policy}: promoted within two months"

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from bench.rollout.play import FIRST_DAYS, Looked, Play, Theatre, looked_at, played
-from lifecycle.rollout.statistics.figures import champion_loss, estimated, excess_loss
+from lifecycle.rollout.statistics.figures import estimated, excess_loss
 from lifecycle.rollout.statistics.ratio import sample_ratio
 
 Ended = Literal["promoted", "back", "open"]
@@ -45,9 +45,7 @@ def outcome_of(stage: Theatre, seed: int) -> Outcome:
             break
     ended, day, rows, why = found or ("open", last, int(looked.layout.ends_L[-1]), ())
     x_L = statistic(looked, stage.config.margin if stage.config.need == "not_worse" else 0.0)
-    return Outcome(
-        ended=ended, day=day, rows=rows, why=why, x_L=x_L, rows_L=looked.layout.ends_L, costs=_costs(stage, play, day)
-    )
+    return Outcome(ended=ended, day=day, rows=rows, why=why, x_L=x_L, rows_L=looked.layout.ends_L, costs=_costs(stage, play, day))
 
 
 def statistic(looked: Looked, margin: float) -> np.ndarray:
@@ -58,20 +56,19 @@ def statistic(looked: Looked, margin: float) -> np.ndarray:
 
 
 def _ended(stage: Theatre, play: Play, looked: Looked, last: int) -> tuple[Ended, int, int, tuple[str, ...]] | None:
-    """None if nothing is decided by the days that were looked at."""
-    layout, found = looked.layout, looked.verdicts
-    first, mismatch = found.first, first_mismatch(stage, play)
-    if mismatch is not None and (first is None or mismatch <= layout.day_L[first]):
-        day = play.schedule.known_at(mismatch)
-        return ("back", day, int(layout.ends_L[layout.day_L <= mismatch][-1]), (RATIO,)) if day <= last else None
-    if first is None:
-        return None
-    day, rows = play.schedule.known_at(int(layout.day_L[first])), int(layout.ends_L[first])
-    if found.fails_L[first]:
-        why = tuple(f"{name} {metric}" for (name, metric), answer in found.answers.items() if answer.fails[first])
-        return ("back", day, rows, why) if day <= last else None
-    day = max(day, play.schedule.promotable)
-    return ("promoted", day, rows, ()) if day <= last else ("open", last, rows, ())
+    """None if nothing is decided by the days that were looked at. The controller acts on the newest day's last look."""
+    found: list[tuple[int, Ended, int, tuple[str, ...]]] = []
+    layout, known_at = looked.layout, play.schedule.known_at
+    if (fail := looked.verdicts.first_fail) is not None:
+        why = tuple(f"{name} {metric}" for (name, metric), answer in looked.verdicts.answers.items() if answer.fails[fail])
+        found.append((known_at(int(layout.day_L[fail])), "back", int(layout.ends_L[fail]), why))
+    if (mismatch := first_mismatch(stage, play)) is not None and (before := layout.day_L <= mismatch).any():
+        found.append((known_at(mismatch), "back", int(layout.ends_L[before][-1]), (RATIO,)))
+    passes_L = layout.ends_day_L & looked.verdicts.promotes_L
+    for look in np.flatnonzero(passes_L & (layout.day_L >= play.schedule.promotable - known_at(0))).tolist()[:1]:
+        found.append((known_at(int(layout.day_L[look])), "promoted", int(layout.ends_L[look]), ()))
+    in_time = sorted(one for one in found if one[0] <= last)  # on the same day "back" comes first, as with the controller
+    return (in_time[0][1], in_time[0][0], *in_time[0][2:]) if in_time else None
 
 
 def first_mismatch(stage: Theatre, play: Play) -> int | None:
@@ -83,7 +80,9 @@ def first_mismatch(stage: Theatre, play: Play) -> int | None:
             continue
         here_P = np.flatnonzero(play.schedule.step_D[pool.day_P] == step)
         firsts = here_P[np.unique(pool.user_P[here_P], return_index=True)[1]]
-        of_day, ours = (np.bincount(pool.day_P[chosen], minlength=pool.num_days) for chosen in (firsts, firsts[play.is_ours_P[firsts]]))
+        of_day, ours = (
+            np.bincount(pool.day_P[chosen], minlength=pool.num_days) for chosen in (firsts, firsts[play.is_ours_P[firsts]])
+        )
         all_D, ours_D = np.cumsum(of_day), np.cumsum(ours)
         for day in np.flatnonzero(of_day).tolist():
             ratio = sample_ratio(step, share, int(all_D[day] - ours_D[day]), int(ours_D[day]), stage.config.alpha_ratio)

@@ -25,7 +25,7 @@ def figures(config: BenchRolloutConfig) -> list[Figure]:
         gone = [one for one in ends if one.ended == "back"]
         share, low, high = answered_share(ends)
         of = (
-            f"challenger broken in canary, {policy}: added log-loss over all traffic, from the first canary step until it is gone "
+            f"broken in canary, {policy}: added log-loss over all traffic, from the first canary step until its end "
             f"(median day {median(one.day for one in gone) if gone else 0:.0f}; sent back: {shown(len(gone), len(ends))})"
         )
         for name, by, bar in (

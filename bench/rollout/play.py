@@ -1,4 +1,6 @@
-"""One simulated rollout: users get their arms, page views their answers, shown rows their clicks; the statistics look at all of it."""
+"""One simulated rollout: users get their arms, page views their answers, shown rows their clicks; the statistics look at all
+of it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +30,9 @@ class Theatre:
     rivals: Rivals
     config: RolloutConfig
     maturity: int  # days
-    layouts: dict[tuple[int, int], Layout] = field(default_factory=dict)  # by rows and days of shadow; where all is shown they are the same for all rollouts
+    layouts: dict[tuple[int, int], Layout] = field(
+        default_factory=dict
+    )  # by rows and days of shadow; where all is shown they are the same for all rollouts
 
 
 @dataclass(frozen=True, kw_only=True)

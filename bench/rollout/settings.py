@@ -37,6 +37,7 @@ class BenchRolloutConfig(PerfConfig):
     slice_worse: float = Field(gt=0, lt=1)
     slice_within: int = Field(ge=1)
     fixed_share: float = Field(gt=0, lt=1)
+    coverage_runs: int = Field(ge=1)
     workers: int = Field(ge=1)
     seed: int
     limits: RolloutLimits

@@ -17,7 +17,7 @@ class StepConfig:
     mode: Literal["shadow", "canary"]
     share: float = Field(ge=0, le=100)  # percent of the routing keys that the challenger answers; 0 in shadow
     days: float = Field(ge=0)  # of the clock, at least
-    rows: int = Field(ge=0)  # mature labelled rows of the step, at least
+    rows: int = Field(ge=0)  # final labelled rows of the step, at least: of the challenger's arm in canary, of all in shadow
 
     @model_validator(mode="after")
     def _fits_together(self) -> "StepConfig":
