@@ -56,20 +56,19 @@ def statistic(looked: Looked, margin: float) -> np.ndarray:
 
 
 def _ended(stage: Theatre, play: Play, looked: Looked, last: int) -> tuple[Ended, int, int, tuple[str, ...]] | None:
-    """None if nothing is decided by the days that were looked at."""
-    layout, found = looked.layout, looked.verdicts
-    first, mismatch = found.first, first_mismatch(stage, play)
-    if mismatch is not None and (first is None or mismatch <= layout.day_L[first]):
-        day = play.schedule.known_at(mismatch)
-        return ("back", day, int(layout.ends_L[layout.day_L <= mismatch][-1]), (RATIO,)) if day <= last else None
-    if first is None:
-        return None
-    day, rows = play.schedule.known_at(int(layout.day_L[first])), int(layout.ends_L[first])
-    if found.fails_L[first]:
-        why = tuple(f"{name} {metric}" for (name, metric), answer in found.answers.items() if answer.fails[first])
-        return ("back", day, rows, why) if day <= last else None
-    day = max(day, play.schedule.promotable)
-    return ("promoted", day, rows, ()) if day <= last else ("open", last, rows, ())
+    """None if nothing is decided by the days that were looked at. The controller acts on the newest day's last look."""
+    found: list[tuple[int, Ended, int, tuple[str, ...]]] = []
+    layout, known_at = looked.layout, play.schedule.known_at
+    if (fail := looked.verdicts.first_fail) is not None:
+        why = tuple(f"{name} {metric}" for (name, metric), answer in looked.verdicts.answers.items() if answer.fails[fail])
+        found.append((known_at(int(layout.day_L[fail])), "back", int(layout.ends_L[fail]), why))
+    if (mismatch := first_mismatch(stage, play)) is not None and (before := layout.day_L <= mismatch).any():
+        found.append((known_at(mismatch), "back", int(layout.ends_L[before][-1]), (RATIO,)))
+    passes_L = layout.ends_day_L & looked.verdicts.promotes_L
+    for look in np.flatnonzero(passes_L & (layout.day_L >= play.schedule.promotable - known_at(0))).tolist()[:1]:
+        found.append((known_at(int(layout.day_L[look])), "promoted", int(layout.ends_L[look]), ()))
+    in_time = sorted(one for one in found if one[0] <= last)  # on the same day "back" comes first, as with the controller
+    return (in_time[0][1], in_time[0][0], *in_time[0][2:]) if in_time else None
 
 
 def first_mismatch(stage: Theatre, play: Play) -> int | None:

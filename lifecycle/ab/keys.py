@@ -118,7 +118,8 @@ def _file(path: Path, sources: AbSources) -> pl.LazyFrame:
 
 
 def _nothing() -> pl.LazyFrame:
-    own: dict[str, Any] = {"prediction_id": pl.String, "row": pl.UInt32, "answered_at": AT, "event_at": AT, "request_id": pl.String}
+    own: dict[str, Any] = {"prediction_id": pl.String, "row": pl.UInt32, "answered_at": AT}
+    own |= {"event_at": AT, "request_id": pl.String}
     return pl.LazyFrame(schema={**own, **ROUTED, "entity": pl.String, "value": pl.Float64})
 
 
