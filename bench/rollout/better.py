@@ -3,10 +3,10 @@
 from statistics import median
 
 from bench.figures import Figure
-from bench.rollout.models import Scenario
 from bench.rollout.runs import outcomes
 from bench.rollout.settings import BenchRolloutConfig
 from bench.rollout.shares import at_least
+from bench.rollout.simulation.models import Scenario
 
 BY_DEFAULT = "all"  # policy of conf/live; with the other one an eighth of the rows have labels
 

@@ -3,10 +3,10 @@
 from statistics import median
 
 from bench.figures import Figure
-from bench.rollout.models import Scenario
 from bench.rollout.runs import outcomes
 from bench.rollout.settings import BenchRolloutConfig
 from bench.rollout.shares import at_least, at_most
+from bench.rollout.simulation.models import Scenario
 from contracts.lifecycle.rollout import RolloutConfig
 from contracts.params import read_section
 

@@ -3,11 +3,11 @@
 from statistics import median
 
 from bench.figures import Figure
-from bench.rollout.models import Scenario
-from bench.rollout.pool import page_pool
 from bench.rollout.runs import outcomes
 from bench.rollout.settings import BenchRolloutConfig
 from bench.rollout.shares import at_least
+from bench.rollout.simulation.models import Scenario
+from bench.rollout.simulation.pool import page_pool
 
 
 def figures(config: BenchRolloutConfig) -> list[Figure]:

@@ -9,11 +9,11 @@ from statistics import median
 import numpy as np
 
 from bench.figures import Figure, at_most
-from bench.rollout.models import Scenario
-from bench.rollout.outcome import Outcome
 from bench.rollout.runs import outcomes
 from bench.rollout.settings import BenchRolloutConfig
 from bench.rollout.shares import shown
+from bench.rollout.simulation.models import Scenario
+from bench.rollout.simulation.outcome import RolloutOutcome
 
 RESAMPLED = 2000
 
@@ -37,7 +37,7 @@ def figures(config: BenchRolloutConfig) -> list[Figure]:
     return found
 
 
-def answered_share(ends: Sequence[Outcome]) -> tuple[float, float, float]:
+def answered_share(ends: Sequence[RolloutOutcome]) -> tuple[float, float, float]:
     """Of the log-loss that would have been added had the challenger answered all rows in that time; with a 95 % interval by
     resampling of rollouts.
     """

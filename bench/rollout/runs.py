@@ -5,11 +5,11 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
-from bench.rollout.models import Scenario
-from bench.rollout.outcome import Outcome, outcome_of
-from bench.rollout.play import Theatre, theatre
-from bench.rollout.pool import page_pool
 from bench.rollout.settings import BenchRolloutConfig
+from bench.rollout.simulation.models import Scenario
+from bench.rollout.simulation.outcome import RolloutOutcome, outcome_of
+from bench.rollout.simulation.play import Theatre, theatre
+from bench.rollout.simulation.pool import page_pool
 from bench.served.entry import say
 from contracts.lifecycle.live import Policy
 from contracts.lifecycle.rollout import Need, RolloutConfig
@@ -32,7 +32,7 @@ class Staged:
     maturity: int
 
 
-def outcomes(config: BenchRolloutConfig, scenario: Scenario, policy: Policy, need: Need) -> list[Outcome]:
+def outcomes(config: BenchRolloutConfig, scenario: Scenario, policy: Policy, need: Need) -> list[RolloutOutcome]:
     """One a rollout, in order of their seeds."""
     staged = Staged(
         scenario=scenario,
@@ -44,7 +44,7 @@ def outcomes(config: BenchRolloutConfig, scenario: Scenario, policy: Policy, nee
         candidates=config.candidates,
         maturity=config.maturity_days,
     )
-    found: list[Outcome] = []
+    found: list[RolloutOutcome] = []
     with multiprocessing.get_context("spawn").Pool(config.workers) as pool:
         for number, one in enumerate(pool.imap(partial(rolled_out, staged), range(config.rollouts), chunksize=5), 1):
             found.append(one)
@@ -55,7 +55,7 @@ def outcomes(config: BenchRolloutConfig, scenario: Scenario, policy: Policy, nee
     return found
 
 
-def rolled_out(staged: Staged, number: int) -> Outcome:
+def rolled_out(staged: Staged, number: int) -> RolloutOutcome:
     return outcome_of(_theatre(staged, number % staged.worlds), number)
 
 

@@ -6,11 +6,11 @@ from statistics import NormalDist, median
 import numpy as np
 
 from bench.figures import Figure
-from bench.rollout.models import Scenario
-from bench.rollout.outcome import Outcome
 from bench.rollout.runs import outcomes
 from bench.rollout.settings import BenchRolloutConfig
 from bench.rollout.shares import at_least, at_most
+from bench.rollout.simulation.models import Scenario
+from bench.rollout.simulation.outcome import RolloutOutcome
 from contracts.lifecycle.rollout import RolloutConfig
 from contracts.params import read_section
 from lifecycle.rollout.statistics.metrics import CANARY_SHARE
@@ -37,7 +37,7 @@ def figures(config: BenchRolloutConfig) -> list[Figure]:
     return found
 
 
-def _rows(what: str, ends: Sequence[Outcome], level: float, power: float) -> Figure:
+def _rows(what: str, ends: Sequence[RolloutOutcome], level: float, power: float) -> Figure:
     rows = [one.rows for one in ends if one.ended == "back"]
     half, most = (fixed_rows(ends, level, chance) for chance in (0.5, power))
     ours = f"{median(rows):,.0f} (9 of 10 by {np.quantile(rows, 0.9):,.0f})" if rows else "none"
@@ -48,7 +48,7 @@ def _rows(what: str, ends: Sequence[Outcome], level: float, power: float) -> Fig
     )
 
 
-def fixed_rows(ends: Sequence[Outcome], level: float, power: float) -> str:
+def fixed_rows(ends: Sequence[RolloutOutcome], level: float, power: float) -> str:
     """Rows after which the share of the rollouts whose statistic is beyond the level's quantile has reached the power."""
     quantile, looks = NormalDist().inv_cdf(1 - level), min(len(one.x_L) for one in ends)
     rows_L = ends[0].rows_L[:looks]

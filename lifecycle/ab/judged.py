@@ -50,11 +50,12 @@ def judged(test: AbTest, rows: AbRows, config: AbConfig) -> AbJudgement:
         lacking = _missing(days[-1], config) if days else ["no day has final labels yet"]
         sentence = f"too early to say anything: {', '.join(lacking)}"
         return AbJudgement(verdict="early", sentence=sentence, checks=checks, days=tuple(days), told=())
-    verdict, sentence = _said(told[-1].difference, told[-1].relative, "worth of clicks" if config.value else "clicks")
+    verdict, sentence = _in_words(told[-1].difference, told[-1].relative, "worth of clicks" if config.value else "clicks")
     return AbJudgement(verdict=verdict, sentence=sentence, checks=checks, days=tuple(days), told=told)
 
 
-def _said(difference: Interval | None, relative: Interval | None, what: str) -> tuple[AbVerdict, str]:
+def _in_words(difference: Interval | None, relative: Interval | None, what: str) -> tuple[AbVerdict, str]:
+    """The verdict of an interval, and its sentence."""
     if difference is None:
         return "open", f"nothing is known of the difference in {what}"
     figures = f"{what} a thousand page views {difference.estimate:+.3g} ({difference.low:+.3g} to {difference.high:+.3g})"

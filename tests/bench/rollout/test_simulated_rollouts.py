@@ -6,14 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bench.rollout.models import Sample, Scenario, rivals_of
-from bench.rollout.noise import ErrorParts
-from bench.rollout.outcome import first_mismatch, outcome_of
-from bench.rollout.play import Play, Theatre, looked_at, played, theatre
-from bench.rollout.pool import PagePool, page_pool
-from bench.rollout.schedule import schedule_of
-from bench.rollout.seeds import components
 from bench.rollout.shares import interval
+from bench.rollout.simulation.models import Sample, Scenario, rivals_of
+from bench.rollout.simulation.noise import ErrorParts
+from bench.rollout.simulation.outcome import first_mismatch, outcome_of
+from bench.rollout.simulation.play import RolloutPlay, Theatre, looked_at, played, theatre
+from bench.rollout.simulation.pool import PagePool, page_pool
+from bench.rollout.simulation.schedule import schedule_of
+from bench.rollout.simulation.seeds import components
 from bench.rollout.worse import fixed_rows
 from contracts.lifecycle.rollout import RolloutConfig, StepConfig
 from contracts.params import read_section
@@ -39,7 +39,7 @@ def config() -> RolloutConfig:
     return replace(found, steps=steps, look_rows=100, slice_rows=200, arm_clicks=20, calibration_margin=0.5)
 
 
-def pairs_of(stage: Theatre, play: Play) -> pl.DataFrame:
+def pairs_of(stage: Theatre, play: RolloutPlay) -> pl.DataFrame:
     pool, shown, number = stage.pool, play.shown, len(play.page_N)
     return pl.DataFrame(
         {
@@ -57,7 +57,7 @@ def pairs_of(stage: Theatre, play: Play) -> pl.DataFrame:
     )
 
 
-def assigned_of(stage: Theatre, play: Play) -> pl.DataFrame:
+def assigned_of(stage: Theatre, play: RolloutPlay) -> pl.DataFrame:
     pool = stage.pool
     seen = pl.DataFrame(
         {

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from bench.rollout.play import FIRST_DAYS, Looked, Play, Theatre, looked_at, played
+from bench.rollout.simulation.play import FIRST_DAYS, PlayLooks, RolloutPlay, Theatre, looked_at, played
 from lifecycle.rollout.statistics.figures import estimated, excess_loss
 from lifecycle.rollout.statistics.ratio import sample_ratio
 
@@ -23,7 +23,7 @@ class Costs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RolloutOutcome:
     """`open`: neither was shown until the rollout's longest duration, or the last day of the pool."""
 
     ended: Ended
@@ -35,7 +35,7 @@ class Outcome:
     costs: Costs
 
 
-def outcome_of(stage: Theatre, seed: int) -> Outcome:
+def outcome_of(stage: Theatre, seed: int) -> RolloutOutcome:
     play = played(stage, seed)
     last = min(stage.pool.num_days, int(stage.config.longest_days))
     for days in sorted({min(FIRST_DAYS, last), last}):
@@ -45,17 +45,19 @@ def outcome_of(stage: Theatre, seed: int) -> Outcome:
             break
     ended, day, rows, why = found or ("open", last, int(looked.layout.ends_L[-1]), ())
     x_L = statistic(looked, stage.config.margin if stage.config.need == "not_worse" else 0.0)
-    return Outcome(ended=ended, day=day, rows=rows, why=why, x_L=x_L, rows_L=looked.layout.ends_L, costs=_costs(stage, play, day))
+    return RolloutOutcome(
+        ended=ended, day=day, rows=rows, why=why, x_L=x_L, rows_L=looked.layout.ends_L, costs=_costs(stage, play, day)
+    )
 
 
-def statistic(looked: Looked, margin: float) -> np.ndarray:
+def statistic(looked: PlayLooks, margin: float) -> np.ndarray:
     """float32 [L]: estimate by standard error of the mean of both arms, against the margin."""
     found = estimated(looked.tables["canary"], excess_loss(margin), "both")
     with np.errstate(divide="ignore", invalid="ignore"):
         return (found.value / found.error).astype(np.float32)
 
 
-def _ended(stage: Theatre, play: Play, looked: Looked, last: int) -> tuple[Ended, int, int, tuple[str, ...]] | None:
+def _ended(stage: Theatre, play: RolloutPlay, looked: PlayLooks, last: int) -> tuple[Ended, int, int, tuple[str, ...]] | None:
     """None if nothing is decided by the days that were looked at. The controller acts on the newest day's last look."""
     found: list[tuple[int, Ended, int, tuple[str, ...]]] = []
     layout, known_at = looked.layout, play.schedule.known_at
@@ -71,7 +73,7 @@ def _ended(stage: Theatre, play: Play, looked: Looked, last: int) -> tuple[Ended
     return (in_time[0][1], in_time[0][0], *in_time[0][2:]) if in_time else None
 
 
-def first_mismatch(stage: Theatre, play: Play) -> int | None:
+def first_mismatch(stage: Theatre, play: RolloutPlay) -> int | None:
     """The day at whose end a step's arms first seem to have other shares of the routing keys than the route says."""
     pool, days = stage.pool, []
     for step in np.unique(play.schedule.step_D).tolist():
@@ -92,7 +94,7 @@ def first_mismatch(stage: Theatre, play: Play) -> int | None:
     return min(days, default=None)
 
 
-def _costs(stage: Theatre, play: Play, day: int) -> Costs:
+def _costs(stage: Theatre, play: RolloutPlay, day: int) -> Costs:
     canary = int((play.schedule.share_D == 0).sum())
     since_N = (play.shown.day_N >= canary) & (play.shown.day_N < day)
     ours_N = since_N & play.judged.is_challenger_N

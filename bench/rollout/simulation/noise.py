@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.rollout.pool import PagePool
+from bench.rollout.simulation.pool import PagePool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,8 @@ class ErrorParts:
 
 # Measured on July 2026 of the default exchange (199,375 rows), between two trainings of the default model on May and June,
 # train.seed 0 and 1:
-#     python -m bench.rollout.seeds data/predictions/test.parquet OTHER/data/predictions/test.parquet data/truth/2026-07.parquet
+#     python -m bench.rollout.simulation.seeds data/predictions/test.parquet OTHER/data/predictions/test.parquet \
+#       data/truth/2026-07.parquet
 #     difference of the two: user 0.048, creative 0.144, row 0.195, mean -0.011; sd 0.247
 #     their mean from its line by the truth: user 0.112, creative 0.275, row 0.320, mean 0.000; sd 0.436
 #     slope of their mean by the truth 0.742

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.rollout.noise import COMMON, OWN, SLOPE, ErrorParts
-from bench.rollout.pool import PagePool
+from bench.rollout.simulation.noise import COMMON, OWN, SLOPE, ErrorParts
+from bench.rollout.simulation.pool import PagePool
 from contracts.lifecycle.live import Policy
 
 ROUNDS = 24  # of bisection

@@ -1,7 +1,7 @@
 """How far two trainings of one model with other seeds differ, and how far both are from the truth: by user, creative and row.
 
-`python -m bench.rollout.seeds PREDICTIONS OTHER_PREDICTIONS TRUTH`, the files `data/predictions/test.parquet` of both and the
-test month's `data/truth/<month>.parquet`, in a project with the same `data/split/test.parquet`.
+`python -m bench.rollout.simulation.seeds PREDICTIONS OTHER_PREDICTIONS TRUTH`, the files `data/predictions/test.parquet` of
+both and the test month's `data/truth/<month>.parquet`, in a project with the same `data/split/test.parquet`.
 """
 
 import sys

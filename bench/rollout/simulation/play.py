@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.rollout.layout import Layout, ShownRows, layout_of
-from bench.rollout.models import Rivals, Scenario, rivals_of, sigmoid
-from bench.rollout.pool import PagePool
-from bench.rollout.schedule import Schedule, schedule_of
-from bench.rollout.tables import JudgedRows, tables_of
+from bench.rollout.simulation.layout import Layout, ShownRows, layout_of
+from bench.rollout.simulation.models import Rivals, Scenario, rivals_of, sigmoid
+from bench.rollout.simulation.pool import PagePool
+from bench.rollout.simulation.schedule import Schedule, schedule_of
+from bench.rollout.simulation.tables import JudgedRows, tables_of
 from contracts.lifecycle.live import Policy
 from contracts.lifecycle.rollout import RolloutConfig
 from lifecycle.rollout.statistics.cells import Table
@@ -36,7 +36,7 @@ class Theatre:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Play:
+class RolloutPlay:
     """Everything that happened in a rollout, until the last day of the pool whatever was decided."""
 
     schedule: Schedule
@@ -48,7 +48,7 @@ class Play:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looked:
+class PlayLooks:
     layout: Layout
     tables: Mapping[str, Table]
     verdicts: LookVerdicts
@@ -72,7 +72,7 @@ def schedule_in(stage: Theatre, bucket_U: np.ndarray) -> Schedule:
     return schedule_of(rows_of, pool.num_days, stage.config, stage.maturity)
 
 
-def played(stage: Theatre, seed: int) -> Play:
+def played(stage: Theatre, seed: int) -> RolloutPlay:
     pool, rng = stage.pool, np.random.default_rng([seed, 21])
     champion_PK, challenger_PK = stage.rivals.log_odds(stage.scenario, pool, rng)
     bucket_U = rng.random(pool.num_users)
@@ -87,7 +87,7 @@ def played(stage: Theatre, seed: int) -> Play:
     at = (page_N, place_N)
     champion, challenger, truth = champion_PK[at], beside_PK[at], sigmoid(true_PK[at])
     excess = np.logaddexp(0, challenger) - np.logaddexp(0, champion) - truth * (challenger - champion)
-    return Play(
+    return RolloutPlay(
         schedule=schedule,
         is_ours_P=is_ours_P,
         page_N=page_N,
@@ -115,7 +115,7 @@ def _shown(policy: Policy, answer_PK: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.arange(num_pages), answer_PK.argmax(axis=1)
 
 
-def looked_at(stage: Theatre, play: Play, days: int) -> Looked:
+def looked_at(stage: Theatre, play: RolloutPlay, days: int) -> PlayLooks:
     """All looks at the rows of the first `days` days."""
     stop = int(np.searchsorted(play.shown.day_N, days))
     shown = ShownRows(
@@ -127,7 +127,7 @@ def looked_at(stage: Theatre, play: Play, days: int) -> Looked:
     layout = _layout(stage, play.schedule, shown)
     judged = JudgedRows(**{name: value_N[:stop] for name, value_N in vars(play.judged).items()})
     tables = tables_of(layout, judged, stage.pool.values, stage.config.slice_margin)
-    return Looked(layout=layout, tables=tables, verdicts=verdicts(tables, stage.config))
+    return PlayLooks(layout=layout, tables=tables, verdicts=verdicts(tables, stage.config))
 
 
 def _layout(stage: Theatre, schedule: Schedule, shown: ShownRows) -> Layout:

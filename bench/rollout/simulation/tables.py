@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.rollout.layout import Layout, Part
+from bench.rollout.simulation.layout import Layout, LayoutPart
 from lifecycle.rollout.statistics.cells import ARMS, CHALLENGER, CHAMPION, Table, product_name
 from lifecycle.rollout.statistics.sums import CANARY, P_MIN, SHADOW, SLICES
 
@@ -54,7 +54,7 @@ def variables(rows: JudgedRows) -> dict[str, np.ndarray]:
     return found
 
 
-def _table(part: Part, rows: JudgedRows, values: Mapping[str, np.ndarray], groups: tuple[tuple[str, ...], ...]) -> Table:
+def _table(part: LayoutPart, rows: JudgedRows, values: Mapping[str, np.ndarray], groups: tuple[tuple[str, ...], ...]) -> Table:
     """Of the part's rows; sums of the variables, and of their products within a group."""
     is_ours_N, clicked_N = rows.is_challenger_N[part.chosen], rows.clicked_N[part.chosen]
     arms = {CHAMPION: ~is_ours_N, CHALLENGER: is_ours_N}

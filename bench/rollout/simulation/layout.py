@@ -35,7 +35,7 @@ class Runs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class LayoutPart:
     """Some of the rows (of shadow, of canary), or those of canary by the values of a column: then looks are L for each value."""
 
     chosen: slice
@@ -51,9 +51,9 @@ class Layout:
     ends_L: np.ndarray  # rows until each look
     day_L: np.ndarray  # of the last of them
     ends_day_L: np.ndarray
-    shadow: Part | None
-    canary: Part
-    slices: dict[str, Part]
+    shadow: LayoutPart | None
+    canary: LayoutPart
+    slices: dict[str, LayoutPart]
 
 
 def layout_of(rows: ShownRows, is_shadow_D: np.ndarray, look_rows: int) -> Layout:
@@ -75,7 +75,7 @@ def layout_of(rows: ShownRows, is_shadow_D: np.ndarray, look_rows: int) -> Layou
     )
 
 
-def _part(rows: ShownRows, look_N: np.ndarray, num_looks: int, chosen: slice, code_N: np.ndarray) -> Part:
+def _part(rows: ShownRows, look_N: np.ndarray, num_looks: int, chosen: slice, code_N: np.ndarray) -> LayoutPart:
     code, look = code_N[chosen].astype(np.int64), look_N[chosen]
     num_values = int(code.max(initial=0)) + 1
     entered = Entered(look_N=code * num_looks + look, num_looks=num_values * num_looks)
@@ -83,7 +83,7 @@ def _part(rows: ShownRows, look_N: np.ndarray, num_looks: int, chosen: slice, co
     unit = (day.astype(np.int64) * (int(user.max(initial=0)) + 1) + user) * num_values + code
     firsts_V = np.full(num_values, -1)
     firsts_V[code[::-1]] = np.arange(len(code))[::-1]
-    return Part(
+    return LayoutPart(
         chosen=chosen,
         entered=entered,
         first_N=_is_first(unit),
