@@ -1,4 +1,4 @@
-"""`python -m lifecycle.live.drills`: if it is time, makes the next broken candidate of the model that is served, and has it tried.
+"""`python -m lifecycle.live.drills`: if it is time, makes the next broken candidate of what is served, and has it tried.
 
 It runs after each day of the play, in serving's environment. What becomes of the candidate is the rollout's matter.
 """
@@ -68,7 +68,7 @@ def made(drill: DrillConfig, values: tuple[str, ...]) -> Path:
 
 
 def released(store: Store, drill: DrillConfig, folder: Path) -> int:
-    """Its number in the store. It comes there without a comparison and a gate, with the reason why: the rollout is what is tried."""
+    """Its number in the store. It comes there without comparison and gate, with the reason: the rollout is what is tried."""
     release = store.release(folder)
     why = f"a drill: {drill.sentence}; comparison and gate were left out, so that the rollout has to find it"
     entry = Entry(

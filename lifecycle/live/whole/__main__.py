@@ -1,5 +1,5 @@
-"""`python -m lifecycle.live.whole` (`make live`): three months from drift to a replaced champion and on, in a copy of the project,
-told by one page, live/timeline.html (docs/live.md).
+"""`python -m lifecycle.live.whole` (`make live`): from drift to a replaced champion and on, in a copy of the
+project, told by one page, live/timeline.html (docs/live.md).
 """
 
 if __name__ == "__main__":  # before the imports below, which take their time

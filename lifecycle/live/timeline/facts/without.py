@@ -1,4 +1,4 @@
-"""What would have been without the canary: both releases' graphs over all rows of that time, and the world's own probabilities."""
+"""What would have been without the canary: both releases' graphs over all rows of that time, and the world's truth."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
