@@ -69,11 +69,9 @@ def headline(story: Story) -> StoryHeadline:
     """From the change of the world to another champion, and what became of the others."""
     promoted = [one for one in story.candidates if one.outcome == "promoted" and one.ended_ns is not None]
     gone = [one for one in story.candidates if one.outcome in ("back", "refused", "aborted")]
-    rest = (
-        f"{len(gone)} of {len(story.candidates)} candidates were refused or sent back."
-        if story.candidates
-        else "No candidate was tried."
-    )
+    rest = "No candidate was tried."
+    if story.candidates:
+        rest = f"{len(gone)} of {len(story.candidates)} candidates were refused or sent back."
     if not promoted:
         return StoryHeadline(tone="warning", words="No candidate became the champion.", rest=rest)
     first = promoted[0]
