@@ -54,7 +54,7 @@ class LabelsConfig:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class DrillConfig:
-    """A candidate that is broken on purpose, made of the one that is served: a rollout has to find out (lifecycle/live/broken)."""
+    """A candidate that is broken on purpose, made of the one that is served: a rollout has to find out."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     sentence: str = Field(min_length=1)  # what is wrong with it, for people: behind "the model that is served, but ..."
@@ -66,7 +66,9 @@ class DrillConfig:
 
     @model_validator(mode="after")
     def _fits_together(self) -> "DrillConfig":
-        if (self.weekday == bool(self.values) and self.column is not None) or (self.column is None and (self.values or self.weekday)):
+        if (self.weekday == bool(self.values) and self.column is not None) or (
+            self.column is None and (self.values or self.weekday)
+        ):
             raise ValueError(f"drill {self.name}: a column goes with its values, or with weekday: true, which finds them")
         return self
 

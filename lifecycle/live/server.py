@@ -28,7 +28,8 @@ LATE_S = 300  # of the machine, that a clock may have passed the next page view:
 
 @contextmanager
 def own_server(folder: Path, rate: int) -> Iterator[tuple[str, int]]:
-    """Where it takes gRPC, and its HTTP port: the released model, on free ports, with a journal in `folder`/journal.
+    """Where it takes gRPC, and the port of its HTTP: the released model that is served, on free ports, with a journal in
+    `folder`/journal.
 
     Its segments are closed some times a day of the clock, so that there is Parquet of each day. Raises ValueError.
     """

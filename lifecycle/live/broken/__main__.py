@@ -1,4 +1,5 @@
-"""`python -m lifecycle.live.broken NAME REPOSITORY FOLDER`: breaks a copy of an exported model, as drill NAME says.
+"""`python -m lifecycle.live.broken NAME REPOSITORY FOLDER`: breaks a copy of an exported model as drill NAME of `live.drills`
+says.
 
 It runs in the pipeline's environment, which has onnx. The rollout has to find out that the copy is broken (docs/live.md).
 """

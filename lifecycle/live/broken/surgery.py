@@ -149,7 +149,9 @@ def _follows(model: ModelProto, name: str, source: str) -> bool:
 
 
 def _node(kind: str, inputs: list[str], output: str, **attributes: int) -> NodeProto:
-    return helper.make_node(kind, inputs, [output], **attributes)
+    made: NodeProto = helper.make_node(kind, inputs, [output])
+    made.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+    return made
 
 
 def _initial(model: ModelProto, name: str, value: np.ndarray | np.generic) -> str:

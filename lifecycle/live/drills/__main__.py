@@ -1,4 +1,5 @@
-"""`python -m lifecycle.live.drills`: if it is time, makes the next broken candidate of what is served, and has it tried.
+"""`python -m lifecycle.live.drills`: if it is time, makes the next broken candidate of the model that is served, and has it
+tried.
 
 It runs after each day of the play, in serving's environment. What becomes of the candidate is the rollout's matter.
 """
@@ -39,7 +40,7 @@ def main() -> int:
     store = Store(Path(read_section("serving.server", ServerConfig).store))
     made_of = store.active()
     assert made_of is not None  # a rollout has been promoted
-    release = released(store, drill, made(drill, values))
+    release = released(store, drill, broken_copy(drill, values))
     begun = [SERVE, "-m", "lifecycle.rollout", *sys.argv[1:], "begin", str(release)]
     add_drill(
         Drill(
@@ -55,7 +56,7 @@ def main() -> int:
     return subprocess.run(begun, check=False).returncode
 
 
-def made(drill: DrillConfig, values: tuple[str, ...]) -> Path:
+def broken_copy(drill: DrillConfig, values: tuple[str, ...]) -> Path:
     """The broken copy of the champion. Raises ValueError with the reason if it cannot be made."""
     source, folder = CHAMPION / REPOSITORY / EXPORTED.name, MADE / drill.name
     command = [PIPELINE, "-m", "lifecycle.live.broken", drill.name, str(source), str(folder)]
@@ -68,7 +69,9 @@ def made(drill: DrillConfig, values: tuple[str, ...]) -> Path:
 
 
 def released(store: Store, drill: DrillConfig, folder: Path) -> int:
-    """Its number in the store. It comes there without comparison and gate, with the reason: the rollout is what is tried."""
+    """Its number in the store. It comes there without a comparison and a gate, with the reason why: the rollout is what is
+    tried.
+    """
     release = store.release(folder)
     why = f"a drill: {drill.sentence}; comparison and gate were left out, so that the rollout has to find it"
     entry = Entry(

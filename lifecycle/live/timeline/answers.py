@@ -75,11 +75,12 @@ def without(story: Story, found: Without) -> str:
     at_once, paid = f"{found.added_at_once:,.1f}", f"{found.added_paid:,.1f}"
     clicks = f"{found.lost_at_once:,.1f} of {found.clicks:,.0f} clicks; with the canary it loses {found.lost_paid:,.1f}"
     a_row = f"{found.added_at_once / found.rows:+.4f} a row"
+    named = f"Candidate {found.number} (release {one.release}: {one.what})"
     return (
-        f"Candidate {found.number} (release {one.release}: {one.what}) was in a canary from {story.when(found.from_ns)} on, and "
+        f"{named} was in a canary from {story.when(found.from_ns)} on, and "
         f"was sent back {days:.1f} days later. It answered {found.tried_rows:,} of {found.rows:,} rows, which cost {paid} nats "
-        f"of log-loss. Served to everybody at once, it would have cost {at_once} by the same moment, {a_row}.{spared} A page that "
-        f"shows the candidate with the highest answer would have lost {clicks}."
+        f"of log-loss. Served to everybody at once, it would have cost {at_once} by the same moment, {a_row}.{spared} A page "
+        f"that shows the candidate with the highest answer would have lost {clicks}."
     )
 
 

@@ -79,7 +79,8 @@ def headline(story: Story) -> StoryHeadline:
     day = story.day_number(first.ended_ns)
     words = f"Release {first.release} became the champion on day {day}."
     if story.drift_ns is not None and first.ended_ns > story.drift_ns:
-        words = f"The world changed on day {story.day_number(story.drift_ns)}, release {first.release} became the champion on day {day}."
+        changed = story.day_number(story.drift_ns)
+        words = f"The world changed on day {changed}, release {first.release} became the champion on day {day}."
     return StoryHeadline(tone="ok", words=words, rest=rest)
 
 

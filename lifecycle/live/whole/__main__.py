@@ -1,4 +1,4 @@
-"""`python -m lifecycle.live.whole` (`make live`): from drift to a replaced champion and on, in a copy of the
+"""`python -m lifecycle.live.whole` (`make live`): three months from drift to a replaced champion and on, in a copy of the
 project, told by one page, live/timeline.html (docs/live.md).
 """
 

@@ -1,6 +1,7 @@
 """A copy of the project for the play: what it trains, serves and promotes there changes nothing here.
 
-It is a git repository with the tracked files as they are, the pipeline's outputs, the project's DVC cache and environments.
+It is a git repository with the tracked files as they are, the pipeline's outputs, DVC's cache of the project, and its
+environments.
 """
 
 import json

@@ -23,7 +23,9 @@ def expected_loss(p_true: pl.Expr, answer: pl.Expr) -> pl.Expr:
 
 
 def played_rows(folder: Path, day: date) -> pl.DataFrame:
-    """A day's answered rows with the truth: key, page, at_ms, release, probability, clicked, p_true. `folder`: of the play."""
+    """The answered rows of a day with the truth: key, page, at_ms, release, probability, clicked, p_true. `folder`: of the
+    play.
+    """
     path = folder / "played" / f"{day}.parquet"
     truth = folder / "pages" / f"{day:%Y-%m}" / "pages.parquet"
     if not path.is_file() or not truth.is_file():

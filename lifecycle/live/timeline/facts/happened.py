@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts.lifecycle.live import FaultConfig
 from lifecycle.live.drills.schedule import Drill
-from lifecycle.live.timeline.story import StoryEvent, TriedCandidate, TriedStep
+from lifecycle.live.timeline.story import StoryEvent, Tone, TriedCandidate, TriedStep
 from lifecycle.rollout.control.files import read_decisions
 from lifecycle.rollout.rollout import Rollout
 
@@ -48,6 +48,7 @@ def training_events(folder: Path) -> list[StoryEvent]:
 
 
 def _training_event(line: dict[str, Any]) -> StoryEvent:
+    tone: Tone
     match line["event"]:
         case "began":
             rows = f", on {line['rows']:,} rows with final labels" if line.get("rows") else ""
@@ -72,7 +73,7 @@ def rollout_events(root: Path, rollouts: Sequence[Rollout]) -> list[StoryEvent]:
         for one in read_decisions(rollout.folder(root)):
             if one.action != "hold":
                 title = f"release {rollout.challenger}: {_in_words(one.action, one.step, rollout)}"
-                tone = "good" if one.action == "promote" else "bad" if one.action in ("back", "abort") else "plain"
+                tone: Tone = "good" if one.action == "promote" else "bad" if one.action in ("back", "abort") else "plain"
                 sentence = "; ".join(one.reasons) or "as the settings say"
                 found.append(StoryEvent(at_ns=one.at_ns, kind="rollout", title=title, sentence=sentence, tone=tone))
     return found

@@ -1,4 +1,6 @@
-"""What would have been without the canary: both releases' graphs over all rows of that time, and the world's truth."""
+"""What would have been without the canary: both releases' graphs over all rows of that time, and the world's own
+probabilities.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
