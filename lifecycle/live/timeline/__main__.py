@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lifecycle.live.timeline.answers import moment_of, who_answered, why, without
 from lifecycle.live.timeline.page import write_timeline
+from lifecycle.live.timeline.picture import write_picture
 from lifecycle.live.timeline.story import FACTS, Story, read_story
 from serving.entry import run
 
@@ -27,6 +28,8 @@ def main() -> None:
         print(why(story, args.why))
     elif args.without is not None:
         print(said_without(story, args.without))
+    elif args.picture is not None:
+        write_picture(story, args.picture)
     else:
         write_timeline(story, args.page)
         print(f"live: {args.page} tells {len(story.days)} days")
@@ -46,6 +49,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--at", help="who answered then: 'day 40 12:00', 2026-09-09T12:00")
     parser.add_argument("--why", type=int, metavar="N", help="what became of candidate N, and why")
     parser.add_argument("--without", type=int, metavar="N", help="what would have been without the canary of candidate N")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="write the months side by side as SVG")
     parser.add_argument("--page", type=Path, default=PAGE, help=f"(default {PAGE})")
     parser.add_argument("--facts", type=Path, help=f"(default {WHOLE}, else {FACTS})")
     return parser.parse_args(argv)

@@ -37,11 +37,9 @@ def who_answered(story: Story, at_ns: int) -> str:
     if not hours:
         return f"{story.when(at_ns)}: nobody asked in that hour. {_span(story)}"
     total = sum(hour.rows for hour in hours)
-    parts = [
-        f"release {hour.release} {'all' if len(hours) == 1 else f'{hour.rows / total:.1%}'} of {total:,} rows"
-        for hour in _most(hours)
-    ]
-    said = f"{story.when(at_ns)} ({_date(at_ns)}): in that hour {', '.join(parts)}."
+    parts = [f"release {hour.release} {hour.rows / total:.1%}" for hour in _most(hours)]
+    shares = f"release {hours[0].release} answered all" if len(hours) == 1 else f"of these were answered by {', by '.join(parts)}"
+    said = f"{story.when(at_ns)} ({_date(at_ns)}): {total:,} rows in that hour; {shares}."
     found = tried_at(story, at_ns)
     return said if found is None else f"{said} {_tried(found[0], found[1])}"
 

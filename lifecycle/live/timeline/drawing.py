@@ -12,6 +12,7 @@ from lifecycle.monitor.page.scale import Axis, axis
 
 WIDTH, HEIGHT = 372, 236
 LEFT, RIGHT = 44, 366
+DAY_TEXT = 34  # width of "day 30"
 BAND, TRIED, MARKS, LOSS = (16, 60), (66, 76), 88, (100, 214)  # heights
 BIN_NS = DAY_NS // 4
 COLOURS = 8  # classes r0 to r7 of timeline.css
@@ -70,7 +71,8 @@ def _frame(story: Story, days: Sequence[StoryDay], across: Axis, up: Axis, last:
         number = story.day_number(_start(day))
         if number == 1 or number % 10 == 0:
             x = across(_start(day))
-            yield f'<path class="grid" d="M{x} {BAND[0]}V{LOSS[1]}"/><text x="{x}" y="{HEIGHT - 8}">day {number}</text>'
+            at_end = ' class="end"' if float(x) > RIGHT - DAY_TEXT else ""
+            yield f'<path class="grid" d="M{x} {BAND[0]}V{LOSS[1]}"/><text{at_end} x="{x}" y="{HEIGHT - 8}">day {number}</text>'
     yield f'<path class="axis" d="M{LEFT} {LOSS[0]}V{LOSS[1]}H{across(last)}"/>'
 
 

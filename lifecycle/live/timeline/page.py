@@ -51,10 +51,9 @@ def rendered(story: Story) -> str:
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     env.filters |= {name: getattr(wording, name) for name in ("amount", "count", "plain_text", "sentence")}
-    style = "".join(path.read_text(encoding="utf-8") for path in (MONITOR, folder / STYLE))
     numbers = dict.fromkeys(hour.release for hour in story.hours)
     return env.get_template(TEMPLATE).render(
-        style=Markup(style),
+        style=Markup(style_text()),
         story=story,
         headline=headline(story),
         rows=sum(day.rows for day in story.days),
@@ -63,6 +62,11 @@ def rendered(story: Story) -> str:
         questions=questions(story),
         tones=TONES,
     )
+
+
+def style_text() -> str:
+    """The monitor's, with what is this page's own."""
+    return "".join(path.read_text(encoding="utf-8") for path in (MONITOR, Path(__file__).parent / STYLE))
 
 
 def headline(story: Story) -> StoryHeadline:
