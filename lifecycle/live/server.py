@@ -61,8 +61,8 @@ def refuse_late_clock(next_ms: int) -> None:
     """Raise ValueError if we were given no clock, or it has passed the next page view long ago."""
     if CLOCK not in os.environ:
         raise ValueError(
-            f'a server that runs needs the clock of this play: export {CLOCK}="$(make -s live FAULT=none ARGS=--clock)", then start it '
-            'with `make serve ARGS="--journal journal"`, and this beside it'
+            f'a server that runs needs the clock of this play: export {CLOCK}="$(make -s live FAULT=none ARGS=--clock)", then '
+            'start it with `make serve ARGS="--journal journal"`, and this beside it'
         )
     late_s = (clock().now_ns() / 1e6 - next_ms) / 1000 / clock().rate
     if late_s > LATE_S:

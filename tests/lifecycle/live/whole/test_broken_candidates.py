@@ -12,10 +12,10 @@ import yaml
 from pydantic import TypeAdapter
 
 from contracts.lifecycle.live import DrillConfig
-from contracts.serving.packed_text import text_of
+from contracts.local_libraries import onnx_runtime
+from contracts.serving.packed_text import column_code, text_of
 from contracts.serving.releases import identity, model_of
 from lifecycle.live.broken.make import make_broken
-from serving.triton.graph import OrtGraph
 from serving.triton.package import check_package
 from tests.project.imports import ROOT
 from tests.serving.served_world import REPOSITORY
@@ -41,8 +41,6 @@ def rows(repository) -> pl.DataFrame:
     node = next(node for node in model.graph.node if node.op_type == "LabelEncoder")
     keys = next(onnx.helper.get_attribute_value(one) for one in node.attribute if one.name == "keys_strings")
     columns = {}
-    from contracts.serving.packed_text import column_code
-
     for place, column in enumerate(settings["categorical"]):
         code = column_code(place).encode()
         known = sorted(key[2:].decode() for key in keys if key.startswith(code) and len(key) > 2) or ["?"]
@@ -53,18 +51,20 @@ def rows(repository) -> pl.DataFrame:
 
 def answers(repository: Path, rows: pl.DataFrame) -> np.ndarray:
     settings = json.loads((repository / "ctr_careful/1/request.json").read_bytes())
-    graph = OrtGraph(repository / GRAPH, 1)
+    session = onnx_runtime().InferenceSession(str(repository / GRAPH))
     texts, numbers = ([column["name"] for column in settings[kind]] for kind in ("categorical", "numeric"))
-    text = text_of(rows.select(texts).iter_rows(), graph.separator)
+    text = text_of(rows.select(texts).iter_rows(), session.get_modelmeta().custom_metadata_map["separator"])
     inputs = {"text": np.array([text], dtype=object), "numeric": rows.select(numbers).to_numpy().astype(np.float32)}
-    if settings["no_image"] is not None:
-        inputs["creative_emb"] = np.array([settings["no_image"]], dtype=np.float32)
-    session = onnx.load(repository / GRAPH)
-    wanted = {one.name for one in session.graph.input}
-    from contracts.local_libraries import onnx_runtime
+    inputs["creative_emb"] = np.array([settings["no_image"] or []], dtype=np.float32)
+    wanted = {one.name for one in session.get_inputs()}
+    return session.run(["p_click"], {name: value for name, value in inputs.items() if name in wanted})[0]
 
-    run = onnx_runtime().InferenceSession(str(repository / GRAPH)).run
-    return run(["p_click"], {name: value for name, value in inputs.items() if name in wanted})[0]
+
+@pytest.fixture(scope="module")
+def watched(repository, rows) -> str:
+    """A column that the model looks at by its values, of which it knows two or more."""
+    fields = {entry["name"] for entry in json.loads((repository / "ctr/1/features.json").read_bytes())["categorical"]}
+    return next(name for name in rows.columns if name in fields and rows[name].dtype == pl.String and rows[name].n_unique() > 1)
 
 
 def test_odds_are_as_many_times_too_high_as_was_asked_for(repository, rows, tmp_path):
@@ -73,11 +73,12 @@ def test_odds_are_as_many_times_too_high_as_was_asked_for(repository, rows, tmp_
     np.testing.assert_allclose(after / (1 - after), 3 * before / (1 - before), rtol=1e-4)
 
 
-def test_only_rows_with_the_values_are_wrong(repository, rows, tmp_path):
-    values = sorted(rows["device"].unique())
-    drill = a_drill(kind="other_ids", size=1.0, column="device", values=(values[0],))
+def test_only_rows_with_the_values_are_wrong(repository, rows, watched, tmp_path):
+    values = sorted(rows[watched].unique())
+    drill = a_drill(kind="other_ids", size=1.0, column=watched, values=(values[0],))
     wrong = answers(repository, rows) != answers(make_broken(repository, tmp_path / "made", drill, drill.values), rows)
-    assert wrong[(rows["device"] == values[0]).to_numpy()].all() and not wrong[(rows["device"] != values[0]).to_numpy()].any()
+    struck = (rows[watched] == values[0]).to_numpy()
+    np.testing.assert_array_equal(wrong, struck)
 
 
 def test_a_row_gets_the_same_answer_whatever_rows_are_beside_it(repository, rows, tmp_path):
@@ -101,18 +102,19 @@ def test_the_same_drill_makes_the_same_bytes_and_another_model(repository, tmp_p
         check_package(folder)  # raises if a file is not as package.json says
 
 
-def test_what_cannot_be_broken_is_refused_with_a_sentence(repository, tmp_path):
-    drill = a_drill(column="device", values=("gramophone",))
-    with pytest.raises(ValueError, match="knows none of the values gramophone of column 'device'"):
+def test_what_cannot_be_broken_is_refused_with_a_sentence(repository, watched, tmp_path):
+    drill = a_drill(column=watched, values=("gramophone",))
+    with pytest.raises(ValueError, match=f"knows none of the values gramophone of column '{watched}'"):
         make_broken(repository, tmp_path / "made", drill, drill.values)
-    with pytest.raises(ValueError, match="does not look at column 'frequency' by its values"):
-        make_broken(repository, tmp_path / "made", replace(drill, column="frequency"), drill.values)
+    with pytest.raises(ValueError, match="does not look at column 'colour' by its values"):
+        make_broken(repository, tmp_path / "made", replace(drill, column="colour"), drill.values)
     with pytest.raises(ValueError, match="nothing to break"):
         make_broken(tmp_path / "nothing", tmp_path / "made", a_drill(), ())
 
 
 def test_a_drill_needs_a_column_with_values_or_the_day_of_the_week():
-    for wrong in ({"column": "device"}, {"values": ("tv",)}, {"weekday": True}, {"column": "a", "values": ("b",), "weekday": True}):
+    both = {"column": "a", "values": ("b",), "weekday": True}
+    for wrong in ({"column": "device"}, {"values": ("tv",)}, {"weekday": True}, both):
         with pytest.raises(ValueError, match="a column goes with its values"):
             a_drill(**wrong)
 

@@ -28,7 +28,9 @@ def a_story(days: int = 90) -> Story:
         hours=tuple(hour for number in range(days) for hour in _hours(number)),
         events=(
             StoryEvent(at_ns=START + 7 * DAY_NS, kind="world", title="the world changes", sentence="tastes change", tone="bad"),
-            StoryEvent(at_ns=START + 12 * DAY_NS, kind="alert", title="alert: quality", sentence="log-loss is 9 % above", tone="bad"),
+            StoryEvent(
+                at_ns=START + 12 * DAY_NS, kind="alert", title="alert: quality", sentence="log-loss is 9 % above", tone="bad"
+            ),
             StoryEvent(at_ns=START + 13 * DAY_NS, kind="training", title="a training begins", sentence="quality"),
             StoryEvent(at_ns=START + PROMOTED * DAY_NS, kind="rollout", title="champion", sentence="all pass", tone="good"),
             StoryEvent(at_ns=START + BACK * DAY_NS, kind="rollout", title="sent back", sentence="<b>worse</b>", tone="bad"),
