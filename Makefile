@@ -133,8 +133,12 @@ erase: $(VENV)/.pipeline  ## remove a user from the journal and from data/: make
 	@test -n "$${ENTITY:-}" || { echo "erase: ENTITY is required, a value of the column with role entity: make erase ENTITY=\"...\"" >&2; exit 2; }
 	@$(RUN) python -m lifecycle.erase $(if $(DRY_RUN),--dry-run) --why "$${WHY:-}" $(ARGS) -- "$$ENTITY"
 
-live: $(VENV)-load/.installed $(VENV)-serving/.installed $(VENV)/.pipeline  ## play a month of page views against the served model, its clicks coming back late (12 minutes): make live FAULT=cents ARGS="policy=top1_of_k"
-	@$(LOAD) -m lifecycle.live $(if $(FAULT),--fault "$(FAULT)") $(ARGS)
+live: $(VENV)-load/.installed $(VENV)-serving/.installed $(VENV)/.pipeline  ## three months in a copy of the project: drift, a new champion, broken candidates (35 minutes; live/timeline.html). FAULT=none: one month against the served model (12 minutes); FAULT=cents: with a fault
+ifdef FAULT
+	@$(LOAD) -m lifecycle.live $(if $(filter-out none,$(FAULT)),--fault "$(FAULT)") $(ARGS)
+else
+	@requirements/system/check-git.sh live && $(LOAD) -m lifecycle.live.whole $(ARGS)
+endif
 
 load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it (20 seconds; installs 0.7 GB): make load SHAPE=smoke ARGS="users=4"
 	@$(LOAD) -m loadtests.run $(or $(SHAPE),smoke) $(ARGS)

@@ -85,7 +85,7 @@ def stopped(*_: object) -> None:
 def only_one(folder: Path) -> AbstractContextManager[None]:
     """Raises ValueError if another program plays in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    taken = f"another program plays in {folder}/; wait for it, or name another: make live ARGS=folder=live/second"
+    taken = f"another program plays in {folder}/; wait for it, or name another: make live FAULT=none ARGS=folder=live/second"
     return alone(folder / "lock", taken)
 
 

@@ -88,6 +88,6 @@ def refuse_other_settings(config: LiveConfig, months: tuple[str, ...], pages: Pa
     if note.is_file() and note.read_text() != digest:
         raise ValueError(
             f"{folder}/ was played with other settings (months, exchange, page views, policy, labels or fault); "
-            "remove it, or name another: make live ARGS=folder=live/second"
+            "remove it, or name another: make live FAULT=none ARGS=folder=live/second"
         )
     write_whole(note, digest.encode())

@@ -61,14 +61,14 @@ def refuse_late_clock(next_ms: int) -> None:
     """Raise ValueError if we were given no clock, or it has passed the next page view long ago."""
     if CLOCK not in os.environ:
         raise ValueError(
-            f'a server that runs needs the clock of this play: export {CLOCK}="$(make -s live ARGS=--clock)", then start it '
-            'with `make serve ARGS="--journal journal"`, and this beside it'
+            f'a server that runs needs the clock of this play: export {CLOCK}="$(make -s live FAULT=none ARGS=--clock)", then '
+            'start it with `make serve ARGS="--journal journal"`, and this beside it'
         )
     late_s = (clock().now_ns() / 1e6 - next_ms) / 1000 / clock().rate
     if late_s > LATE_S:
         raise ValueError(
             f"the clock has passed the next page view {late_s:.0f} s ago; start the server and this with a new one: "
-            "make -s live ARGS=--clock"
+            "make -s live FAULT=none ARGS=--clock"
         )
 
 
