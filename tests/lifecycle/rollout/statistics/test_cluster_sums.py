@@ -5,8 +5,8 @@ import pytest
 
 from lifecycle.rollout.statistics.cells import CellRows, counted, product_name, summed, variance
 from lifecycle.rollout.statistics.figures import estimated, excess_loss
-from lifecycle.rollout.statistics.mixture import bound, log_mixture
-from lifecycle.rollout.statistics.running import ClusterSums, Entered
+from lifecycle.rollout.statistics.mixture import SCALES, bound, log_mixture
+from lifecycle.rollout.statistics.running import Clusters, Entered
 from lifecycle.rollout.statistics.sums import CANARY, looked_at
 from tests.lifecycle.rollout.statistics.simulated_pairs import settings, simulated
 
@@ -15,7 +15,7 @@ def test_products_over_clusters_at_every_look():
     rng, number, looks = np.random.default_rng(1), 500, 7
     cluster, x, y = rng.integers(0, 40, number), rng.normal(size=number), rng.normal(size=number)
     look = np.sort(rng.integers(0, looks, number))
-    clusters = ClusterSums(cluster, Entered(look_N=look, num_looks=looks))
+    clusters = Clusters(cluster, Entered(look_N=look, num_looks=looks))
     found = clusters.products(clusters.sorted(x), clusters.sorted(y))
     for at in range(looks):
         here = look <= at
@@ -75,13 +75,23 @@ def test_a_bound_is_where_the_mixture_reaches_one_by_alpha():
 
 
 def test_the_mixture_is_the_integral_over_effects():
-    """Of likelihood ratios of a normal estimate, over a half-normal effect in standard errors, by numeric integration."""
-    for x, v in ((3.0, 0.5), (-1.0, 4.0), (6.0, 30.0)):
-        width = (12 * np.sqrt(v) + 12) / 400_000
-        effect = (np.arange(400_000) + 0.5) * width
-        ratio = np.exp(effect * x - effect**2 / 2)
-        density = 2 / np.sqrt(2 * np.pi * v) * np.exp(-(effect**2) / (2 * v))
-        assert log_mixture(np.array([x]), np.array([v]))[0] == pytest.approx(np.log((ratio * density).sum() * width), abs=1e-6)
+    """Of likelihood ratios of a normal estimate, over half-normal effects of three scales, by numeric integration."""
+    for x, v in ((3.0, 0.5), (-1.0, 4.0), (6.0, 0.01)):
+        found = []
+        for scale in SCALES:
+            width = 12 * (scale * np.sqrt(v) + 1) / 400_000
+            effect = (np.arange(400_000) + 0.5) * width
+            ratio = np.exp(effect * x - effect**2 / 2)
+            density = 2 / np.sqrt(2 * np.pi * v * scale**2) * np.exp(-(effect**2) / (2 * v * scale**2))
+            found.append((ratio * density).sum() * width)
+        assert log_mixture(np.array([x]), np.array([v]))[0] == pytest.approx(np.log(np.mean(found)), abs=1e-6)
+
+
+def test_what_is_broken_is_found_while_there_are_few_rows():
+    """The challenger's error is a tenth of the champion's log-loss, and it is twice as bad: ten standard errors."""
+    few = (0.01 / 0.1) ** 2  # effect by standard error, squared
+    assert bound(0.001, np.array([few]))[0] < 10
+    assert bound(0.001, np.array([100.0]))[0] < np.sqrt(2 * (np.log(1000) + np.log(3) + 0.5 * np.log1p(100.0)))
 
 
 def test_products_of_two_groups_are_not_kept():
@@ -103,9 +113,9 @@ def test_products_of_two_groups_are_not_kept():
 
 
 def test_a_walk_without_drift_is_seldom_excluded_at_any_look():
-    rng, excluded, runs, alpha = np.random.default_rng(7), 0, 2000, 0.05
-    steps = np.arange(1, 401)
+    rng, excluded, runs, alpha = np.random.default_rng(7), 0, 600, 0.05
+    steps = np.arange(1, 201)
     for _ in range(runs):
-        walk = np.cumsum(rng.normal(size=400))
+        walk = np.cumsum(rng.normal(size=200))
         excluded += bool((log_mixture(walk / np.sqrt(steps), 0.02 * steps) >= -np.log(alpha)).any())
     assert 0.2 * alpha * runs < excluded <= alpha * runs  # it holds, and is not empty
