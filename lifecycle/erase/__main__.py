@@ -22,6 +22,7 @@ from contracts.serving.config import JournalConfig
 from lifecycle.erase.done import await_closed, erase
 from lifecycle.erase.found import find
 from lifecycle.erase.report import beyond_reach, left, summary
+from lifecycle.erase.rollouts import no_controller
 from lifecycle.erase.wanted import wanted_of
 from lifecycle.journal.served import only_one
 from serving.entry import run
@@ -44,7 +45,7 @@ def main() -> None:
         found = find(journal, declaration, wanted, project, say, labels, tried)
         say(f"{summary(found, 'would erase')}; nothing was changed")
     else:
-        with alone(journal):
+        with alone(journal), no_controller(project / tried):
             await_closed(journal, config.segment_s + MORE_S if args.wait is None else args.wait, say)
             found = find(journal, declaration, wanted, project, say, labels, tried)
             erase(journal, found, wanted, pseudonym(key, wanted.texts[-1]).decode(), args.why, project, labels)

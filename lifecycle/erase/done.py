@@ -47,8 +47,8 @@ def erase(
     begun = notes.unfinished(journal, entity)
     pointers |= {name for line in begun for name in line.get("pointers", [])}
     notes.append(journal, notes.BEGUN, entity=entity, why=why, found=found.counts(), pointers=sorted(pointers))
-    rollouts.erase(found.rollouts, wanted)
-    if labels is not None:  # before the journal, which says whose they are
+    rollouts.erase(found.rollouts, wanted, found.of_feedback.rows)  # before the journal, which says which rows are theirs
+    if labels is not None:  # likewise
         feedback.erase(labels, found.of_feedback, wanted)
     _in_journal(journal, found, wanted)
     for file, _ in found.raw.values():

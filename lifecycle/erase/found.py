@@ -61,10 +61,11 @@ def find(
     """`journal` is the journal's folder, in which there may be nothing; `labels` says where feedback lies, if there is any;
     `tried`: folder of the rollouts.
     """
-    found = Findings(rollouts=rollouts.look(project / tried, wanted))
+    found = Findings()
     _in_journal(journal, wanted, found, say)
     if labels is not None:
         found.of_feedback = feedback.look((path for path, rows in found.served.items() if rows), labels, wanted)
+    found.rollouts = rollouts.look(project / tried, wanted, found.of_feedback.rows)
     labelled = {path.resolve() for path in found.of_feedback.labelled}  # which a source of what was served reads
     for file in source.raw_files(declaration, wanted, project):
         if file.path.resolve() in labelled:

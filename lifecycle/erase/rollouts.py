@@ -1,5 +1,9 @@
-"""A user in the evidence of rollouts: rows whose hashed routing key is the user's, by the salt of each rollout."""
+"""A user in the evidence of rollouts: rows whose hashed routing key is the user's, by the salt of each rollout, and rows that the
+journal names as theirs.
+"""
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -7,39 +11,67 @@ import polars as pl
 
 from contracts.files import write_whole
 from contracts.tables.parquet import ParquetRows
+from lifecycle import locking
 from lifecycle.erase.wanted import Wanted
+from lifecycle.rollout.control.control import CONTROLLER_LOCK
 from lifecycle.rollout.control.files import read_state
+from lifecycle.rollout.evidence.files import remove_partial
 from lifecycle.rollout.pairs import key_hash
 from lifecycle.rollout.rollout import ASSIGNED, PAIRS, STATE
 
+Row = tuple[str, int]  # prediction id, and number of the row
 
-def look(root: Path, wanted: Wanted) -> dict[Path, int]:
-    """Files of pairs/ and assigned/ with rows of the user, and how many. Verdicts then rest on the sums that decisions keep."""
+
+@contextmanager
+def no_controller(root: Path) -> Iterator[None]:
+    """Raises ValueError while a controller looks after rollouts there: it may hold rows that it has not written yet."""
+    if not root.is_dir():
+        yield
+        return
+    taken = f"a controller looks after {root}/; stop `make rollout`, and start it again after this"
+    with locking.alone(root / CONTROLLER_LOCK, taken):
+        yield
+
+
+def look(root: Path, wanted: Wanted, theirs: Collection[Row] = ()) -> dict[Path, int]:
+    """Files of pairs/ and assigned/ with rows of the user, and how many. Verdicts then rest on the sums that decisions keep.
+
+    `theirs`: what the journal names as the user's, whoever's the routing key was.
+    """
     found = {}
     for state in sorted(root.glob(f"*/{STATE}")):
-        hashes = _hashes(state.parent, wanted)
-        for name in (PAIRS, ASSIGNED):
-            for path in sorted((state.parent / name).glob("*.parquet")):
-                keys = pl.read_parquet(path, columns=["key"], hive_partitioning=False)["key"]
-                if rows := int(keys.is_in(hashes).sum()):
-                    found[path] = rows
+        for path in (path for name in (PAIRS, ASSIGNED) for path in sorted((state.parent / name).glob("*.parquet"))):
+            if rows := int(_is_theirs(path, wanted, theirs).sum()):
+                found[path] = rows
     return found
 
 
-def erase(paths: dict[Path, int], wanted: Wanted) -> None:
+def erase(paths: Collection[Path], wanted: Wanted, theirs: Collection[Row] = ()) -> None:
     """Write each file anew without the user's rows. Killed in between and run again, it goes on with what is left."""
     for path in paths:
-        rows = pl.read_parquet(path, hive_partitioning=False)
-        kept = rows.filter(~pl.col("key").is_in(_hashes(path.parents[1], wanted)))
+        remove_partial(path.parents[1])
+        kept = pl.read_parquet(path, hive_partitioning=False).filter(~_is_theirs(path, wanted, theirs))
         content = BytesIO()
         with ParquetRows(content) as writer:
             writer.write(kept)
         write_whole(path, content.getvalue(), synced=True)
 
 
+def _is_theirs(path: Path, wanted: Wanted, theirs: Collection[Row]) -> pl.Series:
+    """Of each row of a file."""
+    is_pairs = path.parent.name == PAIRS
+    rows = pl.read_parquet(path, columns=["key", "prediction_id", "row"] if is_pairs else ["key"], hive_partitioning=False)
+    found = rows["key"].is_in(_hashes(path.parents[1], wanted))
+    if is_pairs and theirs:
+        named = pl.DataFrame([*theirs], {"prediction_id": pl.String, "row": pl.UInt32}, orient="row").unique()
+        named = named.with_columns(pl.lit(True).alias("is_named"))
+        found |= rows.join(named, on=["prediction_id", "row"], how="left", maintain_order="left")["is_named"].fill_null(False)
+    return found
+
+
 def _hashes(folder: Path, wanted: Wanted) -> list[int]:
-    """Spellings that cannot be listed (a whole number with zeros before it) have other hashes; they name nobody without the
-    key.
+    """Of the user as text, and as the journal hides that. Spellings that cannot be listed (a whole number with zeros before it)
+    have other ones, which name nobody without the key.
     """
     salt = read_state(folder).rollout.salt
-    return [key_hash(salt, text.decode()) for text in wanted.texts]
+    return [key_hash(salt, text.decode()) for text in (*wanted.texts, *wanted.hashes)]

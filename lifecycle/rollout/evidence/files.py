@@ -13,6 +13,7 @@ from lifecycle.rollout.pairs import ASSIGNED_SCHEMA, PAIR_SCHEMA
 from lifecycle.rollout.rollout import ASSIGNED, PAIRS
 
 NAME = "day={}.parquet"
+COUNTS = "days.json"  # of each day: labelled rows, and those that lack the other release's probability
 
 
 def read_pairs(folder: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
@@ -35,8 +36,8 @@ def days_written(folder: Path) -> list[date]:
 
 def remove_partial(folder: Path) -> None:
     """What a writer left that was killed. The caller is the only one that writes."""
-    for name in (PAIRS, ASSIGNED):
-        for path in (folder / name).glob(".*.partial"):
+    for pattern in (f"{PAIRS}/.*.partial", f"{ASSIGNED}/.*.partial", f".{COUNTS}.*.partial"):
+        for path in folder.glob(pattern):
             path.unlink()
 
 

@@ -14,12 +14,11 @@ from lifecycle.feedback.answered import until_ns
 from lifecycle.feedback.labels import read_state
 from lifecycle.monitor.quality.labelled import labelled_days, start_ns
 from lifecycle.rollout.evidence.day import DayWanted, day_of
-from lifecycle.rollout.evidence.files import days_written, read_assigned, read_pairs, remove_partial, write_day
+from lifecycle.rollout.evidence.files import COUNTS, days_written, read_assigned, read_pairs, remove_partial, write_day
 from lifecycle.rollout.evidence.watched import watched_columns
 from lifecycle.rollout.pairs import ROLE_CHALLENGER
 from lifecycle.rollout.rollout import Rollout
 
-COUNTS = "days.json"  # of each day: labelled rows, and those that lack the other release's probability
 DAY_NS = 86_400 * 10**9
 
 

@@ -1,6 +1,7 @@
 """Which columns of the journal a rollout looks at: the user, the creative, and the slices that are watched."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +22,9 @@ def watched_columns(store: Path, release: int, slices: Sequence[str] | Literal["
     """By the declaration of a release; auto: its first categorical columns of which it knows few values."""
     folder = store / PUBLIC / str(release)
     declaration = TypeAdapter(Declaration).validate_json((folder / DECLARATION).read_bytes())
-    return quality_columns(declaration, _of_few_values(folder, declaration) if slices == "auto" else slices)
+    named = _of_few_values(folder, declaration) if slices == "auto" else slices
+    found = quality_columns(declaration, named)
+    return found if COLD_START in named else replace(found, creative_id=None)
 
 
 def _of_few_values(folder: Path, declaration: Declaration) -> list[str]:

@@ -1,13 +1,17 @@
 """A user's rows go out of what rollouts rest on, by the hash of the routing key, and nobody else's."""
 
 import polars as pl
+import pytest
 
 from lifecycle.erase import rollouts
 from lifecycle.erase.wanted import Wanted
+from lifecycle.rollout.control.control import only_controller
 from lifecycle.rollout.control.files import Remembered, write_state
 from lifecycle.rollout.evidence.files import read_pairs, write_day
 from lifecycle.rollout.pairs import key_hash
 from lifecycle.rollout.rollout import Rollout
+from serving.triton.journal.privacy import pseudonym
+from tests.lifecycle.erase.erase_world import erase, make_project
 from tests.lifecycle.rollout.statistics.simulated_pairs import START_NS, assigned, settings, simulated
 
 USER, SALT = "user 7", "9f86d081"
@@ -32,3 +36,49 @@ def test_a_user_is_found_and_erased_in_every_rollout(tmp_path):
     assert (
         left.height == pairs.height - number and left["key"].to_list() == pairs.filter(pl.col("key") != theirs)["key"].to_list()
     )
+
+
+def rollout_in(root, pairs):
+    folder = root / SALT
+    folder.mkdir(parents=True)
+    rollout = Rollout(name=SALT, champion=1, challenger=2, salt=SALT, begun_ns=START_NS)
+    write_state(folder, Remembered(rollout=rollout, config=settings()))
+    write_day(folder, pairs["answered_at"][0].date(), pairs, assigned(pairs))
+    return folder
+
+
+def test_a_user_whom_the_journal_hides_is_found_by_the_hash(tmp_path):
+    wanted = Wanted(column="user", value=USER, is_whole=False, in_caller_keys=False, key=b"k" * 32)
+    pairs = simulated(1, days=1, pages=50)
+    hidden = key_hash(SALT, pseudonym(wanted.key, USER.encode()).decode())
+    theirs = pl.col("key") == pairs["key"][0]
+    rows = pairs.with_columns(pl.when(theirs).then(pl.lit(hidden, pl.UInt64)).otherwise("key").alias("key"))
+    rollout_in(tmp_path, rows)
+    number = pairs.filter(theirs).height
+    assert sorted(rollouts.look(tmp_path, wanted).values()) == [1, number] and number >= 1
+
+
+def test_rows_that_the_journal_names_go_though_the_routing_key_is_anothers(tmp_path):
+    wanted = Wanted(column="user", value=USER, is_whole=False, in_caller_keys=False, key=None)
+    pairs = simulated(1, days=1, pages=50)
+    folder = rollout_in(tmp_path, pairs)
+    theirs = {(pairs["prediction_id"][place], pairs["row"][place]) for place in (3, 7)}
+    found = rollouts.look(tmp_path, wanted, theirs)
+    assert list(found.values()) == [2]
+    left = folder / "pairs/.day=2027-01-01.parquet.1.partial"  # of a look that was killed
+    left.write_bytes(b"rows of the user")
+    rollouts.erase(found, wanted, theirs)
+    assert not left.exists() and rollouts.look(tmp_path, wanted, theirs) == {}
+    kept = read_pairs(folder)
+    assert kept.height == pairs.height - 2 and theirs.isdisjoint(kept.select("prediction_id", "row").rows())
+
+
+def test_it_does_not_erase_beside_a_controller(tmp_path):
+    project = make_project(tmp_path)
+    root = project / "rollouts"
+    with only_controller(root), pytest.raises(ValueError, match="stop `make rollout`"), rollouts.no_controller(root):
+        pass
+    with only_controller(root):
+        ran = erase(project, "--wait", "0", entity=USER)
+    assert ran.returncode == 1 and "a controller looks after" in ran.stderr + ran.stdout
+    assert not list(project.rglob("erased.jsonl"))
