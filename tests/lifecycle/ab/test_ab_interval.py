@@ -40,7 +40,7 @@ def half_width(error: float, scale: float, alpha: float) -> float:
         ratios = np.exp(effects * half / error**2 - effects**2 / (2 * error**2))
         return np.trapezoid(ratios * density(effects), effects) - 1 / alpha
 
-    return optimize.brentq(short_by, 0.1 * error, 12 * error)
+    return optimize.brentq(short_by, 0.1 * error, 60 * error)
 
 
 def test_an_arm_counts_its_keys_once_and_its_page_views_all():
