@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from pydantic import TypeAdapter
 
+from contracts.dataset.declaration import Declaration
 from contracts.serving import release_log
 from contracts.serving.release_log import Entry, append
+from contracts.serving.releases import PUBLIC
 from contracts.serving.route import NAME, Route, text_of
 from lifecycle.ab import __main__ as command
 from tests.lifecycle.ab.served_views import DAY_ONE, SCHEMA, write_labels, write_views
@@ -31,7 +34,7 @@ def played(tmp_path, monkeypatch) -> tuple:
     monkeypatch.setattr(release_log, "clock", AtTheBeginning)
     append(store, Entry(event="route", model=None, route=f"{HALF.digest:016x}", text=text_of(HALF)))
     (store / NAME).write_text(text_of(HALF))
-    public = store / "ctr_by_name/12"
+    public = store / PUBLIC / "12"
     public.mkdir(parents=True)
     (public / "declaration.json").write_text(json.dumps(as_json(declaration())))
     views = simulated(5, days=DAYS, keys=4000, lift=0.5)
@@ -47,10 +50,6 @@ def played(tmp_path, monkeypatch) -> tuple:
 
 
 def as_json(value) -> dict:
-    from pydantic import TypeAdapter
-
-    from contracts.dataset.declaration import Declaration
-
     return TypeAdapter(Declaration).dump_python(value, mode="json")
 
 
