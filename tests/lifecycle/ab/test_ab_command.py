@@ -1,7 +1,7 @@
 """`make ab` in a folder with a store, a journal and labels: what it prints, writes and ends with."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -22,16 +22,25 @@ DAYS = 4
 OVERRIDES = ("ab.days=3", "ab.keys=500", "ab.clicks=50")
 
 
-class AtTheBeginning:
+class Stopped:
+    """A clock that shows the test's first moment, or what it is set to."""
+
+    def __init__(self, day: int = 0) -> None:
+        self.at = datetime(2027, 3, 1, tzinfo=UTC) + timedelta(days=day)
+
     def now(self) -> datetime:
-        return datetime(2027, 3, 1, tzinfo=UTC)
+        return self.at
+
+    def now_ns(self) -> int:
+        return int(self.at.timestamp()) * 10**9
 
 
 @pytest.fixture
 def played(tmp_path, monkeypatch) -> tuple:
     """Four days of a test whose challenger gets half as many clicks more, and the journal's rows of it."""
     store = tmp_path / "models"
-    monkeypatch.setattr(release_log, "clock", AtTheBeginning)
+    monkeypatch.setattr(release_log, "clock", Stopped)
+    monkeypatch.setattr(command, "clock", lambda: Stopped(DAYS + 3))
     append(store, Entry(event="route", model=None, route=f"{HALF.digest:016x}", text=text_of(HALF)))
     (store / NAME).write_text(text_of(HALF))
     public = store / PUBLIC / "12"
@@ -92,10 +101,8 @@ def test_it_says_which_release_does_better(played, monkeypatch, capsys):
     folder, words, rows = played
     assert run(monkeypatch, folder, *words) == 0
     told = capsys.readouterr().out
-    assert (
-        f"release 13 beside 12, 50 % of the keys, since 2027-03-01 00:00, in force; 4 days with final labels, {len(rows):,} page views"
-        in told
-    )
+    assert "ab: 13-9f86d081-50: release 13 beside 12, 50 % of the keys, since 2027-03-01 00:00, in force; 4 days" in told
+    assert f"4 days with final labels, {len(rows):,} page views" in told
     assert "ab: the challenger does better: clicks a thousand page views +" in told and "reports/ab.html" in told
     assert "The challenger does better" in (folder / "reports/ab.html").read_text()
     figures = rows.group_by("arm").agg(pl.col("clicks").mean() * 1000).sort("arm")["clicks"].to_list()
@@ -144,6 +151,7 @@ def test_labels_of_a_day_that_is_not_over_change_nothing(played, monkeypatch, ca
     folder, words, rows = played
     run(monkeypatch, folder, *words)
     before = capsys.readouterr().out
+    assert "the challenger does better" in before
     write_views(
         folder,
         rows.filter(pl.col("day_number") == 0)
