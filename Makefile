@@ -129,6 +129,9 @@ skew: $(VENV)-load/.installed  ## compare the month's file with what was served,
 	@test -n "$${INPUT:-}" || { echo "skew: INPUT is required, the month's file or the folder with its files: make skew INPUT=..." >&2; exit 2; }
 	@$(LOAD) -m lifecycle.monitor.skew $(ARGS) -- "$${INPUT}"
 
+ab: $(VENV)-load/.installed  ## what users do with the two releases of an A/B test (make route SET="ab 13 50" begins one): clicks a thousand page views, reports/ab.html; 1 if it is refused
+	@$(LOAD) -m lifecycle.ab $(ARGS) -- $(SET)
+
 erase: $(VENV)/.pipeline  ## remove a user from the journal and from data/: make erase ENTITY="..." WHY="..." (DRY_RUN=1 only counts)
 	@test -n "$${ENTITY:-}" || { echo "erase: ENTITY is required, a value of the column with role entity: make erase ENTITY=\"...\"" >&2; exit 2; }
 	@$(RUN) python -m lifecycle.erase $(if $(DRY_RUN),--dry-run) --why "$${WHY:-}" $(ARGS) -- "$$ENTITY"

@@ -43,21 +43,21 @@ class AbTest:
 @dataclass(frozen=True, kw_only=True)
 class _Logged:
     route: Route
-    at_ns: int
+    place: int  # of its line in the log
     line: dict[str, Any]
 
 
 def ab_tests(store: Path) -> list[AbTest]:
     """All of them, the oldest first. Raises ValueError if the log is of another version."""
     lines = read(store)[0]
-    logged = [_Logged(route=parse(line["text"]), at_ns=_ns(line["time"]), line=line) for line in lines if line.get("text")]
+    logged = [_Logged(route=parse(line["text"]), place=place, line=line) for place, line in enumerate(lines) if line.get("text")]
     runs = [list(run) for _, run in groupby(logged, key=lambda one: _alike(one.route))]
-    ends = sorted([run[0].at_ns for run in runs] + [_ns(line["time"]) for line in lines if line.get("event") in DEPLOYED])
-    tests = [
-        _test(run, next((end for end in ends if end > run[-1].at_ns), None), [one[0].route for one in runs[:place]])
-        for place, run in enumerate(runs)
-        if run[0].route.mode == "ab"
-    ]
+    ends = sorted({run[0].place for run in runs} | {place for place, line in enumerate(lines) if line.get("event") in DEPLOYED})
+    tests = []
+    for number, run in enumerate(runs):
+        if run[0].route.mode == "ab":
+            end = next((_ns(lines[place]["time"]) for place in ends if place > run[-1].place), None)
+            tests.append(_test(run, end, [one[0].route for one in runs[:number]]))
     in_force = _in_force(store)
     return [replace(one, until_ns=None) if in_force in one.digests else one for one in tests]
 
@@ -98,7 +98,7 @@ def _test(run: Sequence[_Logged], until_ns: int | None, before: Sequence[Route])
         salt=first.trial.salt,
         share_ppm=first.trial.share_ppm,
         digests=tuple(dict.fromkeys(one.route.digest for one in run)),
-        from_ns=run[0].at_ns,
+        from_ns=_ns(run[0].line["time"]),
         until_ns=until_ns,
         who=str(run[0].line.get("by", "")),
         why="; ".join(run[0].line.get("reasons", ())),

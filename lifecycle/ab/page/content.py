@@ -102,7 +102,7 @@ def _notes(page: AbPage) -> Iterator[str]:
     last = page.last
     if last is not None and last.challenger.fell_back:
         share = last.challenger.fell_back / max(last.challenger.views, 1)
-        yield f"{share:.1%} of the challenger's page views were answered by the champion (fallbacks); they count as its own"
+        yield f"{share:.1%} of the challenger's page views were answered by the champion (fallbacks), and count as its own"
 
 
 def trends_of(page: AbPage) -> list[tuple[str, Trend]]:

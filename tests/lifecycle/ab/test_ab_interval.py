@@ -3,8 +3,10 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy import optimize, stats
 
 from lifecycle.ab.sequence import sequence
+from lifecycle.rollout.statistics.mixture import bound
 from tests.lifecycle.ab.simulated_keys import BASE, settings, simulated
 
 RUNS = 300
@@ -24,18 +26,21 @@ def test_the_difference_and_its_error_are_those_of_a_jackknife_over_keys():
     assert day.difference.estimate == pytest.approx(figures[0] - figures[1])
     assert day.relative.estimate == pytest.approx(figures[0] / figures[1] - 1)
     assert (day.challenger.figure, day.champion.figure) == (pytest.approx(figures[0]), pytest.approx(figures[1]))
-    scale = settings().effect * figures[1]
     half = day.difference.high - day.difference.estimate
-    error = np.sqrt(variance)
-    at_boundary = half / error / np.sqrt((error / scale) ** 2 + 1)  # y of the mixture, where it is 2 / alpha
-    level = 2 / np.sqrt(1 + (scale / error) ** 2) * np.exp(at_boundary**2 / 2) * normal_below(at_boundary)
-    assert level == pytest.approx(2 / settings().alpha, rel=0.03)
+    assert half == pytest.approx(half_width(np.sqrt(variance), settings().effect * figures[1], 0.025), rel=0.02)
+    assert day.difference.estimate - day.difference.low == pytest.approx(half)
 
 
-def normal_below(y: float) -> float:
-    from math import erfc
+def half_width(error: float, scale: float, alpha: float) -> float:
+    """Where the mixture of likelihood ratios over a half-normal effect is 1 / alpha, by numbers alone."""
 
-    return 0.5 * erfc(-y / 2**0.5)
+    def short_by(half: float) -> float:
+        density = stats.halfnorm(scale=scale).pdf
+        effects = np.linspace(0, 12 * scale, 4001)
+        ratios = np.exp(effects * half / error**2 - effects**2 / (2 * error**2))
+        return np.trapezoid(ratios * density(effects), effects) - 1 / alpha
+
+    return optimize.brentq(short_by, 0.1 * error, 60 * error)
 
 
 def test_an_arm_counts_its_keys_once_and_its_page_views_all():
@@ -79,12 +84,7 @@ def test_intervals_hold_at_all_looks_together_where_those_of_one_look_do_not(lif
 
 def error_of(shown, day) -> float:
     """The standard error out of the half width: the one for which the mixture's bound has that width."""
-    from lifecycle.rollout.statistics.mixture import bound
-
     scale, half = settings().effect * day.champion.figure, shown.high - shown.estimate
-    low, high = half / 100, half
-    for _ in range(50):
-        middle = (low + high) / 2
-        wide = float(bound(0.025, np.array([(scale / middle) ** 2]))[0]) * middle
-        low, high = (middle, high) if wide < half else (low, middle)
-    return low
+    return optimize.brentq(
+        lambda error: float(bound(0.025, np.array([(scale / error) ** 2]))[0]) * error - half, half / 100, half
+    )
