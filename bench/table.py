@@ -32,6 +32,7 @@ ORDER = [  # of the parts in the table
     "bench-replay",
     "bench-routing",
     "bench-monitor",
+    "bench-rollout",
     "capacity",
     "soak",
     "spike",
