@@ -183,6 +183,9 @@ bench-replay: $(VENV)/.dev $(VENV)-serving/.installed  ## how fast a journal's a
 bench-monitor: $(VENV)/.dev $(VENV)-load/.installed $(if $(or $(findstring evidently,$(ARGS)),$(if $(findstring parts=,$(ARGS)),,all)),$(VENV)-evidently/.installed)  ## how often the monitor is wrong, what it finds and how soon, and what it costs (about an hour)
 	@$(RUN) python -m bench.monitor $(ARGS)
 
+bench-rollout: $(VENV)/.dev  ## how often rollouts end rightly, how soon, and what users pay, on simulated traffic (hours; ARGS="parts=[worse] rollouts=100" tries less)
+	@$(RUN) python -m bench.rollout $(ARGS)
+
 bench-routing: $(VENV)-load/.perf-analyzer  ## what two models behind one door cost: rates, shadow work, broken challengers, a route that changes (about 40 minutes)
 	@$(RUN) python -m bench.routing $(ARGS)
 

@@ -34,6 +34,7 @@ ORDER = [  # of the parts in the table
     "bench-routing",
     "bench-monitor",
     "bench-retraining",
+    "bench-rollout",
     "capacity",
     "soak",
     "spike",

@@ -99,7 +99,7 @@ def test_a_simulated_rollout_is_decided_at_the_look_at_which_judge_decides(pool,
         if variable in looked.tables.get(table, {}):
             assert looked.tables[table][variable][look] == pytest.approx(value, rel=1e-9, abs=1e-9), name
             compared += 1
-    assert compared > 500
+    assert compared > 200
 
 
 def test_both_verdicts_come_up_and_are_acted_upon_when_labels_are_final(pool, config):
