@@ -6,7 +6,7 @@ import pytest
 from lifecycle.rollout.statistics.cells import CellRows, counted, product_name, summed, variance
 from lifecycle.rollout.statistics.figures import estimated, excess_loss
 from lifecycle.rollout.statistics.mixture import SCALES, bound, log_mixture
-from lifecycle.rollout.statistics.running import Clusters, Entered
+from lifecycle.rollout.statistics.running import ClusterSums, Entered
 from lifecycle.rollout.statistics.sums import CANARY, looked_at
 from tests.lifecycle.rollout.statistics.simulated_pairs import settings, simulated
 
@@ -15,7 +15,7 @@ def test_products_over_clusters_at_every_look():
     rng, number, looks = np.random.default_rng(1), 500, 7
     cluster, x, y = rng.integers(0, 40, number), rng.normal(size=number), rng.normal(size=number)
     look = np.sort(rng.integers(0, looks, number))
-    clusters = Clusters(cluster, Entered(look_N=look, num_looks=looks))
+    clusters = ClusterSums(cluster, Entered(look_N=look, num_looks=looks))
     found = clusters.products(clusters.sorted(x), clusters.sorted(y))
     for at in range(looks):
         here = look <= at
