@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from contracts.files import write_whole
 
@@ -137,7 +137,7 @@ def read_story(path: Path = FACTS) -> Story:
         if found.pop("format") != FORMAT:
             raise ValueError("another format")
         story: Story = TypeAdapter(Story).validate_python(found)
-    except (ValueError, KeyError, AttributeError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # ValidationError is a ValueError
         raise ValueError(
             f"{path} is not as this version of adclick writes it; remove it, and `make live` writes it anew"
         ) from error
