@@ -24,12 +24,16 @@ Row = tuple[str, int]  # prediction id, and number of the row
 
 @contextmanager
 def no_controller(root: Path) -> Iterator[None]:
-    """Raises ValueError while a controller looks after rollouts there: it may hold rows that it has not written yet."""
+    """Without what looks left that were killed. Raises ValueError while a controller looks after rollouts there: it may hold rows
+    that it has not written yet.
+    """
     if not root.is_dir():
         yield
         return
     taken = f"a controller looks after {root}/; stop `make rollout`, and start it again after this"
     with locking.alone(root / CONTROLLER_LOCK, taken):
+        for state in root.glob(f"*/{STATE}"):
+            remove_partial(state.parent)
         yield
 
 
@@ -49,7 +53,6 @@ def look(root: Path, wanted: Wanted, theirs: Collection[Row] = ()) -> dict[Path,
 def erase(paths: Collection[Path], wanted: Wanted, theirs: Collection[Row] = ()) -> None:
     """Write each file anew without the user's rows. Killed in between and run again, it goes on with what is left."""
     for path in paths:
-        remove_partial(path.parents[1])
         kept = pl.read_parquet(path, hive_partitioning=False).filter(~_is_theirs(path, wanted, theirs))
         content = BytesIO()
         with ParquetRows(content) as writer:
