@@ -7,6 +7,7 @@ something of it was shown or not: whether to show anything may be what the relea
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -117,7 +118,8 @@ def _file(path: Path, sources: AbSources) -> pl.LazyFrame:
 
 
 def _nothing() -> pl.LazyFrame:
-    own = {"prediction_id": pl.String, "row": pl.UInt32, "answered_at": AT, "event_at": AT, "request_id": pl.String}
+    own: dict[str, Any] = {"prediction_id": pl.String, "row": pl.UInt32, "answered_at": AT}
+    own |= {"event_at": AT, "request_id": pl.String}
     return pl.LazyFrame(schema={**own, **ROUTED, "entity": pl.String, "value": pl.Float64})
 
 
@@ -158,7 +160,7 @@ def _by_key(views: pl.DataFrame, salt: str, day: date) -> pl.DataFrame:
             pl.col("value").sum().alias("worth"),
         )
         .select(pl.lit(day).alias("day"), pl.col("hash").alias("key"), *list(KEY_SCHEMA)[2:])
-        .cast(dict(KEY_SCHEMA))
+        .cast(pl.Schema(KEY_SCHEMA))
     )
 
 
