@@ -55,12 +55,6 @@ def judged(test: AbTest, rows: AbRows, config: AbConfig) -> AbJudgement:
     return AbJudgement(verdict=verdict, sentence=sentence, checks=checks, days=tuple(days), told=told)
 
 
-def signed(value: float) -> str:
-    """Three digits that count, with their sign: +12.3, -0.0450."""
-    digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
-    return f"{value:+,.{digits}f}"
-
-
 def _in_words(difference: Interval | None, relative: Interval | None, what: str) -> tuple[AbVerdict, str]:
     """The verdict of an interval, and its sentence."""
     if difference is None:
@@ -136,3 +130,9 @@ def _missing(day: AbDay, config: AbConfig) -> list[str]:
 
 def _because(refused: Sequence[AbCheck]) -> str:
     return "refused: " + "; ".join(f"{one.found} ({one.needed})" for one in refused)
+
+
+def signed(value: float) -> str:
+    """Three digits that count, with their sign: +12.3, -0.0450."""
+    digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
+    return f"{value:+,.{digits}f}"
