@@ -16,7 +16,9 @@ class AbConfig:
 
     value: str | None = Field(min_length=1)  # declared number that a clicked row is worth; None: a click is worth one
     alpha: Chance  # chance that the interval ever leaves out the true difference
-    effect: Part  # difference, as a share of the champion's figure, for which the interval is tightest
+    effect: (
+        Part  # difference, as a share of the champion's figure, for which the interval is tight, as for 5 and 25 times as much
+    )
     days: int = Field(ge=1)  # with final labels, before anything is said
     keys: int = Field(ge=500)  # of either arm; asymptotic intervals do not hold before
     clicks: int = Field(ge=50)  # of either arm

@@ -1,5 +1,6 @@
 """What an A/B test says: refused, too early, no difference that is sure, or which release does better."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -58,7 +59,8 @@ def _in_words(difference: Interval | None, relative: Interval | None, what: str)
     """The verdict of an interval, and its sentence."""
     if difference is None:
         return "open", f"nothing is known of the difference in {what}"
-    figures = f"{what} a thousand page views {difference.estimate:+.3g} ({difference.low:+.3g} to {difference.high:+.3g})"
+    shown = (signed(value) for value in (difference.estimate, difference.low, difference.high))
+    figures = "{} a thousand page views {} ({} to {})".format(what, *shown)
     figures += "" if relative is None else f", {relative.estimate:+.1%} ({relative.low:+.1%} to {relative.high:+.1%})"
     if difference.low > 0:
         return "challenger", f"the challenger does better: {figures}"
@@ -128,3 +130,9 @@ def _missing(day: AbDay, config: AbConfig) -> list[str]:
 
 def _because(refused: Sequence[AbCheck]) -> str:
     return "refused: " + "; ".join(f"{one.found} ({one.needed})" for one in refused)
+
+
+def signed(value: float) -> str:
+    """Three digits that count, with their sign: +12.3, -0.0450."""
+    digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
+    return f"{value:+,.{digits}f}"

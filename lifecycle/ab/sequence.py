@@ -2,7 +2,7 @@
 
 The figure of an arm is a ratio of sums over its routing keys: worth of the clicks by page views. Its error is linearised and
 summed by key, because a key is what was drawn, and a user's page views go together (Binder 1983; Liang and Zeger 1986; see
-`lifecycle/rollout/statistics/cells.py`). The interval is an asymptotic confidence sequence by a normal mixture (Robbins 1970;
+`lifecycle/rollout/statistics/cells.py`). The interval is an asymptotic confidence sequence by normal mixtures (Robbins 1970;
 Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Annals of Statistics 52, 2024), half of alpha to each side. Creatives are no
 clusters here: users were drawn, creatives are the same in both arms. Shape letters: N keys times days, D days.
 """

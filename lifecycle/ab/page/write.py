@@ -6,6 +6,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from contracts.files import write_whole
+from lifecycle.ab.judged import signed
 from lifecycle.ab.page.content import AbPage, page_content, trends_of
 from lifecycle.monitor.page import wording
 from lifecycle.monitor.page import write as monitor_page
@@ -30,7 +31,7 @@ def rendered(page: AbPage) -> str:
         lstrip_blocks=True,
     )
     env.filters |= {name: getattr(wording, name) for name in ("count", "moment", "number", "plain_text", "sentence")}
-    env.filters["capital"] = capital
+    env.filters |= {"capital": capital, "signed": signed}
     style = Path(monitor_page.__file__).with_name(monitor_page.STYLE).read_text(encoding="utf-8")
     drawings = [(title, drawn_series(trend, f"difference-{place}", WIDE)) for place, (title, trend) in enumerate(trends_of(page))]
     return env.get_template(TEMPLATE).render(page_content(page), style=Markup(style), drawings=drawings)

@@ -13,6 +13,7 @@ from contracts.serving.release_log import Entry, append
 from contracts.serving.releases import PUBLIC
 from contracts.serving.route import NAME, Route, text_of
 from lifecycle.ab import __main__ as command
+from lifecycle.ab.judged import signed
 from tests.lifecycle.ab.served_views import DAY_ONE, SCHEMA, write_labels, write_views
 from tests.lifecycle.ab.simulated_keys import simulated
 from tests.lifecycle.ab.test_ab_begun import HALF
@@ -106,7 +107,7 @@ def test_it_says_which_release_does_better(played, monkeypatch, capsys):
     assert "ab: the challenger does better: clicks a thousand page views +" in told and "reports/ab.html" in told
     assert "The challenger does better" in (folder / "reports/ab.html").read_text()
     figures = rows.group_by("arm").agg(pl.col("clicks").mean() * 1000).sort("arm")["clicks"].to_list()
-    assert f"clicks a thousand page views {figures[0] - figures[1]:+.3g} (" in told
+    assert f"clicks a thousand page views {signed(figures[0] - figures[1])} (" in told
 
 
 def test_it_refuses_keys_that_were_drawn_with_code_1(played, monkeypatch, capsys):

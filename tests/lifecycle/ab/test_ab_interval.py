@@ -6,10 +6,12 @@ import pytest
 from scipy import optimize, stats
 
 from lifecycle.ab.sequence import sequence
-from lifecycle.rollout.statistics.mixture import bound
+from lifecycle.rollout.statistics.mixture import SCALES, bound
 from tests.lifecycle.ab.simulated_keys import BASE, settings, simulated
 
 RUNS = 300
+ERRORS = np.geomspace(0.02, 50, 500)  # standard errors by the mixture's scale
+HALVES = ERRORS * bound(0.025, ERRORS**-2)
 
 
 def test_the_difference_and_its_error_are_those_of_a_jackknife_over_keys():
@@ -32,15 +34,17 @@ def test_the_difference_and_its_error_are_those_of_a_jackknife_over_keys():
 
 
 def half_width(error: float, scale: float, alpha: float) -> float:
-    """Where the mixture of likelihood ratios over a half-normal effect is 1 / alpha, by numbers alone."""
+    """Where the mixture of likelihood ratios over half-normal effects is 1 / alpha, by numbers alone."""
 
     def short_by(half: float) -> float:
-        density = stats.halfnorm(scale=scale).pdf
-        effects = np.linspace(0, 12 * scale, 4001)
-        ratios = np.exp(effects * half / error**2 - effects**2 / (2 * error**2))
-        return np.trapezoid(ratios * density(effects), effects) - 1 / alpha
+        return np.mean([ratio(half, scale * times) for times in SCALES]) - 1 / alpha
 
-    return optimize.brentq(short_by, 0.1 * error, 60 * error)
+    def ratio(half: float, scale: float) -> float:
+        effects = np.linspace(0, min(12 * scale, half + 12 * error), 20_001)
+        ratios = np.exp(effects * half / error**2 - effects**2 / (2 * error**2))
+        return np.trapezoid(ratios * stats.halfnorm(scale=scale).pdf(effects), effects)
+
+    return optimize.brentq(short_by, 0.1 * error, 12 * error)
 
 
 def test_an_arm_counts_its_keys_once_and_its_page_views_all():
@@ -84,7 +88,5 @@ def test_intervals_hold_at_all_looks_together_where_those_of_one_look_do_not(lif
 
 def error_of(shown, day) -> float:
     """The standard error out of the half width: the one for which the mixture's bound has that width."""
-    scale, half = settings().effect * day.champion.figure, shown.high - shown.estimate
-    return optimize.brentq(
-        lambda error: float(bound(0.025, np.array([(scale / error) ** 2]))[0]) * error - half, half / 100, half
-    )
+    scale = settings().effect * day.champion.figure
+    return scale * np.interp((shown.high - shown.estimate) / scale, HALVES, ERRORS)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from contracts.serving.fuse import Fuse
-from lifecycle.ab.judged import judged
+from lifecycle.ab.judged import judged, signed
 from lifecycle.ab.page import AbPage, lines_of
 from lifecycle.ab.page.write import rendered
 from tests.lifecycle.ab.simulated_keys import FROM_NS, TEST, rows_of, settings, simulated
@@ -27,7 +27,7 @@ def test_it_says_which_release_does_better_with_its_interval_each_day():
     shown = rendered(page)
     difference = page.judgement.told[-1].difference
     assert '<b class="ok">The challenger does better: clicks a thousand page views ' in shown
-    assert f"{difference.low:+.3g} to {difference.high:+.3g}" in shown
+    assert f"{signed(difference.low)} to {signed(difference.high)}" in shown
     assert shown.count("<figure") == 2 and shown.count('data-label="Until"') == len(page.judgement.told) == 8
     assert "2027-03-21" in shown and "ann" in shown and "is 13 worth it" in shown
     assert "8 points from 2027-03-14 23:59 to 2027-03-21 23:59" in shown

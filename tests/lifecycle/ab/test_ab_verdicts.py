@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lifecycle.ab.judged import judged
+from lifecycle.ab.judged import judged, signed
 from lifecycle.ab.sequence import sequence
 from tests.lifecycle.ab.simulated_keys import TEST, rows_of, settings, simulated
 
@@ -26,7 +26,12 @@ def test_a_release_that_is_better_is_found(lift, verdict):
         "champion": "the champion does better",
         "open": "no difference",
     }
-    assert found.sentence.startswith(words[verdict]) and f"{difference.estimate:+.3g}" in found.sentence
+    assert found.sentence.startswith(words[verdict]) and f"{signed(difference.estimate)}" in found.sentence
+
+
+@pytest.mark.parametrize(("value", "shown"), [(12.345, "+12.3"), (-0.045, "-0.0450"), (0.0, "+0"), (12345.6, "+12,346")])
+def test_differences_have_three_digits_that_count(value, shown):
+    assert signed(value) == shown
 
 
 def test_nothing_is_told_before_the_minimum_runtime():
