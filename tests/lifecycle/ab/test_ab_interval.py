@@ -76,17 +76,20 @@ def test_intervals_hold_at_all_looks_together_where_those_of_one_look_do_not(lif
     """Of 300 tests of 21 days, looked at each day from the third on: at most 5 % and three errors of that are missed."""
     missed = missed_once = 0
     truth = 1000 * lift * BASE * np.exp(0.7**2 / 2)
+    config = settings(alpha=0.05)
     for seed in range(RUNS):
-        looks = sequence(simulated(seed, keys=1500, lift=lift, together=together), 0.5, settings(alpha=0.05))[2:]
+        looks = sequence(simulated(seed, keys=1500, lift=lift, together=together), 0.5, config)[2:]
         shown = [day.difference for day in looks]
         missed += any(not one.low <= truth <= one.high for one in shown)
-        missed_once += any(abs(one.estimate - truth) > 1.96 * error_of(one, day) for one, day in zip(shown, looks, strict=True))
+        missed_once += any(
+            abs(one.estimate - truth) > 1.96 * error_of(one, day, config.effect) for one, day in zip(shown, looks, strict=True)
+        )
     allowed = RUNS * 0.05 + 3 * np.sqrt(RUNS * 0.05 * 0.95)
     print(f"missed {missed} and {missed_once} of {RUNS}")
     assert missed <= allowed < missed_once
 
 
-def error_of(shown, day) -> float:
+def error_of(shown, day, effect: float) -> float:
     """The standard error out of the half width: the one for which the mixture's bound has that width."""
-    scale = settings().effect * day.champion.figure
+    scale = effect * day.champion.figure
     return scale * np.interp((shown.high - shown.estimate) / scale, HALVES, ERRORS)
