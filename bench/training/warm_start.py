@@ -5,6 +5,11 @@ month, which none of its rows come from. The first model is the same for all. Wa
 differences are those of the ways.
 """
 
+if __name__ == "__main__":  # before matplotlib is imported, which Lightning does
+    from contracts.local_libraries import keep_matplotlib_here
+
+    keep_matplotlib_here()
+
 import argparse
 import os
 import shutil
@@ -66,7 +71,7 @@ WAYS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedMonth:
     """A model on the month after its own."""
 
     log_loss: float
@@ -76,19 +81,19 @@ class Judged:
 
 def measure(rows: int, worlds: tuple[int, ...], overrides: list[str]) -> list[Figure]:
     """The figures of all ways. Prints every model as it is judged."""
-    found: dict[str, list[Judged]] = {way.name: [] for way in WAYS}
+    found: dict[str, list[JudgedMonth]] = {way.name: [] for way in WAYS}
     size = [f"exchange.impressions_per_month={rows}", f"exchange.months=[{','.join(MONTHS)}]"]
     for seed in worlds:
         with workspace([f"exchange.seed={seed}", *size, *overrides]) as space:
             space.stages("acquire", "validate")
             (space.root / "data/clean").rename(space.root / ALL_MONTHS)
-            made: dict[tuple[str, ...], Judged] = {}
+            made: dict[tuple[str, ...], JudgedMonth] = {}
             for way in WAYS:
                 found[way.name] += follow(space, way, made)
     return figures(found)
 
 
-def follow(space: Workspace, way: Way, made: dict[tuple[str, ...], Judged]) -> list[Judged]:
+def follow(space: Workspace, way: Way, made: dict[tuple[str, ...], JudgedMonth]) -> list[JudgedMonth]:
     """The models that `way` makes, month after month, each the champion until the next.
 
     `made` are those from scratch: two ways that begin anew with the same months have one model.
@@ -111,7 +116,7 @@ def follow(space: Workspace, way: Way, made: dict[tuple[str, ...], Judged]) -> l
     return models
 
 
-def make(space: Workspace, months: tuple[str, ...], start: str) -> Judged:
+def make(space: Workspace, months: tuple[str, ...], start: str) -> JudgedMonth:
     """Train on all of `months` but the last, and judge on that one."""
     set_start(space.root, start)
     space.remove("data/clean", "artifacts", ".checkpoints")
@@ -130,13 +135,13 @@ def set_start(root: Path, start: str) -> None:
     path.write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True))
 
 
-def judged(root: Path, cpu_s: float) -> Judged:
+def judged(root: Path, cpu_s: float) -> JudgedMonth:
     """The model in `root` on its test rows."""
     encoded = root / "data/encoded"
     spec = load_spec(encoded)
     test, images = load_split(encoded, "test", spec), load_creatives(encoded, spec)
     logit_N = val_logits(load_model(root / "artifacts/model"), test, channels_last(images))
-    return Judged(log_loss=log_loss(logit_N, test.label_N), auc=auc(logit_N, test.label_N), cpu_s=cpu_s)
+    return JudgedMonth(log_loss=log_loss(logit_N, test.label_N), auc=auc(logit_N, test.label_N), cpu_s=cpu_s)
 
 
 def crown(root: Path, folder: Path) -> None:
@@ -150,19 +155,19 @@ def crown(root: Path, folder: Path) -> None:
     write_json(export / "manifest.json", {"files": {path.name: sha256_file(path) for path in sorted(export.iterdir())}})
 
 
-def show(way: Way, month: int, start: str, one: Judged) -> None:
+def show(way: Way, month: int, start: str, one: JudgedMonth) -> None:
     text = f"{way.name}: model of {MONTHS[month]} from {start}, judged on {MONTHS[month + 1]}: log-loss {one.log_loss:.5f}"
     print(f"bench:   {text}, AUC {one.auc:.4f}, {one.cpu_s:.0f} s of processor time", file=sys.stderr, flush=True)
 
 
-def figures(found: dict[str, list[Judged]]) -> list[Figure]:
+def figures(found: dict[str, list[JudgedMonth]]) -> list[Figure]:
     """A row for each way, over the months in which they differ, beside the first one."""
     later = {name: [one for place, one in enumerate(models) if place % (len(MONTHS) - 1)] for name, models in found.items()}
     base = next(iter(later.values()))
     return [Figure(what=f"next month, {name}", figure=shown(models, base)) for name, models in later.items()]
 
 
-def shown(models: list[Judged], base: list[Judged]) -> str:
+def shown(models: list[JudgedMonth], base: list[JudgedMonth]) -> str:
     loss, area = mean(one.log_loss for one in models), mean(one.auc for one in models)
     took = sum(one.cpu_s for one in models) / sum(one.cpu_s for one in base)
     text = f"log-loss {loss:.5f}, AUC {area:.4f}, processor time of training {took:.2f}x"
