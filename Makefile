@@ -165,7 +165,7 @@ gpu-check:  ## measure training on this machine's NVIDIA GPU (8 minutes; needs a
 bench-serving: $(VENV)-load/.perf-analyzer  ## rows a second of the served model against the release before it and in process (about 12 minutes)
 	@$(RUN) python -m bench.served.speed $(ARGS)
 
-bench-warm-start: $(VENV)/.dev  ## what training from the champion's weights is worth over six simulated months (about an hour)
+bench-warm-start: $(VENV)/.dev  ## what training from the champion's weights is worth over six simulated months (more than an hour)
 	@$(RUN) python -m bench.training.warm_start $(ARGS)
 
 bench-gate: $(VENV)-load/.installed $(VENV)/.dev $(VENV)-serving/.installed  ## does make gate refuse a model slowed by 15 %, and let an equal one pass, ten times each (about 25 minutes)

@@ -5,7 +5,7 @@ month, which none of its rows come from. The first model is the same for all. Wa
 differences are those of the ways.
 """
 
-if __name__ == "__main__":  # before matplotlib is imported
+if __name__ == "__main__":  # before matplotlib is imported, which Lightning does
     from contracts.local_libraries import keep_matplotlib_here
 
     keep_matplotlib_here()
