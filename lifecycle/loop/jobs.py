@@ -32,8 +32,8 @@ def jobs_of(settings: Overrides) -> list[LoopJob]:
     loop = settings.section("lifecycle", LifecycleConfig).loop
     monitor, rollout = settings.section("monitor", MonitorConfig), settings.section("rollout", RolloutConfig)
     return [
-        _job("journal", loop.journal_s, LOAD_PYTHON, "lifecycle.journal", *_set_words(settings, JOURNAL_SECTIONS)),
-        _job("feedback", loop.feedback_s, LOAD_PYTHON, "lifecycle.feedback", *_set_words(settings, FEEDBACK_SECTIONS)),
+        _job("journal", loop.journal_s, LOAD_PYTHON, "lifecycle.journal", *_options(settings, JOURNAL_SECTIONS)),
+        _job("feedback", loop.feedback_s, LOAD_PYTHON, "lifecycle.feedback", *_options(settings, FEEDBACK_SECTIONS)),
         _monitor(settings, loop, monitor.every_s),
         _job("retraining", loop.retraining_s, LOAD_PYTHON, "lifecycle.retrain", "look", *settings.words_of(RETRAINING_SECTIONS)),
         _job("rollout", rollout.every_s, SERVING_PYTHON, "lifecycle.rollout", "--once", *settings.words_of(ROLLOUT_SECTIONS)),
@@ -42,7 +42,7 @@ def jobs_of(settings: Overrides) -> list[LoopJob]:
 
 def _monitor(settings: Overrides, loop: LoopConfig, every_s: float) -> LoopJob:
     """What it finds is no failure of the job."""
-    told = _set_words(settings, MONITOR_SECTIONS)
+    told = _options(settings, MONITOR_SECTIONS)
     command = (LOAD_PYTHON, "-m", "lifecycle.monitor", "--page", loop.page, "--exit-0", *told)
     return LoopJob(name="monitor", command=command, every_s=every_s)
 
@@ -51,6 +51,6 @@ def _job(name: str, every_s: float, python: str, module: str, *arguments: str) -
     return LoopJob(name=name, command=(python, "-m", module, *arguments), every_s=every_s)
 
 
-def _set_words(settings: Overrides, sections: tuple[str, ...]) -> list[str]:
+def _options(settings: Overrides, sections: tuple[str, ...]) -> list[str]:
     """Of commands whose words are files or nothing."""
     return [part for word in settings.words_of(sections) for part in ("--set", word)]
