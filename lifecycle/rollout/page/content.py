@@ -8,7 +8,8 @@ from typing import Any
 
 from lifecycle.monitor.findings import Point, Trend, Verdict
 from lifecycle.rollout.control.files import Decision, Remembered
-from lifecycle.rollout.judgement import Interval, Judgement, MetricVerdict
+from lifecycle.rollout.judgement import Interval, Judged, Judgement, MetricVerdict
+from lifecycle.rollout.page.guards import guards_of, holds_of
 from lifecycle.rollout.rollout import Step
 
 VIEWS = {
@@ -53,6 +54,8 @@ def page_of(remembered: Remembered, decisions: Sequence[Decision]) -> dict[str, 
         "decisions": list(reversed(decisions)),
         "counts": Counter(one.action for one in decisions),
         "waits": remembered.waits,
+        "guards": guards_of(remembered, decisions),
+        "holds": holds_of(decisions),
     }
 
 
@@ -76,7 +79,7 @@ def standing(remembered: Remembered, decisions: Sequence[Decision]) -> str:
 
 def step_row(step: Step, decisions: Sequence[Decision]) -> dict[str, Any]:
     """From when to when, and the reason for which it ended."""
-    ended = None if step.until_ns is None else next((one for one in decisions if one.at_ns >= step.until_ns), None)
+    ended = None if step.until_ns is None else _ending(step.until_ns, decisions)
     lasted = "" if step.until_ns is None else str(timedelta(seconds=round((step.until_ns - step.from_ns) / 1e9)))
     why = "under way" if step.until_ns is None else ended.reasons[0] if ended is not None and ended.reasons else ""
     return {
@@ -91,6 +94,11 @@ def step_row(step: Step, decisions: Sequence[Decision]) -> dict[str, Any]:
     }
 
 
+def _ending(until_ns: int, decisions: Sequence[Decision]) -> Decision | None:
+    """What ended a step: looks of the same moment did not."""
+    return next((one for one in decisions if one.at_ns >= until_ns and one.action != "hold"), None)
+
+
 def series_of(looks: Sequence[Judgement], need: str, margin: float, calibration_margin: float) -> list[MetricSeries]:
     """Of the metrics that are not slices, each view with its intervals and the threshold as band."""
     found = []
@@ -103,14 +111,16 @@ def series_of(looks: Sequence[Judgement], need: str, margin: float, calibration_
         )
         views = []
         for view, meaning in VIEWS.items():
-            points = [_point(look, one, getattr(one, view), allowed if view != "interaction" else None) for look, one in mine]
+            decides = view == ("other" if key[1] == "shadow" else "both")
+            band = None if view == "interaction" else allowed
+            points = [_point(look, one.verdict if decides else "open", getattr(one, view), band) for look, one in mine]
             if any(point.value is not None for point in points):
                 views.append((view, meaning, Trend(subject=title, kind=view, unit="share", points=points)))
         found.append(MetricSeries(title=title, last=mine[-1][1], views=views))
     return found
 
 
-def _point(look: Judgement, one: MetricVerdict, shown: Interval | None, allowed: tuple[float | None, float] | None) -> Point:
+def _point(look: Judgement, verdict: Judged, shown: Interval | None, allowed: tuple[float | None, float] | None) -> Point:
     if shown is None:
         return Point(at_ns=look.until_ns, value=None)
     low, high = (None, None) if allowed is None else (allowed[0] if allowed[0] is not None else min(shown.low, 0.0), allowed[1])
@@ -121,7 +131,7 @@ def _point(look: Judgement, one: MetricVerdict, shown: Interval | None, allowed:
         high=shown.high,
         expected_low=low,
         expected_high=high,
-        verdict=MARKED[one.verdict],
+        verdict=MARKED[verdict],
     )
 
 
