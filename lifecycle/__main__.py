@@ -18,9 +18,10 @@ from contracts.lifecycle.monitor import MonitorConfig
 from contracts.lifecycle.retraining import LifecycleConfig
 from contracts.overrides import Overrides, read_overrides
 from lifecycle.locking import alone
-from lifecycle.loop.jobs import SECTIONS, jobs_of
+from lifecycle.loop.jobs import jobs_of
 from lifecycle.loop.status import LoopStatus
 from lifecycle.loop.supervisor import Supervisor
+from lifecycle.retrain.surroundings import SECTIONS
 from serving.entry import run
 
 LOCK = "lock"

@@ -16,6 +16,7 @@ from pathlib import Path
 from contracts.dataset.config_errors import ConfigError
 from contracts.dataset.declaration import Declaration
 from contracts.lifecycle.feedback import FeedbackConfig
+from contracts.lifecycle.retraining import LifecycleConfig
 from contracts.lifecycle.rollout import RolloutConfig
 from contracts.params import PARAMS_PATH, read_section, section_values
 from contracts.serving.config import JournalConfig
@@ -51,7 +52,7 @@ def main() -> None:
             erase(journal, found, wanted, pseudonym(key, wanted.texts[-1]).decode(), args.why, project, labels)
         say(summary(found, "erased"))
     store = project / load_server_config().store
-    for line in (*left(found, wanted, project, store), *beyond_reach()):
+    for line in (*left(found, wanted, project, store, project / trainings_folder()), *beyond_reach()):
         print(f"  {'would stay' if args.dry_run else 'still there'}: {line}", flush=True)
 
 
@@ -85,6 +86,12 @@ def feedback_config() -> FeedbackConfig | None:
 def rollouts_folder() -> str:
     """As above."""
     return "rollouts" if section_values("rollout") is None else read_section("rollout", RolloutConfig).folder
+
+
+def trainings_folder() -> str:
+    """As above."""
+    known = section_values("lifecycle") or {}
+    return "retraining" if "retraining" not in known else read_section("lifecycle", LifecycleConfig).retraining.folder
 
 
 @contextmanager

@@ -21,8 +21,8 @@ def summary(found: Findings, verb: str) -> str:
     )
 
 
-def left(found: Findings, wanted: Wanted, project: Path, store: Path) -> list[str]:
-    """One line for each place that still holds the user, or may."""
+def left(found: Findings, wanted: Wanted, project: Path, store: Path, trainings: Path) -> list[str]:
+    """One line for each place that still holds the user, or may. `trainings`: has a copy of the project for each of them."""
     lines = [
         f"{path} holds {rows} rows and no .dvc file here tracks it: remove them there" for path, rows in found.others.items()
     ]
@@ -45,6 +45,11 @@ def left(found: Findings, wanted: Wanted, project: Path, store: Path) -> list[st
     ):
         if reach.holding(project / name, wanted):
             lines.append(f"{name}/ holds the user: {advice}")
+    lines += [
+        f"{_names([folder], project)} holds the user, for a training: remove the folder; `make retrain SET=stop` first if it runs"
+        for folder in sorted(trainings.glob("*/"))
+        if reach.holding(folder, wanted)
+    ]
     logs = [path for path in sorted(store.glob("*.log*")) if reach.holding(path, wanted)]
     if logs:
         lines.append(f"{_names(logs, project)} hold the user: remove them")

@@ -8,14 +8,13 @@ from contracts.lifecycle.monitor import MonitorConfig
 from contracts.lifecycle.retraining import LifecycleConfig, LoopConfig
 from contracts.lifecycle.rollout import RolloutConfig
 from contracts.overrides import Overrides
+from lifecycle.retrain.surroundings import SECTIONS
+from lifecycle.rollout.control.settings import SECTIONS as ROLLOUT_SECTIONS
 
 SERVING_PYTHON, LOAD_PYTHON = ".venv-serving/bin/python", ".venv-load/bin/python"
-SECTIONS = ("serving.journal", "serving.server", "serving.routing", "feedback", "monitor", "lifecycle", "rollout", "data")
 JOURNAL_SECTIONS = ("serving.journal",)
 FEEDBACK_SECTIONS = ("serving.journal", "feedback")
 MONITOR_SECTIONS = ("serving.journal", "serving.server", "feedback", "monitor")
-RETRAINING_SECTIONS = ("serving.journal", "serving.server", "feedback", "monitor", "lifecycle", "rollout")
-ROLLOUT_SECTIONS = ("serving.journal", "serving.server", "serving.routing", "feedback", "monitor", "rollout", "data")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +34,7 @@ def jobs_of(settings: Overrides) -> list[LoopJob]:
         _job("journal", loop.journal_s, LOAD_PYTHON, "lifecycle.journal", *_options(settings, JOURNAL_SECTIONS)),
         _job("feedback", loop.feedback_s, LOAD_PYTHON, "lifecycle.feedback", *_options(settings, FEEDBACK_SECTIONS)),
         _monitor(settings, loop, monitor.every_s),
-        _job("retraining", loop.retraining_s, LOAD_PYTHON, "lifecycle.retrain", "look", *settings.words_of(RETRAINING_SECTIONS)),
+        _job("retraining", loop.retraining_s, LOAD_PYTHON, "lifecycle.retrain", "look", *settings.words_of(SECTIONS)),
         _job("rollout", rollout.every_s, SERVING_PYTHON, "lifecycle.rollout", "--once", *settings.words_of(ROLLOUT_SECTIONS)),
     ]
 

@@ -23,11 +23,10 @@ from lifecycle.retrain.calendar import shown
 from lifecycle.retrain.launch import is_running, process_of
 from lifecycle.retrain.ledger import Training, open_training, read_trainings
 from lifecycle.retrain.look import look
-from lifecycle.retrain.surroundings import Retraining, retraining_of
+from lifecycle.retrain.surroundings import SECTIONS, Retraining, retraining_of
 from lifecycle.retrain.training.order import read_spent
 from serving.entry import run
 
-SECTIONS = ("serving.journal", "serving.server", "serving.routing", "feedback", "monitor", "lifecycle", "rollout", "data")
 WORDS = ("look", "now", "status", "stop")
 LOCK, POLL_S = ".lock", 2.0
 

@@ -11,14 +11,15 @@ from contracts.serving.release_log import read
 from contracts.serving.releases import EXPORTED, model_of
 from lifecycle.retrain.calendar import after
 from lifecycle.retrain.ledger import Training, TrainingHanded
-from lifecycle.retrain.observe import read_rollouts, under_way
+from lifecycle.retrain.observe import under_way
 from lifecycle.retrain.surroundings import Retraining
 from lifecycle.retrain.training.order import own
+from lifecycle.rollout.control.files import read_rollouts
+from lifecycle.rollout.control.settings import SECTIONS as ROLLOUT_SECTIONS
 from lifecycle.rollout.rollout import Rollout
 
 SERVING_PYTHON = ".venv-serving/bin/python"
 DEPLOY_SECTIONS = ("serving.server",)
-ROLLOUT_SECTIONS = ("serving.journal", "serving.server", "serving.routing", "feedback", "monitor", "rollout", "data")
 LOG = "handed.log"
 SAID = 300
 

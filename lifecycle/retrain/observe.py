@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from pydantic import TypeAdapter, ValidationError
 
 from contracts.clock import clock
 from contracts.lifecycle.champion import CHAMPION
@@ -17,7 +16,7 @@ from lifecycle.retrain.calendar import end_of_day, time_ns
 from lifecycle.retrain.causes import Known
 from lifecycle.retrain.ledger import Training
 from lifecycle.retrain.surroundings import Retraining
-from lifecycle.rollout.rollout import STATE, Rollout
+from lifecycle.rollout.control.files import read_rollouts
 
 REPORT = "report.json"
 SPLITS = (CHAMPION / "split.json", Path("reports/split.json"))  # of the champion; of the newest export, if there was none ever
@@ -83,14 +82,3 @@ def under_way(around: Retraining) -> str | None:
             return f"the rollout {rollout.name} of release {rollout.challenger} is under way"
     route = around.store.readable_route()
     return None if route is None or route.trial is None else f"release {route.trial.challenger} is being tried"
-
-
-def read_rollouts(root: Path) -> list[Rollout]:
-    """The oldest first. Raises ValueError if one is not as this version writes it."""
-    found = []
-    for path in root.glob(f"*/{STATE}"):
-        try:
-            found.append(TypeAdapter(Rollout).validate_python(json.loads(path.read_bytes())["rollout"]))
-        except (ValidationError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is no rollout of this version of adclick") from error
-    return sorted(found, key=lambda rollout: (rollout.begun_ns, rollout.name))

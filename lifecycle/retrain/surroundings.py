@@ -12,6 +12,10 @@ from contracts.params import section_values
 from serving.releases.store import Store
 from serving.server.settings import load_server_config
 
+SECTIONS = (  # of which settings can be told: its own, and those of what it hands over to
+    *("serving.journal", "serving.server", "serving.routing"),
+    *("feedback", "monitor", "lifecycle", "rollout"),
+)
 KIND, SERVED_KIND = "data.source.kind", "served"
 
 

@@ -29,9 +29,9 @@ say = partial(print, flush=True)
 
 def main() -> int:
     args = parse(sys.argv[1:])
-    asked_for = words_and_settings(args.words)
-    control = control_of(asked_for, say)
-    match asked_for.words:
+    asked_for, settings = words_and_settings(args.words)
+    control = control_of(settings, say)
+    match asked_for:
         case ():
             with only_controller(control.root):
                 return once(control) if args.once else follow(control)

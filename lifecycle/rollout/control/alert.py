@@ -1,66 +1,43 @@
-"""A rollout that waits too long for evidence is told as an alert: a line of the monitor's log, which the monitor passes on."""
+"""A rollout that waits too long for evidence is told as an alert."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lifecycle.alerts.alert import Alert, id_of
-from lifecycle.alerts.log import AlertLog, alone
+from lifecycle.alerts.own import OwnAlert, tell
 from lifecycle.rollout.control.control import Control, Wait
 from lifecycle.rollout.control.files import Remembered
 from lifecycle.rollout.control.rules import DAY_NS
 
-AREA, KIND, RULE = "rollout", "hold", "rollout_on_hold"
-
 
 def tell_hold(control: Control, remembered: Remembered, waits: Sequence[Wait], now_ns: int) -> Remembered:
-    """Since when it waits, and whether that was told, with this look; the alert is on the disk before."""
-    since_ns, told_ns = remembered.waiting_since_ns, remembered.told_ns
+    """Since when it waits, with this look. The alert is on the disk before that is: whoever was killed in between tells no
+    second one.
+    """
+    since_ns = remembered.waiting_since_ns
     if not waits:
-        if since_ns is not None and told_ns is not None:
-            _write(control, _alert(control, remembered, "it has what it needs again", since_ns, now_ns, is_over=True))
-        return replace(remembered, waiting_since_ns=None, told_ns=None)
+        if since_ns is not None:
+            _tell(control, remembered, "it has what it needs again", since_ns, now_ns, is_on=False)
+        return replace(remembered, waiting_since_ns=None)
     if since_ns is None:
         return replace(remembered, waiting_since_ns=now_ns)
-    if told_ns is None and now_ns - since_ns >= control.config.hold_days * DAY_NS:
-        sentence = "; ".join(wait.sentence for wait in waits)
-        _write(control, _alert(control, remembered, sentence, since_ns, now_ns, is_over=False))
-        return replace(remembered, told_ns=now_ns)
+    if now_ns - since_ns >= control.config.hold_days * DAY_NS:
+        _tell(control, remembered, "; ".join(wait.sentence for wait in waits), since_ns, now_ns, is_on=True)
     return remembered
 
 
-def _alert(control: Control, remembered: Remembered, sentence: str, since_ns: int, now_ns: int, is_over: bool) -> Alert:
+def _tell(control: Control, remembered: Remembered, why: str, since_ns: int, now_ns: int, is_on: bool) -> None:
     rollout, days = remembered.rollout, (now_ns - since_ns) / DAY_NS
-    key = f"{AREA}/{rollout.name}/{KIND}"
-    return Alert(
-        id=id_of(key, since_ns),
-        event="resolved" if is_over else "began",
-        key=key,
-        rule=RULE,
-        severity="warning",
-        owner="",
-        dataset=control.dataset,
-        at_ns=now_ns,
-        since_ns=since_ns,
-        until_ns=now_ns if is_over else None,
-        area=AREA,
+    alert = OwnAlert(
+        area="rollout",
         subject=rollout.name,
-        kind=KIND,
+        kind="hold",
+        severity="warning",
+        owner="whoever owns the model",
+        sentence=f"the rollout of release {rollout.challenger} is on hold for {days:.1f} days: {why}",
+        next_step='look at `make rollout SET=status`; `make rollout SET=abort WHY="..."` ends it',
         effect=days,
         unit="days",
-        rows=0,
-        release=rollout.challenger,
-        sentence=f"the rollout of release {rollout.challenger} is on hold for {days:.1f} days: {sentence}",
-        next_step='look at `make rollout SET=status`; `make rollout SET=abort WHY="..."` ends it',
         evidence={"rollout": rollout.name},
     )
-
-
-def _write(control: Control, alert: Alert) -> None:
-    control.say(f"rollout: {alert.event}: {alert.sentence}")
-    if control.alerts is None:
-        return
-    with alone(control.alerts):
-        log = AlertLog(control.alerts)
-        known = log.last_of_each().get(alert.key)
-        if known is None or (known.id, known.event) != (alert.id, alert.event):  # else we died after writing it
-            log.append([alert])
+    if control.alerts is not None and tell(control.alerts, alert, is_on):
+        control.say(f"rollout: {'alert' if is_on else 'alert is over'}: {alert.sentence}")

@@ -48,7 +48,6 @@ class Control:
     observe: Callable[["Control", Rollout], LookEvidence]
     trainings: Path = Path("retraining")  # a project folder each: a release may come from one of them
     alerts: Path | None = None  # the monitor's folder; None: nobody is alerted
-    dataset: str = ""
     say: Say = print
 
     def folder(self, rollout: Rollout) -> Path:

@@ -49,7 +49,6 @@ class Remembered:
     route: str = ""  # digest of the route that the last one put in force; empty: none
     waits: tuple[str, ...] = ()  # kinds of what it waits for, as the last decision has them
     waiting_since_ns: int | None = None  # for labels, traffic, or fewer rows that cannot be compared
-    told_ns: int | None = None  # the alert about that
 
 
 def read_rollout(root: Path) -> Rollout | None:

@@ -12,12 +12,12 @@ from contracts.lifecycle.feedback import FeedbackConfig
 from contracts.lifecycle.monitor import MonitorConfig
 from contracts.lifecycle.retraining import RetrainingConfig
 from contracts.lifecycle.rollout import RolloutConfig
+from contracts.overrides import Overrides
 from contracts.serving.config import JournalConfig, RoutingConfig, ServerConfig
 from lifecycle.rollout.control.audit import audited
 from lifecycle.rollout.control.control import Control, LookEvidence, Say, Wait
 from lifecycle.rollout.control.files import read_decisions, read_rollouts, read_state
 from lifecycle.rollout.control.rules import days_in_force, number_of
-from lifecycle.rollout.control.settings import Told
 from lifecycle.rollout.evidence.files import read_assigned, read_pairs
 from lifecycle.rollout.evidence.gather import RolloutEvidence, Sources, gather
 from lifecycle.rollout.judgement import Judgement
@@ -29,7 +29,7 @@ NEVER = 1e-300  # a level
 GRACE_DAYS = 2.0  # of a step, beyond the labels' maturity: a day has to be over, and the feed may be late
 
 
-def control_of(told: Told, say: Say) -> Control:
+def control_of(told: Overrides, say: Say) -> Control:
     """What the controller works with, by the settings."""
     config, server = told.section("rollout", RolloutConfig), told.section("serving.server", ServerConfig)
     store, feedback = Path(server.store), told.section("feedback", FeedbackConfig)

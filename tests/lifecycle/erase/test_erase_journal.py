@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 
+import polars as pl
 import pytest
 
 from lifecycle.journal.served import only_one
@@ -109,6 +110,16 @@ def test_a_dry_run_counts_and_changes_nothing(project):
     done = erase(project, "--dry-run")
     assert done.returncode == 0 and f"would erase {THEIRS} rows in 1 segments, {THEIRS} in 1 Parquet files" in done.stdout
     assert contents(project) == before and "  would stay: " in done.stdout
+
+
+def test_copies_of_rows_for_a_training_are_named(project):
+    for name, site in (("one", USER), ("two", "somebody-else")):
+        served = project / f"retraining/{name}/served/2027-01"
+        served.mkdir(parents=True)
+        pl.DataFrame({"site": [site]}).write_parquet(served / "impressions.parquet")
+    done = erase(project, "--dry-run")
+    assert "would stay: retraining/one holds the user, for a training: remove the folder" in done.stdout, done.stderr
+    assert "retraining/two" not in done.stdout
 
 
 def test_a_hashed_user_is_found_by_the_hash_and_one_of_another_key_is_named(tmp_path):

@@ -43,7 +43,6 @@ def control_in(folder: Path, **changes: object) -> Control:
         server=load_server_config(store=str(store.folder)),
         observe=what_was_told,
         alerts=folder / "monitor",
-        dataset="clicks",
         say=lambda line: print(line, flush=True),
     )
 

@@ -271,9 +271,9 @@ def test_a_fuse_that_blew_while_it_was_paused_sends_it_back(control, store):
 
 
 def test_words_and_settings():
-    asked_for = words_and_settings(["begin", "13", "rollout.folder=tried", "rollout.steps=[]", "feedback.folder=f"])
-    assert asked_for.words == ("begin", "13")
-    assert asked_for.settings == {"rollout": {"folder": "tried", "steps": []}, "feedback": {"folder": "f"}}
+    asked_for, settings = words_and_settings(["begin", "13", "rollout.folder=tried", "rollout.steps=[]", "feedback.folder=f"])
+    assert asked_for == ("begin", "13")
+    assert settings.values == {"rollout": {"folder": "tried", "steps": []}, "feedback": {"folder": "f"}}
     for word in ("folder=x", "train.lr=1", "rollout.=3"):
         with pytest.raises(ValueError, match=f"expected section.key=value with a section of rollout, .*, got '{word}'"):
             words_and_settings([word])
