@@ -33,6 +33,14 @@ class PartFailed(RuntimeError):
         self.rows = rows
 
 
+def all_met(figures: list[Figure]) -> list[Figure]:
+    """The figures. Raises PartFailed, which has them too, if one does not reach its bar."""
+    missed = [f"{figure.what}: {figure.figure}, {figure.bar}" for figure in figures if figure.met is False]
+    if missed:
+        raise PartFailed("; ".join(missed), figures)
+    return figures
+
+
 class Unprepared(ValueError):
     """A part cannot begin: something has to be done before."""
 

@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 
 from bench.figures import Figure, at_most
-from bench.parts import PartFailed
+from bench.parts import all_met
 from bench.retraining.paused import PausedTraining
 from bench.retraining.settings import BenchRetrainingConfig
 from bench.routing.world import routed_server
@@ -43,10 +43,7 @@ def measure(overrides: Sequence[str] = ()) -> list[Figure]:
             figures = [_at(config, analyzer, training, capacity, load) for load in config.loads]
         finally:
             training.end()
-    missed = [f"{figure.what}: {figure.figure}, {figure.bar}" for figure in figures if figure.met is False]
-    if missed:
-        raise PartFailed("; ".join(missed), figures)
-    return figures
+    return all_met(figures)
 
 
 def _at(config: BenchRetrainingConfig, analyzer: PerfAnalyzer, training: PausedTraining, capacity: float, load: float) -> Figure:
