@@ -19,7 +19,7 @@ def test_what_the_training_took_says_of_which_weights_it_is(project, monkeypatch
     fitted = SimpleNamespace(
         network=network, best=best, num_steps=4, batch_size=8, rows_per_s=5.4, train_s=7.001, num_rows=32
     )  # fmt: skip
-    train.write_outputs(fitted, train.Mixed(share=0.0, log_loss=0.5, auc=0.7))
+    train.write_outputs(fitted, train.Mixed(share=0.0, log_loss=0.5, auc=0.7), None, None)
     timing = json.loads(Path("reports/train_timing.json").read_text())
     assert timing["weights"] == hashlib.sha256(b"weights").hexdigest()
     assert (timing["train_rows_per_s"], timing["train_s"], timing["rows"]) == (5, 7.0, 32)

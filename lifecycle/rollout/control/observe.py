@@ -1,11 +1,7 @@
 """Where a look's evidence comes from: rows of the journal with their labels, judged; and the audit of what was kept of it."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-
-import polars as pl
 
 from contracts.clock import clock
 from contracts.lifecycle.feedback import FeedbackConfig
@@ -20,12 +16,10 @@ from lifecycle.rollout.control.files import read_decisions, read_rollouts, read_
 from lifecycle.rollout.control.rules import days_in_force, number_of
 from lifecycle.rollout.evidence.files import read_assigned, read_pairs
 from lifecycle.rollout.evidence.gather import RolloutEvidence, Sources, gather
-from lifecycle.rollout.judgement import Judgement
-from lifecycle.rollout.rollout import Rollout, Step
+from lifecycle.rollout.rollout import Rollout
 from lifecycle.rollout.statistics.judge import judge, judge_sums
 from serving.releases.store import Store
 
-NEVER = 1e-300  # a level
 GRACE_DAYS = 2.0  # of a step, beyond the labels' maturity: a day has to be over, and the feed may be late
 
 
@@ -58,21 +52,10 @@ def observed(sources: Sources, maturity_h: float, control: Control, rollout: Rol
     labelled = evidence.labelled.get(number, 0)
     silent = silence(labelled, days_in_force(rollout, now_ns, number), maturity_h)
     return LookEvidence(
-        judgements=tuple(daily(evidence.pairs(), evidence.assigned(), rollout.steps, control.config)),
+        judgements=tuple(judge(evidence.pairs(), evidence.assigned(), rollout.steps, control.config)),
         labelled=labelled,
         waits=(*silent, *waits_of(evidence, control.config)),
     )
-
-
-def daily(pairs: pl.DataFrame, assigned: pl.DataFrame, steps: Sequence[Step], config: RolloutConfig) -> list[Judgement]:
-    """The last look of each day, until the first that sends back.
-
-    A verdict to promote ends nothing here: it may come steps before the one at whose end it is acted upon, and what speaks
-    against the challenger after it has to be heard. So looks are made at a level at which nothing is promoted, and judged by
-    their sums.
-    """
-    looks = judge(pairs, assigned, steps, replace(config, alpha_promote=NEVER))
-    return [judge_sums(look.sums, config, look.rows, look.until_ns) for look in looks]
 
 
 def silence(labelled: int, days: float, maturity_h: float) -> tuple[Wait, ...]:
@@ -102,7 +85,7 @@ def audit_lines(control: Control, name: str | None = None) -> tuple[list[str], b
     for rollout in rollouts:
         folder = control.folder(rollout)
         config = read_state(folder).config
-        looks = daily(read_pairs(folder), read_assigned(folder), rollout.steps, config)
+        looks = judge(read_pairs(folder), read_assigned(folder), rollout.steps, config)
         found = audited(read_decisions(folder), looks, judge_sums, config)
         lines += [one.line(rollout.name) for one in found]
         is_same = is_same and all(one.is_same for one in found)

@@ -84,7 +84,7 @@ def verdicts(tables: Mapping[str, Table], config: RolloutConfig) -> LookVerdicts
         (SHADOW, "log_loss"): shadow_loss(tables[SHADOW], config),
     }
     for name in (name for name in tables if name.startswith(f"{SLICES}/")):
-        answers[(name, "slice")] = slice_loss(tables[name], config, int(name.split("/")[1]))
+        answers[(name, "slice")] = slice_loss(tables[name], tables[CANARY], config, int(name.split("/")[1]))
     promotes = answers[(CANARY, "log_loss")].passes & answers[(CANARY, "calibration")].passes
     fails = np.logical_or.reduce([answer.fails for answer in answers.values()])
     return LookVerdicts(answers=answers, promotes_L=promotes & ~fails, fails_L=fails)

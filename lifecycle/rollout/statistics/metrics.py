@@ -84,14 +84,15 @@ def calibration(table: Table, config: RolloutConfig) -> MetricAnswers:
     return MetricAnswers(passes=ready & passes, fails=ready & fails)
 
 
-def slice_loss(table: Table, config: RolloutConfig, place: int) -> MetricAnswers:
+def slice_loss(table: Table, whole: Table, config: RolloutConfig, place: int) -> MetricAnswers:
     """Of one value of a watched column, the `place`-th that was seen (from 0): it fails if it is surely above slice_margin.
 
-    `table` has the variable z, the excess beyond slice_margin.
+    `table` has the variable z, the excess beyond slice_margin; `whole` is that of all rows, which must be ready too.
     """
     rows = table[f"{CHAMPION}/rows"] + table[f"{CHALLENGER}/rows"]
     clicks = np.minimum(table[f"{CHAMPION}/clicks"], table[f"{CHALLENGER}/clicks"])
     ready = (rows >= config.slice_rows) & (table[f"{CHALLENGER}/units"] >= config.arm_units) & (clicks >= config.arm_clicks)
+    ready &= is_ready(whole, config)
     scale = config.slice_margin * champion_loss(table)
     level = config.alpha_back * SLICES_SHARE * slice_share(place)
     return MetricAnswers(passes=~ready, fails=ready & surely(table, mean_excess, "both", 0.0, 1, scale, level))

@@ -17,7 +17,6 @@ KILLED_IN_DUCKDB = """
 import os, runpy, sys
 left = int(sys.argv.pop(1))
 from lifecycle.feedback import store
-execute = store.duckdb.DuckDBPyConnection.execute
 class Dying:
     def __init__(self, inner): self.inner = inner
     def __getattr__(self, name): return getattr(self.inner, name)

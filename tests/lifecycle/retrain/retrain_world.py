@@ -35,7 +35,11 @@ Path("reports/split.json").write_text(json.dumps({"excluded": 0, "test": {"to": 
 SERVING = """import json, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
+from contracts.params import read_section
+from contracts.lifecycle.rollout import RolloutConfig
 from contracts.serving.release_log import Entry, append
+from lifecycle.rollout.control.files import Remembered, write_state
+from lifecycle.rollout.rollout import Rollout
 from serving.releases.store import Store
 from tests.serving.small_store import add_release
 module, arguments = sys.argv[2], sys.argv[3:]
@@ -57,8 +61,8 @@ else:
         sys.exit("rollout: error: it cannot begin")
     folder = Path("rollouts/2026-10-01-3-abcd")
     folder.mkdir(parents=True)
-    rollout = dict(name=folder.name, champion=1, challenger=3, salt="00", begun_ns={begun})
-    (folder / "state.json").write_text(json.dumps({{"format": 1, "rollout": rollout}}))
+    rollout = Rollout(name=folder.name, champion=1, challenger=3, salt="00", begun_ns={begun})
+    write_state(folder, Remembered(rollout=rollout, config=read_section("rollout", RolloutConfig)))
 """
 DVC = """#!/bin/sh
 case "$1" in

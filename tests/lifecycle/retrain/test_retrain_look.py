@@ -10,10 +10,13 @@ import pytest
 
 from lifecycle.retrain.launch import is_running, launch
 from lifecycle.retrain.training.order import Order
+from lifecycle.rollout.control.files import Remembered, write_state
+from lifecycle.rollout.rollout import Rollout
 from lifecycle.sessions import members
 from serving.releases.store import Store
 from tests.lifecycle.killed_program import killed_after
 from tests.lifecycle.retrain.retrain_world import EXPORTS, command, contents, until
+from tests.lifecycle.rollout.statistics.simulated_pairs import settings as rollout_settings
 from tests.project.imports import ROOT
 
 BURN_S = 0.4
@@ -40,7 +43,7 @@ def test_a_training_is_begun_harvested_and_handed_to_the_rollout(project, folder
     assert (training.handed.to, training.handed.release) == ("rollout", 3)
     assert project.asked() == [
         f"lifecycle.deploy --beside --from retraining/{name}",
-        "lifecycle.rollout begin 3",
+        " ".join(["lifecycle.rollout begin 3", *project.settings]),
     ]
     assert contents(folder) == before  # neither the working tree nor its environments
     kept = folder / "retraining" / name
@@ -150,9 +153,9 @@ def test_an_export_that_is_refused_is_not_tried(does, to, why, project, folder):
     if does == "served":
         Store(folder / "models").activate(3)
     if does == "tried":
+        older = Rollout(name="older", champion=1, challenger=3, salt="0", begun_ns=5, status="ended", outcome="back")
         (folder / "rollouts/older").mkdir(parents=True)
-        rollout = {"name": "older", "champion": 1, "challenger": 3, "salt": "0", "begun_ns": 5, "status": "ended"}
-        (folder / "rollouts/older/state.json").write_text(json.dumps({"rollout": rollout}))
+        write_state(folder / "rollouts/older", Remembered(rollout=older, config=rollout_settings()))
     name = project.trainings()[0].name
     assert project.look() == f"{name} is {to}: {why}"
     assert not any(line.startswith("lifecycle.rollout") for line in project.asked())

@@ -16,7 +16,7 @@ from tests.loadtests.routes.route_page import page_of
 from tests.serving.routing.routed_world import a_route
 from tests.serving.served_world import wait_for
 
-FIRST, SECOND = a_route(share=50), a_route(share=5)
+FIRST, SECOND = a_route(share=50, minutes=24 * 60), a_route(share=5, minutes=24 * 60)  # longer than all tests take
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def until(watch: WatchedRoute, stretches: int) -> None:
 def test_a_change_begins_a_stretch_and_a_renewal_does_not(page, file):
     put(file, FIRST)
     with watch_of(page, file) as watch:
-        put(file, a_route(share=50, minutes=99))
+        put(file, a_route(share=50, minutes=25 * 60))
         time.sleep(0.3)
         put(file, SECOND)
         until(watch, 2)
