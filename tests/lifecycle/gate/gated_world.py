@@ -23,7 +23,7 @@ from tests.stages.pipeline_world import CONF
 ROOT = CONF.parent
 PYTHON = ROOT / ".venv-load/bin/python"
 WITHIN_S = 180
-LENIENT = {"request_time": 1.0, "p99": 9.0, "load_time": 9.0}  # one start, and few slices, beside other tests
+LENIENT = {"request_time": 1.0, "server_cpu": 0.5, "p99": 9.0, "load_time": 9.0}  # one start, and few slices, beside other tests
 SHORT = {"workloads": [[1, 1], [8, 2]], "slice_s": 0.01, "pairs": 24, "rounds": [1], "distinct": 8, "parity_rows": 200}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lifecycle.sessions import members
-from tests.lifecycle.retrain.retrain_world import RetrainedProject, made_project
+from tests.lifecycle.retrain.retrain_world import RetrainedProject, made_project, until
 
 
 @pytest.fixture
@@ -20,8 +20,11 @@ def make_project(tmp_path, monkeypatch) -> Iterator[Callable[..., RetrainedProje
         return made_project(tmp_path, *settings)
 
     yield make
-    for noted in (tmp_path / "retraining").glob("*/.training/process.json"):
-        for pid in members(json.loads(noted.read_bytes())["pid"]):
+    for started in (tmp_path / "retraining").glob("*/.training/started.log"):
+        noted = started.parent / "process.json"
+        with suppress(AssertionError):  # one that ended before it came to life
+            until(noted.is_file, 20)
+        for pid in members(json.loads(noted.read_bytes())["pid"]) if noted.is_file() else ():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

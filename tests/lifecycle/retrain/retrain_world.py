@@ -134,8 +134,8 @@ def made_project(folder: Path, *settings: str) -> RetrainedProject:
     return project
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
+def until(holds: Callable[[], bool], wait_s: float = WAIT_S) -> None:
+    deadline = time.monotonic() + wait_s
     while not holds():
         assert time.monotonic() < deadline, "it takes too long"
         time.sleep(0.02)
