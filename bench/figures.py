@@ -16,7 +16,8 @@ class Figure:
     met: bool | None = None  # None where there is no bar, or where it was not measured
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """As JSON takes it: a comparison of numpy's numbers is no bool of Python."""
+        return asdict(self) | {"met": None if self.met is None else bool(self.met)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,24 @@ TEST(the_checksum_is_that_of_zlib_whatever_the_pieces) {
         CHECK_NUMBER(crc32_of(crc32_of(0, bytes, cut), bytes + cut, sizeof bytes - cut), whole);
 }
 
+// Bit by bit, as the polynomial says.
+static uint32_t slow_crc(const char* bytes, size_t size) {
+    uint32_t crc = UINT32_MAX;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= (unsigned char)bytes[i];
+        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
+    }
+    return ~crc;
+}
+
+TEST(the_checksum_is_the_same_for_every_size_and_place) {
+    enum { MOST = 400 };
+    char bytes[MOST + 3];
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (char)(i * i * 37 + 11);
+    for (size_t size = 0; size <= MOST; size++)
+        for (size_t place = 0; place < 3; place++) CHECK_NUMBER(crc32_of(0, bytes + place, size), slow_crc(bytes + place, size));
+}
+
 TEST(numbers_have_seven_bits_a_byte) {
     char at[LONGEST_NUMBER];
     CHECK_NUMBER(put_number(at, 127) - at, 1);

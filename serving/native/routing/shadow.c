@@ -11,15 +11,18 @@
 #define SHORTEST_HANG_NS 1000000000u
 #define LONGEST_HANG_NS 2000000000u
 #define LONGEST_REST_NS 100000000u
-enum { CALM_NS = 200000, HANG_AFTER = 20, LOWEST_PPM = 1000, HOUR_MS = 3600000, MOST_ROWS = 8 };
-enum { REST = 3, LONG_REST = 7 };  // of a call's time, after it: while all keys are computed, and while they are not
+enum { CALM_NS = 200000, HANG_AFTER = 20, LOWEST_PPM = 1000, HOUR_MS = 3600000 };
+enum { FEW_ROWS = 8, MANY_ROWS = 32, REST = 3 };                   // of a call; its time, after it
+enum { SHALLOW = MOST_QUEUED / 16, UNHURRIED = MOST_QUEUED / 4 };  // bytes that wait: from there on, calls are larger; no rest
 
-// The next that wait, as many as go into one call of the graph; NULL if the shadow is closing.
-static Item* next_items(Shadow* shadow) {
+// The next that wait, as many as go into one call of the graph, of `waiting` bytes; NULL if the shadow is closing.
+static Item* next_items(Shadow* shadow, size_t* waiting) {
     pthread_mutex_lock(&shadow->lock);
     while (!shadow->first && !shadow->is_closing) pthread_cond_wait(&shadow->work, &shadow->lock);
+    *waiting = shadow->queued;
+    size_t most = *waiting < SHALLOW ? FEW_ROWS : MANY_ROWS;
     Item *first = shadow->is_closing ? NULL : shadow->first, *last = NULL;
-    for (size_t rows = 0; first && shadow->first && (!last || rows + shadow->first->raw.rows <= MOST_ROWS);) {
+    for (size_t rows = 0; first && shadow->first && (!last || rows + shadow->first->raw.rows <= most);) {
         last = shadow->first;
         rows += last->raw.rows, shadow->queued -= last->bytes;
         shadow->first = last->next;
@@ -41,12 +44,16 @@ static void await_calm(const Shadow* shadow) {
     while (is_busy(shadow->table) && !atomic_load(&shadow->is_over)) nanosleep(&(struct timespec){.tv_nsec = CALM_NS}, NULL);
 }
 
-// Leave the processor to those who answer: this thread computes for a quarter of the time at most, and for an eighth where that
-// is not enough for all keys anyway.
-static void rest(const Shadow* shadow, uint64_t worked_ns) {
-    uint64_t ns = worked_ns * (atomic_load(&shadow->level_ppm) < BUCKETS ? LONG_REST : REST);
+// Leave the processor to those who answer: after a call this thread rests for three times as long as that took, and for less, the
+// more waits, so that all keys are computed while that can be. Where it cannot, it rests the more, the fewer keys are left.
+static void rest(const Shadow* shadow, size_t waiting, uint64_t worked_ns) {
+    uint64_t level = atomic_load(&shadow->level_ppm), ns = worked_ns * REST;
+    if (level < BUCKETS)
+        ns = ns * (BUCKETS - level) / BUCKETS / 2;
+    else
+        ns = waiting < UNHURRIED ? ns * (UNHURRIED - waiting) / UNHURRIED : 0;
     if (ns > LONGEST_REST_NS) ns = LONGEST_REST_NS;
-    if (!atomic_load(&shadow->is_over)) nanosleep(&(struct timespec){.tv_nsec = (long)ns}, NULL);
+    if (ns && !atomic_load(&shadow->is_over)) nanosleep(&(struct timespec){.tv_nsec = (long)ns}, NULL);
 }
 
 static uint32_t requests_of(const Item* items) {
@@ -133,12 +140,13 @@ static void* keep_working(void* user) {
     Shadow* shadow = user;
     Arm* arm = shadow->table->challenger;
     Worker* worker = take_worker(arm);
-    for (Item* items; (items = next_items(shadow)); free_items(items)) {
+    size_t waiting;
+    for (Item* items; (items = next_items(shadow, &waiting)); free_items(items)) {
         await_calm(shadow);
         uint64_t began_ns = now_ns();
         if (worker && !atomic_load(&shadow->table->is_blown)) work_on(shadow, worker, items);
         if (!worker) count_ends(shadow, NOT_SHADOWED, requests_of(items));
-        rest(shadow, now_ns() - began_ns);
+        rest(shadow, waiting, now_ns() - began_ns);
     }
     if (worker) give_back_worker(arm, worker);
     pthread_mutex_lock(&shadow->lock);
@@ -186,8 +194,10 @@ void look_after_shadow(Shadow* shadow) {
     size_t queued = shadow->queued;
     pthread_mutex_unlock(&shadow->lock);
     unsigned level = atomic_load(&shadow->level_ppm);
-    if (queued > MOST_QUEUED / 2 && level > LOWEST_PPM) atomic_store(&shadow->level_ppm, level / 10 * 8);
-    if (queued < MOST_QUEUED / 10 && level < BUCKETS)
+    bool shrinks = queued + queued / 32 < shadow->queued_before;
+    shadow->queued_before = queued;
+    if (queued > MOST_QUEUED / 2 && !shrinks && level > LOWEST_PPM) atomic_store(&shadow->level_ppm, level / 10 * 8);
+    if (queued < MOST_QUEUED / 4 && level < BUCKETS)
         atomic_store(&shadow->level_ppm, level + level / 20 < BUCKETS ? level + level / 20 + 1 : BUCKETS);
     if (hour_of(shadow) != shadow->hour) tell_hour(shadow);
     uint64_t since_ns = atomic_load(&shadow->since_ns), now = now_ns();

@@ -38,6 +38,7 @@ struct Shadow {
     pthread_cond_t work;
     Item *first, **end;      // that wait
     size_t queued;           // bytes
+    size_t queued_before;    // at the last look after it
     atomic_llong paired;     // rows of the challenger's answers that the champion computed too
     atomic_ullong again_ns;  // when the next of them is due
     atomic_uint level_ppm;   // of the keys that are computed
