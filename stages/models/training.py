@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from stages.models.averaging import AveragedWeights
@@ -153,12 +154,17 @@ def train_network(
 
 @contextmanager
 def _all_end_together(trainer: Trainer) -> Iterator[None]:
-    """Where this process fails, the others that it started end as well: they would wait for it, for half an hour."""
+    """Where this process fails, the others that it started end as well: they would wait for it, for half an hour.
+
+    SIGTERM is a failure: Lightning ends by a SystemExit without a code, which is 0, as if there were a model.
+    """
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         if trainer.strategy.launcher is not None:
             trainer.strategy.launcher.kill(signal.SIGKILL)  # one that waits inside a collective would not hear SIGTERM
+        if isinstance(error, SIGTERMException):
+            raise SystemExit(128 + signal.SIGTERM) from error
         raise
 
 

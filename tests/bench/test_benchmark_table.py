@@ -58,7 +58,8 @@ def test_table_says_for_each_row_whether_its_bar_is_met_and_what_renews_it(tmp_p
 def test_figures_that_numpy_measured_can_be_kept() -> None:
     """Minutes of measurements end with writing them down."""
     measured = [at_least("rate", np.float64(2), 1.0, "", ""), at_most("p99", np.float64(2), 1.0, "", "")]
-    assert [json.loads(json.dumps(figure.as_dict()))["met"] for figure in measured] == [True, False]
+    measured += [Figure(what="a", figure="1", met=np.float64(1) > 0), Figure(what="a", figure="1")]
+    assert [json.loads(json.dumps(figure.as_dict()))["met"] for figure in measured] == [True, False, True, None]
 
 
 def test_a_failed_part_is_recorded_and_the_next_one_runs(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Runs the stage `train` and kills it (SIGKILL) at a chosen moment: `killed_training <folder>=<moment> ...`.
+"""Runs the stage `train` and kills it (SIGKILL, or SIGTERM) at a chosen moment: `killed_training <folder>=<moment> ...`.
 
 One process imports torch and forks for each run, in the order given. Prints the exit code of each run and what it said.
 """
@@ -27,7 +27,11 @@ def kill(*_: Any, **__: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def kill_at_call(number: int, function: Callable, *, after: bool) -> Callable:
+def tell_to_end(*_: Any, **__: Any) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def kill_at_call(number: int, function: Callable, *, after: bool, kill: Callable[[], None] = kill) -> Callable:
     """`function`, but its call `number` (from 1) kills the process, before or after doing its work."""
     calls = 0
 
@@ -50,6 +54,7 @@ def arrange(moment: str) -> None:
     count = int(number or 1)
     owner, attribute, after = {
         "step": (CurveWriter, "on_train_batch_end", True),  # after a step, its loss already counted
+        "told to end": (CurveWriter, "on_train_batch_end", True),
         "validation": (CtrModule, "validation_step", True),
         "tensors written": (checkpoint_io, "save_file", True),  # the checkpoint's folder is half done
         "checkpoint renamed": (resume.CheckpointWriter, "_remove_older", False),
@@ -58,7 +63,8 @@ def arrange(moment: str) -> None:
         "model written": (train, "save_model", True),
         "outputs written": (train, "write_outputs", True),
     }[name]
-    setattr(owner, attribute, kill_at_call(count, getattr(owner, attribute), after=after))
+    how = tell_to_end if name == "told to end" else kill
+    setattr(owner, attribute, kill_at_call(count, getattr(owner, attribute), after=after, kill=how))
 
 
 def run_once(folder: str, moment: str) -> int:

@@ -38,6 +38,7 @@ MOMENTS = {  # when to kill, and the step that the next run goes on at; 10 steps
     "step:2": None,
     "step:7": 4,
     "step:10": 8,
+    "told to end:7": 4,
     "validation:2": 8,
     "validation:6": 16,
     "tensors written:1": None,
@@ -126,7 +127,8 @@ def killed_runs(tmp_path_factory) -> dict[str, tuple[str, Path]]:
         runs += [(name, folder, moment) for moment in moments]
     results = run_stage(*((folder, moment) for _, folder, moment in runs))
     for (name, _, moment), (code, said) in zip(runs, results, strict=True):
-        assert code == (0 if moment in ("never", "reports removed") else -9), (name, moment, said)
+        expected = 0 if moment in ("never", "reports removed") else 143 if moment.startswith("told to end") else -9
+        assert code == expected, (name, moment, said)
     return {name: (said, folder) for (name, folder, _), (_, said) in zip(runs, results, strict=True)}
 
 
