@@ -2,13 +2,14 @@
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from bench.figures import Figure
-from bench.parts import all_met
+from bench.parts import all_met, collect
 from bench.routing.belt import belt_figures
 from bench.routing.challengers import GRAPH, make_challenger, scaled, slow
 from bench.routing.changes import change_figures
@@ -18,6 +19,7 @@ from bench.routing.shadowed import shadow_figures
 from bench.routing.speed import speed_figures
 from bench.routing.world import routed_server
 from bench.served.entry import served_main
+from contracts.serving.config import ServerConfig
 from contracts.serving.packed_text import text_of
 from contracts.serving.releases import EXPORTED
 from contracts.serving.request import CATEGORICAL, NUMERIC
@@ -36,18 +38,22 @@ def measure(overrides: Sequence[str] = ()) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="adclick-challengers-") as name:
         folder = Path(name)
         equal = make_challenger(EXPORTED, folder / "equal", scaled(1.0))
-        figures: list[Figure] = []
+        parts: list[Callable[[], list[Figure]]] = []
         if config.pairs:
-            figures += speed_figures(config, server_config, equal)
+            parts.append(partial(speed_figures, config, server_config, equal))
         if config.shadow_pairs:
-            figures += shadow_figures(config, server_config, equal)
+            parts.append(partial(shadow_figures, config, server_config, equal))
         if config.changes:
-            with routed_server(server_config, EXPORTED, equal) as running:
-                figures += change_figures(config, running)
+            parts.append(partial(_changed, config, server_config, equal))
         if config.broken_runs:
-            figures += belt_figures(config, server_config, slow_steps(config, folder))
-            figures += crash_figures(config, server_config, equal)
-    return all_met(figures)
+            parts.append(lambda: belt_figures(config, server_config, slow_steps(config, folder)))
+            parts.append(partial(crash_figures, config, server_config, equal))
+        return all_met(collect(parts))
+
+
+def _changed(config: BenchRoutingConfig, server_config: ServerConfig, equal: Path) -> list[Figure]:
+    with routed_server(server_config, EXPORTED, equal) as running:
+        return change_figures(config, running)
 
 
 def slow_steps(config: BenchRoutingConfig, folder: Path) -> int:

@@ -1,6 +1,7 @@
 """Shadow work: how much of it is done at which load, and what it does to the users' p99."""
 
 from contextlib import ExitStack
+from math import inf, isfinite
 from pathlib import Path
 from statistics import median
 
@@ -16,6 +17,7 @@ from contracts.serving.releases import EXPORTED
 from loadtests.limits.settings import CapacityConfig
 from loadtests.perf_analyzer.analyzer import PerfAnalyzer
 from loadtests.perf_analyzer.input import requests_of
+from loadtests.perf_analyzer.process import QueueFull
 from loadtests.perf_analyzer.settings import load_perf_settings
 from loadtests.perf_analyzer.target import analyzers, target_of
 from loadtests.requests.traffic import read_traffic
@@ -51,13 +53,12 @@ def _at(
     for _ in range(config.shadow_pairs):
         for place, analyzer in enumerate(sides):
             before = _shadowed_requests(shadowed), _routed_requests(shadowed)
-            run = analyzer.open(rate, config.shadow_seconds, config.warmup_s, rng)
-            if wrong := {name: number for name, number in count(run.samples).items() if number and name != "ok"}:
-                raise ValueError(f"answers at {rate:,.0f} requests/s were not all right: {wrong}")
-            p99_ms[place].append(float(np.quantile(latencies_ms(run.samples, "ok"), 0.99)))
+            p99_ms[place].append(_p99_ms(config, analyzer, rate, rng))
             if place == 1:
                 done, asked = done + _shadowed_requests(shadowed) - before[0], asked + _routed_requests(shadowed) - before[1]
-    ratios = [b / a for a, b in zip(*p99_ms, strict=True)]
+    ratios = [b / a for a, b in zip(*p99_ms, strict=True) if isfinite(a) or isfinite(b)]
+    if not ratios:
+        raise ValueError(f"at {rate:,.0f} requests/s the server refused requests in all runs, with shadow work and without")
     share, ratio = done / asked, median(ratios)
     named = f"at {load:.0%} of the capacity, {rate / load:,.0f} requests/s of {rows} row{'s' if rows > 1 else ''}"
     p99 = f"{median(p99_ms[1]):.2f} by {median(p99_ms[0]):.2f} ms, {min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} pairs"
@@ -70,6 +71,20 @@ def _at(
     ]  # fmt: skip
     say(f"{found[0].what}: {found[0].figure}; p99 {found[1].figure}")
     return found
+
+
+def _p99_ms(config: BenchRoutingConfig, analyzer: PerfAnalyzer, rate: float, rng: np.random.Generator) -> float:
+    """Of one run; without end where a request was refused because too many waited, with which the run ends.
+
+    Raises ValueError if an answer was not right.
+    """
+    try:
+        run = analyzer.open(rate, config.shadow_seconds, config.warmup_s, rng)
+    except QueueFull:
+        return inf
+    if wrong := {name: number for name, number in count(run.samples).items() if number and name != "ok"}:
+        raise ValueError(f"answers at {rate:,.0f} requests/s were not all right: {wrong}")
+    return float(np.quantile(latencies_ms(run.samples, "ok"), 0.99))
 
 
 def _shadowed_requests(server: RoutedServer) -> float:
