@@ -6,6 +6,8 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from bench.figures import Figure
@@ -97,6 +99,13 @@ def collect(measures: Sequence[Callable[[], list[Figure]]]) -> list[Figure]:
     if errors:
         raise PartFailed("; ".join(errors), rows)
     return rows
+
+
+def of_modules(package: str, names: Sequence[str], config: object) -> list[Figure]:
+    """What `figures(config)` of each of the package's modules measures; one that fails leaves the others. Raises PartFailed with
+    the rows that there are, if one failed or does not reach its bar.
+    """
+    return all_met(collect([partial(import_module(f"{package}.{name}").figures, config) for name in names]))
 
 
 def one_line(error: BaseException) -> str:

@@ -1,10 +1,9 @@
 """How often rollouts end rightly, how soon, and what users pay: `make bench-rollout`."""
 
 from collections.abc import Sequence
-from importlib import import_module
 
 from bench.figures import Figure
-from bench.parts import all_met
+from bench.parts import of_modules
 from bench.rollout.settings import BenchRolloutConfig
 from bench.served.entry import served_main
 from loadtests.perf_analyzer.settings import load_perf_settings
@@ -12,10 +11,7 @@ from loadtests.perf_analyzer.settings import load_perf_settings
 
 def measure(overrides: Sequence[str] = ()) -> list[Figure]:
     config = load_perf_settings("bench_rollout", BenchRolloutConfig, overrides)
-    figures: list[Figure] = []
-    for part in config.parts:
-        figures += import_module(f"bench.rollout.{part}").figures(config)
-    return all_met(figures)
+    return of_modules("bench.rollout", config.parts, config)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Shadow work: how much of it is done at which load, and what it does to the users' p99."""
 
 from contextlib import ExitStack
-from math import inf, isfinite
 from pathlib import Path
 from statistics import median
 
@@ -10,6 +9,7 @@ import numpy as np
 from bench.figures import Figure, at_least, at_most
 from bench.routing.settings import BenchRoutingConfig
 from bench.routing.world import LENIENT, RoutedServer, route_of, routed_server
+from bench.served.arriving import p99_ms, p99_ratios
 from bench.served.capacity import search
 from bench.served.entry import say
 from contracts.serving.config import ServerConfig
@@ -17,11 +17,9 @@ from contracts.serving.releases import EXPORTED
 from loadtests.limits.settings import CapacityConfig
 from loadtests.perf_analyzer.analyzer import PerfAnalyzer
 from loadtests.perf_analyzer.input import requests_of
-from loadtests.perf_analyzer.process import QueueFull
 from loadtests.perf_analyzer.settings import load_perf_settings
 from loadtests.perf_analyzer.target import analyzers, target_of
 from loadtests.requests.traffic import read_traffic
-from loadtests.verdicts.samples import count, latencies_ms
 
 PROTOCOL = "grpc"
 
@@ -48,43 +46,27 @@ def _at(
     config: BenchRoutingConfig, sides: list[PerfAnalyzer], shadowed: RoutedServer, rows: int, load: float, rate: float, bar: float
 ) -> list[Figure]:
     rng = np.random.default_rng(config.seed)
-    p99_ms: list[list[float]] = [[], []]
+    p99: list[list[float]] = [[], []]
     done, asked = 0.0, 0.0
     for _ in range(config.shadow_pairs):
         for place, analyzer in enumerate(sides):
             before = _shadowed_requests(shadowed), _routed_requests(shadowed)
-            p99_ms[place].append(_p99_ms(config, analyzer, rate, rng))
+            p99[place].append(p99_ms(analyzer, rate, config.shadow_seconds, config.warmup_s, rng))
             if place == 1:
                 done, asked = done + _shadowed_requests(shadowed) - before[0], asked + _routed_requests(shadowed) - before[1]
-    ratios = [b / a for a, b in zip(*p99_ms, strict=True) if isfinite(a) or isfinite(b)]
-    if not ratios:
-        raise ValueError(f"at {rate:,.0f} requests/s the server refused requests in all runs, with shadow work and without")
+    ratios = p99_ratios([(ours, theirs) for theirs, ours in zip(*p99, strict=True)])
     share, ratio = done / asked, median(ratios)
     named = f"at {load:.0%} of the capacity, {rate / load:,.0f} requests/s of {rows} row{'s' if rows > 1 else ''}"
-    p99 = f"{median(p99_ms[1]):.2f} by {median(p99_ms[0]):.2f} ms, {min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} pairs"
+    shown = f"{median(p99[1]):.2f} by {median(p99[0]):.2f} ms, {min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} pairs"
     found = [
         at_least(f"shadow: computed by the other arm too, {named}", share, bar, f"{share:.1%}", f">= {bar:.0%}"),
         at_most(
-            f"shadow: p99 by that without, {named}", ratio, config.limits.shadow_p99_ratio, f"{ratio:.2f}x: {p99}",
+            f"shadow: p99 by that without, {named}", ratio, config.limits.shadow_p99_ratio, f"{ratio:.2f}x: {shown}",
             f"<= {config.limits.shadow_p99_ratio:g}x",
         ),
     ]  # fmt: skip
     say(f"{found[0].what}: {found[0].figure}; p99 {found[1].figure}")
     return found
-
-
-def _p99_ms(config: BenchRoutingConfig, analyzer: PerfAnalyzer, rate: float, rng: np.random.Generator) -> float:
-    """Of one run; without end where a request was refused because too many waited, with which the run ends.
-
-    Raises ValueError if an answer was not right.
-    """
-    try:
-        run = analyzer.open(rate, config.shadow_seconds, config.warmup_s, rng)
-    except QueueFull:
-        return inf
-    if wrong := {name: number for name, number in count(run.samples).items() if number and name != "ok"}:
-        raise ValueError(f"answers at {rate:,.0f} requests/s were not all right: {wrong}")
-    return float(np.quantile(latencies_ms(run.samples, "ok"), 0.99))
 
 
 def _shadowed_requests(server: RoutedServer) -> float:

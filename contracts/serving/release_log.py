@@ -4,18 +4,16 @@ Lines are appended and synced to the disk, and never changed. What a crash or a 
 nothing; the lines before and after it are whole.
 """
 
-import fcntl
 import getpass
 import json
-import os
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from contracts.clock import clock
-from contracts.files import sync
 from contracts.git_commit import git_revision
+from contracts.line_log import append_line
 
 NAME, FORMAT = "releases.jsonl", 1
 Event = Literal["release", "stored", "refusal", "rollback", "promotion", "route"]  # stored: released, and not served
@@ -47,16 +45,9 @@ def append(store: Path, entry: Entry) -> dict[str, Any]:
     """
     store.mkdir(parents=True, exist_ok=True)
     line = {"format": FORMAT, "time": clock().now().isoformat(timespec="milliseconds"), **_who(), **vars(entry)}
-    descriptor = os.open(store / NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        size = os.fstat(descriptor).st_size
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        _write(descriptor, b"\n" * torn + json.dumps(line, sort_keys=True).encode() + b"\n", size)
-    finally:
-        os.close(descriptor)
-    sync(store)  # the file may be new
-    parsed: dict[str, Any] = json.loads(json.dumps(line))
+    text = json.dumps(line, sort_keys=True)
+    append_line(store / NAME, text.encode())
+    parsed: dict[str, Any] = json.loads(text)
     return parsed
 
 
@@ -80,14 +71,3 @@ def read(store: Path) -> tuple[list[dict[str, Any]], list[int]]:
 
 def _who() -> dict[str, Any]:
     return {"by": getpass.getuser(), "host": socket.gethostname(), "code": git_revision()}
-
-
-def _write(descriptor: int, content: bytes, size: int) -> None:
-    try:
-        written = os.write(descriptor, content)
-        if written != len(content):
-            raise OSError(f"no space for a line of {len(content)} bytes in {NAME}")
-        os.fsync(descriptor)
-    except OSError:
-        os.ftruncate(descriptor, size)
-        raise

@@ -4,7 +4,6 @@ What was spent is in it too, so that a folder may be removed without its costs.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.files import sync
+from contracts.line_log import append_line
 
 LEDGER, FORMAT = "trainings.jsonl", 1
 CauseKind = Literal["every", "new_month", "drift", "quality", "asked"]
@@ -89,21 +88,8 @@ def append(root: Path, name: str, event: TrainingBegan | TrainingEnded | Trainin
     """Write it behind all others; it is on the disk afterwards. Raises OSError, and then nothing of it stays."""
     root.mkdir(parents=True, exist_ok=True)
     kind = {TrainingBegan: "began", TrainingEnded: "ended", TrainingHanded: "handed"}[type(event)]
-    line = json.dumps({"format": FORMAT, "event": kind, "training": name, **asdict(event)}, allow_nan=False).encode() + b"\n"
-    descriptor = os.open(root / LEDGER, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    try:
-        size = os.fstat(descriptor).st_size
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        try:
-            if os.write(descriptor, b"\n" * torn + line) != len(line) + torn:
-                raise OSError(f"no space for a line of {len(line)} bytes in {LEDGER}")
-            os.fsync(descriptor)
-        except OSError:
-            os.ftruncate(descriptor, size)
-            raise
-    finally:
-        os.close(descriptor)
-    sync(root)  # the file may be new
+    line = json.dumps({"format": FORMAT, "event": kind, "training": name, **asdict(event)}, allow_nan=False).encode()
+    append_line(root / LEDGER, line)
 
 
 def open_training(trainings: Sequence[Training]) -> Training | None:

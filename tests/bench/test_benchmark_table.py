@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.figures import Compared, Figure, at_least, at_most, estimate, in_turn, spread
-from bench.parts import PartFailed, Unprepared, collect, run_parts
+from bench.parts import PartFailed, Unprepared, collect, of_modules, run_parts
 from stages.files import read_json
 
 ORDER = ["speed", "memory"]
@@ -60,6 +60,17 @@ def test_figures_that_numpy_measured_can_be_kept() -> None:
     measured = [at_least("rate", np.float64(2), 1.0, "", ""), at_most("p99", np.float64(2), 1.0, "", "")]
     measured += [Figure(what="a", figure="1", met=np.float64(1) > 0), Figure(what="a", figure="1")]
     assert [json.loads(json.dumps(figure.as_dict()))["met"] for figure in measured] == [True, False, True, None]
+
+
+def test_a_module_that_fails_leaves_the_rows_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "measured").mkdir()
+    (tmp_path / "measured/one.py").write_text("def figures(config):\n    raise OSError(f'{config} is full')\n")
+    (tmp_path / "measured/two.py").write_text("def figures(config):\n    return [config]\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    row = Figure(what="a", figure="1")
+    with pytest.raises(PartFailed, match="is full") as failed:
+        of_modules("measured", ("one", "two"), row)
+    assert failed.value.rows == [row] == of_modules("measured", ("two",), row)
 
 
 def test_a_failed_part_is_recorded_and_the_next_one_runs(tmp_path: Path) -> None:

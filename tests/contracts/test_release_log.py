@@ -39,7 +39,7 @@ def test_a_full_disk_takes_the_line_back(tmp_path, monkeypatch):
     def half(descriptor: int, content: bytes) -> int:
         return written(descriptor, content[: len(content) // 2])
 
-    monkeypatch.setattr(release_log.os, "write", half)
+    monkeypatch.setattr(os, "write", half)
     with pytest.raises(OSError, match=r"no space for a line of \d+ bytes in releases.jsonl"):
         append(tmp_path, Entry(event="refusal", model=None))
     monkeypatch.undo()

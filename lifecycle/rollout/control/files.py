@@ -3,9 +3,7 @@
 A decision's line is on the disk before anything follows from it. What a crash cut off of a line was never decided.
 """
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.files import sync, write_whole
 from contracts.lifecycle.rollout import RolloutConfig
+from contracts.line_log import append_line
 from lifecycle.rollout.judgement import Judgement
 from lifecycle.rollout.rollout import DECISIONS, STATE, Rollout
 
@@ -89,15 +88,9 @@ def read_decisions(folder: Path) -> list[Decision]:
 def append_decision(folder: Path, decision: Decision) -> None:
     """Write it behind all others; it is on the disk afterwards. Raises OSError, and then nothing of it stays."""
     at = datetime.fromtimestamp(decision.at_ns / 1e9, UTC).isoformat(timespec="seconds")
-    line = json.dumps({"format": FORMAT, "at": at, **plain(asdict(decision))}, allow_nan=False).encode() + b"\n"
+    line = json.dumps({"format": FORMAT, "at": at, **plain(asdict(decision))}, allow_nan=False).encode()
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / DECISIONS, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        _write(descriptor, line)
-    finally:
-        os.close(descriptor)
-    sync(folder)  # the file may be new
+    append_line(folder / DECISIONS, line)
 
 
 def plain(value: Any) -> Any:
@@ -107,20 +100,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
     return str(value) if isinstance(value, float) and not isfinite(value) else value
-
-
-def _write(descriptor: int, line: bytes) -> None:
-    size = os.fstat(descriptor).st_size
-    torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-    content = b"\n" * torn + line
-    try:
-        written = os.write(descriptor, content)
-        if written != len(content):
-            raise OSError(f"no space for a line of {len(content)} bytes in {DECISIONS}")
-        os.fsync(descriptor)
-    except OSError:
-        os.ftruncate(descriptor, size)
-        raise
 
 
 def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:

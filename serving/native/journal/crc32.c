@@ -83,7 +83,7 @@ static uint32_t multiplied(uint32_t crc, const unsigned char* at, size_t size) {
     return stepped(stepped(0, rest, BLOCK), at + size / BLOCK * BLOCK, size % BLOCK);
 }
 #else
-enum { AT_ONCE = 0 };
+enum { AT_ONCE = 1 };
 #define multiplied stepped
 #endif
 
