@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -118,10 +118,6 @@ class Story:
 
 def ns_of(day: date) -> int:
     return (day - date(1970, 1, 1)).days * DAY_NS
-
-
-def date_of(first_day: str, number: int) -> date:
-    return date.fromisoformat(first_day) + timedelta(days=number - 1)
 
 
 def write_story(story: Story, path: Path = FACTS) -> None:
