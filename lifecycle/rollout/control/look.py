@@ -9,6 +9,7 @@ from lifecycle.rollout.control.alert import tell_hold
 from lifecycle.rollout.control.control import Control, LookEvidence, changing
 from lifecycle.rollout.control.effects import blown, effect_of, is_ours
 from lifecycle.rollout.control.files import (
+    Action,
     Decision,
     Remembered,
     append_decision,
@@ -112,12 +113,13 @@ def _taken_over(control: Control, rollout: Rollout, number: int, now_ns: int) ->
     lines = [line for line in read(control.store.folder)[0] if line["event"] in ("route", "release", "rollback")]
     who, why = (lines[-1]["by"], "; ".join(lines[-1]["reasons"])) if lines else ("somebody", "")
     said = f": {why}" if why else ""
+    action: Action
     if control.store.active() == rollout.challenger:
-        reasons, action = f"{who} has deployed it{said}", "promote"
+        reason, action = f"{who} has deployed it{said}", "promote"
     else:
         shown = "there is no route" if route is None else in_words(route)
-        reasons, action = f"{who} has changed the route{said} ({shown})", "abort"
-    return Decision(at_ns=now_ns, step=number, action="promote" if action == "promote" else "abort", reasons=(reasons,), who=who)
+        reason, action = f"{who} has changed the route{said} ({shown})", "abort"
+    return Decision(at_ns=now_ns, step=number, action=action, reasons=(reason,), who=who)
 
 
 def _judged(control: Control, remembered: Remembered, seen: LookEvidence) -> None:
