@@ -20,6 +20,7 @@ class RetrainingConfig:
     start: Start  # initial weights
     overrides: tuple[str, ...]  # of conf/, as of `make experiment`: what a training does otherwise
     rows: int = Field(ge=1)  # mature labelled rows, at least
+    earlier_months: int = Field(ge=0)  # of data/clean, before the first that was served
     budget_core_hours: float = Field(gt=0)  # in a calendar month of the clock
     longest_h: float = Field(gt=0)  # of the machine
     nice: int = Field(ge=0, le=19)

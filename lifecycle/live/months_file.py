@@ -1,12 +1,11 @@
 """The month's own file, as the team that shows advertisements writes it: rows that were shown with their label, and images."""
 
 import io
-import os
 from pathlib import Path
 
 import polars as pl
 
-from contracts.files import write_whole
+from contracts.files import link_or_copy, write_whole
 
 FILE, IMAGES = "impressions.csv", "creatives"
 
@@ -21,14 +20,6 @@ def write_month_file(folder: Path, rows: pl.DataFrame, ledger: pl.DataFrame, col
     for creative in table["creative_id"].unique():
         source, target = images / f"{creative}.png", folder / IMAGES / f"{creative}.png"
         if source.is_file() and not target.exists():
-            _placed(source, target)
+            link_or_copy(source, target)
     write_whole(folder / FILE, buffer.getvalue())
     return len(table)
-
-
-def _placed(source: Path, target: Path) -> None:
-    """The image under another name; a copy where the file system knows no links."""
-    try:
-        os.link(source, target)
-    except OSError:
-        write_whole(target, source.read_bytes())

@@ -118,7 +118,10 @@ def started_by(start: str) -> list[str]:
 
 
 def _launch(around: Retraining, began: TrainingBegan) -> None:
-    order = Order(overrides=began.overrides, longest_s=around.config.longest_h * 3600, nice=around.config.nice)
+    config = around.config
+    order = Order(
+        overrides=began.overrides, longest_s=config.longest_h * 3600, nice=config.nice, earlier_months=config.earlier_months
+    )
     launch(around.project, around.folder(began.name), order, None if began.rows is None else around.labelled)
 
 

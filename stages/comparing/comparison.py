@@ -86,7 +86,7 @@ def pass_over(
         losses = sums.add(piece.start, [numbers[name] for name in drawn.values()] or [numbers[None]], piece.label_N, predictions)
         rows.add(piece, numbers[None if entity is None else entity.name])
         gap_N = log_odds(piece.candidate_N) - log_odds(piece.champion_N)
-        values.add(piece.rows, piece.label_N, *losses, gap_N)
+        values.add(piece.rows, piece.label_N, *losses, gap_N, (piece.candidate_N + piece.champion_N) / 2)
         inside = places[(places >= piece.start) & (places < piece.start + len(piece.rows))]
         sample.append(piece.rows[inside - piece.start])
         on_rows(len(piece.rows))

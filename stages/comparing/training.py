@@ -14,6 +14,7 @@ Profile = dict[str, Any]  # of one column
 SHARES = np.linspace(0.1, 0.9, 17)  # of the rows, at whose values two scales are compared
 DAY_S = 86_400.0
 SAME_FACTOR = 0.1  # by which factors at different shares may differ, in logs, to be one factor
+MOST = 0.9  # of these shares have that factor, if it is a unit; ages that grow as a world gets older have it in the middle only
 LEAST_FACTOR = 1.5  # a scale that differs by less is drift
 MOVED = 0.5  # distance of two distributions from which on they are another column's, or another world's
 NEAR = 0.25  # distance up to which they are the same column's
@@ -78,7 +79,7 @@ def unit_factor(before: Profile, now: Profile) -> float | None:
         return None
     factors = np.log(np.abs(new[usable] / old[usable]))
     middle = float(np.median(factors))
-    spread = float(np.quantile(np.abs(factors - middle), 0.75))
+    spread = float(np.quantile(np.abs(factors - middle), MOST))
     is_unit = abs(middle) >= np.log(LEAST_FACTOR) and spread <= SAME_FACTOR * max(1.0, abs(middle))
     return float(np.exp(middle)) if is_unit else None
 

@@ -1,6 +1,6 @@
 """Which values of which columns a candidate does worse on than on the other rows: a site, a day, an advertiser.
 
-What is kept is eight sums for each value of a column, of columns with at most MOST_VALUES values.
+What is kept is nine sums for each value of a column, of columns with at most MOST_VALUES values.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MOST_VALUES = 20_000
 ENOUGH_ROWS = 30  # a value with fewer test rows is not judged
 Z_MIN = 6.0  # standard errors: of ten thousand values none is off by chance, even if rows of a user are alike
 SHOWN = 10
-SUMS = ("n", "clicks", "lost", "base", "lost2", "lost_base", "base2", "gap")
+SUMS = ("n", "clicks", "lost", "base", "lost2", "lost_base", "base2", "gap", "chance")
 
 
 class ValueSums:
@@ -23,10 +23,21 @@ class ValueSums:
     def __init__(self, columns: tuple[str, ...]) -> None:
         self._tables: dict[str, pl.DataFrame | None] = dict.fromkeys(columns, pl.DataFrame())
 
-    def add(self, rows: pl.DataFrame, label_N: np.ndarray, before_N: np.ndarray, now_N: np.ndarray, gap_N: np.ndarray) -> None:
-        """`before_N`, `now_N`: each row's loss by champion and candidate; `gap_N`: difference of their log-odds."""
+    def add(
+        self,
+        rows: pl.DataFrame,
+        label_N: np.ndarray,
+        before_N: np.ndarray,
+        now_N: np.ndarray,
+        gap_N: np.ndarray,
+        p_click_N: np.ndarray,
+    ) -> None:
+        """`before_N`, `now_N`: each row's loss by champion and candidate; `gap_N`: difference of their log-odds; `p_click_N`: the
+        mean of their probabilities.
+        """
         lost = now_N - before_N
         measures = {"clicks": label_N, "lost": lost, "base": before_N, "gap": gap_N}
+        measures["chance"] = gap_N**2 * p_click_N * (1 - p_click_N)
         measures |= {"lost2": lost**2, "lost_base": lost * before_N, "base2": before_N**2}
         table = pl.DataFrame(measures)
         for name, found in self._tables.items():
@@ -46,6 +57,9 @@ class ValueSums:
     def worst(self, relative: float, least: float) -> list[dict[str, Any]]:
         """Values on which the candidate's log-loss is above the champion's by more than `relative` (the difference over all
         rows) plus `least`, outside of chance; the surest first, at most SHOWN.
+
+        Chance is what the rows show, and no less than what labels would show if both models were equally right: thirty rows
+        without a click are all alike, and tell next to nothing.
         """
         known = [(name, table) for name, table in self._tables.items() if table is not None and len(table)]
         if not known:
@@ -53,7 +67,7 @@ class ValueSums:
         both = pl.concat([table.with_columns(pl.lit(name).alias("column")) for name, table in known])
         excess = pl.col("lost") - relative * pl.col("base")
         square = pl.col("lost2") - 2 * relative * pl.col("lost_base") + relative**2 * pl.col("base2")
-        variance = square - excess**2 / pl.col("n")
+        variance = pl.max_horizontal(square - excess**2 / pl.col("n"), "chance")
         both = both.with_columns(
             (pl.col("lost") / pl.col("base")).alias("relative"),
             (excess / variance.clip(1e-12).sqrt()).alias("z"),

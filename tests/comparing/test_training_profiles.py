@@ -45,6 +45,12 @@ def test_what_is_no_other_unit_has_no_factor(now):
     assert unit_factor(numeric(PRICE), numeric(now)) is None
 
 
+def test_ages_in_a_world_that_gets_older_are_in_the_same_unit():
+    share_N, younger_N = np.linspace(0, 1, len(PRICE)), np.sort(PRICE)
+    older_N = younger_N * np.where((share_N > 0.17) & (share_N < 0.87), 1.9, 1.5)  # few are new, and few older than anything was
+    assert unit_factor(numeric(younger_N), numeric(older_N)) is None
+
+
 def test_swapped_columns_are_told_from_moved_ones():
     before = {"site": strings(a=0.6, b=0.4), "region": strings(x=0.3, y=0.7), "os": strings(p=1.0)}
     swapped = {"site": before["region"], "region": before["site"], "os": strings(q=1.0)}

@@ -26,7 +26,7 @@ def write_images(store: FeedbackStore, journal: Path, folder: Path, month: str, 
         return ""
     written, missing, unfit = 0, 0, 0
     for creative, digest in store.db.execute(LAST.format(creative=f'"{name}"'), [month]).fetchall():
-        if not _is_name(creative):
+        if not is_file_name(creative):
             unfit += 1
             continue
         try:
@@ -34,10 +34,7 @@ def write_images(store: FeedbackStore, journal: Path, folder: Path, month: str, 
         except (NoImage, DamagedImage):
             missing += not any((folder / f"{creative}{suffix}").is_file() for suffix in (".png", ".jpg"))
             continue
-        suffix, other = (".jpg", ".png") if content.startswith(JPEG) else (".png", ".jpg")
-        if not _has(folder / f"{creative}{suffix}", content):
-            write_whole(folder / f"{creative}{suffix}", content)
-        (folder / f"{creative}{other}").unlink(missing_ok=True)
+        keep_image(folder, creative, content)
         written += 1
     said = f", {written:,} images"
     said += f"; {missing:,} creatives have none in the journal (serving.journal.images)" if missing else ""
@@ -51,7 +48,15 @@ def _column(store: FeedbackStore, declaration: Declaration) -> str | None:
     return next((name.replace('"', '""') for name in own if name in names), None)
 
 
-def _is_name(creative: str) -> bool:
+def keep_image(folder: Path, creative: str, content: bytes) -> None:
+    """The image, called as its creative, in place of any other of it."""
+    suffix, other = (".jpg", ".png") if content.startswith(JPEG) else (".png", ".jpg")
+    if not _has(folder / f"{creative}{suffix}", content):
+        write_whole(folder / f"{creative}{suffix}", content)
+    (folder / f"{creative}{other}").unlink(missing_ok=True)
+
+
+def is_file_name(creative: str) -> bool:
     """Can a file be called so, and nothing else than a file of the folder."""
     is_short = 0 < len(creative.encode()) <= LONGEST_NAME
     return is_short and not creative.startswith(".") and not any(character in creative for character in "/\\\0")

@@ -19,6 +19,7 @@ class Order:
     overrides: tuple[str, ...]
     longest_s: float
     nice: int
+    earlier_months: int = 0  # of data/clean, before the served rows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from contracts.files import write_whole
+from contracts.files import link_or_copy, write_whole
 from contracts.lifecycle.champion import CHAMPION, POINTER
+from lifecycle.retrain.training.earlier import CLEAN, add_earlier
 from lifecycle.retrain.training.order import OWN, Order, write_order
 
 ENVIRONMENTS = (".venv", ".venv-serving", ".venv-load")
@@ -25,7 +26,9 @@ SERVED = "served"  # in it: the rows that it trains on
 
 
 def make_place(project: Path, folder: Path, order: Order, served: Path | None) -> None:
-    """Make the folder anew; once it has its order it is complete. `served`: rows with final labels, kept as they are now."""
+    """Make the folder anew; once it has its order it is complete. `served`: rows with final labels, kept as they are now, after
+    the project's own months before them.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / OWN).mkdir(parents=True)
     trainings = folder.parent.resolve()
@@ -39,7 +42,8 @@ def make_place(project: Path, folder: Path, order: Order, served: Path | None) -
     if (project / POINTER).is_file():
         _copy(project / POINTER, folder / POINTER)
     if served is not None:
-        shutil.copytree(served, folder / SERVED, copy_function=_link, ignore=shutil.ignore_patterns("*.partial"))
+        shutil.copytree(served, folder / SERVED, copy_function=link_or_copy, ignore=shutil.ignore_patterns("*.partial"))
+        add_earlier(project / CLEAN, folder / SERVED, order.earlier_months)
     _share_cache(project, folder)
     write_order(folder, order)
 
@@ -94,11 +98,3 @@ def _share_cache(project: Path, folder: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, target, follow_symlinks=False)
-
-
-def _link(source: str, target: str) -> None:
-    """Feedback replaces files as a whole, so a link keeps what the file has now."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
