@@ -16,7 +16,7 @@ from lifecycle.gate.checks import CONTRACT, LOAD, GateCheck
 from lifecycle.gate.measuring.figures import figure_checks, open_workloads, progress
 from lifecycle.gate.measuring.rounds import GateRound, Measuring, Start, look_at
 from lifecycle.gate.measuring.sender import NotAnswered
-from lifecycle.gate.measuring.served import DidNotLoad, served, server_facts
+from lifecycle.gate.measuring.served import DidNotLoad, logged_error, served, server_facts
 from lifecycle.gate.measuring.training import training_checks
 from lifecycle.gate.models import GatedModel
 from loadtests.requests.traffic import TrafficRows, traffic_of
@@ -66,7 +66,8 @@ def run_checks(
     except DidNotLoad as error:
         checks.found.append(GateCheck(name=LOAD, passed=False, sentence=str(error)))
     except NotAnswered as error:
-        sentence = f"under load a request was not answered rightly: {error}"
+        logged = "".join(logged_error(folder, model.name) for model, _ in models)
+        sentence = f"under load a request was not answered rightly: {error}{logged}"
         checks.found.append(GateCheck(name=LOADED, passed=False, sentence=sentence))
     return checks.found, facts
 

@@ -1,6 +1,7 @@
 """A model on a server of its own, on free ports, started in a given folder; nothing of it is left afterwards."""
 
 import hashlib
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from serving.server.settings import changed
 from serving.server.stubs import stubs
 from serving.server.trial import trial_store
 
+READY, LOGGED_ERROR = "Started GRPCInferenceService", re.compile(r"E\d{4} ")  # of Triton's log
 CPU_CLOCK = 2  # CPUCLOCK_SCHED of the kernel
 FAILURES = (ValueError, DeadlineExceeded, ServerFailed, ServerUnavailable)  # of asking a server
 LOCAL = {"exit_timeout_s": 1, "tls_cert": None, "tls_key": None}  # nothing is under way when it ends; nobody else can listen
@@ -81,6 +83,14 @@ def served(model: GatedModel, config: ServerConfig, folder: Path) -> Iterator[Se
             yield Served(model=model, server=server, load_s=load_s, loaded_mib=loaded_mib, pids=(pid, *stubs(pid)))
         finally:
             server.stop()
+
+
+def logged_error(folder: Path, model: str) -> str:
+    """A clause with the last error that the model's server has logged since it was ready; empty if it has logged none."""
+    path = folder / f"{model}.log"
+    _, _, since = path.read_text(errors="replace").rpartition(READY) if path.is_file() else ("", "", "")
+    lines = [line for line in since.splitlines() if LOGGED_ERROR.match(line)]
+    return f"; {path} says: {lines[-1]}" if lines else ""
 
 
 def server_facts(one: Served) -> dict[str, str]:

@@ -13,6 +13,7 @@ from contracts.serving.request import RequestSpec
 from lifecycle.gate.answers.contract import as_written_for, columns_apart
 from lifecycle.gate.answers.golden import golden_requests, rule_of
 from lifecycle.gate.answers.parity import spread_places
+from lifecycle.gate.measuring.served import logged_error
 from lifecycle.gate.models import GatedModel, read_candidate, read_champion
 from lifecycle.gate.page import page
 from lifecycle.gate.settings import config_digest, load_gate_config
@@ -146,6 +147,20 @@ def test_models_that_are_not_there_say_what_to_do(project):
     Path("artifacts/export/manifest.json").write_text("{}")
     with pytest.raises(ValueError, match="artifacts/repository/embedded is not the repository of artifacts/export"):
         read_candidate()
+
+
+def test_what_a_server_has_logged_since_it_was_ready_is_told(tmp_path):
+    log = tmp_path / "champion.log"
+    assert logged_error(tmp_path, "champion") == ""
+    log.write_text(
+        'E1130 12:00:00.1 7 server.cc:241] "no GPU"\nI1130 12:00:01.1 7 grpc_server.cc:1] "Started GRPCInferenceService"\n'
+    )
+    assert logged_error(tmp_path, "champion") == ""
+    with log.open("a") as lines:
+        lines.write(
+            'E1130 12:00:02.1 7 answer.c:1] "first"\nE1130 12:00:03.1 7 answer.c:1] "last"\nI1130 12:00:04.1 7 a.c:1] "end"\n'
+        )
+    assert logged_error(tmp_path, "champion") == f'; {log} says: E1130 12:00:03.1 7 answer.c:1] "last"'
 
 
 def test_the_page_shows_what_was_checked():
