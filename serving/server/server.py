@@ -2,7 +2,6 @@
 what it started. `make serve` (`command.py`), tests and load runs use it.
 """
 
-import glob
 import os
 import re
 import signal
@@ -27,6 +26,7 @@ from serving.server.loading import Busy, loading_alone
 from serving.server.ports import listens, refuse_busy_ports
 from serving.server.runtime import Runtime, find_runtime, refuse_shell_characters
 from serving.server.secret import admin_secret
+from serving.server.stubs import region_prefix, remove_regions, sweep_regions
 from serving.server.watch.watchdog import Watchdog
 from serving.triton.environment import METRICS_URL, ROUTE
 
@@ -72,7 +72,8 @@ class TritonServer:
         runtime = find_runtime(self.venv)
         secret = admin_secret(Path(config.secret_file))
         self.admin = AdminApi(self.http_url, secret)
-        self._shared_memory = f"adclick-{os.getpid()}-{config.http_port}-"
+        sweep_regions()
+        self._shared_memory = region_prefix(os.getpid(), config.http_port)
         self._folder = tempfile.TemporaryDirectory(prefix="adclick-triton-")
         try:
             paths = Paths(
@@ -122,8 +123,7 @@ class TritonServer:
             self.process.wait()
         if watchdog is not None:
             watchdog.close()
-        for path in glob.glob(f"/dev/shm/{self._shared_memory}*"):
-            Path(path).unlink(missing_ok=True)
+        remove_regions(self._shared_memory)
         self._folder.cleanup()
 
     def _kill_group(self) -> None:
