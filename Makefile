@@ -143,7 +143,7 @@ else
 	@requirements/system/check-git.sh live && $(LOAD) -m lifecycle.live.whole $(ARGS)
 endif
 
-load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it (20 seconds; installs 0.7 GB): make load SHAPE=smoke ARGS="users=4"
+load: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## put the served model under load and judge it (20 seconds; installs 0.9 GB): make load SHAPE=smoke ARGS="users=4"
 	@$(LOAD) -m loadtests.run $(or $(SHAPE),smoke) $(ARGS)
 
 load-ui: $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed)  ## the same, driven from Locust's page on 127.0.0.1:8089

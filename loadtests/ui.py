@@ -31,6 +31,7 @@ from loadtests.settings import load_settings
 from loadtests.users.locust_processes import LocustProcesses, locust_processes
 from loadtests.users.plan import PLAN
 from loadtests.users.prepared_run import PreparedRun, new_run_folder, prepared_run
+from loadtests.verdicts.journalled import journal_checks, journal_counts
 from loadtests.verdicts.samples import gather
 from serving.entry import run
 from serving.server.ports import refuse_busy_ports
@@ -55,17 +56,27 @@ def main() -> None:
 
 
 def judge_next_run(prepared: PreparedRun, sending: LocustProcesses) -> bool:
-    """Wait for a run and judge it; False if Locust has ended. Who has to answer is watched from before it begins."""
-    watch = route_watch(prepared)
+    """Wait for a run and judge it; False if Locust has ended. Who has to answer, and what the journal has, is looked at
+    from before it begins.
+    """
+    watch, written = route_watch(prepared), journal_counts(prepared.target.metrics_url)
     with watch or nullcontext():
         if not wait_for_state(sending, begun=True):
             return False
-        judge_run(prepared, sending, watch)
+        judge_run(prepared, sending, watch, written)
     return True
 
 
-def judge_run(prepared: PreparedRun, sending: LocustProcesses, watch: WatchedRoute | None = None) -> None:
-    """Watch the run that has begun until it is over, also if that is because all ends, and conclude it as `make load` does."""
+def judge_run(
+    prepared: PreparedRun,
+    sending: LocustProcesses,
+    watch: WatchedRoute | None = None,
+    written: dict[str, float] | None = None,
+) -> None:
+    """Watch the run that has begun until it is over, also if that is because all ends, and conclude it as `make load` does.
+
+    `written`: what the journal had before it.
+    """
     print("load-ui: a run has begun", flush=True)
     own = replace(prepared, folder=new_run_folder(prepared.config.shape))
     shutil.copy(prepared.folder / PLAN, own.folder / PLAN)
@@ -82,7 +93,7 @@ def judge_run(prepared: PreparedRun, sending: LocustProcesses, watch: WatchedRou
         ended_s = ended_s or time.monotonic()
         if watch is not None:
             watch.finish()
-        report(own, prepared, started_at, versions, ended_s, watch)
+        report(own, prepared, started_at, versions, ended_s, watch, written)
 
 
 def report(
@@ -92,6 +103,7 @@ def report(
     versions: dict[str, str],
     ended_s: float,
     watch: WatchedRoute | None = None,
+    written: dict[str, float] | None = None,
 ) -> None:
     """Move what the processes recorded into the run's own folder, judge it, write summary and page.
 
@@ -103,7 +115,8 @@ def report(
     completed = window.end_s >= whole.end_s
     if not completed:
         print(f"load: cut short; what was measured in {window.seconds:.1f} s of {own.config.total_s:g}:", flush=True)
-    conclude(own, recorded, window, completed=completed, started_at=started_at, versions=versions, watch=watch)
+    journal = journal_checks(written, journal_counts(prepared.target.metrics_url), recorded)
+    conclude(own, recorded, window, completed=completed, started_at=started_at, versions=versions, journal=journal, watch=watch)
 
 
 def wait_for_state(sending: LocustProcesses, *, begun: bool) -> bool:

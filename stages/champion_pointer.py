@@ -8,6 +8,8 @@ import yaml
 from contracts.lifecycle.champion import CHAMPION, POINTER
 from stages.files import atomic_path
 
+KEYS = ("md5", "size", "nfiles", "hash", "path")
+
 
 def track() -> dict[str, Any]:
     """Let DVC track the folder: its cache has the files from now on. Returns what the pointer says of them.
@@ -32,7 +34,8 @@ def restore(pointer: dict[str, Any]) -> None:
     Raises ValueError with DVC's words; the pointer and the files are then those of before.
     """
     before = POINTER.read_bytes() if POINTER.is_file() else None
-    _write(yaml.safe_dump({"outs": [pointer]}, sort_keys=False).encode())
+    ordered = {name: pointer[name] for name in sorted(pointer, key=_place)}
+    _write(yaml.safe_dump({"outs": [ordered]}, sort_keys=False).encode())
     if _failed("dvc", "checkout", "--force", str(POINTER)) is None:
         return
     failed = _failed("dvc", "pull", "--force", str(POINTER))
@@ -63,6 +66,17 @@ def _or_raise(message: str, *command: str) -> None:
     if failed is not None:
         words = f"the champion is written and tracked, but `{' '.join(command[:2])}` failed: {failed}"
         raise ValueError(f"{words}; {to_commit(message)}")
+
+
+def has_remote() -> bool:
+    """Does DVC know a place to copy the champion to."""
+    found = subprocess.run(("dvc", "remote", "list"), capture_output=True, text=True, check=False)
+    return not found.returncode and bool(found.stdout.strip())
+
+
+def _place(name: str) -> int:
+    """Where `dvc add` writes a key, so that a pointer that is written again has the bytes that it had."""
+    return KEYS.index(name) if name in KEYS else len(KEYS)
 
 
 def _write(content: bytes) -> None:

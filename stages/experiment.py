@@ -50,7 +50,8 @@ def closing_line(overrides: list[str], is_queued: bool) -> str:
     if is_queued:
         return "experiment: queued; `dvc queue start` runs it, `make experiments` shows what it gave"
     back = "make repro" if any(override.startswith("experiment=") for override in overrides) else "make experiment"
-    return f"experiment: done; `make serve` serves it, `make experiments` compares it, `{back}` brings back what conf/ says"
+    next_steps = f"`make experiments` compares it, `{back}` brings back what conf/ says"
+    return f"experiment: done; `make deploy` brings it into the server if it is good enough, {next_steps}"
 
 
 def check_overrides(conf_dir: Path, given: list[str]) -> None:

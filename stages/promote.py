@@ -25,7 +25,7 @@ from contracts.lifecycle.retraining import LifecycleConfig
 from contracts.serving.config import ServingConfig
 from contracts.serving.release_log import NAME, Entry, append, read
 from contracts.serving.releases import EXPORTED, EXPORTED_VERSION, identity
-from stages.champion_pointer import POINTER, committed, restore, to_commit, track
+from stages.champion_pointer import POINTER, committed, has_remote, restore, to_commit, track
 from stages.comparing.models import (
     EVALUATION,
     EVALUATION_PATH,
@@ -125,7 +125,8 @@ def remember(store: Path, about: dict[str, Any], pointer: dict[str, Any]) -> Non
 
 def say_how_to_keep(model: str, commits: bool) -> None:
     kept = committed(message(model)) if commits else to_commit(message(model))
-    print(f"promote: {kept}; then `dvc push {POINTER}` copies it to the remote")
+    copied = f"; then `.venv/bin/dvc push {POINTER}` copies it to the remote" if has_remote() else ""
+    print(f"promote: {kept}{copied}")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

@@ -33,7 +33,8 @@ def _measured(check: Mapping[str, Any]) -> tuple[str, ...] | None:
         return None
     scale, unit = (1e3, "ms") if figures["unit"] == "s" and figures["champion"] < 1 else (1, figures["unit"])
     shown = [f"{figures[name] * scale:,.4g} {unit}" for name in ("champion", "candidate")]
-    return (check["name"], *shown, f"{figures['candidate'] / figures['champion'] - 1:+.1%}")
+    apart = figures.get("growth", figures["candidate"] / figures["champion"] - 1)  # by pairs, where there are some
+    return (check["name"], *shown, f"{apart:+.1%}")
 
 
 def _relative(estimate: Mapping[str, Any]) -> str:

@@ -31,8 +31,8 @@ def look_once(context: Context, page: Path = PAGE) -> MonitorReport:
     """The report, which is written, shown and told to whoever is alerted. Raises ValueError if nothing was served."""
     if next(iter((context.journal / SERVED).glob("*/*/*.parquet")), None) is None and not (context.state / "windows").is_dir():
         raise ValueError(
-            f"{context.journal} has no answers as Parquet; serve with a journal (make serve ARGS='--journal journal'), then run "
-            "python -m lifecycle.journal"
+            f"{context.journal} has no answers as Parquet; serve with a journal (make serve ARGS='--journal journal'), and have "
+            "`.venv-serving/bin/python -m lifecycle.journal` write it"
         )
     areas = looked_at(context)  # which counts what is new; then it is known who answered
     report = MonitorReport(at_ns=context.now_ns, dataset=context.declaration.name, serving=serving(context), areas=areas)

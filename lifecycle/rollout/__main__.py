@@ -19,7 +19,7 @@ from functools import partial
 from lifecycle.rollout.control.begin import begin
 from lifecycle.rollout.control.commands import asked, status_lines
 from lifecycle.rollout.control.control import only_controller
-from lifecycle.rollout.control.follow import follow, once
+from lifecycle.rollout.control.follow import follow, once, write_page
 from lifecycle.rollout.control.observe import audit_lines, control_of
 from lifecycle.rollout.control.settings import USAGE, words_and_settings
 from serving.entry import run
@@ -37,8 +37,10 @@ def main() -> int:
                 return once(control) if args.once else follow(control)
         case ("begin", release) if release.isdigit():
             begin(control, int(release), getpass.getuser())
+            write_page(control)
         case (("pause" | "resume" | "abort" | "promote") as action,):
             asked(control, action, args.why)
+            write_page(control)
         case ("status",):
             show(status_lines(control))
         case ("audit", *names) if len(names) <= 1:

@@ -70,8 +70,8 @@ def refuse_during_rollout(route: Route | None, what: str) -> None:
     """Raises ValueError if there is one."""
     if route is not None and route.trial is not None:
         raise ValueError(
-            f"{what}: a rollout of release {route.trial.challenger} beside {route.champion} is under way (mode {route.mode}); "
-            "`make route SET=off` ends it"
+            f"{what}: the route has release {route.trial.challenger} beside {route.champion} (mode {route.mode}), by a rollout "
+            "or by hand; `make route SET=off` ends that"
         )
 
 

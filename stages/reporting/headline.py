@@ -21,7 +21,7 @@ def headline(evaluation: Mapping[str, Any]) -> dict[str, list[str]]:
 def wrong(evaluation: Mapping[str, Any]) -> Iterable[str]:
     """Worse than a baseline; observed / predicted that excludes 1; slices that are off, or worse, or not ranked."""
     if worse := rivals(evaluation, "worse"):
-        yield f"worse than {listed(worse)}"
+        yield f"worse in log-loss than {listed(worse)}"
     ratio = evaluation["models"]["model"]["observed_over_predicted"]
     if excludes(ratio, RIGHT):
         yield f"{miss(ratio)} (observed / predicted {interval(ratio)}, should be 1)"
@@ -33,7 +33,7 @@ def wrong(evaluation: Mapping[str, Any]) -> Iterable[str]:
         yield f"{len(off)} of {len(named)} slice values are off in observed / predicted ({chance}; worst: {worst})"
     behind = [name for name, one in named if _above(one.get("log_loss_minus_lightgbm"), 0.0)]
     if len(behind) > by_chance(evaluation, len(named)):
-        yield f"worse than LightGBM in {shortened(behind)}"
+        yield f"worse in log-loss than LightGBM in {shortened(behind)}"
     if blind := [name for name, one in named if unranked(one)]:
         yield f"ranking not proven better than chance in {shortened(blind)}"
 
@@ -41,7 +41,7 @@ def wrong(evaluation: Mapping[str, Any]) -> Iterable[str]:
 def good(evaluation: Mapping[str, Any]) -> Iterable[str]:
     """Better than baselines; observed / predicted that agrees with 1."""
     if better := rivals(evaluation, "better"):
-        yield f"better than {listed(better)}"
+        yield f"better in log-loss than {listed(better)}"
     ratio = evaluation["models"]["model"]["observed_over_predicted"]
     if ratio["low"] is not None and not excludes(ratio, RIGHT):
         yield f"as many clicks came as predicted (observed / predicted {interval(ratio)})"

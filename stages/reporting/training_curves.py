@@ -65,7 +65,7 @@ def plot_training(curves: dict[str, pl.DataFrame], best_step: int | None, path: 
 def _zoom(axes: Axes, values: list[pl.Series], names: list[str]) -> None:
     """Leave the steep first steps of the training loss out of the vertical range: the rest is what one wants to see."""
     later = [
-        series.tail(max(len(series) * 4 // 5, 1)) if name == "train/loss" and len(values) > 1 else series
+        series.tail(-(len(series) // 5)) if name == "train/loss" and len(values) > 1 and len(series) >= 5 else series
         for name, series in zip(names, values, strict=True)
     ]
     shown = pl.concat(later)

@@ -34,6 +34,13 @@ def load_project(exported: Path, folder: Path) -> Path:
     return folder
 
 
+def keep_journal(world: Path) -> None:
+    """Have the project's server keep a journal, in its folder `users`."""
+    params = yaml.safe_load((world / "params.yaml").read_text())
+    params["serving"]["journal"] |= {"enabled": True, "folder": str(world / "users")}
+    (world / "params.yaml").write_text(yaml.safe_dump(params))
+
+
 def load(folder: Path, *arguments: str, program: tuple[str, ...] = ("-m", "loadtests.run")) -> Ended:
     """The load command, to its end."""
     process = begin(folder, *arguments, program=program)

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from loadtests.requests.prepared_request import KINDS
 from loadtests.verdicts.samples import OUTCOMES, read_samples
-from tests.loadtests.load_world import begin, left_over, load, load_project
+from tests.loadtests.load_world import begin, keep_journal, left_over, load, load_project
 from tests.serving.served_world import wait_for
 
 MANIPULATED = ("-m", "tests.loadtests.manipulated_run")
@@ -58,9 +57,7 @@ def test_the_smoke_shape_keeps_its_thresholds(world):
 @pytest.mark.triton
 @pytest.mark.load
 def test_with_a_journal_all_that_was_received_is_in_it(world):
-    params = yaml.safe_load((world / "params.yaml").read_text())
-    params["serving"]["journal"] |= {"enabled": True, "folder": str(world / "users")}
-    (world / "params.yaml").write_text(yaml.safe_dump(params))
+    keep_journal(world)
     ended = load(world, "smoke", "seconds=2")
     assert ended.code == 0, ended.said
     checks = {check["name"]: check for check in summary(world, "smoke")["thresholds"]}

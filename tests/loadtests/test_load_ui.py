@@ -9,7 +9,7 @@ import pytest
 import urllib3
 
 from loadtests.ui import HOST, PORT
-from tests.loadtests.load_world import begin, left_over, load_project
+from tests.loadtests.load_world import begin, keep_journal, left_over, load_project
 
 PAGE = f"http://{HOST}:{PORT}"
 WITHIN_S = 150.0
@@ -30,6 +30,7 @@ def said_until(process, words: str) -> str:
 @pytest.mark.load
 def test_each_start_is_a_run_that_is_judged_and_kept(exported, tmp_path):
     world = load_project(exported, tmp_path)
+    keep_journal(world)
     process = begin(world, *SETTINGS, program=("-m", "loadtests.ui"))
     at_the_latest = threading.Timer(WITHIN_S, process.kill)  # a line that never comes fails the test
     at_the_latest.start()
@@ -39,7 +40,7 @@ def test_each_start_is_a_run_that_is_judged_and_kept(exported, tmp_path):
         assert 'input[name="host"]' in page.partition("</head>")[0]
         for _ in range(2):
             urllib3.request("POST", f"{PAGE}/swarm", fields={"user_count": "1", "spawn_rate": "1"})
-            assert "MISSED" not in said_until(process, "load: all 4 thresholds are kept; page: reports/load.html")
+            assert "MISSED" not in said_until(process, "load: all 6 thresholds are kept; page: reports/load.html")
         urllib3.request("POST", f"{PAGE}/swarm", fields={"user_count": "1", "spawn_rate": "1"})
         said_until(process, "a run has begun")
         time.sleep(0.5)  # of five seconds; Locust takes two to stop

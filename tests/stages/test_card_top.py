@@ -41,14 +41,14 @@ def test_everything_that_is_wrong_is_said_the_worst_first() -> None:
     slices = [value("tv", MORE), value("phone", FEWER, rival=BAD), value("tablet", auc=(0.45, 0.6))]
     said = headline(evaluation({"lightgbm": BAD, "logistic": GOOD, "constant": OPEN}, MORE, slices))
     worse, ratio, off, behind, blind = said["wrong"]
-    assert worse == "worse than LightGBM"
+    assert worse == "worse in log-loss than LightGBM"
     assert ratio == "10% more clicks came than predicted (observed / predicted 1.100 [1.050, 1.150], should be 1)"
     assert off == (
         "2 of 3 slice values are off in observed / predicted (by chance 0; worst: device = phone: 0.85; device = tv: 1.10)"
     )
-    assert behind == "worse than LightGBM in device = phone"
+    assert behind == "worse in log-loss than LightGBM in device = phone"
     assert blind == "ranking not proven better than chance in device = tablet"
-    assert said["good"] == ["better than logistic regression"]
+    assert said["good"] == ["better in log-loss than logistic regression"]
 
 
 def test_what_chance_explains_is_not_called_wrong() -> None:
@@ -62,7 +62,7 @@ def test_without_an_interval_nothing_is_claimed() -> None:
     assert headline(evaluation({"constant": (-0.01, 0.01)}, (None, None))) == {"wrong": [], "good": []}
     said = headline(evaluation({"lightgbm": GOOD, "constant": GOOD}))
     assert said["good"] == [
-        "better than LightGBM and the click rate of the training rows",
+        "better in log-loss than LightGBM and the click rate of the training rows",
         "as many clicks came as predicted (observed / predicted 1.000 [0.970, 1.030])",
     ]
 

@@ -65,9 +65,25 @@ def test_the_champion_is_all_that_scoring_serving_and_comparing_need(ready, monk
     assert entry["evidence"]["comparison"]["sha256"] == sha256_file(Path("reports/comparison.json"))
     assert entry["reasons"] == ["first model"]
     out = capsys.readouterr().out
-    assert 'to keep it: git add champion/model.dvc && git commit -m "[champion] ' in out and "dvc push champion/model.dvc" in out
+    assert 'to keep it: git add champion/model.dvc && git commit -m "[champion] ' in out and "dvc push" not in out
     run_promote(monkeypatch)
     assert "is the champion already" in capsys.readouterr().out
+
+
+def test_with_a_remote_the_champion_can_be_copied_there(ready, monkeypatch, capsys):
+    listed = SimpleNamespace(returncode=0, stdout="backup\ts3://models\n", stderr="")
+    monkeypatch.setattr(champion_pointer.subprocess, "run", lambda *_, **__: listed)
+    run_promote(monkeypatch)
+    assert capsys.readouterr().out.endswith("; then `.venv/bin/dvc push champion/model.dvc` copies it to the remote\n")
+
+
+def test_a_pointer_that_is_restored_has_the_bytes_that_dvc_wrote(ready):
+    Path("champion").mkdir(exist_ok=True)
+    written = "outs:\n- md5: 1f2e.dir\n  size: 12\n  nfiles: 3\n  hash: md5\n  path: model\n"
+    champion_pointer.POINTER.write_text(written)
+    pointer = dict(sorted(champion_pointer.tracked().items()))  # as a line of releases.jsonl has it
+    champion_pointer.restore(pointer)
+    assert champion_pointer.POINTER.read_text() == written
 
 
 @pytest.mark.parametrize("weights", [b"these", b"others"])

@@ -190,7 +190,7 @@ def test_the_first_line_says_what_is_wrong_before_what_is_good(project) -> None:
     report.main()
     page = report.CARD_PATH.read_text()
     first = page[page.index("<header>") : page.index("<h1>")]
-    assert first.index("20% more clicks came than predicted") < first.index("better than LightGBM")
+    assert first.index("20% more clicks came than predicted") < first.index("better in log-loss than LightGBM")
     assert 'class="tile bad"><span class="name">Observed / predicted' in page
 
 

@@ -209,7 +209,7 @@ def test_nothing_but_the_challenger_is_deployed_during_a_rollout(reports, candid
     other = store.release(exported_with(exported, project / "tried", max_batch_size=33))
     before, tried = store.readable_route(), canary(1, other)
     store.restore_route(tried)
-    said = f"refused, the server serves what it did before: a rollout of release {other} beside 1 is under way"
+    said = f"refused, the server serves what it did before: the route has release {other} beside 1"
     for arguments in ((), ("--version", str(store.released(candidate)))):
         with pytest.raises(ValueError, match=said):
             deploy(*arguments)

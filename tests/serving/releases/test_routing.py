@@ -188,7 +188,7 @@ def test_nothing_is_removed_during_a_rollout_whatever_its_fuse_and_end(store):
     route = canary(2, 3, for_s=-10)
     store.replace_route(None, route)
     blow_fuse(store.folder, route, "p99", {})
-    said = r"nothing was removed: a rollout of release 3 beside 2 is under way \(mode canary\); `make route SET=off` ends it"
+    said = r"nothing was removed: the route has release 3 beside 2 \(mode canary\), by a rollout or by hand; `make route"
     with pytest.raises(ValueError, match=said):
         store.prune(1)
     assert store.versions() == [1, 2, 3, 4]
@@ -198,7 +198,7 @@ def test_nothing_is_removed_during_a_rollout_whatever_its_fuse_and_end(store):
 
 def test_nothing_else_is_served_during_a_rollout(store, tmp_path):
     store.replace_route(None, canary(2, 3))
-    with pytest.raises(ValueError, match="version 4 cannot be served now: a rollout of release 3 beside 2 is under way"):
+    with pytest.raises(ValueError, match="version 4 cannot be served now: the route has release 3 beside 2"):
         store.activate(4)
     assert store.active() == 2
     store.replace_route(store.route(), Route(champion=2))
@@ -261,7 +261,7 @@ def test_the_first_route_is_what_is_served_and_its_line_is_in_the_log(store):
 def test_another_repository_is_not_served_during_a_rollout(store, tmp_path, monkeypatch, exported):
     monkeypatch.chdir(tmp_path)
     store.replace_route(None, canary(2, 3))
-    with pytest.raises(ValueError, match="embedded cannot be served now: a rollout of release 3 beside 2 is under way"):
+    with pytest.raises(ValueError, match="embedded cannot be served now: the route has release 3 beside 2"):
         choose_release(store, exported / "artifacts/repository/embedded")
     assert store.active() == 2 and not (store.folder / "releases.jsonl").exists()
 

@@ -93,7 +93,7 @@ def test_killed_at_every_load_the_route_is_the_truth_after_a_restart(store, call
 
 def test_only_the_releases_of_a_rollout_may_be_served_while_it_is_under_way(store, admin):
     store.replace_route(None, canary(1, 2))
-    said = r"refused, the server serves what it did before: a rollout of release 2 beside 1 is under way \(mode canary\)"
+    said = r"refused, the server serves what it did before: the route has release 2 beside 1 \(mode canary\)"
     with pytest.raises(ValueError, match=said):
         switch(store, admin, 3)
     assert admin.asked == [] and store.route() == canary(1, 2, valid_until_ms=store.route().trial.valid_until_ms)

@@ -142,7 +142,7 @@ def test_what_cannot_be_tried_is_refused_and_leaves_nothing(control, store, chal
 
 def test_a_route_made_by_hand_stands_in_the_way(control, store):
     set_route(store, change_of(["canary", "3", "5"]), control.routing, 60, "")
-    with pytest.raises(ValueError, match="no rollout was begun: a rollout of release 3 beside 1 is under way"):
+    with pytest.raises(ValueError, match="no rollout was begun: the route has release 3 beside 1"):
         begin(control, 2)
 
 
@@ -176,7 +176,7 @@ def test_deployment_of_another_release_is_refused_during_a_rollout_and_a_pause(c
     at_canary(control)
     for _ in range(2):
         with effects.running_server(control.server) as server:
-            with pytest.raises(ValueError, match="refused, the server serves what it did before: a rollout of release 2"):
+            with pytest.raises(ValueError, match="refused, the server serves what it did before: the route has release 2"):
                 server.refuse_rollout(3)
             server.refuse_rollout(2)
         if read_rollout(control.root).status == "running":
@@ -239,7 +239,7 @@ def test_what_a_user_asks_while_evidence_is_gathered_is_not_overruled(control, s
 def test_prune_and_another_release_are_refused_also_while_it_is_paused(control, store):
     at_canary(control)
     for _ in range(2):
-        with pytest.raises(ValueError, match="nothing was removed: a rollout of release 2 beside 1 is under way"):
+        with pytest.raises(ValueError, match="nothing was removed: the route has release 2 beside 1"):
             store.prune(1)
         with pytest.raises(ValueError, match="version 3 cannot be served now: a rollout of release 2"):
             store.activate(3)
