@@ -26,7 +26,7 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $(RUN) dvc pull champion/model.dvc || \
 	{ echo "$@: champion/model is not here and no remote has it (DVC's message stands above); git rm champion/model.dvc goes on without" >&2; exit 1; }; fi
 
-.PHONY: help setup services dashboard repro experiment experiments test test-fast test-native test-slow lint score gate promote serve
+.PHONY: help setup services dashboard repro experiment experiments test test-fast coverage test-native test-slow lint score gate promote serve
 .PHONY: rollout ab retrain loop bench-rollout bench-retraining
 .PHONY: deploy route releases prune erase replay feedback feedback-serve monitor skew live load load-ui plots lock clean
 .PHONY: bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing bench-monitor bench-warm-start
@@ -67,6 +67,9 @@ test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-servin
 
 test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (80 seconds)
 	@$(RUN) $(AT_ONCE) -n 2 tests/contracts tests/features tests/evaluation tests/models tests/project -m "not slow and not triton and not load and not index" $(ARGS)
+
+coverage: $(VENV)/.dev  ## which statements the tests run that need no Triton; what commands run that they start is not counted (10 minutes): .checkpoints/coverage/index.html
+	@$(RUN) $(AT_ONCE) -n 3 -m "not slow and not alone and not triton and not load" --cov --cov-report=term:skip-covered --cov-report=html:.checkpoints/coverage $(ARGS)
 
 test-native: $(VENV)/.dev  ## test the C parts alone, under gcc's address, undefined and thread sanitizers (2 minutes)
 	@$(RUN) python -m pytest tests/native $(ARGS)

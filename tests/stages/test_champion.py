@@ -40,7 +40,7 @@ def promoted(origin) -> Path:
     assert "compare: first, passes: first model: nothing to compare with" in said
     said = run(origin, *PROMOTE, **NAMES)
     assert "is the champion (first: first model: nothing to compare with)" in said
-    assert "promote: committed champion/model.dvc; then `dvc push champion/model.dvc`" in said
+    assert "promote: committed champion/model.dvc; then `.venv/bin/dvc push champion/model.dvc`" in said
     run(origin, "dvc", "push", "--quiet", POINTER)
     return origin
 

@@ -241,7 +241,7 @@ def test_prune_and_another_release_are_refused_also_while_it_is_paused(control, 
     for _ in range(2):
         with pytest.raises(ValueError, match="nothing was removed: the route has release 2 beside 1"):
             store.prune(1)
-        with pytest.raises(ValueError, match="version 3 cannot be served now: a rollout of release 2"):
+        with pytest.raises(ValueError, match="version 3 cannot be served now: the route has release 2"):
             store.activate(3)
         if read_rollout(control.root).status == "running":
             asked(control, "pause", "")
