@@ -68,7 +68,7 @@ test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-servin
 test-fast: $(VENV)/.dev  ## the tests that need neither Triton nor a training, for while you write (80 seconds)
 	@$(RUN) $(AT_ONCE) -n 2 tests/contracts tests/features tests/evaluation tests/models tests/project -m "not slow and not triton and not load and not index" $(ARGS)
 
-coverage: $(VENV)/.dev  ## which statements the tests run that need no Triton; what commands run that they start is not counted (10 minutes): .checkpoints/coverage/index.html
+coverage: $(VENV)/.dev  ## which statements the tests run that need no Triton; what commands run that they start is not counted (12 minutes): .checkpoints/coverage/index.html
 	@$(RUN) $(AT_ONCE) -n 3 -m "not slow and not alone and not triton and not load" --cov --cov-report=term:skip-covered --cov-report=html:.checkpoints/coverage $(ARGS)
 
 test-native: $(VENV)/.dev  ## test the C parts alone, under gcc's address, undefined and thread sanitizers (2 minutes)
