@@ -32,7 +32,8 @@ def look_once(context: Context, page: Path = PAGE) -> MonitorReport:
     if next(iter((context.journal / SERVED).glob("*/*/*.parquet")), None) is None and not (context.state / "windows").is_dir():
         raise ValueError(
             f"{context.journal} has no answers as Parquet; serve with a journal (make serve ARGS='--journal journal'), and have "
-            "`.venv-serving/bin/python -m lifecycle.journal` write it"
+            "`.venv-serving/bin/python -m lifecycle.journal` write it, "
+            "once a segment is closed (serving.journal.segment_s)"
         )
     areas = looked_at(context)  # which counts what is new; then it is known who answered
     report = MonitorReport(at_ns=context.now_ns, dataset=context.declaration.name, serving=serving(context), areas=areas)
