@@ -139,7 +139,7 @@ erase: $(VENV)/.pipeline  ## remove a user from the journal and from data/: make
 	@test -n "$${ENTITY:-}" || { echo "erase: ENTITY is required, a value of the column with role entity: make erase ENTITY=\"...\"" >&2; exit 2; }
 	@$(RUN) python -m lifecycle.erase $(if $(DRY_RUN),--dry-run) --why "$${WHY:-}" $(ARGS) -- "$$ENTITY"
 
-live: $(VENV)-load/.installed $(VENV)-serving/.installed $(VENV)/.pipeline  ## three months in a copy of the project: drift, a new champion, broken candidates (over half an hour; live/timeline.html). FAULT=none: one month against the served model (12 minutes); FAULT=cents: with a fault
+live: $(VENV)-load/.installed $(VENV)-serving/.installed $(VENV)/.pipeline  ## three months in a copy of the project: drift, a new champion, broken candidates (40 minutes; live/timeline.html). FAULT=none: one month against the served model (12 minutes); FAULT=cents: with a fault
 ifdef FAULT
 	@$(LOAD) -m lifecycle.live $(if $(filter-out none,$(FAULT)),--fault "$(FAULT)") $(ARGS)
 else

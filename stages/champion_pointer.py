@@ -8,7 +8,7 @@ import yaml
 from contracts.lifecycle.champion import CHAMPION, POINTER
 from stages.files import atomic_path
 
-KEYS = ("md5", "size", "nfiles", "hash", "path")
+KEYS = ("md5", "size", "nfiles", "hash", "path")  # as `dvc add` writes them, so that a pointer has the bytes that it had
 
 
 def track() -> dict[str, Any]:
@@ -34,7 +34,7 @@ def restore(pointer: dict[str, Any]) -> None:
     Raises ValueError with DVC's words; the pointer and the files are then those of before.
     """
     before = POINTER.read_bytes() if POINTER.is_file() else None
-    ordered = {name: pointer[name] for name in sorted(pointer, key=_place)}
+    ordered = {name: pointer[name] for name in KEYS if name in pointer} | pointer
     _write(yaml.safe_dump({"outs": [ordered]}, sort_keys=False).encode())
     if _failed("dvc", "checkout", "--force", str(POINTER)) is None:
         return
@@ -72,11 +72,6 @@ def has_remote() -> bool:
     """Does DVC know a place to copy the champion to."""
     found = subprocess.run(("dvc", "remote", "list"), capture_output=True, text=True, check=False)
     return not found.returncode and bool(found.stdout.strip())
-
-
-def _place(name: str) -> int:
-    """Where `dvc add` writes a key, so that a pointer that is written again has the bytes that it had."""
-    return KEYS.index(name) if name in KEYS else len(KEYS)
 
 
 def _write(content: bytes) -> None:

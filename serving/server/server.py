@@ -26,8 +26,8 @@ from serving.server.loading import Busy, loading_alone
 from serving.server.ports import listens, refuse_busy_ports
 from serving.server.runtime import Runtime, find_runtime, refuse_shell_characters
 from serving.server.secret import admin_secret
-from serving.server.stubs import region_prefix, remove_regions, sweep_regions
 from serving.server.watch.watchdog import Watchdog
+from serving.shared_memory import region_prefix, remove_regions, sweep_regions
 from serving.triton.environment import METRICS_URL, ROUTE
 
 VENV = Path(".venv-serving")

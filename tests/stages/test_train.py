@@ -36,6 +36,7 @@ ROOT = Path(__file__).parents[2]
 DEADLINE_S = 300  # for a machine that is busy with other things
 MOMENTS = {  # when to kill, and the step that the next run goes on at; 10 steps an epoch, checkpoints every 4
     "step:2": None,
+    "step:7": 4,
     "step:10": 8,
     "told to end:7": 4,
     "validation:2": 8,
@@ -76,14 +77,12 @@ def run_stage(*runs: tuple[Path, str]) -> list[tuple[int, str]]:
     return [(int(code), said) for said, code in zip(parts[::2], parts[1::2], strict=False)]
 
 
-def run_module(
-    name: str, *arguments: str, folder: Path, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess:
+def run_module(name: str, *arguments: str, folder: Path, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     """The finished `python -m name`; past the deadline all processes that it started are killed."""
     process = subprocess.Popen(
         [sys.executable, "-m", name, *arguments],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | (environment or {}),
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | (variables or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

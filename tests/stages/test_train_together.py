@@ -52,5 +52,5 @@ def test_no_process_is_left_waiting_where_the_first_one_fails(tmp_path):
     prepare(tmp_path, trainer=TOGETHER, max_epochs=1)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(taken.getsockname()[1])}
-        done = run_module("stages.train", folder=tmp_path, environment=address)
+        done = run_module("stages.train", folder=tmp_path, variables=address)
     assert done.returncode != 0 and "already in use" in done.stderr, done.stderr

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from contracts.dataset.columns import Column
 from contracts.dataset.declaration import Declaration
+from contracts.dataset.served import CREATIVES, ROWS
 from contracts.files import sync
 from contracts.lifecycle.feedback import FeedbackConfig
 from contracts.tables.parquet import ParquetRows
@@ -25,7 +26,6 @@ from lifecycle.feedback.training.hidden import hidden_names
 from lifecycle.feedback.training.images import write_images
 from lifecycle.journal.columns import TAKEN
 
-ROWS, CREATIVES = "impressions.parquet", "creatives"
 TYPES = {"string": "VARCHAR", "int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN", "datetime": "BIGINT"}
 ARROW = {
     "string": pa.string(),

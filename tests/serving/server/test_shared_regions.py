@@ -3,7 +3,7 @@
 import os
 import time
 
-from serving.server.stubs import OLD_S, region_prefix, sweep_regions
+from serving.shared_memory import OLD_S, region_prefix, sweep_regions
 
 NOBODY = 2**22 + 1  # above the largest process id of Linux
 
