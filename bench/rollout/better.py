@@ -8,21 +8,19 @@ from bench.rollout.settings import BenchRolloutConfig
 from bench.rollout.shares import at_least
 from bench.rollout.simulation.models import Scenario
 
-BY_DEFAULT = "all"  # policy of conf/live; with the other one an eighth of the rows have labels
+BY_DEFAULT = 200_000  # rows a month of conf/data
 
 
 def figures(config: BenchRolloutConfig) -> list[Figure]:
     found = []
     scenario = Scenario(name=f"{config.differs:.0%} better", worse=-config.differs)
-    for policy in config.policies:
+    for traffic in config.traffic:
         for need in ("better", "not_worse"):
-            ends = outcomes(config, scenario, policy, need)
+            ends = outcomes(config, scenario, traffic, need, config.fewer)
             days = [one.day for one in ends if one.ended == "promoted"]
             soon = [one.ended == "promoted" and one.day <= config.month_days for one in ends]
             said = f" (median day {median(days):.0f})" if days else ""
-            what = (
-                f"challenger {config.differs:.0%} better, need {need}, {policy}: promoted within {config.month_days} days{said}"
-            )
+            what = f"challenger {config.differs:.0%} better, need {need}, {traffic.name}: promoted within {config.month_days} days{said}"
             figure = at_least(what, soon, config.limits.better_promoted)
-            found.append(figure if policy == BY_DEFAULT else Figure(what=what, figure=figure.figure))
+            found.append(figure if traffic.rows >= BY_DEFAULT else Figure(what=what, figure=figure.figure))
     return found

@@ -13,26 +13,28 @@ from contracts.params import read_section
 
 def figures(config: BenchRolloutConfig) -> list[Figure]:
     margin, limits, found = read_section("rollout", RolloutConfig).margin, config.limits, []
-    for policy in config.policies:
-        better = outcomes(config, Scenario(name="equal"), policy, "better")
-        alike = outcomes(config, Scenario(name="equal"), policy, "not_worse")
-        edge = outcomes(config, Scenario(name=f"{margin:.1%} worse", worse=margin), policy, "not_worse")
+    for traffic in config.traffic:
+        better = outcomes(config, Scenario(name="equal"), traffic, "better", config.rollouts)
+        alike = outcomes(config, Scenario(name="equal"), traffic, "not_worse", config.rollouts)
+        edge = outcomes(config, Scenario(name=f"{margin:.1%} worse", worse=margin), traffic, "not_worse", config.rollouts)
         days = [one.day for one in alike if one.ended == "promoted"]
         found += [
             at_most(
-                f"equal models, need better, {policy}: promoted or sent back",
+                f"equal models, need better, {traffic.name}: promoted or sent back",
                 [one.ended != "open" for one in better],
                 limits.ended,
             ),
-            at_most(f"equal models, need not_worse, {policy}: sent back", [one.ended == "back" for one in alike], limits.back),
+            at_most(
+                f"equal models, need not_worse, {traffic.name}: sent back", [one.ended == "back" for one in alike], limits.back
+            ),
             at_least(
-                f"equal models, need not_worse, {policy}: promoted within two months"
+                f"equal models, need not_worse, {traffic.name}: promoted within two months"
                 + (f" (median day {median(days):.0f})" if days else ""),
                 [one.ended == "promoted" for one in alike],
                 limits.promoted,
             ),
             at_most(
-                f"challenger worse by exactly the margin of {margin:.1%}, {policy}: promoted",
+                f"challenger worse by exactly the margin of {margin:.1%}, {traffic.name}: promoted",
                 [one.ended == "promoted" for one in edge],
                 limits.at_margin,
             ),

@@ -20,12 +20,12 @@ RESAMPLED = 2000
 
 def figures(config: BenchRolloutConfig) -> list[Figure]:
     limits, found = config.limits, []
-    for policy in config.policies:
-        ends = outcomes(config, Scenario(name="broken in canary", is_broken=True), policy, "not_worse")
+    for traffic in config.traffic:
+        ends = outcomes(config, Scenario(name="broken in canary", is_broken=True), traffic, "not_worse", config.fewer)
         gone = [one for one in ends if one.ended == "back"]
         share, low, high = answered_share(ends)
         of = (
-            f"broken in canary, {policy}: added log-loss over all traffic, from the first canary step until its end "
+            f"broken in canary, {traffic.name}: added log-loss over all traffic, from the first canary step until its end "
             f"(median day {median(one.day for one in gone) if gone else 0:.0f}; sent back: {shown(len(gone), len(ends))})"
         )
         for name, by, bar in (

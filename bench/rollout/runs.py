@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
-from bench.rollout.settings import BenchRolloutConfig
+from bench.rollout.settings import BenchRolloutConfig, TrafficConfig
 from bench.rollout.simulation.models import Scenario
 from bench.rollout.simulation.outcome import RolloutOutcome, outcome_of
 from bench.rollout.simulation.play import Theatre, theatre
@@ -32,26 +32,28 @@ class Staged:
     maturity: int
 
 
-def outcomes(config: BenchRolloutConfig, scenario: Scenario, policy: Policy, need: Need) -> list[RolloutOutcome]:
-    """One a rollout, in order of their seeds."""
+def outcomes(
+    config: BenchRolloutConfig, scenario: Scenario, traffic: TrafficConfig, need: Need, number: int
+) -> list[RolloutOutcome]:
+    """Of so many rollouts, in order of their seeds."""
     staged = Staged(
         scenario=scenario,
-        policy=policy,
+        policy=traffic.policy,
         need=need,
         seed=config.seed,
         worlds=config.worlds,
-        pages=config.pages,
+        pages=traffic.pages(config.candidates),
         candidates=config.candidates,
         maturity=config.maturity_days,
     )
     found: list[RolloutOutcome] = []
     with multiprocessing.get_context("spawn").Pool(config.workers) as pool:
-        for number, one in enumerate(pool.imap(partial(rolled_out, staged), range(config.rollouts), chunksize=5), 1):
+        for done, one in enumerate(pool.imap(partial(rolled_out, staged), range(number), chunksize=5), 1):
             found.append(one)
-            if number % TOLD_EVERY == 0 or number == config.rollouts:
+            if done % TOLD_EVERY == 0 or done == number:
                 ends = Counter(one.ended for one in found)
                 why = Counter(reason for one in found for reason in one.why)
-                say(f"{scenario.name}, policy {policy}, need {need}: {number} rollouts, {dict(ends)}, sent back by {dict(why)}")
+                say(f"{scenario.name}, {traffic.name}, need {need}: {done} rollouts, {dict(ends)}, sent back by {dict(why)}")
     return found
 
 

@@ -22,11 +22,25 @@ class RolloutLimits:
 
 
 @checked(frozen=True, kw_only=True, config=STRICT)
+class TrafficConfig:
+    policy: Policy
+    rows: int = Field(ge=1000)
+
+    @property
+    def name(self) -> str:
+        return f"{self.policy}, {self.rows:,} rows a month"
+
+    def pages(self, candidates: int) -> int:
+        """Page views a month."""
+        return self.rows // candidates if self.policy == "all" else self.rows
+
+
+@checked(frozen=True, kw_only=True, config=STRICT)
 class BenchRolloutConfig(PerfConfig):
     parts: tuple[str, ...] = Field(min_length=1)
     rollouts: int = Field(ge=1)
-    policies: tuple[Policy, ...] = Field(min_length=1)
-    pages: int = Field(ge=1000)
+    fewer: int = Field(ge=1)
+    traffic: tuple[TrafficConfig, ...] = Field(min_length=1)
     candidates: int = Field(ge=2)
     worlds: int = Field(ge=1)
     maturity_days: int = Field(ge=0)

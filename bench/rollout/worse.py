@@ -19,20 +19,22 @@ from lifecycle.rollout.statistics.metrics import CANARY_SHARE
 def figures(config: BenchRolloutConfig) -> list[Figure]:
     limits, found = config.limits, []
     level = read_section("rollout", RolloutConfig).alpha_back * CANARY_SHARE
-    for policy in config.policies:
-        ends = outcomes(config, Scenario(name=f"{config.differs:.0%} worse", worse=config.differs), policy, "not_worse")
+    for traffic in config.traffic:
+        ends = outcomes(
+            config, Scenario(name=f"{config.differs:.0%} worse", worse=config.differs), traffic, "not_worse", config.rollouts
+        )
         found += [
             at_most(
-                f"challenger {config.differs:.0%} worse, {policy}: promoted",
+                f"challenger {config.differs:.0%} worse, {traffic.name}: promoted",
                 [one.ended == "promoted" for one in ends],
                 limits.worse_promoted,
             ),
             at_least(
-                f"challenger {config.differs:.0%} worse, {policy}: sent back",
+                f"challenger {config.differs:.0%} worse, {traffic.name}: sent back",
                 [one.ended == "back" for one in ends],
                 limits.worse_back,
             ),
-            _rows(f"challenger {config.differs:.0%} worse, {policy}", ends, level, limits.worse_back),
+            _rows(f"challenger {config.differs:.0%} worse, {traffic.name}", ends, level, limits.worse_back),
         ]
     return found
 

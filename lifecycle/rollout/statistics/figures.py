@@ -1,8 +1,8 @@
 """The figures of a comparison, by arm and of both arms, with their standard errors, at every look.
 
-`own` is on the challenger's traffic, `other` on the champion's, `both` their mean and `interaction` own less other. A model
-looks worse on the traffic that it chose itself (it chose what it rates too high); in the mean of both that cancels for models
-alike.
+`own` is on the challenger's traffic, `other` on the champion's, `both` their mean and `interaction` own less other; `rows`
+weighs the arms by their rows, the challenger's by half at most. A model looks worse on the traffic that it chose itself (it chose
+what it rates too high); in the mean of both that cancels for models alike, and in `rows` it flatters the challenger.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,11 +31,18 @@ def estimated(table: Table, in_arm: InArm, view: str) -> Estimated:
     value = np.zeros(1)
     gradient: dict[tuple[str, str], np.ndarray] = {}
     with np.errstate(divide="ignore", invalid="ignore"):
-        for arm, share in VIEWS[view].items():
+        shares = by_rows(table) if view == "rows" else VIEWS[view]
+        for arm, share in shares.items():
             of_arm, slopes = in_arm(table, arm)
             value = value + share * of_arm
             gradient |= {(arm, name): share * slope for name, slope in slopes.items()}
         return Estimated(value=value, error=np.sqrt(variance(table, gradient)))
+
+
+def by_rows(table: Table) -> Mapping[str, np.ndarray]:
+    """Share of each arm's figure."""
+    ours = np.minimum(table[f"{CHALLENGER}/w"] / (table[f"{CHAMPION}/w"] + table[f"{CHALLENGER}/w"]), 0.5)
+    return {CHAMPION: 1 - ours, CHALLENGER: ours}
 
 
 def excess_loss(margin: float) -> InArm:

@@ -1,8 +1,8 @@
 """What each metric says at every look: passed, failed, or open. Every question is answered from the sums alone.
 
 A metric passes at chance rollout.alpha_promote, all must pass, so that it is not split. Any may fail, so rollout.alpha_back
-is: half for the log-loss (three quarters of it in canary, one in shadow), a quarter for the calibration, a quarter for the
-slices.
+is: three eighths for the log-loss (two thirds of it for the mean of both arms, a sixth by the rows, a sixth in shadow), a quarter
+for the calibration, three eighths for the slices.
 """
 
 import math
@@ -15,8 +15,8 @@ from lifecycle.rollout.statistics.cells import CHALLENGER, CHAMPION, Table
 from lifecycle.rollout.statistics.figures import InArm, champion_loss, estimated, excess_loss, mean_excess, off_together, shift
 from lifecycle.rollout.statistics.mixture import log_mixture
 
-CANARY_SHARE, SHADOW_SHARE, CALIBRATION_SHARE, SLICES_SHARE = 0.375, 0.125, 0.25, 0.25  # of alpha_back
-ALIKE_SLICES = 64  # values of slices that share one half of their part alike; those seen later share the other half
+CANARY_SHARE, ROWS_SHARE, SHADOW_SHARE, CALIBRATION_SHARE, SLICES_SHARE = 0.25, 0.0625, 0.0625, 0.25, 0.375  # of alpha_back
+ALIKE_SLICES, ALIKE_SHARE = 64, 0.75  # the first values of slices share that much of their part alike; those seen later the rest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def log_loss(table: Table, config: RolloutConfig) -> MetricAnswers:
     needed = 0.0 if config.need == "better" else config.margin
     ready, scale = is_ready(table, config), config.effect * champion_loss(table)
     is_below = surely(table, excess_loss(needed), "both", 0.0, -1, scale, config.alpha_promote)
-    is_above = surely(table, excess_loss(needed), "both", 0.0, 1, scale, config.alpha_back * CANARY_SHARE)
+    is_above = surely_worse(table, excess_loss(needed), scale, config.alpha_back * CANARY_SHARE, config.alpha_back * ROWS_SHARE)
     disagrees = np.zeros_like(ready)
     for view in ("own", "other"):
         disagrees |= surely(table, excess_loss(config.margin), view, 0.0, 1, scale, config.alpha_promote)
@@ -95,14 +95,23 @@ def slice_loss(table: Table, whole: Table, config: RolloutConfig, place: int) ->
     ready &= is_ready(whole, config)
     scale = config.slice_margin * champion_loss(table)
     level = config.alpha_back * SLICES_SHARE * slice_share(place)
-    return MetricAnswers(passes=~ready, fails=ready & surely(table, mean_excess, "both", 0.0, 1, scale, level))
+    return MetricAnswers(passes=~ready, fails=ready & surely_worse(table, mean_excess, scale, level / 2, level / 2))
 
 
 def slice_share(place: int) -> float:
     """Of the slices' chance of error; over all places they add up to 1 (the later ones by 6 / (pi j)^2, Euler's sum)."""
     if place < ALIKE_SLICES:
-        return 0.5 / ALIKE_SLICES
-    return 0.5 * 6 / (math.pi * (place - ALIKE_SLICES + 1)) ** 2
+        return ALIKE_SHARE / ALIKE_SLICES
+    return (1 - ALIKE_SHARE) * 6 / (math.pi * (place - ALIKE_SLICES + 1)) ** 2
+
+
+def surely_worse(table: Table, of: InArm, scale: np.ndarray, alpha_both: float, alpha_rows: float) -> np.ndarray:
+    """bool [L]: is the excess above 0 in the mean of both arms, or by the rows, each at its chance of error.
+
+    The mean is what is to be known, and is as uncertain as the smaller arm. The rows are far more certain while the share is
+    small, and flatter the challenger, so that what is surely worse by them is worse.
+    """
+    return surely(table, of, "both", 0.0, 1, scale, alpha_both) | surely(table, of, "rows", 0.0, 1, scale, alpha_rows)
 
 
 def surely(table: Table, of: InArm, view: str, limit: float, side: int, scale: np.ndarray, alpha: float) -> np.ndarray:

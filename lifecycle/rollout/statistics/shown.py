@@ -12,7 +12,7 @@ from lifecycle.rollout.statistics.metrics import MetricAnswers
 from lifecycle.rollout.statistics.mixture import bound
 from lifecycle.rollout.statistics.sums import CANARY, SHADOW, SLICES
 
-VIEWS = ("both", "own", "other", "interaction")
+VIEWS = ("both", "own", "other", "interaction", "rows")
 
 
 def metric_verdicts(
@@ -41,10 +41,20 @@ def metric_verdicts(
                 rows=_rows(table),
                 units=int(table[f"{CHAMPION}/units"][0] + table[f"{CHALLENGER}/units"][0]),
                 clicks=int(table[f"{CHAMPION}/clicks"][0] + table[f"{CHALLENGER}/clicks"][0]),
-                reason=_reason(metric, subject, judged, views["other" if name == SHADOW else "both"], _rows(table)),
+                reason=_reason(metric, subject, judged, *_told(name, metric, judged, views), _rows(table)),
             )
         )
     return tuple(found)
+
+
+def _told(name: str, metric: str, judged: Judged, views: Mapping[str, Interval | None]) -> tuple[Interval | None, str]:
+    """What the verdict follows from, and on whose traffic."""
+    if name == SHADOW:
+        return views["other"], ""
+    both, rows = views["both"], views["rows"]
+    if metric != "calibration" and judged == "fail" and both and rows and rows.low > both.low:
+        return rows, ", weighed by rows"
+    return both, ""
 
 
 def _rows(table: Table) -> int:
@@ -82,10 +92,10 @@ WORDS = {
 }
 
 
-def _reason(metric: str, subject: str, judged: Judged, shown: Interval | None, rows: int) -> str:
+def _reason(metric: str, subject: str, judged: Judged, shown: Interval | None, weighed: str, rows: int) -> str:
     of = f" of {subject}" if subject else ""
     if shown is None:
         return f"{WORDS[metric]}{of}: too little is known of {rows:,} rows"
     percent: Sequence[str] = [f"{value:+.2%}" for value in (shown.estimate, shown.low, shown.high)]
     outcome = {"fail": "it is worse than it may be", "pass": "it is as good as it must be", "open": "not decided"}[judged]
-    return f"{WORDS[metric]}{of}: {percent[0]} (between {percent[1]} and {percent[2]}) on {rows:,} rows: {outcome}"
+    return f"{WORDS[metric]}{of}: {percent[0]} (between {percent[1]} and {percent[2]}) on {rows:,} rows{weighed}: {outcome}"
