@@ -20,7 +20,8 @@ def figures(config: BenchRolloutConfig) -> list[Figure]:
             days = [one.day for one in ends if one.ended == "promoted"]
             soon = [one.ended == "promoted" and one.day <= config.month_days for one in ends]
             said = f" (median day {median(days):.0f})" if days else ""
-            what = f"challenger {config.differs:.0%} better, need {need}, {traffic.name}: promoted within {config.month_days} days{said}"
+            within = f"promoted within {config.month_days} days{said}"
+            what = f"challenger {config.differs:.0%} better, need {need}, {traffic.name}: {within}"
             figure = at_least(what, soon, config.limits.better_promoted)
             found.append(figure if traffic.rows >= BY_DEFAULT else Figure(what=what, figure=figure.figure))
     return found
