@@ -84,6 +84,27 @@ TEST(a_request_is_released_when_it_is_answered_and_not_when_its_time_is_over) {
     finish();
 }
 
+TEST(whoever_waits_when_the_route_changes_gets_the_challenger_that_goes_on_and_the_champion_when_it_does_not) {
+    begin((Said){.timeout_ms = 60000});
+    eight->does = HANGS;
+    ask_some();
+    WAIT_FOR(eight->calls);
+    wait_for_route(PUT_ROUTE(.timeout_ms = 60000, .share = "90"), true);
+    eight->does = GIVES_ANSWERS;
+    all_by(8);
+    forget_answers(requests, SOME);
+    wait_for_route(PUT_ROUTE(.timeout_ms = 60000), true);
+    eight->does = HANGS;
+    int calls = eight->calls;
+    ask_some();
+    WAIT_FOR(eight->calls > calls);
+    wait_for_route(PUT_ROUTE(.timeout_ms = 60000, .share = "90"), true);
+    wait_for_route(PUT_ROUTE(.challenger = -1), false);
+    all_by(7);  // also those of two routes ago
+    eight->does = GIVES_ANSWERS;
+    finish();
+}
+
 TEST(errors_are_answered_by_the_champion) {
     begin((Said){0});
     eight->does = GIVES_ERRORS;

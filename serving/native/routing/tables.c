@@ -48,6 +48,12 @@ static const char* begin_trial(Table* table, unsigned threads) {
     return failed;
 }
 
+// Nobody waits for a challenger that is given up. For one that goes on they do: it is theirs, whatever else the route says now.
+static void end_trials(const Door* door, const Arm* goes_on) {
+    for (const Table* table = door->retired; table; table = table->next)
+        if (table->trial && table->challenger != goes_on) end_trial(table->trial);
+}
+
 const char* set_table(Door* door, const Route* route, Arm* champion, Arm* challenger) {
     Table* table = calloc(1, sizeof *table);
     if (!table) return "out of memory";
@@ -67,7 +73,7 @@ const char* set_table(Door* door, const Route* route, Arm* champion, Arm* challe
     if (before) before->holders--;
     pthread_mutex_unlock(&door->lock);
     if (before) before->next = door->retired, door->retired = before;
-    if (before && before->trial) end_trial(before->trial);
+    end_trials(door, atomic_load(&table->is_blown) ? NULL : challenger);
     return NULL;
 }
 
@@ -141,7 +147,7 @@ void look_after_tables(Door* door) {
         end_trial(table->trial);
         SAY(LOG_WARN, "the fuse of the route in force is blown: the champion answers alone");
     }
-    if (atomic_load(&table->is_blown)) stop_challenger(door, table->challenger);
+    if (atomic_load(&table->is_blown)) end_trials(door, NULL), stop_challenger(door, table->challenger);
     bool part = takes_part(table);
     if (table->challenger && part != table->took_part) {
         bool was_renewed = part && table->has_lapsed, has_lapsed = !part && !atomic_load(&table->is_blown);
