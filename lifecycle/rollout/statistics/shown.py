@@ -41,13 +41,13 @@ def metric_verdicts(
                 rows=_rows(table),
                 units=int(table[f"{CHAMPION}/units"][0] + table[f"{CHALLENGER}/units"][0]),
                 clicks=int(table[f"{CHAMPION}/clicks"][0] + table[f"{CHALLENGER}/clicks"][0]),
-                reason=_reason(metric, subject, judged, *_told(name, metric, judged, views), _rows(table)),
+                reason=_reason(metric, subject, judged, *_decisive(name, metric, judged, views), _rows(table)),
             )
         )
     return tuple(found)
 
 
-def _told(name: str, metric: str, judged: Judged, views: Mapping[str, Interval | None]) -> tuple[Interval | None, str]:
+def _decisive(name: str, metric: str, judged: Judged, views: Mapping[str, Interval | None]) -> tuple[Interval | None, str]:
     """What the verdict follows from, and on whose traffic."""
     if name == SHADOW:
         return views["other"], ""
