@@ -105,6 +105,17 @@ TEST(whoever_waits_when_the_route_changes_gets_the_challenger_that_goes_on_and_t
     finish();
 }
 
+TEST(whoever_waits_for_a_challenger_that_becomes_the_champion_gets_its_answer) {
+    begin((Said){.timeout_ms = 60000});
+    eight->does = HANGS;
+    ask_some();
+    WAIT_FOR(eight->calls);
+    wait_for_route(PUT_ROUTE(.champion = 8, .challenger = -1), false);
+    eight->does = GIVES_ANSWERS;
+    all_by(8);
+    finish();
+}
+
 TEST(errors_are_answered_by_the_champion) {
     begin((Said){0});
     eight->does = GIVES_ERRORS;

@@ -96,14 +96,18 @@ static void put_in_force(Door* door, const Route* route) {
         return;
     }
     Arm* challenger = find_challenger(door, route);
-    if (door->is_pending && door->table->route.digest == route->digest) return;  // it is in force without it
+    bool is_in_force = door->table->route.digest == route->digest, was_open = is_in_force && door->table->challenger;
+    if (door->is_pending && is_in_force) return;  // without it
     failed = set_table(door, route, champion, challenger);
     if (failed && challenger) refuse(door, failed), failed = set_table(door, route, champion, NULL);
     if (failed)
         refuse(door, failed);
-    else
+    else if (!was_open)
         tell_in_force(door, door->table);
 }
+
+// Does the challenger compute with fewer threads than there are instances now.
+static bool is_short(const Door* door) { return door->table->challenger && door->table->instances < door->instances; }
 
 // The route in force once more: is its challenger ready now. The file may have become another one that is broken.
 static void put_in_force_again(Door* door) {
@@ -118,7 +122,7 @@ void look_at_route(Door* door) {
     ssize_t size = read_file(door->path, text);
     if (size < 0 && errno == ENOENT) return;  // there is none yet: the release that Triton loaded answers
     bool is_same = size == door->looked_size && (size < 0 || !memcmp(text, door->looked_at, (size_t)size));
-    if (is_same && door->is_pending) put_in_force_again(door);
+    if (is_same && (door->is_pending || is_short(door))) put_in_force_again(door);
     if (is_same) return;
     door->looked_size = size;
     if (size > 0) memcpy(door->looked_at, text, (size_t)size);
