@@ -48,6 +48,28 @@ TEST(the_challenger_answers_its_requests_in_time) {
     remove_store();
 }
 
+TEST(a_challenger_is_open_before_the_first_request_with_a_thread_for_each_instance) {
+    Instance second = {.model = &routed_model};
+    make_store();
+    PUT_ROUTE(.timeout_ms = 60000);
+    load_routed();
+    CHECK(!TRITONBACKEND_ModelInstanceInitialize(&second));
+    eight->does = HANGS;
+    for (int i = 0; i < 2; i++) {
+        requests[i] = a_row_of("somebody");
+        execute(&requests[i], 1);
+        WAIT_FOR(eight->calls == i + 1);
+    }
+    eight->does = GIVES_ANSWERS;
+    await_all(requests, 2);
+    CHECK(answered_by(&requests[0]) == 8 && answered_by(&requests[1]) == 8);
+    forget_answers(requests, 2);
+    CHECK(!TRITONBACKEND_ModelInstanceFinalize(&second));
+    unload_routed();
+    CHECK_NUMBER(events_with("\"challenger\": 8, \"mode\""), 1);  // told once
+    remove_store();
+}
+
 TEST(one_that_is_too_slow_is_answered_by_the_champion_when_its_time_is_over) {
     begin((Said){.timeout_ms = 60,
                  .limits = "max_p99_ms 100000\nmax_error_share 1\nmax_timeout_share 1\nmax_mean_ratio 1000\n"

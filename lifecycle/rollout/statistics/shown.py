@@ -48,7 +48,7 @@ def metric_verdicts(
 
 
 def _decisive(name: str, metric: str, judged: Judged, views: Mapping[str, Interval | None]) -> tuple[Interval | None, str]:
-    """What the verdict follows from, and on whose traffic."""
+    """What the verdict follows from, and how it weighs the arms where that is not alike."""
     if name == SHADOW:
         return views["other"], ""
     both, rows = views["both"], views["rows"]

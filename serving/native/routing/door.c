@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_NS = 100000000, NOT_LOOKED = -2, TRIES = 20 };  // the first: between two looks at the route
+enum { LOOK_NS = 100000000, MOST_AWAITED = 20, NOT_LOOKED = -2 };  // the first: between two looks at the route
 
 const Arm* own_arm(const Door* door) { return door->own; }
 
@@ -128,7 +128,7 @@ static void await_look(Door* door) {
     pthread_mutex_lock(&door->lock);
     unsigned asked = ++door->looks_asked;
     pthread_cond_signal(&door->wake);
-    for (int tries = 0; tries < TRIES && (int)(door->looks_done - asked) < 0; tries++)
+    for (int tries = 0; tries < MOST_AWAITED && (int)(door->looks_done - asked) < 0; tries++)
         rest_on(&door->looked, &door->lock, LOOK_NS);
     pthread_mutex_unlock(&door->lock);
 }

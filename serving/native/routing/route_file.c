@@ -106,10 +106,14 @@ static void put_in_force(Door* door, const Route* route) {
         tell_in_force(door, door->table);
 }
 
-// Does the challenger compute with fewer threads than there are instances now.
-static bool is_short(const Door* door) { return door->table->challenger && door->table->instances < door->instances; }
+// Does a challenger that answers compute with fewer threads than there are instances now.
+static bool is_short(const Door* door) {
+    const Table* table = door->table;
+    return table->challenger && table->instances < door->instances && !atomic_load(&table->is_blown);
+}
 
-// The route in force once more: is its challenger ready now. The file may have become another one that is broken.
+// The route in force once more: is its challenger ready now, or are there more instances. The file may have become another one
+// that is broken.
 static void put_in_force_again(Door* door) {
     Route route = door->table->route;
     route.valid_until_ms = atomic_load(&door->table->valid_until_ms);

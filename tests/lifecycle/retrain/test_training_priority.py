@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from lifecycle.retrain.training.__main__ import AUTOGROUP
+from tests.project.imports import ROOT
 
 SHOW = """
 import os
@@ -20,7 +20,7 @@ print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_IDLE, AUTOGROUP.read_text
 
 def stood_back(nice: int, has_own_session: bool) -> list[str]:
     command = [sys.executable, "-c", SHOW.format(nice=nice)]
-    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.check_output(command, text=True, start_new_session=has_own_session, env=environment).split()
 
 
