@@ -10,6 +10,8 @@ import polars as pl
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from contracts.dataset.origin import origin_rules
+
 Role = Literal["categorical", "numeric", "creative", "time", "label", "key", "entity", "info"]
 Dtype = Literal["string", "int", "float", "bool", "datetime"]
 TimePart = Literal["hour", "weekday", "day", "month"]
@@ -44,6 +46,7 @@ class Column:
     time_zone: str | None = None  # datetime only: of times that do not say theirs; UTC if left out
     derive_from: str | None = None  # a datetime column that this one is computed from
     part: TimePart | None = None  # which part of it
+    since: str | None = None  # the first partition that has the column; before it every value is missing
     log: bool = False  # numeric only: the model sees sign(x) log(1 + |x|)
     feature: bool = True  # creative and entity only: is the id itself shown to the model
     keep: bool = False  # variable selection must not drop it
@@ -156,6 +159,7 @@ class Column:
                 f"feature: false is for roles creative and entity, got {self.role}; role info keeps a column from the model",
             ),
             (not self.keep or self.is_feature, "keep: true is for columns that the model sees"),
+            *origin_rules(self),
         ]
 
     def _renamed(self) -> str:

@@ -13,7 +13,7 @@ from contracts.dataset.columns import Column, Role, check_slices
 from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
 
-UNREQUESTED = ("description", "keep")  # what a column says that changes no request
+UNREQUESTED = ("description", "keep", "since")  # what a column says that changes no request
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -104,6 +104,12 @@ class Declaration:
             is_one = matched is not None and matched.name in declared and matched.dtype == "bool" and not matched.labels
             if join.matched is not None and not is_one:
                 raise ValueError(f"the join's matched '{join.matched}' must be among columns with dtype bool, without labels")
+        late = next(
+            (c for c in self.columns if c.since is not None and self.source.order and c.since not in self.source.order), None
+        )
+        if late is not None:
+            order = ", ".join(self.source.order)
+            raise ValueError(f"column '{late.name}': since '{late.since}' is no partition of source.order ({order})")
         check_slices("slices", self.slices or (), self.columns)
         for column in self.columns:
             instant = self.column(column.derive_from)

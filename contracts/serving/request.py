@@ -5,7 +5,7 @@ requests.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import polars as pl
@@ -42,13 +42,18 @@ def request_of(declaration: Declaration) -> RequestSpec:
     derived = {column.derive_from for column in declaration.features}
     asked = {*derived, *(column.name for column in declaration.features), *(() if with_image is None else (with_image.name,))}
     return RequestSpec(
-        instants=tuple(column for column in declaration.columns if column.name in derived),
-        categorical=tuple(c for c in declaration.columns if c.is_categorical or c == with_image),
-        numeric=tuple(c for c in declaration.columns if c.role == NUMERIC),
+        instants=tuple(_as_sent(column) for column in declaration.columns if column.name in derived),
+        categorical=tuple(_as_sent(c) for c in declaration.columns if c.is_categorical or c == with_image),
+        numeric=tuple(_as_sent(c) for c in declaration.columns if c.role == NUMERIC),
         creative=None if with_image is None else with_image.name,
         digest=declaration.digest,
         rename={old: new for old, new in declaration.source.rename.items() if new in asked},
     )
+
+
+def _as_sent(column: Column) -> Column:
+    """A column as callers send it: without what files alone have."""
+    return column if column.since is None else replace(column, since=None)
 
 
 def strings(values: Values) -> Values:

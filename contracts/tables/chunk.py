@@ -21,6 +21,7 @@ class Chunk:
     distinct: pl.DataFrame = field(default_factory=pl.DataFrame)  # shorter columns are filled up with their first value
     ragged: list[tuple[int, str]] = field(default_factory=list)  # row number and line, cells not as many as columns
     undecoded: list[tuple[int, str, str]] = field(default_factory=list)  # row number, column, escaped text
+    early: frozenset[str] = frozenset()  # columns that began after these rows: they may be missing here
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.ragged)

@@ -1,6 +1,6 @@
 """The contract of a data set: takes raw chunks apart into clean rows and rejected rows, each of which says why."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -42,9 +42,9 @@ class Contract:
         chunk = chunk.spelled_out(self.spelled_out)
         rows, unmatched = self._joined(chunk.rows)
         numbers = rows[ROW]
-        repeated = chunk.distinct.columns
-        cells, *broken = self._examined(rows, tuple(c for c in self.columns if c.name not in repeated))
-        values, *broken_values = self._examined(chunk.distinct, tuple(c for c in self.columns if c.name in repeated))
+        repeated, columns = chunk.distinct.columns, self._columns_of(chunk)
+        cells, *broken = self._examined(rows, tuple(c for c in columns if c.name not in repeated))
+        values, *broken_values = self._examined(chunk.distinct, tuple(c for c in columns if c.name in repeated))
         names = [c.name for c in self.columns]
         typed = pl.DataFrame([values[name].gather(rows[name]) if name in repeated else cells[name] for name in names])
         order = {name: place for place, name in enumerate(names)}
@@ -68,6 +68,12 @@ class Contract:
         found = pl.concat([found, *repeats])
         clean = typed.with_columns(numbers).filter(~numbers.is_in(found["row"].unique().implode()))
         return clean, rejected(found, chunk, rows)
+
+    def _columns_of(self, chunk: Chunk) -> tuple[Column, ...]:
+        """The columns by the rules for the chunk: those that began later may be missing, and what is computed from them."""
+        if not chunk.early:
+            return self.columns
+        return tuple(replace(c, nullable=True) if {c.name, c.derive_from} & chunk.early else c for c in self.columns)
 
     def _examined(self, cells: pl.DataFrame, columns: tuple[Column, ...]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         """The typed columns, and the places of the cells that cannot be read and of those that break a rule."""

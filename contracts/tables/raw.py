@@ -12,6 +12,7 @@ from PIL import Image
 
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import matching
+from contracts.dataset.places import early_columns
 from contracts.dataset.source import Join, SourceError
 from contracts.tables.chunk import Chunk
 from contracts.tables.images import check_image
@@ -66,22 +67,36 @@ def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tup
     if stray is not None:
         blanks = "" if stray == stray.strip() else ", or set strip: true in the join's format"
         raise SourceError(f"side table column '{stray}' is not declared; add it to columns or to the join's leave_out{blanks}")
+    late = next((c.name for c in declaration.columns if c.since is not None and c.name in joined), None)
+    if late is not None:
+        raise SourceError(f"column '{late}' has since, and comes from a side table, which all months share; take since away")
     return tuple(name for name in names if name not in joined)
 
 
 def read_partition(
-    files: list[Path], declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]
+    files: list[Path], declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str], root: Path | None = None
 ) -> Iterator[tuple[Path, Chunk]]:
-    """Chunks of every file of a partition with only the columns that are used."""
+    """Chunks of every file of a partition with only the columns that are used.
+
+    `root` is the partition's folder; without it files lie anywhere, such as those to be scored.
+    """
     left_out = {column.name for column in declaration.leave_out}
     joined = frozenset(c.name for c in declaration.columns if c.derive_from is None and c.name not in expected)
     source = declaration.source
     for path in _with_rows(files):
+        early = early_columns(path, declaration, root)
         in_order = not source.format.header and path.suffix != ".parquet"
-        names, fewer = _names_without_header(declaration, expected, optional) if in_order else (expected, ())
-        for chunk in read_chunks(path, source.format, names, optional, joined=joined, rename=source.rename, fewer=fewer):
-            chunk = chunk.without(left_out).decoded()
+        names, fewer = _names_without_header(declaration, expected, optional, early) if in_order else (expected, ())
+        may_lack = optional | early
+        for chunk in read_chunks(path, source.format, names, may_lack, joined=joined, rename=source.rename, fewer=fewer):
+            chunk = _filled(chunk.without(left_out).decoded(), early)
             yield path, replace(chunk, rows=_as_sent(chunk.rows, declaration)) if source.kind == "served" else chunk
+
+
+def _filled(chunk: Chunk, early: frozenset[str]) -> Chunk:
+    """The chunk with a missing value for each of the `early` columns that it lacks."""
+    lacking = sorted(early - {*chunk.rows.columns})
+    return replace(chunk, rows=chunk.rows.with_columns(pl.lit(None, pl.String).alias(name) for name in lacking), early=early)
 
 
 def _as_sent(rows: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
@@ -104,10 +119,10 @@ def _is_empty(path: Path) -> bool:
 
 
 def _names_without_header(
-    declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]
+    declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str], early: frozenset[str]
 ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """The expected columns in the order of files without a header; and those of files without the label if that is optional, and
-    of files without all that is.
+    """The expected columns in the order of files without a header; and those of files without the label if that is optional, of
+    files without all that is, and of all these without the `early` ones.
     """
     names, label = declaration.source.format.names or expected, declaration.label.name
     lacking = next((name for name in expected if name not in names and name not in optional), None)
@@ -122,9 +137,10 @@ def _names_without_header(
             else "which is not declared; add it to columns or to leave_out"
         )
         raise SourceError(f"source.format.names has '{stray}', {why}")
-    if not optional:
-        return names, ()
-    return names, (tuple(n for n in names if n != label), tuple(n for n in names if n not in optional))
+    fewer = [tuple(n for n in names if n != label), tuple(n for n in names if n not in optional)] if optional else []
+    if early:
+        fewer += [tuple(n for n in taken if n not in early) for taken in (names, *fewer)]
+    return names, tuple(fewer)
 
 
 def read_images(folder: Path, declaration: Declaration) -> tuple[pl.DataFrame, list[tuple[str, str]]]:
