@@ -47,6 +47,7 @@ class Column:
     derive_from: str | None = None  # a datetime column that this one is computed from
     part: TimePart | None = None  # which part of it
     since: str | None = None  # the first partition that has the column; before it every value is missing
+    folder: str | None = None  # the value is that of a folder of this name in the file's path: site of site=3/part.parquet
     log: bool = False  # numeric only: the model sees sign(x) log(1 + |x|)
     feature: bool = True  # creative and entity only: is the id itself shown to the model
     keep: bool = False  # variable selection must not drop it

@@ -13,7 +13,7 @@ from contracts.dataset.columns import Column, Role, check_slices
 from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
 
-UNREQUESTED = ("description", "keep", "since")  # what a column says that changes no request
+UNREQUESTED = ("description", "keep", "since", "folder")  # what a column says that changes no request
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -84,7 +84,8 @@ class Declaration:
 
     def _references_exist(self) -> None:
         declared = {c.name for c in self.columns if c.derive_from is None}
-        unknown = next(((old, new) for old, new in self.source.rename.items() if new not in declared), None)
+        in_files = {c.name for c in self.columns if c.derive_from is None and c.folder is None}
+        unknown = next(((old, new) for old, new in self.source.rename.items() if new not in in_files), None)
         if unknown is not None:
             raise ValueError(
                 f"source.rename calls '{unknown[0]}' '{unknown[1]}', and no column that is read is declared so; "
@@ -101,7 +102,7 @@ class Declaration:
             if join.key not in declared:
                 raise ValueError(f"the join's key '{join.key}' is not among columns; declare it (role info if it is no feature)")
             matched = self.column(join.matched)
-            is_one = matched is not None and matched.name in declared and matched.dtype == "bool" and not matched.labels
+            is_one = matched is not None and matched.name in in_files and matched.dtype == "bool" and not matched.labels
             if join.matched is not None and not is_one:
                 raise ValueError(f"the join's matched '{join.matched}' must be among columns with dtype bool, without labels")
         late = next(

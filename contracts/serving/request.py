@@ -53,7 +53,7 @@ def request_of(declaration: Declaration) -> RequestSpec:
 
 def _as_sent(column: Column) -> Column:
     """A column as callers send it: without what files alone have."""
-    return column if column.since is None else replace(column, since=None)
+    return column if column.since is None and column.folder is None else replace(column, since=None, folder=None)
 
 
 def strings(values: Values) -> Values:

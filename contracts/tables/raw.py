@@ -12,12 +12,13 @@ from PIL import Image
 
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import matching
-from contracts.dataset.places import early_columns
+from contracts.dataset.places import early_columns, folder_values
 from contracts.dataset.source import Join, SourceError
 from contracts.tables.chunk import Chunk
 from contracts.tables.images import check_image
 from contracts.tables.joins import SideTable, joined_names, read_side_table
 from contracts.tables.reading import read_chunks
+from contracts.tables.text.header import IN_FOLDER
 
 CREATIVES = {"creative_id": pl.String, "image": pl.Binary}
 
@@ -59,7 +60,7 @@ def scored_joins(declaration: Declaration) -> tuple[Join, ...]:
 
 
 def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tuple[str, ...]:
-    """Names the impressions' files must have: declared or left out, neither derived nor from a side table."""
+    """Names the impressions' files must have: declared or left out, not derived, nor from a side table or a folder's name."""
     joined = joined_names(tables)
     declared = [c.name for c in declaration.columns if c.derive_from is None]
     names = [*declared, *(c.name for c in declaration.leave_out)]
@@ -70,7 +71,18 @@ def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tup
     late = next((c.name for c in declaration.columns if c.since is not None and c.name in joined), None)
     if late is not None:
         raise SourceError(f"column '{late}' has since, and comes from a side table, which all months share; take since away")
-    return tuple(name for name in names if name not in joined)
+    placed = folder_columns(declaration)
+    twofold = next((name for name in joined if name in placed), None)
+    if twofold is not None:
+        raise SourceError(
+            f"a side table has the column '{twofold}', and so has a folder (folder); rename or leave out the side table's"
+        )
+    return tuple(name for name in names if name not in joined and name not in placed)
+
+
+def folder_columns(declaration: Declaration) -> frozenset[str]:
+    """Names of the columns whose values stand in the names of folders."""
+    return frozenset(column.name for column in declaration.columns if column.folder is not None)
 
 
 def read_partition(
@@ -80,23 +92,33 @@ def read_partition(
 
     `root` is the partition's folder; without it files lie anywhere, such as those to be scored.
     """
-    left_out = {column.name for column in declaration.leave_out}
-    joined = frozenset(c.name for c in declaration.columns if c.derive_from is None and c.name not in expected)
-    source = declaration.source
+    left_out, placed, source = {c.name for c in declaration.leave_out}, folder_columns(declaration), declaration.source
+    read = {c.name for c in declaration.columns if c.derive_from is None}
+    joined = frozenset(read - {*expected} - placed)
     for path in _with_rows(files):
         early = early_columns(path, declaration, root)
         in_order = not source.format.header and path.suffix != ".parquet"
         names, fewer = _names_without_header(declaration, expected, optional, early) if in_order else (expected, ())
-        may_lack = optional | early
-        for chunk in read_chunks(path, source.format, names, may_lack, joined=joined, rename=source.rename, fewer=fewer):
-            chunk = _filled(chunk.without(left_out).decoded(), early)
+        values = folder_values(path, declaration, root, optional)
+        chunks = read_chunks(
+            path, source.format, names, optional | early,
+            joined=joined, in_folders=placed, rename=source.rename, fewer=fewer,
+        )  # fmt: skip
+        for chunk in chunks:
+            chunk = _filled(chunk.without(left_out).decoded(), early, values)
             yield path, replace(chunk, rows=_as_sent(chunk.rows, declaration)) if source.kind == "served" else chunk
 
 
-def _filled(chunk: Chunk, early: frozenset[str]) -> Chunk:
-    """The chunk with a missing value for each of the `early` columns that it lacks."""
-    lacking = sorted(early - {*chunk.rows.columns})
-    return replace(chunk, rows=chunk.rows.with_columns(pl.lit(None, pl.String).alias(name) for name in lacking), early=early)
+def _filled(chunk: Chunk, early: frozenset[str], values: dict[str, str | None]) -> Chunk:
+    """The chunk with a missing value for each of the `early` columns that it lacks, and the `values` of all of its rows."""
+    nothing = dict.fromkeys(sorted(early - {*chunk.rows.columns}))
+    constant = [pl.lit(value, pl.String).alias(name) for name, value in (nothing | values).items()]
+    if not constant:
+        return replace(chunk, early=early)
+    one_row = pl.DataFrame({"": [0]})
+    distinct = chunk.distinct.with_columns(constant) if chunk.distinct.width else one_row.select(constant)
+    places = (pl.lit(0, pl.UInt32).alias(name) for name in (*nothing, *values))
+    return replace(chunk, rows=chunk.rows.with_columns(places), distinct=distinct, early=early)
 
 
 def _as_sent(rows: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
@@ -132,7 +154,7 @@ def _names_without_header(
     if stray is not None:
         twofold = any(column.name == stray for column in declaration.columns)
         why = (
-            "and so has a side table; rename or leave out one"
+            (IN_FOLDER if stray in folder_columns(declaration) else "and so has a side table; rename or leave out one")
             if twofold
             else "which is not declared; add it to columns or to leave_out"
         )

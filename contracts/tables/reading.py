@@ -29,17 +29,18 @@ def read_chunks(
     *,
     any_header: bool = False,
     joined: frozenset[str] = frozenset(),
+    in_folders: frozenset[str] = frozenset(),
     rename: Mapping[str, str] | None = None,
     fewer: tuple[tuple[str, ...], ...] = (),
 ) -> Iterator[Chunk]:
     """Chunks of `path` in order. Raises SourceError if the file is empty, broken, or has not the expected columns.
 
     `expected` columns may come in any order; `optional` ones may be absent; with `any_header` all names are taken, and the
-    expected ones only tell the header from other lines. `joined` ones come from side tables and must not be here. `rename`
-    says what the file calls a column and what it is called here. A text file without a header may have the columns of one of
-    `fewer` instead of the expected ones; their number tells, and a warning says so.
+    expected ones only tell the header from other lines. `joined` ones come from side tables, `in_folders` ones from the path,
+    and must not be here. `rename` says what the file calls a column and what it is called here. A text file without a header
+    may have the columns of one of `fewer` instead of the expected ones; their number tells, and a warning says so.
     """
-    header = Header(path, expected, optional, joined, rename or {}, any_header, fewer)
+    header = Header(path, expected, optional, joined, in_folders, rename or {}, any_header, fewer)
     with _explained(path, fmt):
         if path.suffix == ".parquet":
             yield from _read_parquet(header)
