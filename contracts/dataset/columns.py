@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from contracts.dataset.origin import origin_rules
+from contracts.dataset.origin import origin_rules, unit_rules
 
 Role = Literal["categorical", "numeric", "creative", "time", "label", "key", "entity", "info"]
 Dtype = Literal["string", "int", "float", "bool", "datetime"]
@@ -48,6 +48,8 @@ class Column:
     part: TimePart | None = None  # which part of it
     since: str | None = None  # the first partition that has the column; before it every value is missing
     folder: str | None = None  # the value is that of a folder of this name in the file's path: site of site=3/part.parquet
+    suffix: str | None = None  # numeric only: what files write behind each number, such as %
+    scale: float | None = None  # numeric only: what they write is multiplied by it
     log: bool = False  # numeric only: the model sees sign(x) log(1 + |x|)
     feature: bool = True  # creative and entity only: is the id itself shown to the model
     keep: bool = False  # variable selection must not drop it
@@ -161,6 +163,7 @@ class Column:
             ),
             (not self.keep or self.is_feature, "keep: true is for columns that the model sees"),
             *origin_rules(self),
+            *unit_rules(self),
         ]
 
     def _renamed(self) -> str:

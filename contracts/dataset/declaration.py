@@ -14,6 +14,7 @@ from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
 
 UNREQUESTED = ("description", "keep", "since", "folder")  # what a column says that changes no request
+LATER = ("suffix", "scale")  # keys that came later: where they say nothing, requests are as before
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -101,6 +102,9 @@ class Declaration:
         for join in self.source.joins:
             if join.key not in declared:
                 raise ValueError(f"the join's key '{join.key}' is not among columns; declare it (role info if it is no feature)")
+            key = self.column(join.key)
+            if key is not None and (key.suffix is not None or key.scale is not None):
+                raise ValueError(f"the join's key '{join.key}' has a suffix or a scale; keys are compared as they are written")
             matched = self.column(join.matched)
             is_one = matched is not None and matched.name in in_files and matched.dtype == "bool" and not matched.labels
             if join.matched is not None and not is_one:
@@ -150,5 +154,8 @@ class Declaration:
     @property
     def digest(self) -> str:
         """Sha-256 of the columns: two declarations with the same digest take the same requests."""
-        columns = [{key: value for key, value in asdict(column).items() if key not in UNREQUESTED} for column in self.columns]
+        columns = [
+            {key: value for key, value in asdict(c).items() if key not in UNREQUESTED and (value is not None or key not in LATER)}
+            for c in self.columns
+        ]
         return hashlib.sha256(json.dumps(columns, sort_keys=True).encode()).hexdigest()

@@ -1,5 +1,10 @@
-"""Where the values of a column come from, where not from a column of every file: what may be declared of that."""
+"""Where the values of a column come from, where not from a column of every file, and in which unit numbers are written: what may
+be declared of that.
+"""
 
+import math
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,3 +34,46 @@ def origin_rules(column: "Column") -> Rules:
         ),
         (column.since != "", "since names the first month that has the column, such as 2026-05"),
     ]
+
+
+def unit_rules(column: "Column") -> Rules:
+    """The rules that a column keeps which files write in another unit than the declared one."""
+    written = column.suffix is not None or column.scale is not None
+    return [
+        (not written or column.role == "numeric", f"suffix and scale need role numeric, got {column.role}"),
+        (
+            column.suffix is None or re.fullmatch(r"[^\s\d.,+-](?:[^\d\n]*[^\s\d])?", column.suffix) is not None,
+            f"suffix is what stands behind the digits, such as '%', without digits and blanks around it, got {column.suffix!r}",
+        ),
+        (
+            column.scale is None or (math.isfinite(column.scale) and column.scale > 0),
+            f"scale is a number above 0 by which what is written is multiplied, such as 0.01, got {column.scale}",
+        ),
+        (not (written and column.derive_from), "a computed column is written nowhere, so it has no suffix and no scale"),
+    ]
+
+
+def in_declared_unit(column: "Column") -> "Column":
+    """The column where its numbers are in the declared unit already: what files write for a missing one is no such number."""
+    if column.scale is None:
+        return replace(column, suffix=None)
+    return replace(column, suffix=None, scale=None, missing=_texts(column))
+
+
+def as_sent(column: "Column") -> "Column":
+    """The column as callers of a served model send it: in the declared unit, unless a text bears the suffix."""
+    column = replace(column, since=None, folder=None)
+    if column.scale is None:
+        return column
+    return in_declared_unit(column) if column.suffix is None else replace(column, missing=_texts(column))
+
+
+def _texts(column: "Column") -> tuple[str | int | float, ...]:
+    return tuple(marker for marker in column.missing if not _is_number(marker))
+
+
+def _is_number(marker: str | int | float) -> bool:
+    try:
+        return math.isfinite(float(marker))
+    except (ValueError, OverflowError):
+        return isinstance(marker, int)

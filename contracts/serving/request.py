@@ -5,13 +5,14 @@ requests.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import polars as pl
 
 from contracts.dataset.columns import Column
 from contracts.dataset.declaration import Declaration
+from contracts.dataset.origin import as_sent
 from contracts.tables.spellings import FLOAT32_MAX, INT64_MAX, INT64_MIN, floats_of, wholes_of
 
 CATEGORICAL, NUMERIC, IMAGE = "categorical", "numeric", "creative_image"
@@ -42,18 +43,13 @@ def request_of(declaration: Declaration) -> RequestSpec:
     derived = {column.derive_from for column in declaration.features}
     asked = {*derived, *(column.name for column in declaration.features), *(() if with_image is None else (with_image.name,))}
     return RequestSpec(
-        instants=tuple(_as_sent(column) for column in declaration.columns if column.name in derived),
-        categorical=tuple(_as_sent(c) for c in declaration.columns if c.is_categorical or c == with_image),
-        numeric=tuple(_as_sent(c) for c in declaration.columns if c.role == NUMERIC),
+        instants=tuple(as_sent(column) for column in declaration.columns if column.name in derived),
+        categorical=tuple(as_sent(c) for c in declaration.columns if c.is_categorical or c == with_image),
+        numeric=tuple(as_sent(c) for c in declaration.columns if c.role == NUMERIC),
         creative=None if with_image is None else with_image.name,
         digest=declaration.digest,
         rename={old: new for old, new in declaration.source.rename.items() if new in asked},
     )
-
-
-def _as_sent(column: Column) -> Column:
-    """A column as callers send it: without what files alone have."""
-    return column if column.since is None and column.folder is None else replace(column, since=None, folder=None)
 
 
 def strings(values: Values) -> Values:

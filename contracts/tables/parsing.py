@@ -7,7 +7,7 @@ import polars as pl
 
 from contracts.dataset.columns import OFFSETS, Column, polars_format
 from contracts.dataset.source import Format, SourceError
-from contracts.tables.number_cells import as_text, floating, is_any, truth, whole, why_not_whole
+from contracts.tables.number_cells import as_text, floating, is_any, times, truth, whole, why_not_whole
 from contracts.tables.spellings import floats_of, fractions_of, wholes_of
 
 DTYPES: dict[str, pl.DataType] = {
@@ -37,6 +37,11 @@ def refuse_unreadable(column: Column, source: pl.DataType) -> None:
         raise SourceError(f"column '{column.name}' holds {source}, and its dtype is {column.dtype}; declare it {fitting}")
     if source.is_temporal() and column.dtype == "datetime" and column.format in EPOCH_UNITS:
         raise SourceError(f"column '{column.name}' holds {source}, and its format is {column.format}; leave the format out")
+    if column.suffix is not None and source != pl.String:
+        raise SourceError(
+            f"column '{column.name}' holds {source}, and its suffix is {column.suffix!r}; only texts bear one: take suffix away "
+            "(scale holds for numbers too)"
+        )
     if column.dtype == "datetime" and source.is_numeric() and column.format is None:
         raise SourceError(f"column '{column.name}' holds numbers; set its format to {', '.join(EPOCH_UNITS)}")
 
@@ -54,7 +59,8 @@ def given(column: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
         present &= cell.is_not_nan()
     as_number = column.dtype in ("int", "float") or (source.is_numeric() and column.dtype != "string")
     if floats_of(column.missing) and as_number and column.role != "label":
-        present &= ~is_any(_digits(cell, source, fmt), source, column.missing, column.dtype == "int")
+        bare = cell if column.suffix is None else pl.coalesce(_bare(cell, column.suffix), cell)  # a marker need not have it
+        present &= ~is_any(_digits(bare, source, fmt), source, column.missing, column.dtype == "int")
     if source.is_temporal() and column.dtype == "datetime":
         shown = cell.cast(pl.Datetime("us", source.time_zone if isinstance(source, pl.Datetime) else None))
         times = pl.Series([time for marker in markers if (time := _time(marker)) is not None], dtype=pl.Datetime("us"))
@@ -71,9 +77,9 @@ def parsed(column: Column, source: pl.DataType, fmt: Format, exactly: bool) -> p
     if column.role == "label":
         return _label(column, cell, source, fmt)
     if column.dtype == "int":
-        return whole(_digits(cell, source, fmt), source, exactly)
+        return whole(*_number(column, cell, source, fmt), exactly)
     if column.dtype == "float":
-        return floating(_digits(cell, source, fmt), source, exactly)
+        return floating(*_number(column, cell, source, fmt), exactly)
     if column.dtype == "bool":
         return truth(cell, source)
     if column.dtype == "datetime":
@@ -86,8 +92,8 @@ def unread_rules(column: Column, cells: pl.Series, fmt: Format, exactly: bool) -
     if column.role == "label":
         return pl.repeat("label", len(cells), eager=True)
     if column.dtype == "int":
-        stripped = cells.to_frame().select(_digits(pl.col(cells.name), cells.dtype, fmt)).to_series()
-        return why_not_whole(stripped, exactly)
+        read = cells.to_frame().select(_number(column, pl.col(cells.name), cells.dtype, fmt)[0]).to_series()
+        return why_not_whole(read, exactly)
     if column.dtype in ("float", "string") and exactly:
         number = cells.to_frame().select(floating(_digits(pl.col(cells.name), cells.dtype, fmt), cells.dtype)).to_series()
         return number.is_null().replace_strict({True: "dtype", False: "exact"}, return_dtype=pl.String)
@@ -99,6 +105,22 @@ def derived(column: Column, instant: Column) -> pl.Expr:
     assert column.part is not None  # a derived column has one
     local = pl.col(instant.name).dt.convert_time_zone(instant.time_zone or "UTC")
     return getattr(local.dt, column.part)().cast(pl.Int64).alias(column.name)
+
+
+def _number(column: Column, cell: pl.Expr, source: pl.DataType, fmt: Format) -> tuple[pl.Expr, pl.DataType]:
+    """The column's cells as numbers in the declared unit or texts of such, and their type."""
+    if column.suffix is not None:
+        cell = _bare(cell, column.suffix)
+    digits = _digits(cell, source, fmt)
+    if column.scale is None:
+        return digits, source
+    return times(digits, source, column.scale), pl.String()
+
+
+def _bare(cell: pl.Expr, suffix: str) -> pl.Expr:
+    """A text without its suffix; null where it has none."""
+    cell = cell.str.strip_chars()
+    return pl.when(cell.str.ends_with(suffix)).then(cell.str.strip_suffix(suffix).str.strip_chars_end())
 
 
 def _digits(cell: pl.Expr, source: pl.DataType, fmt: Format) -> pl.Expr:

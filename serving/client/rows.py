@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from contracts.dataset.columns import Column
+from contracts.dataset.origin import in_declared_unit
 from contracts.dataset.source import Format
 from contracts.serving.request import RequestSpec
 from contracts.tables.chunk import ROW, Chunk
@@ -97,6 +98,11 @@ def _spelt(cell: Any) -> str | None:
     return None if cell is None else str(cell)
 
 
+def as_given(column: Column, kind: pl.DataType) -> Column:
+    """The column where its cells are of this type: numbers are in the declared unit, only a text can bear the suffix."""
+    return column if kind == pl.String or column.suffix is None else in_declared_unit(column)
+
+
 def contract_for(columns: tuple[Column, ...]) -> Contract:
     """The contract of rows that hold these columns, written in the usual way: decimal point, no thousands mark."""
     return Contract(columns=columns, formats={column.name: Format() for column in columns})
@@ -108,6 +114,7 @@ def typed(rows: pl.DataFrame, columns: tuple[Column, ...], check: bool) -> pl.Da
     Without it only what cannot be read as the declared type is refused.
     """
     kinds = rows.schema
+    columns = tuple(as_given(column, kinds.get(column.name, pl.String())) for column in columns)
     if not check and all(_is_typed(column, kinds) for column in columns):
         return rows
     wanted = columns if check else tuple(replace(column, **NO_RULES) for column in columns)
@@ -145,7 +152,8 @@ def expectation(column: Column, rule: str) -> str:
         shown = ", ".join(str(value) for value in values[:SHOWN_VALUES])
         return f"one of {shown}" + (f" and {len(values) - SHOWN_VALUES} more" if len(values) > SHOWN_VALUES else "")
     if rule == "dtype":
-        kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text"}
+        behind = "" if column.suffix is None else f" with {column.suffix!r} behind it"
+        kinds = {"int": f"a whole number{behind}", "float": f"a number{behind}", "bool": "true or false", "string": "text"}
         return kinds.get(column.dtype) or f"a time {f'written as {column.format}' if column.format else 'in ISO 8601'}"
     return {
         "not_null": "a value is required",

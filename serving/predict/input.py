@@ -12,6 +12,7 @@ from io import BytesIO
 from itertools import chain
 from pathlib import Path
 
+import polars as pl
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,7 +26,7 @@ from contracts.tables.contract import Contract, contract_of
 from contracts.tables.images import check_image
 from contracts.tables.raw import main_columns, read_partition, scored_joins, trained_side_tables
 from contracts.tables.reading import read_chunks
-from serving.client.rows import contract_for, needed_columns
+from serving.client.rows import as_given, contract_for, needed_columns
 
 RAW_DIR = Path("data/raw")  # holds the side tables that a declaration's joins name
 SERVED_FORMATS = ("PNG", "JPEG")
@@ -51,6 +52,8 @@ def published_rows(path: Path, request: RequestSpec) -> RowsToScore:
         columns = needed_columns(request, [name for name in first.rows.columns if name != ROW])
     except ValueError as error:
         raise SourceError(f"{path}: {error}") from None
+    kinds = {**first.rows.schema, **first.distinct.schema}
+    columns = tuple(as_given(column, kinds.get(column.name, pl.String())) for column in columns)
     names = [column.name for column in columns if column.derive_from is None]
     return RowsToScore(chunks=_with_only(names, first, chunks), contract=contract_for(columns), file=path.name)
 
