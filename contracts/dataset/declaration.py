@@ -100,11 +100,16 @@ class Declaration:
                 "take one of the two away"
             )
         for join in self.source.joins:
-            if join.key not in declared:
-                raise ValueError(f"the join's key '{join.key}' is not among columns; declare it (role info if it is no feature)")
-            key = self.column(join.key)
-            if key is not None and (key.suffix is not None or key.scale is not None):
-                raise ValueError(f"the join's key '{join.key}' has a suffix or a scale; keys are compared as they are written")
+            unknown_key = next((key for key in join.keys if key not in declared), None)
+            if unknown_key is not None:
+                raise ValueError(
+                    f"the join's key '{unknown_key}' is not among columns; declare it (role info if it is no feature)"
+                )
+            for key in map(self.column, join.keys):
+                if key is not None and (key.suffix is not None or key.scale is not None):
+                    raise ValueError(
+                        f"the join's key '{key.name}' has a suffix or a scale; keys are compared as they are written"
+                    )
             matched = self.column(join.matched)
             is_one = matched is not None and matched.name in in_files and matched.dtype == "bool" and not matched.labels
             if join.matched is not None and not is_one:

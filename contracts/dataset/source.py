@@ -103,7 +103,8 @@ class Join:
     """A side table whose columns are added to every row that has its key."""
 
     files: str  # glob of the side table's files, below source.path
-    key: str  # the column both have
+    key: str | None = None  # the column both have
+    on: tuple[str, ...] = ()  # or several that both have, which tell a row together
     format: JoinFormat = Field(default_factory=JoinFormat)
     leave_out: tuple[LeftOut, ...] = ()
     rename: dict[str, str] = Field(default_factory=dict)  # what the side table calls a column -> what columns calls it
@@ -120,6 +121,19 @@ class Join:
         if not self.format.header and not self.format.names:
             raise ValueError(f"the side table '{self.files}' has no header; name its columns in format.names")
         return self
+
+    @model_validator(mode="after")
+    def _keys_given(self) -> "Join":
+        if (self.key is None) == (not self.on):
+            raise ValueError(f"the join '{self.files}' needs either key, the column that both have, or on, a list of several")
+        if len(set(self.on)) < len(self.on):
+            raise ValueError(f"the join '{self.files}' names a column twice in on: {', '.join(self.on)}")
+        return self
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the columns both have."""
+        return self.on if self.key is None else (self.key,)
 
     @property
     def lenient(self) -> bool:

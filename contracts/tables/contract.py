@@ -34,7 +34,7 @@ class Contract:
         self.seen = {c.name: SeenValues() for c in self.columns if c.unique or c.role == "key"}
         self.num_matched = [0] * len(self.joins)
         instants = [c.derive_from for c in self.columns if c.derive_from is not None]
-        self.keys = {*self.seen, *(side.join.key for side in self.joins)}
+        self.keys = {*self.seen, *(name for side in self.joins for name in side.join.keys)}
         self.spelled_out = {*self.keys, *instants}
 
     def check(self, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -86,21 +86,21 @@ class Contract:
     def _joined(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
         broken = []
         for i, side in enumerate(self.joins):
-            name = side.join.key
-            if name not in self.samples and rows[name].count():
-                self.samples[name] = str(rows[name].drop_nulls()[0])
+            name, keys = side.named, rows.select(side.join.keys)
+            if name not in self.samples and len(known := keys.drop_nulls().head(1)):
+                self.samples[name] = ", ".join(map(str, known.row(0)))
             rows, matched = side.attach(rows)
             self.num_matched[i] += int(matched.sum())
             if not side.join.lenient:
-                broken.append(broken_rows(rows[ROW].filter(~matched), name, "join"))
+                broken.append(broken_rows(rows[ROW].filter(~matched), side.join.keys[0], "join"))
         return rows, broken
 
     def unmatched(self) -> dict[str, str]:
         """By side table and key, what to say if no row of any partition has a match there, as none of this one's has."""
         found = zip(self.joins, self.num_matched, strict=True)
         return self._no_image_fits() | {
-            side.title: f"no row has a match in the side table '{side.join.files}': by {side.join.key} the rows have "
-            f"{short(self.samples.get(side.join.key))}, the side table has {short(side.sample)}; make the two alike, or take "
+            side.title: f"no row has a match in the side table '{side.join.files}': by {side.named} the rows have "
+            f"{short(self.samples.get(side.named))}, the side table has {short(side.sample)}; make the two alike, or take "
             "the join out"
             for side, count in found
             if count == 0 and side.join.lenient

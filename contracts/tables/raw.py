@@ -32,9 +32,8 @@ def side_tables(folder: Path, declaration: Declaration, *, labelled: bool = True
     tables = []
     for join in declaration.source.joins if labelled else scored_joins(declaration):
         files = matching(folder, (join.files,))
-        key = declaration.column(join.key)
-        assert key is not None  # the declaration says so
-        tables.append(read_side_table(files, folder, join, key, formats[join.key]))
+        keys = tuple(column for name in join.keys if (column := declaration.column(name)) is not None)
+        tables.append(read_side_table(files, folder, join, keys, tuple(formats[name] for name in join.keys)))
         formats |= dict.fromkeys(tables[-1].names, tables[-1].fmt)
     return tuple(tables)
 
