@@ -15,6 +15,7 @@ ADVICE = {  # beginning of the rule broken most -> what to look at
     **number_cells.ADVICE,
     "finite": "infinite, NaN, or more than float32 holds, 3.4e38; list what stands for a missing value in missing",
     "label": "write the words that mean 0 and 1 in labels",
+    "json": "is every line one JSON object, in which no name comes twice?",
     "columns": "is source.format right?",
 }
 

@@ -44,7 +44,7 @@ EXPORT_DIR = Path("artifacts/export")
 RAW_DIR = Path("data/raw")
 REPOSITORY, STORE_DIR = "repository/embedded", Path("models")  # the export as Triton takes it, beside it; the releases
 SUFFIXES = (
-    *(f"*.{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", *NAMES)),
+    *(f"*.{kind}{packed}" for kind in ("csv", "tsv", "txt", "jsonl", "ndjson") for packed in ("", *NAMES)),
     "*.parquet",
 )
 
@@ -72,7 +72,9 @@ def main() -> None:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m stages.score", description="Score a file or folder of impressions.")
-    parser.add_argument("input", type=Path, help="CSV or Parquet file (.gz, .xz, ... are read too), or a folder of them")
+    parser.add_argument(
+        "input", type=Path, help="CSV, JSON lines or Parquet file (.gz, .xz, ... are read too), or a folder of them"
+    )
     parser.add_argument("output", type=Path, help="file to write, .csv or .parquet")
     parser.add_argument("--model", type=Path, default=EXPORT_DIR, help="folder of the exported model (default: %(default)s)")
     parser.add_argument("--store", type=Path, default=STORE_DIR, help="folder of the releases (default: %(default)s)")

@@ -56,8 +56,9 @@ class Contract:
         ]
         found = pl.concat(
             [
-                pl.DataFrame([(row, "", "columns") for row, _ in chunk.ragged], schema=BROKEN, orient="row"),
+                pl.DataFrame([(row, "", chunk.line_rule) for row, _ in chunk.ragged], schema=BROKEN, orient="row"),
                 pl.DataFrame([(row, name, "encoding") for row, name, _ in chunk.undecoded], schema=BROKEN, orient="row"),
+                pl.DataFrame([(row, name, "dtype") for row, name, _ in chunk.nested], schema=BROKEN, orient="row"),
                 *unmatched,
                 *broken,
                 *self._imageless(typed, numbers),

@@ -13,6 +13,7 @@ from contracts.tables.number_cells import ADVICE, as_text
 from contracts.tables.parsing import given, parsed, unread_rules
 from contracts.tables.reading import read_chunks
 from contracts.tables.text.header import delimiter_advice
+from contracts.tables.text.json_lines import is_json_lines
 
 KEY = "__key"  # a key as its column's type, so that 12, 12.0 and " 12" meet where it is an int; null where it is missing
 FOUND = "__found"
@@ -103,7 +104,11 @@ def _chunks(path: Path, join: Join) -> list[Chunk]:
         *(column.name for column in join.leave_out),
     )
     chunks = list(read_chunks(path, join.format, named, frozenset(), any_header=True))
-    broken = [(row, f"has too many or too few cells: {short(text)}") for chunk in chunks for row, text in chunk.ragged]
+    lines = {"columns": "has too many or too few cells", "json": "is no JSON object"}
+    broken = [(row, f"{lines[chunk.line_rule]}: {short(text)}") for chunk in chunks for row, text in chunk.ragged]
+    left_out = {column.name for column in join.leave_out}
+    nested = [cell for chunk in chunks for cell in chunk.nested if cell[1] not in left_out]
+    broken += [(row, f"has a list or an object in '{name}'") for row, name, _ in nested]
     undecoded = [cell for chunk in chunks for cell in chunk.undecoded]
     broken += [
         (row, f"has bytes in '{name}' that are not {join.format.encoding}: {short(text)}") for row, name, text in undecoded
@@ -151,7 +156,8 @@ def _spelt_out(cells: pl.Series, join: Join) -> pl.Series:
 
 
 def _written(files: list[Path], join: Join) -> Format:
-    return Format() if all(path.suffix == ".parquet" for path in files) else join.format
+    written = all(path.suffix == ".parquet" or is_json_lines(path) for path in files)
+    return Format() if written else join.format
 
 
 def _keyed(path: Path, table: pl.DataFrame, key: Column, fmt: Format) -> pl.DataFrame:
@@ -170,7 +176,7 @@ def _keyed(path: Path, table: pl.DataFrame, key: Column, fmt: Format) -> pl.Data
 def _refuse_unknown(path: Path, table: pl.DataFrame, names: list[str], join: Join) -> None:
     unknown = next((name for name in names if name not in table.columns), None)
     if unknown is not None:
-        lone = table.width == 1 and path.suffix != ".parquet"
+        lone = table.width == 1 and path.suffix != ".parquet" and not is_json_lines(path)
         advice = delimiter_advice(table.columns[0], join.format) if lone else "rename gives columns other names"
         raise SourceError(
             f"{path} lacks the column '{unknown}' that source.joins names; it has {', '.join(table.columns)} ({advice})"

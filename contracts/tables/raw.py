@@ -17,7 +17,7 @@ from contracts.dataset.source import Join, SourceError
 from contracts.tables.chunk import Chunk
 from contracts.tables.images import check_image
 from contracts.tables.joins import SideTable, joined_names, read_side_table
-from contracts.tables.reading import read_chunks
+from contracts.tables.reading import read_chunks, says_names
 from contracts.tables.text.header import IN_FOLDER
 
 CREATIVES = {"creative_id": pl.String, "image": pl.Binary}
@@ -96,7 +96,7 @@ def read_partition(
     joined = frozenset(read - {*expected} - placed)
     for path in _with_rows(files):
         early = early_columns(path, declaration, root)
-        in_order = not source.format.header and path.suffix != ".parquet"
+        in_order = not says_names(path, source.format)
         names, fewer = _names_without_header(declaration, expected, optional, early) if in_order else (expected, ())
         values = folder_values(path, declaration, root, optional)
         chunks = read_chunks(

@@ -1,4 +1,4 @@
-"""Raw files in chunks of bounded size, delimited text or Parquet, with row numbers."""
+"""Raw files in chunks of bounded size, delimited text, JSON lines or Parquet, with row numbers."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +15,7 @@ from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.number_cells import without_decimal256
 from contracts.tables.text.delimited import BLOCK_BYTES, read_text
 from contracts.tables.text.header import Header, check_header
+from contracts.tables.text.json_lines import is_json_lines, read_json_lines
 from contracts.tables.text.text_file import TextFile
 
 UNPACKING = ("inflate failed", "decompress failed", "xz: ")  # words of errors in compressed bytes
@@ -44,9 +45,16 @@ def read_chunks(
     with _explained(path, fmt):
         if path.suffix == ".parquet":
             yield from _read_parquet(header)
+        elif is_json_lines(path):
+            yield from read_json_lines(header, fmt)
         else:
             with TextFile.opened(header, fmt) as file:
                 yield from read_text(file)
+
+
+def says_names(path: Path, fmt: Format) -> bool:
+    """Does a file say itself what its columns are called."""
+    return fmt.header or path.suffix == ".parquet" or is_json_lines(path)
 
 
 @contextmanager

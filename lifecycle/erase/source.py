@@ -26,6 +26,7 @@ from contracts.dataset.served import as_read
 from contracts.dataset.source import Format
 from contracts.files import sync
 from contracts.tables.parquet import ParquetRows
+from contracts.tables.text.json_lines import NoObject, cell_text, is_json_lines, parsed_object
 from lifecycle.erase.wanted import Wanted
 
 CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}  # as pyarrow calls them
@@ -120,6 +121,9 @@ def _meant(table: pa.Table, name: str, wanted: Wanted) -> np.ndarray:
 
 def _records(stream: IO[str], file: RawFile, wanted: Wanted) -> Iterator[tuple[str, bool]]:
     """The text of each record as it stands in the file, and is it a row of the user. Raises NotRewritten."""
+    if is_json_lines(file.path):
+        yield from ((line, _is_in_object(line, file, wanted)) for line in stream)
+        return
     fmt, taken = file.fmt, list[str]()
 
     def lines() -> Iterator[str]:
@@ -149,6 +153,16 @@ def _records(stream: IO[str], file: RawFile, wanted: Wanted) -> Iterator[tuple[s
         elif place < len(cells):
             is_theirs = wanted.is_meant((cells[place].strip() if fmt.strip or wanted.is_whole else cells[place]).encode())
         yield text, is_theirs
+
+
+def _is_in_object(line: str, file: RawFile, wanted: Wanted) -> bool:
+    """Is a line of JSON a row of the user; one that is no object is nobody's."""
+    try:
+        found = parsed_object(line.removeprefix("\ufeff"))
+        texts = [cell_text(found[name]) for name in file.names if name in found]
+    except NoObject:
+        return False
+    return any(text is not None and wanted.is_meant(text.encode()) for text in texts)
 
 
 def _place(names: tuple[str, ...] | list[str], file: RawFile, must: bool = True) -> int | None:

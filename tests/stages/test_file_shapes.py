@@ -1,5 +1,6 @@
 """What a source may look like, through the stages: from raw files to encoded arrays."""
 
+import gzip
 from pathlib import Path
 
 import polars as pl
@@ -51,3 +52,21 @@ def test_a_folder_that_is_renamed_is_validated_again(project):
     Path("source/2024-01/site=b").rename("source/2024-01/site=c")
     run("acquire", "validate")
     assert set(clean()["site"]) == {"a", "c"}
+
+
+def test_json_lines_are_quarantined_by_file_and_line(project):
+    for month in (1, 2):
+        lines = rows_of(month, 200).write_ndjson().splitlines()
+        Path(f"source/2024-{month:02d}").mkdir(parents=True)
+        content = "\n".join([*lines[:100], '{"id": 1, broken', *lines[100:]])
+        Path(f"source/2024-{month:02d}/rows.jsonl.gz").write_bytes(gzip.compress(content.encode()))
+    source = {"kind": "files", "path": "source", "files": ["*/rows.jsonl.gz"]}
+    write_params(declaration(source=source, images=None))
+    run(*TO_ENCODE)
+    expected = pl.concat([rows_of(month, 200) for month in (1, 2)])
+    assert clean().drop("t").equals(expected.drop("t").cast({"age": pl.Float64, "y": pl.Int8}))
+    quarantine = pl.read_csv("data/quarantine/2024-01.csv", infer_schema=False)
+    assert (
+        quarantine.rows() == [("2024-01/rows.jsonl.gz", "101", "", "json", '{"id": 1, broken', "1")]
+        or quarantine.rows()[0][2] is None
+    )

@@ -75,6 +75,16 @@ def test_files_are_read_as_they_are_declared(tmp_path, content, kept, fmt):
     assert path.read_bytes() == kept.encode(encoding)
 
 
+def test_json_lines_keep_the_other_lines(tmp_path):
+    path = tmp_path / "rows.jsonl.gz"
+    kept = ['{"t": 1, "Site of": "x"}\n', f'{{"t": "{USER}"}}\n', f"no json {USER}\n", "\n", '{"site": ["x"]}']
+    theirs = [f'{{"t": 2, "Site of": {json.dumps(USER)}}}\n', f'{{"site": {json.dumps(USER)}, "y": [1]}}\r\n']
+    path.write_bytes(gzip.compress("".join([*kept[:2], *theirs, *kept[2:]]).encode()))
+    assert source.count(raw_file(path), WANTED) == 2
+    source.erase(raw_file(path), WANTED)
+    assert gzip.decompress(path.read_bytes()).decode() == "".join(kept)
+
+
 def test_parquet_keeps_its_columns_and_other_rows(tmp_path):
     path = tmp_path / "rows.parquet"
     table = pl.DataFrame({"Site of": [USER, OTHER, None], "n": [1, 2, 3]})
