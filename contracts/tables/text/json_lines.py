@@ -33,6 +33,16 @@ class NoObject(ValueError):
     """A line is no JSON object whose names are all different."""
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise NoObject("a name twice")
+    return found
+
+
+OBJECTS = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once)
+
+
 def is_json_lines(path: Path) -> bool:
     """By its name, also where it is compressed."""
     name = PurePath(path.name.lower())
@@ -63,7 +73,7 @@ def read_json_lines(header: Header, fmt: Format) -> Iterator[Chunk]:
 def parsed_object(line: str) -> dict[str, Any]:
     """The object of a line, numbers as they are written. Raises NoObject."""
     try:
-        found = json.loads(line, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once)
+        found = OBJECTS.decode(line)
         if HALF_A_CHARACTER.search(line):
             json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
@@ -101,31 +111,31 @@ class _Records:
 
 
 def _chunk(records: _Records, columns: list[str], header: Header) -> Chunk:
-    by_name = {name: [record.get(name) for record in records.objects] for name in dict.fromkeys([*columns, *header.rename])}
     chunk = Chunk(rows=pl.DataFrame({ROW: pl.Series(records.numbers, dtype=pl.UInt32)}), ragged=records.bad, line_rule="json")
     old = {new: old for old, new in header.rename.items()}
+    cells = []
     for name in columns:
-        values = by_name[name] if name not in header.rename else [None] * len(records.objects)
-        if name in old:
-            values = [own if value is None else value for value, own in zip(by_name[old[name]], values, strict=True)]
-        chunk.rows = chunk.rows.with_columns(_cells(name, values, chunk))
+        own = None if name in header.rename else name
+        found = [record.get(old.get(name, own), record.get(own)) for record in records.objects]
+        cells.append(_cells(name, found, records.numbers, chunk))
+    chunk.rows = chunk.rows.with_columns(cells)
     return chunk
 
 
-def _cells(name: str, values: list[Any], chunk: Chunk) -> pl.Series:
+def _cells(name: str, values: list[Any], numbers: list[int], chunk: Chunk) -> pl.Series:
     """The column; cells that cannot be in it are missing there, and in `chunk.nested` or `chunk.undecoded`."""
-    texts: list[str | None] = []
-    for row, value in zip(chunk.rows[ROW], values, strict=True):
+    for place, value in enumerate(values):
+        if value is None or type(value) is str:
+            continue
         try:
-            text = cell_text(value)
+            values[place] = cell_text(value)
         except NoObject:
-            text = None
-            chunk.nested.append((row, name, json.dumps(value, ensure_ascii=False)))
-        if text is not None and MARK in text:
-            chunk.undecoded.append((row, name, escaped_bytes(text)))
-            text = None
-        texts.append(text)
-    return pl.Series(name, texts, dtype=pl.String)
+            values[place] = None
+            chunk.nested.append((numbers[place], name, json.dumps(value, ensure_ascii=False)))
+    for place in pl.Series(values, dtype=pl.String).str.contains(MARK, literal=True).fill_null(False).arg_true():
+        chunk.undecoded.append((numbers[place], name, escaped_bytes(values[place])))
+        values[place] = None
+    return pl.Series(name, values, dtype=pl.String)
 
 
 @contextmanager
@@ -159,13 +169,6 @@ def _all_names(path: Path, fmt: Format) -> tuple[str, ...]:
         while piece := list(islice(lines, CHUNK_ROWS)):
             names |= dict.fromkeys(name for record in _Records.of(piece).objects for name in record)
         return tuple(names)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise NoObject("a name twice")
-    return found
 
 
 def _refuse_marks(path: Path, fmt: Format) -> None:
