@@ -14,7 +14,7 @@ from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
 
 UNREQUESTED = ("description", "keep", "since", "folder")  # what a column says that changes no request
-LATER = ("suffix", "scale")  # keys that came later: where they say nothing, requests are as before
+LATER = ("suffix", "scale", "minus", "unit")  # keys that came later: where they say nothing, requests are as before
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -122,9 +122,10 @@ class Declaration:
             raise ValueError(f"column '{late.name}': since '{late.since}' is no partition of source.order ({order})")
         check_slices("slices", self.slices or (), self.columns)
         for column in self.columns:
-            instant = self.column(column.derive_from)
-            if column.derive_from is not None and (instant is None or instant.dtype != "datetime"):
-                raise ValueError(f"column '{column.name}': derive_from '{column.derive_from}' is no declared datetime column")
+            for key, name in (("derive_from", column.derive_from), ("minus", column.minus)):
+                instant = self.column(name)
+                if name is not None and (instant is None or instant.dtype != "datetime"):
+                    raise ValueError(f"column '{column.name}': {key} '{name}' is no declared datetime column")
 
     def column(self, name: str | None) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)

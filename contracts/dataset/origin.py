@@ -36,6 +36,22 @@ def origin_rules(column: "Column") -> Rules:
     ]
 
 
+def computed_rules(column: "Column") -> Rules:
+    """The rules that a column keeps which is computed from times."""
+    has_part, has_difference = column.part is not None, (column.minus is not None, column.unit is not None)
+    return [
+        (
+            (column.derive_from is not None) == (has_part or any(has_difference)),
+            "derive_from and part are given together, or derive_from, minus and unit",
+        ),
+        (all(has_difference) or not any(has_difference), "minus and unit are given together"),
+        (not has_part or not any(has_difference), "part or minus: a part of a time, or the difference of two"),
+        (column.minus is None or column.minus != column.derive_from, f"'{column.minus}' minus itself is nothing"),
+        (not has_part or column.dtype == "int", "a derived column has dtype int"),
+        (column.minus is None or column.dtype in ("int", "float"), f"a difference has dtype int or float, got {column.dtype}"),
+    ]
+
+
 def unit_rules(column: "Column") -> Rules:
     """The rules that a column keeps which files write in another unit than the declared one."""
     written = column.suffix is not None or column.scale is not None

@@ -40,7 +40,7 @@ class RequestSpec:
 def request_of(declaration: Declaration) -> RequestSpec:
     """The request that a model of this declaration takes."""
     with_image = declaration.creative if declaration.images is not None else None
-    derived = {column.derive_from for column in declaration.features}
+    derived = {name for column in declaration.features for name in column.instants}
     asked = {*derived, *(column.name for column in declaration.features), *(() if with_image is None else (with_image.name,))}
     return RequestSpec(
         instants=tuple(as_sent(column) for column in declaration.columns if column.name in derived),

@@ -33,7 +33,7 @@ class Contract:
     def __post_init__(self) -> None:
         self.seen = {c.name: SeenValues() for c in self.columns if c.unique or c.role == "key"}
         self.num_matched = [0] * len(self.joins)
-        instants = [c.derive_from for c in self.columns if c.derive_from is not None]
+        instants = [name for c in self.columns for name in c.instants]
         self.keys = {*self.seen, *(name for side in self.joins for name in side.join.keys)}
         self.spelled_out = {*self.keys, *instants}
 
@@ -74,7 +74,7 @@ class Contract:
         """The columns by the rules for the chunk: those that began later may be missing, and what is computed from them."""
         if not chunk.early:
             return self.columns
-        return tuple(replace(c, nullable=True) if {c.name, c.derive_from} & chunk.early else c for c in self.columns)
+        return tuple(replace(c, nullable=True) if {c.name, *c.instants} & chunk.early else c for c in self.columns)
 
     def _examined(self, cells: pl.DataFrame, columns: tuple[Column, ...]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         """The typed columns, and the places of the cells that cannot be read and of those that break a rule."""
@@ -132,7 +132,7 @@ class Contract:
             pl.when(given_cells[c.name]).then(pl.col(c.name)).cast(dtype_of(c)).alias(c.name) for c in sources
         )
         instants = {c.name: c for c in sources}
-        typed = typed.with_columns(derived(c, instants[c.derive_from]) for c in columns if c.derive_from is not None)
+        typed = typed.with_columns(derived(c, instants) for c in columns if c.derive_from is not None)
         unparsed = [broken_rows(places, c.name, self._why(c, cells[c.name].gather(places))) for c, places in wrong if len(places)]
         return typed.select(c.name for c in columns), pl.concat([pl.DataFrame(schema=BROKEN), *unparsed])
 

@@ -1,6 +1,7 @@
 """Raw cells to typed values: Polars expressions made from a declared column, and what counts as failing to parse."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 
 import polars as pl
@@ -18,6 +19,7 @@ DTYPES: dict[str, pl.DataType] = {
     "datetime": pl.Datetime("us", "UTC"),
 }
 EPOCH_UNITS = {"epoch_s": 1e6, "epoch_ms": 1e3, "epoch_us": 1.0, "epoch_ns": 1e-3}  # microseconds in one
+UNITS = {"days": 86_400_000_000, "hours": 3_600_000_000, "minutes": 60_000_000, "seconds": 1_000_000}  # microseconds in one
 ISO = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M%#z", "%Y-%m-%d")
 PLAIN_ISO = "%Y-%m-%dT%H:%M:%S"  # tried first, on the cells as they are: Polars reads it several times as fast
 YEARS = (1, 9999)  # what Python's datetime can hold
@@ -100,11 +102,25 @@ def unread_rules(column: Column, cells: pl.Series, fmt: Format, exactly: bool) -
     return pl.repeat("dtype", len(cells), eager=True)
 
 
-def derived(column: Column, instant: Column) -> pl.Expr:
-    """The part of `instant` that a derived column holds, in its time zone; Monday is weekday 1."""
-    assert column.part is not None  # a derived column has one
-    local = pl.col(instant.name).dt.convert_time_zone(instant.time_zone or "UTC")
-    return getattr(local.dt, column.part)().cast(pl.Int64).alias(column.name)
+def derived(column: Column, instants: Mapping[str, Column]) -> pl.Expr:
+    """What a column computed from times holds: a part of one, in its time zone (Monday is weekday 1), or the time between two.
+
+    A difference as dtype int is that of whole units, rounded down.
+    """
+    assert column.derive_from is not None  # a derived column has one
+    instant = pl.col(column.derive_from)
+    if column.minus is not None and column.unit is not None:
+        between, unit = (instant - pl.col(column.minus)).dt.total_microseconds(), UNITS[column.unit]
+        return (between // unit if column.dtype == "int" else _divided(between, unit)).alias(column.name)
+    local = instant.dt.convert_time_zone(instants[column.derive_from].time_zone or "UTC")
+    return getattr(local.dt, str(column.part))().cast(pl.Int64).alias(column.name)
+
+
+def _divided(number: pl.Expr, by: int) -> pl.Expr:
+    """The float nearest to the quotient: Polars 2.1 multiplies by the reciprocal of one divisor, which is another at times."""
+    return number.cast(pl.Float64).map_batches(
+        lambda cells: pl.Series(cells.name, cells.to_numpy() / by).fill_nan(None), return_dtype=pl.Float64
+    )
 
 
 def _number(column: Column, cell: pl.Expr, source: pl.DataType, fmt: Format) -> tuple[pl.Expr, pl.DataType]:

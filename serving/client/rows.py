@@ -41,14 +41,15 @@ def needed_columns(request: RequestSpec, names: list[str]) -> tuple[Column, ...]
     """
     found, instants, missing = [], {}, []
     for column in request.columns:
-        if column.derive_from in names:
-            instants[column.derive_from] = next(c for c in request.instants if c.name == column.derive_from)
+        if column.instants and all(name in names for name in column.instants):
+            instants |= {c.name: c for c in request.instants if c.name in column.instants}
             found.append(column)
         elif column.name in names:
             given = column.derive_from is not None or column.unique
-            found.append(replace(column, derive_from=None, part=None, unique=False) if given else column)
+            found.append(replace(column, derive_from=None, part=None, minus=None, unit=None, unique=False) if given else column)
         else:
-            other = "" if column.derive_from is None else f" (or '{column.derive_from}', from which it is computed)"
+            times = " and ".join(f"'{name}'" for name in column.instants)
+            other = f" (or {times}, from which it is computed)" if times else ""
             missing.append(f"'{column.name}'{other}")
     if missing:
         raise ValueError(
