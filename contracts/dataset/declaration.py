@@ -122,10 +122,10 @@ class Declaration:
             raise ValueError(f"column '{late.name}': since '{late.since}' is no partition of source.order ({order})")
         check_slices("slices", self.slices or (), self.columns)
         for column in self.columns:
-            for key, name in (("derive_from", column.derive_from), ("minus", column.minus)):
+            for said, name in (("derive_from", column.derive_from), ("minus", column.minus)):
                 instant = self.column(name)
                 if name is not None and (instant is None or instant.dtype != "datetime"):
-                    raise ValueError(f"column '{column.name}': {key} '{name}' is no declared datetime column")
+                    raise ValueError(f"column '{column.name}': {said} '{name}' is no declared datetime column")
 
     def column(self, name: str | None) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)

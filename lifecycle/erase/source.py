@@ -27,6 +27,7 @@ from contracts.dataset.source import Format
 from contracts.files import sync
 from contracts.tables.parquet import ParquetRows
 from contracts.tables.text.json_lines import NoObject, cell_text, is_json_lines, parsed_object
+from contracts.tables.text.separator import restored, separated
 from lifecycle.erase.wanted import Wanted
 
 CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}  # as pyarrow calls them
@@ -129,12 +130,12 @@ def _records(stream: IO[str], file: RawFile, wanted: Wanted) -> Iterator[tuple[s
     def lines() -> Iterator[str]:
         for line in stream:
             taken.append(line)
-            yield line
+            yield separated(line, fmt)
 
     csv.field_size_limit(sys.maxsize)
     reader = csv.reader(
         lines(),
-        delimiter=fmt.delimiter,
+        delimiter=fmt.separator,
         quotechar=fmt.quote or '"',
         quoting=csv.QUOTE_NONE if fmt.quote is None else csv.QUOTE_MINIMAL,
         escapechar=fmt.escape,
@@ -142,7 +143,7 @@ def _records(stream: IO[str], file: RawFile, wanted: Wanted) -> Iterator[tuple[s
     )
     place = None if fmt.header else _place(file.columns, file)
     left = 0 if fmt.skip_lines == "to_header" else fmt.num_skipped
-    for number, cells in enumerate(reader):
+    for number, cells in enumerate([restored(cell, fmt) for cell in row] for row in reader):
         text, is_theirs = "".join(taken), False
         taken.clear()
         if left:

@@ -39,7 +39,9 @@ def needed_columns(request: RequestSpec, names: list[str]) -> tuple[Column, ...]
     A derived column is computed where its time is given, as in training, and else taken as it is. Raises ValueError that
     names the missing columns.
     """
-    found, instants, missing = [], {}, []
+    found: list[Column] = []
+    instants: dict[str, Column] = {}
+    missing: list[str] = []
     for column in request.columns:
         if column.instants and all(name in names for name in column.instants):
             instants |= {c.name: c for c in request.instants if c.name in column.instants}

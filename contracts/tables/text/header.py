@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.dataset.source import Format, SourceError
+from contracts.tables.text.separator import restored, separated
 
-DELIMITERS = ("\t", ";", "|", ",")
+DELIMITERS = ("::", "\t", ";", "|", ",")
 SHOWN_NAMES = 12  # of a file's columns that a message lists
 IN_FOLDER = (
     "and so has a folder in its path (folder in the declaration); take folder away, or give that column another name and leave "
@@ -111,10 +112,12 @@ def no_row_fits(header: Header, line: str, names: list[str], fmt: Format) -> Sou
 def cells_of(line: str, fmt: Format) -> list[str]:
     """The cells of a row that holds no line break."""
     quoting = {"quoting": csv.QUOTE_NONE} if fmt.quote is None else {"quotechar": fmt.quote}
+    line = separated(line, fmt)
     try:
-        return next(csv.reader([line], delimiter=fmt.delimiter, escapechar=fmt.escape, **quoting), [line])
+        cells = next(csv.reader([line], delimiter=fmt.separator, escapechar=fmt.escape, **quoting), [line])
     except csv.Error:  # a cell of more than 128 KiB, a lone carriage return
-        return line.split(fmt.delimiter)
+        cells = line.split(fmt.separator)
+    return [restored(cell, fmt) for cell in cells]
 
 
 def _named(names: list[str], cells: list[str], fmt: Format) -> str:

@@ -62,6 +62,7 @@ def test_other_lines_stay_byte_for_byte(tmp_path, suffix, packed, unpacked):
         (f"# {USER}\nt,site\n1,{USER}\n", f"# {USER}\nt,site\n", {"skip_lines": 1}),
         (f"t, site\n1, {USER} \n2,b\n", "t, site\n2,b\n", {"strip": True}),
         (f't|site\n1|"{USER}\n2|{USER}\n', f't|site\n1|"{USER}\n', {"delimiter": "|", "quote": None}),
+        (f't::site\n1::"{USER}"\n2::b:c\n3::x', "t::site\n2::b:c\n3::x", {"delimiter": "::"}),
         ("t,other\n1,x\n", "t,other\n1,x\n", {}),
         (f"t,site\n1,{USER}\n\u00fc,b\n", "t,site\n\u00fc,b\n", {"encoding": "utf-16"}),
     ],
