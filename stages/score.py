@@ -46,6 +46,7 @@ REPOSITORY, STORE_DIR = "repository/embedded", Path("models")  # the export as T
 SUFFIXES = (
     *(f"*.{kind}{packed}" for kind in ("csv", "tsv", "txt", "jsonl", "ndjson") for packed in ("", *NAMES)),
     "*.parquet",
+    "*.zip",
 )
 
 
@@ -150,7 +151,6 @@ def score_files(
     optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
     key = declaration.key
     common = Path(os.path.commonpath([file.parent for file in files]))
-    names = {file: file.relative_to(common).as_posix() for file in files}
     counts: Counter[str] = Counter()
     contract = contract_of(replace(declaration, images=None), tables, None, labelled=False)
     with (
@@ -164,8 +164,9 @@ def score_files(
         for path, chunk in read_ahead(chunks):
             good, bad = contract.check(chunk)
             p_click = scorer.score(good, images, declaration.creative.name if declaration.creative else None)
-            scored = scores(names[path], good, key and key.name, p_click, version)
-            bad.select(pl.lit(names[path]).alias("file"), pl.all()).write_csv(bad_out, include_header=False)
+            name = path.relative_to(common).as_posix()
+            scored = scores(name, good, key and key.name, p_click, version)
+            bad.select(pl.lit(name).alias("file"), pl.all()).write_csv(bad_out, include_header=False)
             if suffix == ".csv":
                 scored.write_csv(out, include_header=counts["raw"] == 0)
             else:

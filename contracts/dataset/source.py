@@ -36,6 +36,7 @@ class Format:
     strip: bool = False  # true: spaces around a cell are not part of it
     decimal: Literal[".", ","] = "."  # the decimal mark of numbers
     thousands: Literal[".", ",", " ", "'"] | None = None  # what groups the digits of numbers
+    members: str | None = None  # glob of the files in a zip archive that are read; all if left out
 
     @property
     def num_skipped(self) -> int:

@@ -18,6 +18,7 @@ from contracts.tables.chunk import Chunk
 from contracts.tables.images import check_image
 from contracts.tables.joins import SideTable, joined_names, read_side_table
 from contracts.tables.reading import read_chunks, says_names
+from contracts.tables.text.archive import with_members
 from contracts.tables.text.header import IN_FOLDER
 
 CREATIVES = {"creative_id": pl.String, "image": pl.Binary}
@@ -31,7 +32,7 @@ def side_tables(folder: Path, declaration: Declaration, *, labelled: bool = True
     formats = {column.name: declaration.source.format for column in declaration.columns}
     tables = []
     for join in declaration.source.joins if labelled else scored_joins(declaration):
-        files = matching(folder, (join.files,))
+        files = with_members(matching(folder, (join.files,)), join.format.members)
         keys = tuple(column for name in join.keys if (column := declaration.column(name)) is not None)
         tables.append(read_side_table(files, folder, join, keys, tuple(formats[name] for name in join.keys)))
         formats |= dict.fromkeys(tables[-1].names, tables[-1].fmt)
@@ -94,7 +95,7 @@ def read_partition(
     left_out, placed, source = {c.name for c in declaration.leave_out}, folder_columns(declaration), declaration.source
     read = {c.name for c in declaration.columns if c.derive_from is None}
     joined = frozenset(read - {*expected} - placed)
-    for path in _with_rows(files):
+    for path in with_members(_with_rows(files), source.format.members):
         early = early_columns(path, declaration, root)
         in_order = not says_names(path, source.format)
         names, fewer = _names_without_header(declaration, expected, optional, early) if in_order else (expected, ())

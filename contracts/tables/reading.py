@@ -18,7 +18,7 @@ from contracts.tables.text.header import Header, check_header
 from contracts.tables.text.json_lines import is_json_lines, read_json_lines
 from contracts.tables.text.text_file import TextFile
 
-UNPACKING = ("inflate failed", "decompress failed", "xz: ")  # words of errors in compressed bytes
+UNPACKING = ("inflate failed", "decompress failed", "xz: ", "zip: ")  # words of errors in compressed bytes
 PARQUET_ROWS = 1 << 17  # rows of Parquet read at a time
 
 

@@ -17,6 +17,7 @@ import polars as pl
 
 from contracts.dataset.source import Format, SourceError
 from contracts.tables.chunk import ROW, Chunk
+from contracts.tables.text.archive import opened
 from contracts.tables.text.compression import NAMES, unpacked
 from contracts.tables.text.decoding import MARK, Utf8Stream, escaped_bytes
 from contracts.tables.text.header import Header, check_header
@@ -143,7 +144,7 @@ def _cells(name: str, values: list[Any], numbers: list[int], chunk: Chunk) -> pl
 @contextmanager
 def _lines(path: Path, fmt: Format) -> Iterator[Iterator[tuple[int, str]]]:
     """Number and text of each line that is not blank, until the context ends."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         start, rest = unpacked(path, file)
         check_magic(path, start, fmt)
         yield _numbered(path, Utf8Stream(rest, fmt.encoding, start))

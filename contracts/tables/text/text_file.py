@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from contracts.dataset.source import Format, SourceError
 from contracts.tables.chunk import repeating
+from contracts.tables.text.archive import opened
 from contracts.tables.text.compression import unpacked
 from contracts.tables.text.csv_reader import csv_reader
 from contracts.tables.text.decoding import MARK, Utf8Stream, escaped_bytes
@@ -48,7 +49,7 @@ class TextFile:
         come.
         """
         path = header.path
-        with path.open("rb") as file:
+        with opened(path) as file:
             start, rest = unpacked(path, file)
             check_magic(path, start, fmt)
             stream = Utf8Stream(rest, fmt.encoding, start, fmt.delimiter)
