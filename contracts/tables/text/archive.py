@@ -68,8 +68,8 @@ def _refuse_size(path: Path, found: list[zipfile.ZipInfo]) -> None:
         raise SourceError(f"{path} holds {len(found)} files, at most {MOST_MEMBERS} are read; make several archives of it")
     if size > max(FREE_BYTES, MOST_RATIO * path.stat().st_size):
         raise SourceError(
-            f"{path} would unpack to {size / 2**30:.1f} GiB, more than {MOST_RATIO} times its size: it may be made to fill a disk; "
-            "if you trust it, unpack it, or compress its files with gzip"
+            f"{path} would unpack to {size / 2**30:.1f} GiB, more than {MOST_RATIO} times its size, as what is made to "
+            "fill a disk does; if you trust it, unpack it, or compress its files with gzip"
         )
 
 

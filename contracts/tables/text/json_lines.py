@@ -116,10 +116,9 @@ def _chunk(records: _Records, columns: list[str], header: Header) -> Chunk:
     old = {new: old for old, new in header.rename.items()}
     cells = []
     for name in columns:
-        first, *others = [*((old[name],) if name in old else ()), *(() if name in header.rename else (name,))]
-        found = [record.get(first) for record in records.objects]
-        for other in others:  # of a file that has the new name already
-            found = [record.get(other) if value is None else value for record, value in zip(records.objects, found, strict=True)]
+        found = [record.get(old.get(name, name)) for record in records.objects]
+        if name in old and name not in header.rename:  # a file that has the new name already
+            found = [record.get(name) if value is None else value for record, value in zip(records.objects, found, strict=True)]
         cells.append(_cells(name, found, records.numbers, chunk))
     chunk.rows = chunk.rows.with_columns(cells)
     return chunk
