@@ -8,7 +8,7 @@ import pyarrow.fs as pafs
 from contracts.dataset.config_errors import ConfigError
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.folders import Found, files_below, fits
-from contracts.dataset.partitions import SHARED, in_order
+from contracts.dataset.partitions import SHARED, in_order, partition_of
 from contracts.dataset.served import none_yet
 from contracts.dataset.source import Source
 from stages.files import file_state
@@ -93,10 +93,3 @@ def no_images(declaration: Declaration) -> str:
         f"{declaration.source.served} holds rows without any image ({declaration.images.files}), and data set {declaration.name} "
         "has images; set serving.journal.images to all, so that the journal keeps them, or data.images to null"
     )
-
-
-def partition_of(name: str, month: re.Pattern[str]) -> str:
-    """What the expression finds in a file's name, its groups joined by a dash; "all" if it finds nothing."""
-    found = month.search(name)
-    groups = [group for group in found.groups() or (found[0],) if group] if found else []
-    return "-".join(groups).replace("/", "-") or "all"

@@ -11,10 +11,11 @@ QUARANTINE_DIR = Path("data/quarantine")
 EXAMPLE_CHARS = 60  # of an offending value that a message shows
 ADVICE = {  # beginning of the rule broken most -> what to look at
     "encoding": "a file in another encoding? set source.format.encoding",
-    "dtype": "written in another way? see format (of times), source.format.decimal and thousands, and missing",
+    "dtype": "written in another way? see format (of times), source.format.decimal and thousands, suffix, and missing",
     **number_cells.ADVICE,
     "finite": "infinite, NaN, or more than float32 holds, 3.4e38; list what stands for a missing value in missing",
     "label": "write the words that mean 0 and 1 in labels",
+    "json": "is every line one JSON object, in which no name comes twice?",
     "columns": "is source.format right?",
 }
 

@@ -44,8 +44,9 @@ EXPORT_DIR = Path("artifacts/export")
 RAW_DIR = Path("data/raw")
 REPOSITORY, STORE_DIR = "repository/embedded", Path("models")  # the export as Triton takes it, beside it; the releases
 SUFFIXES = (
-    *(f"*.{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", *NAMES)),
+    *(f"*.{kind}{packed}" for kind in ("csv", "tsv", "txt", "jsonl", "ndjson") for packed in ("", *NAMES)),
     "*.parquet",
+    "*.zip",
 )
 
 
@@ -72,7 +73,9 @@ def main() -> None:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m stages.score", description="Score a file or folder of impressions.")
-    parser.add_argument("input", type=Path, help="CSV or Parquet file (.gz, .xz, ... are read too), or a folder of them")
+    parser.add_argument(
+        "input", type=Path, help="CSV, JSON lines or Parquet file (.gz, .xz, ... are read too), or a folder of them"
+    )
     parser.add_argument("output", type=Path, help="file to write, .csv or .parquet")
     parser.add_argument("--model", type=Path, default=EXPORT_DIR, help="folder of the exported model (default: %(default)s)")
     parser.add_argument("--store", type=Path, default=STORE_DIR, help="folder of the releases (default: %(default)s)")
@@ -148,7 +151,6 @@ def score_files(
     optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
     key = declaration.key
     common = Path(os.path.commonpath([file.parent for file in files]))
-    names = {file: file.relative_to(common).as_posix() for file in files}
     counts: Counter[str] = Counter()
     contract = contract_of(replace(declaration, images=None), tables, None, labelled=False)
     with (
@@ -162,8 +164,9 @@ def score_files(
         for path, chunk in read_ahead(chunks):
             good, bad = contract.check(chunk)
             p_click = scorer.score(good, images, declaration.creative.name if declaration.creative else None)
-            scored = scores(names[path], good, key and key.name, p_click, version)
-            bad.select(pl.lit(names[path]).alias("file"), pl.all()).write_csv(bad_out, include_header=False)
+            name = path.relative_to(common).as_posix()
+            scored = scores(name, good, key and key.name, p_click, version)
+            bad.select(pl.lit(name).alias("file"), pl.all()).write_csv(bad_out, include_header=False)
             if suffix == ".csv":
                 scored.write_csv(out, include_header=counts["raw"] == 0)
             else:

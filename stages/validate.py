@@ -156,7 +156,7 @@ def write_rows(
     rejected: Path,
 ) -> dict[str, Any]:
     """Stream the folder's files through the contract into `clean` (Parquet) and `rejected` (CSV); return the counts."""
-    chunks = read_partition(matching(folder, declaration.source.files), declaration, expected, frozenset())
+    chunks = read_partition(matching(folder, declaration.source.files), declaration, expected, frozenset(), folder)
     counts: Counter[str] = Counter()
     rules: Counter[str] = Counter()
     schema = pl.DataFrame(schema={c.name: dtype_of(c) for c in contract.columns}).to_arrow().schema

@@ -10,9 +10,12 @@ import polars as pl
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from contracts.dataset.origin import computed_rules, origin_rules, unit_rules
+
 Role = Literal["categorical", "numeric", "creative", "time", "label", "key", "entity", "info"]
 Dtype = Literal["string", "int", "float", "bool", "datetime"]
-TimePart = Literal["hour", "weekday", "day", "month"]
+TimePart = Literal["minute", "hour", "weekday", "day", "month", "year"]
+TimeUnit = Literal["days", "hours", "minutes", "seconds"]
 
 COLD_START = "cold_start"  # the slice of rows by whether training had their creative
 SOME_TIME = datetime(2024, 10, 30, 13, 45, 59)
@@ -44,6 +47,12 @@ class Column:
     time_zone: str | None = None  # datetime only: of times that do not say theirs; UTC if left out
     derive_from: str | None = None  # a datetime column that this one is computed from
     part: TimePart | None = None  # which part of it
+    minus: str | None = None  # instead: another datetime column, whose time is taken away
+    unit: TimeUnit | None = None  # of the difference
+    since: str | None = None  # the first partition that has the column; before it every value is missing
+    folder: str | None = None  # the value is that of a folder of this name in the file's path: site of site=3/part.parquet
+    suffix: str | None = None  # numeric only: what files write behind each number, such as %
+    scale: float | None = None  # numeric only: what they write is multiplied by it
     log: bool = False  # numeric only: the model sees sign(x) log(1 + |x|)
     feature: bool = True  # creative and entity only: is the id itself shown to the model
     keep: bool = False  # variable selection must not drop it
@@ -148,14 +157,15 @@ class Column:
                 self.dtype == "datetime" or not (self.format or self.time_zone),
                 f"format and time_zone need dtype datetime, got {self.dtype}",
             ),
-            ((self.derive_from is None) == (self.part is None), "derive_from and part are given together"),
-            (self.derive_from is None or self.dtype == "int", "a derived column has dtype int"),
+            *computed_rules(self),
             (not self.log or self.role == "numeric", "log needs role numeric"),
             (
                 self.feature or self.role in ("creative", "entity"),
                 f"feature: false is for roles creative and entity, got {self.role}; role info keeps a column from the model",
             ),
             (not self.keep or self.is_feature, "keep: true is for columns that the model sees"),
+            *origin_rules(self),
+            *unit_rules(self),
         ]
 
     def _renamed(self) -> str:
@@ -164,6 +174,11 @@ class Column:
     def _values_fit(self) -> bool:
         kinds = {"string": (str,), "int": (int,), "float": (int, float)}.get(self.dtype, ())
         return self.values is None or (len(self.values) > 0 and all(isinstance(value, kinds) for value in self.values))
+
+    @property
+    def instants(self) -> tuple[str, ...]:
+        """Names of the datetime columns that it is computed from; none if it is read."""
+        return tuple(name for name in (self.derive_from, self.minus) if name is not None)
 
     @property
     def is_categorical(self) -> bool:

@@ -13,7 +13,8 @@ from contracts.dataset.columns import Column, Role, check_slices
 from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
 
-UNREQUESTED = ("description", "keep")  # what a column says that changes no request
+UNREQUESTED = ("description", "keep", "since", "folder")  # what a column says that changes no request
+LATER = ("suffix", "scale", "minus", "unit")  # keys that came later: where they say nothing, requests are as before
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -84,7 +85,8 @@ class Declaration:
 
     def _references_exist(self) -> None:
         declared = {c.name for c in self.columns if c.derive_from is None}
-        unknown = next(((old, new) for old, new in self.source.rename.items() if new not in declared), None)
+        in_files = {c.name for c in self.columns if c.derive_from is None and c.folder is None}
+        unknown = next(((old, new) for old, new in self.source.rename.items() if new not in in_files), None)
         if unknown is not None:
             raise ValueError(
                 f"source.rename calls '{unknown[0]}' '{unknown[1]}', and no column that is read is declared so; "
@@ -98,17 +100,32 @@ class Declaration:
                 "take one of the two away"
             )
         for join in self.source.joins:
-            if join.key not in declared:
-                raise ValueError(f"the join's key '{join.key}' is not among columns; declare it (role info if it is no feature)")
+            unknown_key = next((key for key in join.keys if key not in declared), None)
+            if unknown_key is not None:
+                raise ValueError(
+                    f"the join's key '{unknown_key}' is not among columns; declare it (role info if it is no feature)"
+                )
+            for key in map(self.column, join.keys):
+                if key is not None and (key.suffix is not None or key.scale is not None):
+                    raise ValueError(
+                        f"the join's key '{key.name}' has a suffix or a scale; keys are compared as they are written"
+                    )
             matched = self.column(join.matched)
-            is_one = matched is not None and matched.name in declared and matched.dtype == "bool" and not matched.labels
+            is_one = matched is not None and matched.name in in_files and matched.dtype == "bool" and not matched.labels
             if join.matched is not None and not is_one:
                 raise ValueError(f"the join's matched '{join.matched}' must be among columns with dtype bool, without labels")
+        late = next(
+            (c for c in self.columns if c.since is not None and self.source.order and c.since not in self.source.order), None
+        )
+        if late is not None:
+            order = ", ".join(self.source.order)
+            raise ValueError(f"column '{late.name}': since '{late.since}' is no partition of source.order ({order})")
         check_slices("slices", self.slices or (), self.columns)
         for column in self.columns:
-            instant = self.column(column.derive_from)
-            if column.derive_from is not None and (instant is None or instant.dtype != "datetime"):
-                raise ValueError(f"column '{column.name}': derive_from '{column.derive_from}' is no declared datetime column")
+            for said, name in (("derive_from", column.derive_from), ("minus", column.minus)):
+                instant = self.column(name)
+                if name is not None and (instant is None or instant.dtype != "datetime"):
+                    raise ValueError(f"column '{column.name}': {said} '{name}' is no declared datetime column")
 
     def column(self, name: str | None) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
@@ -143,5 +160,8 @@ class Declaration:
     @property
     def digest(self) -> str:
         """Sha-256 of the columns: two declarations with the same digest take the same requests."""
-        columns = [{key: value for key, value in asdict(column).items() if key not in UNREQUESTED} for column in self.columns]
+        columns = [
+            {key: value for key, value in asdict(c).items() if key not in UNREQUESTED and (value is not None or key not in LATER)}
+            for c in self.columns
+        ]
         return hashlib.sha256(json.dumps(columns, sort_keys=True).encode()).hexdigest()

@@ -7,6 +7,7 @@ from pathlib import Path
 from contracts.dataset.folders import files_below, fits
 from contracts.dataset.source import SourceError
 
+ALL = "all"  # the partition of files whose path names none
 SHARED = "shared"  # folder of data/raw that holds what all partitions use: side tables
 
 
@@ -41,3 +42,36 @@ def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     """Files below `folder` that match one of the globs and are not hidden, links followed, in natural order of their paths."""
     found = [file for file in files_below(folder) if any(fits(file.name, pattern) for pattern in patterns)]
     return [file.path for file in sorted(found, key=lambda file: [_natural(part) for part in file.name.split("/")])]
+
+
+def partition_of(name: str, pattern: re.Pattern[str]) -> str:
+    """What the expression finds in a file's path, its groups joined by a dash; ALL if it finds nothing."""
+    found = pattern.search(name)
+    groups = [group for group in found.groups() or (found[0],) if group] if found else []
+    return "-".join(groups).replace("/", "-") or ALL
+
+
+def nearest_partition(path: Path, pattern: re.Pattern[str]) -> str:
+    """Of a file that lies anywhere: what its name says, or else the fewest of the folders above it together."""
+    parts = path.absolute().parts
+    found = (partition_of("/".join(parts[start:]), pattern) for start in reversed(range(len(parts))))
+    return next((partition for partition in found if partition != ALL), ALL)
+
+
+def is_before(partition: str, since: str, order: tuple[str, ...] = ()) -> bool:
+    """Does the partition come before the one called `since`, which is one, or how one begins: 2026-05 of 2026-05-01.
+
+    Raises SourceError if nobody can tell.
+    """
+    if order:
+        return order.index(partition) < order.index(since)
+    if not _shape(partition).startswith(_shape(since)):
+        raise SourceError(
+            f"nobody can tell whether partition '{partition}' is before since: {since}; write that as it is written"
+        )
+    return _natural(partition) < _natural(since)
+
+
+def _shape(name: str) -> str:
+    """The name with its numbers alike: years and dates by their length, smaller ones at all."""
+    return re.sub(r"\d+", lambda digits: "0" * (len(digits[0]) if len(digits[0]) > 3 else 1), name)

@@ -5,12 +5,14 @@
 served by `data.source.kind=served`, without a second declaration.
 """
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from contracts.dataset.columns import Column
 from contracts.dataset.declaration import Declaration
-from contracts.dataset.source import Images, Source
+from contracts.dataset.origin import in_declared_unit
+from contracts.dataset.source import MONTH, Images, Source
 
 ROWS, CREATIVES = "impressions.parquet", "creatives"  # a month's file, and its folder of images
 NONE_YET = (
@@ -51,5 +53,8 @@ def _kept(column: Column, declaration: Declaration) -> Column:
     """A column as the journal keeps it: typed, derived ones too; empty where no request says it, as a column of role info."""
     if column.role == "label":
         return Column(name=column.name, role="label", dtype="int", description=column.description)
+    since = column.since if column.since is not None and re.fullmatch(MONTH, column.since) else None  # rows lie by months
+    nullable = column.nullable or since != column.since
     requested = column.is_feature or column.role == "time" or (column.role == "creative" and declaration.images is not None)
-    return replace(column, format=None, derive_from=None, part=None, nullable=column.nullable or not requested)
+    as_sent = replace(in_declared_unit(column), format=None, derive_from=None, part=None, minus=None, unit=None, folder=None)
+    return replace(as_sent, since=since, nullable=nullable or not requested)

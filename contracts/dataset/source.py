@@ -12,6 +12,8 @@ from pydantic.dataclasses import dataclass
 from contracts.dataset.ranges import expand_ranges
 
 MONTH = r"(?<!\d)((?:19|20)\d\d-(?:0[1-9]|1[0-2]))(?!\d)"  # not part of a longer number
+SEPARATOR = "\x1f"  # ASCII's own of cells: stands for a delimiter of several characters while a file is read
+LONGEST_DELIMITER = 8
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -34,6 +36,7 @@ class Format:
     strip: bool = False  # true: spaces around a cell are not part of it
     decimal: Literal[".", ","] = "."  # the decimal mark of numbers
     thousands: Literal[".", ",", " ", "'"] | None = None  # what groups the digits of numbers
+    members: str | None = None  # glob of the files in a zip archive that are read; all if left out
 
     @property
     def num_skipped(self) -> int:
@@ -48,13 +51,18 @@ class Format:
             raise ValueError(f"skip_lines must be a number of lines, 0 or more, or to_header, got {lines!r}")
         return lines
 
+    @property
+    def separator(self) -> str:
+        """The one character at which text is split while it is read."""
+        return self.delimiter if len(self.delimiter) == 1 else SEPARATOR
+
     @field_validator("delimiter")
     @classmethod
-    def _one_character(cls, delimiter: str) -> str:
-        if len(delimiter) != 1:
+    def _few_characters(cls, delimiter: str) -> str:
+        if not 1 <= len(delimiter) <= LONGEST_DELIMITER or (len(delimiter) > 1 and {*delimiter} & {"\n", "\r", SEPARATOR}):
             raise ValueError(
-                f'delimiter must be one character, got {delimiter!r}; a tab is "\\t" in double quotes, and files split at "::" '
-                'are split at ":" and the empty columns between left out'
+                f"delimiter must be a character, or up to {LONGEST_DELIMITER} without a line break, got {delimiter!r}; a tab is "
+                '"\\t" in double quotes'
             )
         return delimiter
 
@@ -69,6 +77,11 @@ class Format:
             raise ValueError("format.names is for files without a header; set format.header: false")
         if not self.header and self.skip_lines == "to_header":
             raise ValueError("format.skip_lines: to_header is for files with a header; write a number of lines")
+        if len(self.delimiter) > 1 and {*self.delimiter} & {self.quote, self.escape}:
+            raise ValueError(
+                f"format.delimiter {self.delimiter!r} holds the character of format.quote or format.escape; where quotes have no "
+                "meaning, set quote: null"
+            )
         if self.thousands == self.decimal:
             raise ValueError(f"format.thousands and format.decimal must differ, got {self.decimal!r} for both")
         return self
@@ -103,7 +116,8 @@ class Join:
     """A side table whose columns are added to every row that has its key."""
 
     files: str  # glob of the side table's files, below source.path
-    key: str  # the column both have
+    key: str | None = None  # the column both have
+    on: tuple[str, ...] = ()  # or several that both have, which tell a row together
     format: JoinFormat = Field(default_factory=JoinFormat)
     leave_out: tuple[LeftOut, ...] = ()
     rename: dict[str, str] = Field(default_factory=dict)  # what the side table calls a column -> what columns calls it
@@ -120,6 +134,19 @@ class Join:
         if not self.format.header and not self.format.names:
             raise ValueError(f"the side table '{self.files}' has no header; name its columns in format.names")
         return self
+
+    @model_validator(mode="after")
+    def _keys_given(self) -> "Join":
+        if (self.key is None) == (not self.on):
+            raise ValueError(f"the join '{self.files}' needs either key, the column that both have, or on, a list of several")
+        if len(set(self.on)) < len(self.on):
+            raise ValueError(f"the join '{self.files}' names a column twice in on: {', '.join(self.on)}")
+        return self
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the columns both have."""
+        return self.on if self.key is None else (self.key,)
 
     @property
     def lenient(self) -> bool:

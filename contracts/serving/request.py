@@ -12,6 +12,7 @@ import polars as pl
 
 from contracts.dataset.columns import Column
 from contracts.dataset.declaration import Declaration
+from contracts.dataset.origin import as_sent
 from contracts.tables.spellings import FLOAT32_MAX, INT64_MAX, INT64_MIN, floats_of, wholes_of
 
 CATEGORICAL, NUMERIC, IMAGE = "categorical", "numeric", "creative_image"
@@ -39,12 +40,12 @@ class RequestSpec:
 def request_of(declaration: Declaration) -> RequestSpec:
     """The request that a model of this declaration takes."""
     with_image = declaration.creative if declaration.images is not None else None
-    derived = {column.derive_from for column in declaration.features}
+    derived = {name for column in declaration.features for name in column.instants}
     asked = {*derived, *(column.name for column in declaration.features), *(() if with_image is None else (with_image.name,))}
     return RequestSpec(
-        instants=tuple(column for column in declaration.columns if column.name in derived),
-        categorical=tuple(c for c in declaration.columns if c.is_categorical or c == with_image),
-        numeric=tuple(c for c in declaration.columns if c.role == NUMERIC),
+        instants=tuple(as_sent(column) for column in declaration.columns if column.name in derived),
+        categorical=tuple(as_sent(c) for c in declaration.columns if c.is_categorical or c == with_image),
+        numeric=tuple(as_sent(c) for c in declaration.columns if c.role == NUMERIC),
         creative=None if with_image is None else with_image.name,
         digest=declaration.digest,
         rename={old: new for old, new in declaration.source.rename.items() if new in asked},

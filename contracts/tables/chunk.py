@@ -21,6 +21,9 @@ class Chunk:
     distinct: pl.DataFrame = field(default_factory=pl.DataFrame)  # shorter columns are filled up with their first value
     ragged: list[tuple[int, str]] = field(default_factory=list)  # row number and line, cells not as many as columns
     undecoded: list[tuple[int, str, str]] = field(default_factory=list)  # row number, column, escaped text
+    nested: list[tuple[int, str, str]] = field(default_factory=list)  # row number, column, text: a cell that holds others
+    line_rule: str = "columns"  # that the lines in `ragged` break
+    early: frozenset[str] = frozenset()  # columns that began after these rows: they may be missing here
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.ragged)
@@ -38,6 +41,7 @@ class Chunk:
             rows=self.rows.drop(left_out & set(self.rows.columns)),
             distinct=self.distinct.drop(left_out & set(self.distinct.columns)),
             undecoded=[cell for cell in self.undecoded if cell[1] not in left_out],
+            nested=[cell for cell in self.nested if cell[1] not in left_out],
         )
 
     def decoded(self) -> "Chunk":

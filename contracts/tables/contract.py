@@ -1,6 +1,6 @@
 """The contract of a data set: takes raw chunks apart into clean rows and rejected rows, each of which says why."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -33,8 +33,8 @@ class Contract:
     def __post_init__(self) -> None:
         self.seen = {c.name: SeenValues() for c in self.columns if c.unique or c.role == "key"}
         self.num_matched = [0] * len(self.joins)
-        instants = [c.derive_from for c in self.columns if c.derive_from is not None]
-        self.keys = {*self.seen, *(side.join.key for side in self.joins)}
+        instants = [name for c in self.columns for name in c.instants]
+        self.keys = {*self.seen, *(name for side in self.joins for name in side.join.keys)}
         self.spelled_out = {*self.keys, *instants}
 
     def check(self, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -42,9 +42,9 @@ class Contract:
         chunk = chunk.spelled_out(self.spelled_out)
         rows, unmatched = self._joined(chunk.rows)
         numbers = rows[ROW]
-        repeated = chunk.distinct.columns
-        cells, *broken = self._examined(rows, tuple(c for c in self.columns if c.name not in repeated))
-        values, *broken_values = self._examined(chunk.distinct, tuple(c for c in self.columns if c.name in repeated))
+        repeated, columns = chunk.distinct.columns, self._columns_of(chunk)
+        cells, *broken = self._examined(rows, tuple(c for c in columns if c.name not in repeated))
+        values, *broken_values = self._examined(chunk.distinct, tuple(c for c in columns if c.name in repeated))
         names = [c.name for c in self.columns]
         typed = pl.DataFrame([values[name].gather(rows[name]) if name in repeated else cells[name] for name in names])
         order = {name: place for place, name in enumerate(names)}
@@ -56,8 +56,9 @@ class Contract:
         ]
         found = pl.concat(
             [
-                pl.DataFrame([(row, "", "columns") for row, _ in chunk.ragged], schema=BROKEN, orient="row"),
+                pl.DataFrame([(row, "", chunk.line_rule) for row, _ in chunk.ragged], schema=BROKEN, orient="row"),
                 pl.DataFrame([(row, name, "encoding") for row, name, _ in chunk.undecoded], schema=BROKEN, orient="row"),
+                pl.DataFrame([(row, name, "dtype") for row, name, _ in chunk.nested], schema=BROKEN, orient="row"),
                 *unmatched,
                 *broken,
                 *self._imageless(typed, numbers),
@@ -68,6 +69,12 @@ class Contract:
         found = pl.concat([found, *repeats])
         clean = typed.with_columns(numbers).filter(~numbers.is_in(found["row"].unique().implode()))
         return clean, rejected(found, chunk, rows)
+
+    def _columns_of(self, chunk: Chunk) -> tuple[Column, ...]:
+        """The columns by the rules for the chunk: those that began later may be missing, and what is computed from them."""
+        if not chunk.early:
+            return self.columns
+        return tuple(replace(c, nullable=True) if {c.name, *c.instants} & chunk.early else c for c in self.columns)
 
     def _examined(self, cells: pl.DataFrame, columns: tuple[Column, ...]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         """The typed columns, and the places of the cells that cannot be read and of those that break a rule."""
@@ -80,21 +87,21 @@ class Contract:
     def _joined(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
         broken = []
         for i, side in enumerate(self.joins):
-            name = side.join.key
-            if name not in self.samples and rows[name].count():
-                self.samples[name] = str(rows[name].drop_nulls()[0])
+            name, keys = side.named, rows.select(side.join.keys)
+            if name not in self.samples and len(known := keys.drop_nulls().head(1)):
+                self.samples[name] = ", ".join(map(str, known.row(0)))
             rows, matched = side.attach(rows)
             self.num_matched[i] += int(matched.sum())
             if not side.join.lenient:
-                broken.append(broken_rows(rows[ROW].filter(~matched), name, "join"))
+                broken.append(broken_rows(rows[ROW].filter(~matched), side.join.keys[0], "join"))
         return rows, broken
 
     def unmatched(self) -> dict[str, str]:
         """By side table and key, what to say if no row of any partition has a match there, as none of this one's has."""
         found = zip(self.joins, self.num_matched, strict=True)
         return self._no_image_fits() | {
-            side.title: f"no row has a match in the side table '{side.join.files}': by {side.join.key} the rows have "
-            f"{short(self.samples.get(side.join.key))}, the side table has {short(side.sample)}; make the two alike, or take "
+            side.title: f"no row has a match in the side table '{side.join.files}': by {side.named} the rows have "
+            f"{short(self.samples.get(side.named))}, the side table has {short(side.sample)}; make the two alike, or take "
             "the join out"
             for side, count in found
             if count == 0 and side.join.lenient
@@ -125,7 +132,7 @@ class Contract:
             pl.when(given_cells[c.name]).then(pl.col(c.name)).cast(dtype_of(c)).alias(c.name) for c in sources
         )
         instants = {c.name: c for c in sources}
-        typed = typed.with_columns(derived(c, instants[c.derive_from]) for c in columns if c.derive_from is not None)
+        typed = typed.with_columns(derived(c, instants) for c in columns if c.derive_from is not None)
         unparsed = [broken_rows(places, c.name, self._why(c, cells[c.name].gather(places))) for c, places in wrong if len(places)]
         return typed.select(c.name for c in columns), pl.concat([pl.DataFrame(schema=BROKEN), *unparsed])
 

@@ -13,8 +13,10 @@ from contracts.tables.number_cells import ADVICE, as_text
 from contracts.tables.parsing import given, parsed, unread_rules
 from contracts.tables.reading import read_chunks
 from contracts.tables.text.header import delimiter_advice
+from contracts.tables.text.json_lines import is_json_lines
 
-KEY = "__key"  # the key as its column's type, so that 12, 12.0 and " 12" meet where it is an int; null where it is missing
+KEY = "__key"  # a key as its column's type, so that 12, 12.0 and " 12" meet where it is an int; null where it is missing
+FOUND = "__found"
 SHOWN_CHARS = 40  # of a key in a message
 
 
@@ -23,33 +25,43 @@ class SideTable:
     """A side table as rows are joined with it; it may serve several threads."""
 
     join: Join
-    key: Column
-    key_format: Format  # how the rows write the key
+    keys: tuple[Column, ...]
+    key_formats: tuple[Format, ...]  # how the rows write each of them
     names: tuple[str, ...]  # the columns it brings
-    table: pl.DataFrame  # these as strings, floats as floats, and KEY
-    sample: str | None  # one of its keys as it is written
+    table: pl.DataFrame  # these as strings, floats as floats, and each key typed
+    sample: str | None  # one of its keys as it is written, parts separated by commas
     fmt: Format  # how its numbers are written: Parquet has numbers, which become text with a decimal point
 
     @property
     def title(self) -> str:
-        return f"{self.join.files} by {self.join.key}"
+        return f"{self.join.files} by {self.named}"
+
+    @property
+    def named(self) -> str:
+        """The key, or all that make it."""
+        return ", ".join(self.join.keys)
 
     def attach(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
         """The rows with the side table's columns, null without a match; and whether there is one, null without a key."""
-        name = self.join.key
-        keyed = rows.with_columns(typed_key(self.key, rows.schema[name], self.key_format))
-        matched = keyed[KEY].is_in(self.table[KEY].implode())
-        joined = keyed.join(self.table, on=KEY, how="left", maintain_order="left").drop(KEY)
+        typed = [typed_key(key, rows.schema[key.name], fmt) for key, fmt in zip(self.keys, self.key_formats, strict=True)]
+        keyed, names = rows.with_columns(typed), [typed_name(key) for key in self.keys]
+        table = self.table.with_columns(pl.lit(True).alias(FOUND))
+        joined = keyed.join(table, on=names, how="left", maintain_order="left")
+        known = pl.all_horizontal(pl.col(names).is_not_null())
+        matched = joined.select(pl.when(known).then(pl.col(FOUND).fill_null(False))).to_series()
+        joined = joined.drop(FOUND, *names)
         if self.join.matched is not None:  # stays null without a key: nobody knows
             found = pl.when(pl.Series(matched)).then(pl.lit("true")).when(~pl.Series(matched)).then(pl.lit("false"))
             joined = joined.with_columns(found.alias(self.join.matched))
         return joined, matched
 
 
-def read_side_table(files: list[Path], folder: Path, join: Join, key: Column, key_format: Format) -> SideTable:
+def read_side_table(
+    files: list[Path], folder: Path, join: Join, keys: tuple[Column, ...], key_formats: tuple[Format, ...]
+) -> SideTable:
     """The side table that `files` make together.
 
-    Raises SourceError if there are none, if one is not whole or lacks a column, or if a key repeats or is no `key.dtype`.
+    Raises SourceError if there are none, if one is not whole or lacks a column, or if a key repeats or is not of its dtype.
     """
     if not files:
         raise SourceError(f"no file below {folder} matches the join '{join.files}'; correct source.joins, or bring the file")
@@ -59,27 +71,44 @@ def read_side_table(files: list[Path], folder: Path, join: Join, key: Column, ke
         differing = sorted(set(parts[other].columns) ^ set(parts[0].columns))
         raise SourceError(f"the files of the join '{join.files}' have not the same columns: {', '.join(differing)}")
     table = pl.concat(_alike([part.select(parts[0].columns) for part in parts], join))
-    names = tuple(name for name in table.columns if name != join.key)
+    names = tuple(name for name in table.columns if name not in join.keys)
     if join.matched in names:
         raise SourceError(f"{files[0]} has a column '{join.matched}', the name that source.joins.matched gives to a new one")
-    sample = next((str(value) for value in table[join.key].drop_nulls().head(1)), None)
-    table = _keyed(files[0], table, join, key, _written(files, join)).select(*names, KEY).unique(maintain_order=True)
-    repeated = table.filter(pl.col(KEY).is_duplicated())
+    known = table.select(join.keys).drop_nulls().head(1)
+    sample = next((", ".join(map(str, row)) for row in known.iter_rows()), None)
+    for key in keys:
+        table = _keyed(files[0], table, key, _written(files, join))
+    typed = [typed_name(key) for key in keys]
+    table = table.select(*names, *typed).unique(maintain_order=True)
+    repeated = table.filter(pl.struct(typed).is_duplicated()).select(typed)
     if repeated.height:
-        raise SourceError(f"{files[0]} has {join.key}={_key(repeated)} more than once; the key of a side table is unique")
+        shown = ", ".join(f"{key.name}={short(str(value))}" for key, value in zip(keys, repeated.row(0), strict=True))
+        raise SourceError(f"{files[0]} has {shown} more than once; the key of a side table is unique")
     brought = names if join.matched is None else (*names, join.matched)
-    return SideTable(join, key, key_format, brought, table, sample, _written(files, join))
+    return SideTable(join, keys, key_formats, brought, table, sample, _written(files, join))
+
+
+def typed_name(key: Column) -> str:
+    return f"{KEY} {key.name}"
 
 
 def typed_key(key: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
-    return pl.when(given(key, source, fmt)).then(parsed(key, source, fmt, exactly=True)).alias(KEY)
+    return pl.when(given(key, source, fmt)).then(parsed(key, source, fmt, exactly=True)).alias(typed_name(key))
 
 
 def _chunks(path: Path, join: Join) -> list[Chunk]:
-    key = next((old for old, new in join.rename.items() if new == join.key), join.key)
-    named = join.format.names or (key, *join.rename, *(column.name for column in join.leave_out))
+    old = {new: old for old, new in join.rename.items()}
+    named = join.format.names or (
+        *(old.get(key, key) for key in join.keys),
+        *join.rename,
+        *(column.name for column in join.leave_out),
+    )
     chunks = list(read_chunks(path, join.format, named, frozenset(), any_header=True))
-    broken = [(row, f"has too many or too few cells: {short(text)}") for chunk in chunks for row, text in chunk.ragged]
+    lines = {"columns": "has too many or too few cells", "json": "is no JSON object"}
+    broken = [(row, f"{lines[chunk.line_rule]}: {short(text)}") for chunk in chunks for row, text in chunk.ragged]
+    left_out = {column.name for column in join.leave_out}
+    nested = [cell for chunk in chunks for cell in chunk.nested if cell[1] not in left_out]
+    broken += [(row, f"has a list or an object in '{name}'") for row, name, _ in nested]
     undecoded = [cell for chunk in chunks for cell in chunk.undecoded]
     broken += [
         (row, f"has bytes in '{name}' that are not {join.format.encoding}: {short(text)}") for row, name, text in undecoded
@@ -104,7 +133,7 @@ def _named(path: Path, chunk: Chunk, join: Join) -> pl.DataFrame:
     if twice is not None:
         raise SourceError(f"{path} has two columns '{twice}' after source.joins.rename; choose another name")
     rows.columns = renamed
-    _refuse_unknown(path, rows, [join.key], join)
+    _refuse_unknown(path, rows, list(join.keys), join)
     rows = rows.with_columns(cells.fill_nan(None) for cells in rows if cells.dtype.is_float())
     return rows.with_columns(cells.cast(pl.String) for cells in rows if not cells.dtype.is_float())
 
@@ -127,30 +156,27 @@ def _spelt_out(cells: pl.Series, join: Join) -> pl.Series:
 
 
 def _written(files: list[Path], join: Join) -> Format:
-    return Format() if all(path.suffix == ".parquet" for path in files) else join.format
+    written = all(path.suffix == ".parquet" or is_json_lines(path) for path in files)
+    return Format() if written else join.format
 
 
-def _keyed(path: Path, table: pl.DataFrame, join: Join, key: Column, fmt: Format) -> pl.DataFrame:
-    """The rows that have a key, with KEY."""
-    kind = table.schema[join.key]
+def _keyed(path: Path, table: pl.DataFrame, key: Column, fmt: Format) -> pl.DataFrame:
+    """The rows that have the key, with it typed."""
+    kind, typed = table.schema[key.name], typed_name(key)
     table = table.filter(given(key, kind, fmt)).with_columns(typed_key(key, kind, fmt))
-    unread = table.filter(pl.col(KEY).is_null())[join.key].alias(key.name)
+    unread = table.filter(pl.col(typed).is_null())[key.name]
     if len(unread):
         why = ADVICE.get(unread_rules(key, unread[:1], fmt, exactly=True)[0], "correct it, or set the join's format")
         raise SourceError(
-            f"{path} has {join.key}={short(str(unread[0]))}, which cannot be read as {key.dtype}, the key's dtype; {why}"
+            f"{path} has {key.name}={short(str(unread[0]))}, which cannot be read as {key.dtype}, the key's dtype; {why}"
         )
     return table
-
-
-def _key(rows: pl.DataFrame) -> str:
-    return short(str(rows[KEY][0]))
 
 
 def _refuse_unknown(path: Path, table: pl.DataFrame, names: list[str], join: Join) -> None:
     unknown = next((name for name in names if name not in table.columns), None)
     if unknown is not None:
-        lone = table.width == 1 and path.suffix != ".parquet"
+        lone = table.width == 1 and path.suffix != ".parquet" and not is_json_lines(path)
         advice = delimiter_advice(table.columns[0], join.format) if lone else "rename gives columns other names"
         raise SourceError(
             f"{path} lacks the column '{unknown}' that source.joins names; it has {', '.join(table.columns)} ({advice})"
@@ -161,10 +187,11 @@ def joined_names(tables: tuple[SideTable, ...]) -> list[str]:
     """Names of the columns that side tables bring. Raises SourceError if two bring the same, or if a key comes too late."""
     brought: dict[str, str] = {}
     for side in tables:
-        later = next((t.join.files for t in tables[tables.index(side) :] if side.join.key in t.names), None)
+        rest = tables[tables.index(side) :]
+        later = next(((key, t.join.files) for key in side.join.keys for t in rest if key in t.names), None)
         if later is not None:
             raise SourceError(
-                f"the key '{side.join.key}' of the join '{side.join.files}' comes from the join '{later}'; put that one first"
+                f"the key '{later[0]}' of the join '{side.join.files}' comes from the join '{later[1]}'; put that one first"
             )
         clash = next((name for name in side.names if name in brought), None)
         if clash is not None:

@@ -5,6 +5,7 @@ cannot: below 2^53 in float64.
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -19,6 +20,7 @@ from contracts.tables.spellings import (
     floats_of,
     fractions_of,
     meanings,
+    product,
     whole_number,
     wholes_of,
 )
@@ -30,6 +32,8 @@ TOO_LARGE = pl.lit(10**19, dtype=pl.Int128)  # for int64
 SCALED = r"^([+-]?)([0-9]{0,19})(?:\.([0-9]{0,18}))?(?:[eE]([+-]?[0-9]{1,3}))?$"
 DIGITS = r"^[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?$"
 LONG = r"[0-9.]{20}|[eE][+-]?[0-9]{3}"  # what SCALED leaves out of DIGITS
+MANTISSA_AND_POWER = r"^([+-]?[0-9.]+)(?:[eE]([+-]?[0-9]{1,9}))?$"
+UNMEASURED = r"(?i)^[+-]?(?:inf|infinity|nan)$"  # numbers that no scale changes
 ADVICE = {  # rule -> what to do about a number that breaks it
     "int64": "it does not fit int64; declare the column as string",
     "exact": "a float so large may have been another number before it was rounded; write whole numbers or texts at the source",
@@ -61,6 +65,22 @@ def as_text(cell: pl.Expr, source: pl.DataType, exactly: bool) -> pl.Expr:
     """String; null where `exactly` is asked of a float that could have been another one."""
     found = cell.cast(pl.String, strict=False)
     return pl.when(_held(cell, source) | ~cell.is_finite()).then(found) if exactly and source.is_float() else found
+
+
+def times(cell: pl.Expr, source: pl.DataType, scale: float) -> pl.Expr:
+    """A text of the cell's number times the shortest decimal that means `scale`, exactly; null where the cell is no number.
+
+    A float stands for the shortest decimal that means it: 0.1 is a tenth. Only whoever makes a float of the text rounds.
+    """
+    text = as_text(cell, source, exactly=False)
+    factor = Decimal(repr(scale)).normalize()
+    if factor.as_tuple().digits == (1,):  # a power of ten moves the point
+        parts = text.str.extract_groups(MANTISSA_AND_POWER)
+        power = parts.struct.field("2").fill_null("0").cast(pl.Int64) + factor.as_tuple().exponent
+        found = parts.struct.field("1") + "e" + power.cast(pl.String)
+    else:
+        found = text.map_batches(lambda cells: _products(cells, factor), return_dtype=pl.String)
+    return pl.coalesce(found, pl.when(text.str.contains(UNMEASURED)).then(text))
 
 
 def truth(cell: pl.Expr, source: pl.DataType) -> pl.Expr:
@@ -114,6 +134,12 @@ def _among(value: pl.Expr, numbers: list[Any], dtype: pl.DataType) -> pl.Expr:
 
 def _held(cell: pl.Expr, source: pl.DataType) -> pl.Expr:
     return cell.abs() < 2.0 ** MANTISSA[type(source)]
+
+
+def _products(cells: pl.Series, factor: Decimal) -> pl.Series:
+    """Each number of bearable length times `factor`, every digit kept."""
+    found = {text: product(text, factor) for text in cells.filter(cells.str.contains(DIGITS)).unique()}
+    return cells.replace_strict(found, default=None, return_dtype=pl.String)
 
 
 def _read_whole(cells: pl.Series) -> pl.Series:

@@ -1,13 +1,14 @@
 """Raw cells to typed values: Polars expressions made from a declared column, and what counts as failing to parse."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 
 import polars as pl
 
 from contracts.dataset.columns import OFFSETS, Column, polars_format
 from contracts.dataset.source import Format, SourceError
-from contracts.tables.number_cells import as_text, floating, is_any, truth, whole, why_not_whole
+from contracts.tables.number_cells import as_text, floating, is_any, times, truth, whole, why_not_whole
 from contracts.tables.spellings import floats_of, fractions_of, wholes_of
 
 DTYPES: dict[str, pl.DataType] = {
@@ -18,6 +19,7 @@ DTYPES: dict[str, pl.DataType] = {
     "datetime": pl.Datetime("us", "UTC"),
 }
 EPOCH_UNITS = {"epoch_s": 1e6, "epoch_ms": 1e3, "epoch_us": 1.0, "epoch_ns": 1e-3}  # microseconds in one
+UNITS = {"days": 86_400_000_000, "hours": 3_600_000_000, "minutes": 60_000_000, "seconds": 1_000_000}  # microseconds in one
 ISO = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M%#z", "%Y-%m-%d")
 PLAIN_ISO = "%Y-%m-%dT%H:%M:%S"  # tried first, on the cells as they are: Polars reads it several times as fast
 YEARS = (1, 9999)  # what Python's datetime can hold
@@ -37,6 +39,11 @@ def refuse_unreadable(column: Column, source: pl.DataType) -> None:
         raise SourceError(f"column '{column.name}' holds {source}, and its dtype is {column.dtype}; declare it {fitting}")
     if source.is_temporal() and column.dtype == "datetime" and column.format in EPOCH_UNITS:
         raise SourceError(f"column '{column.name}' holds {source}, and its format is {column.format}; leave the format out")
+    if column.suffix is not None and source != pl.String:
+        raise SourceError(
+            f"column '{column.name}' holds {source}, and its suffix is {column.suffix!r}; only texts bear one: take suffix away "
+            "(scale holds for numbers too)"
+        )
     if column.dtype == "datetime" and source.is_numeric() and column.format is None:
         raise SourceError(f"column '{column.name}' holds numbers; set its format to {', '.join(EPOCH_UNITS)}")
 
@@ -54,7 +61,8 @@ def given(column: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
         present &= cell.is_not_nan()
     as_number = column.dtype in ("int", "float") or (source.is_numeric() and column.dtype != "string")
     if floats_of(column.missing) and as_number and column.role != "label":
-        present &= ~is_any(_digits(cell, source, fmt), source, column.missing, column.dtype == "int")
+        bare = cell if column.suffix is None else pl.coalesce(_bare(cell, column.suffix), cell)  # a marker need not have it
+        present &= ~is_any(_digits(bare, source, fmt), source, column.missing, column.dtype == "int")
     if source.is_temporal() and column.dtype == "datetime":
         shown = cell.cast(pl.Datetime("us", source.time_zone if isinstance(source, pl.Datetime) else None))
         times = pl.Series([time for marker in markers if (time := _time(marker)) is not None], dtype=pl.Datetime("us"))
@@ -71,9 +79,9 @@ def parsed(column: Column, source: pl.DataType, fmt: Format, exactly: bool) -> p
     if column.role == "label":
         return _label(column, cell, source, fmt)
     if column.dtype == "int":
-        return whole(_digits(cell, source, fmt), source, exactly)
+        return whole(*_number(column, cell, source, fmt), exactly)
     if column.dtype == "float":
-        return floating(_digits(cell, source, fmt), source, exactly)
+        return floating(*_number(column, cell, source, fmt), exactly)
     if column.dtype == "bool":
         return truth(cell, source)
     if column.dtype == "datetime":
@@ -86,19 +94,49 @@ def unread_rules(column: Column, cells: pl.Series, fmt: Format, exactly: bool) -
     if column.role == "label":
         return pl.repeat("label", len(cells), eager=True)
     if column.dtype == "int":
-        stripped = cells.to_frame().select(_digits(pl.col(cells.name), cells.dtype, fmt)).to_series()
-        return why_not_whole(stripped, exactly)
+        read = cells.to_frame().select(_number(column, pl.col(cells.name), cells.dtype, fmt)[0]).to_series()
+        return why_not_whole(read, exactly)
     if column.dtype in ("float", "string") and exactly:
         number = cells.to_frame().select(floating(_digits(pl.col(cells.name), cells.dtype, fmt), cells.dtype)).to_series()
         return number.is_null().replace_strict({True: "dtype", False: "exact"}, return_dtype=pl.String)
     return pl.repeat("dtype", len(cells), eager=True)
 
 
-def derived(column: Column, instant: Column) -> pl.Expr:
-    """The part of `instant` that a derived column holds, in its time zone; Monday is weekday 1."""
-    assert column.part is not None  # a derived column has one
-    local = pl.col(instant.name).dt.convert_time_zone(instant.time_zone or "UTC")
-    return getattr(local.dt, column.part)().cast(pl.Int64).alias(column.name)
+def derived(column: Column, instants: Mapping[str, Column]) -> pl.Expr:
+    """What a column computed from times holds: a part of one, in its time zone (Monday is weekday 1), or the time between two.
+
+    A difference as dtype int is that of whole units, rounded down.
+    """
+    assert column.derive_from is not None  # a derived column has one
+    instant = pl.col(column.derive_from)
+    if column.minus is not None and column.unit is not None:
+        between, unit = (instant - pl.col(column.minus)).dt.total_microseconds(), UNITS[column.unit]
+        return (between // unit if column.dtype == "int" else _divided(between, unit)).alias(column.name)
+    local = instant.dt.convert_time_zone(instants[column.derive_from].time_zone or "UTC")
+    return getattr(local.dt, str(column.part))().cast(pl.Int64).alias(column.name)
+
+
+def _divided(number: pl.Expr, by: int) -> pl.Expr:
+    """The float nearest to the quotient: Polars 2.1 multiplies by the reciprocal of one divisor, which is another at times."""
+    return number.cast(pl.Float64).map_batches(
+        lambda cells: pl.Series(cells.name, cells.to_numpy() / by).fill_nan(None), return_dtype=pl.Float64
+    )
+
+
+def _number(column: Column, cell: pl.Expr, source: pl.DataType, fmt: Format) -> tuple[pl.Expr, pl.DataType]:
+    """The column's cells as numbers in the declared unit or texts of such, and their type."""
+    if column.suffix is not None:
+        cell = _bare(cell, column.suffix)
+    digits = _digits(cell, source, fmt)
+    if column.scale is None:
+        return digits, source
+    return times(digits, source, column.scale), pl.String()
+
+
+def _bare(cell: pl.Expr, suffix: str) -> pl.Expr:
+    """A text without its suffix; null where it has none."""
+    cell = cell.str.strip_chars()
+    return pl.when(cell.str.ends_with(suffix)).then(cell.str.strip_suffix(suffix).str.strip_chars_end())
 
 
 def _digits(cell: pl.Expr, source: pl.DataType, fmt: Format) -> pl.Expr:

@@ -12,11 +12,14 @@ from PIL import Image
 
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import matching
+from contracts.dataset.places import early_columns, folder_values
 from contracts.dataset.source import Join, SourceError
 from contracts.tables.chunk import Chunk
 from contracts.tables.images import check_image
 from contracts.tables.joins import SideTable, joined_names, read_side_table
-from contracts.tables.reading import read_chunks
+from contracts.tables.reading import read_chunks, says_names
+from contracts.tables.text.archive import with_members
+from contracts.tables.text.header import IN_FOLDER
 
 CREATIVES = {"creative_id": pl.String, "image": pl.Binary}
 
@@ -29,10 +32,9 @@ def side_tables(folder: Path, declaration: Declaration, *, labelled: bool = True
     formats = {column.name: declaration.source.format for column in declaration.columns}
     tables = []
     for join in declaration.source.joins if labelled else scored_joins(declaration):
-        files = matching(folder, (join.files,))
-        key = declaration.column(join.key)
-        assert key is not None  # the declaration says so
-        tables.append(read_side_table(files, folder, join, key, formats[join.key]))
+        files = with_members(matching(folder, (join.files,)), join.format.members)
+        keys = tuple(column for name in join.keys if (column := declaration.column(name)) is not None)
+        tables.append(read_side_table(files, folder, join, keys, tuple(formats[name] for name in join.keys)))
         formats |= dict.fromkeys(tables[-1].names, tables[-1].fmt)
     return tuple(tables)
 
@@ -58,7 +60,7 @@ def scored_joins(declaration: Declaration) -> tuple[Join, ...]:
 
 
 def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tuple[str, ...]:
-    """Names the impressions' files must have: declared or left out, neither derived nor from a side table."""
+    """Names the impressions' files must have: declared or left out, not derived, nor from a side table or a folder's name."""
     joined = joined_names(tables)
     declared = [c.name for c in declaration.columns if c.derive_from is None]
     names = [*declared, *(c.name for c in declaration.leave_out)]
@@ -66,22 +68,57 @@ def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tup
     if stray is not None:
         blanks = "" if stray == stray.strip() else ", or set strip: true in the join's format"
         raise SourceError(f"side table column '{stray}' is not declared; add it to columns or to the join's leave_out{blanks}")
-    return tuple(name for name in names if name not in joined)
+    late = next((c.name for c in declaration.columns if c.since is not None and c.name in joined), None)
+    if late is not None:
+        raise SourceError(f"column '{late}' has since, and comes from a side table, which all months share; take since away")
+    placed = folder_columns(declaration)
+    twofold = next((name for name in joined if name in placed), None)
+    if twofold is not None:
+        raise SourceError(
+            f"a side table has the column '{twofold}', and so has a folder (folder); rename or leave out the side table's"
+        )
+    return tuple(name for name in names if name not in joined and name not in placed)
+
+
+def folder_columns(declaration: Declaration) -> frozenset[str]:
+    """Names of the columns whose values stand in the names of folders."""
+    return frozenset(column.name for column in declaration.columns if column.folder is not None)
 
 
 def read_partition(
-    files: list[Path], declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]
+    files: list[Path], declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str], root: Path | None = None
 ) -> Iterator[tuple[Path, Chunk]]:
-    """Chunks of every file of a partition with only the columns that are used."""
-    left_out = {column.name for column in declaration.leave_out}
-    joined = frozenset(c.name for c in declaration.columns if c.derive_from is None and c.name not in expected)
-    source = declaration.source
-    for path in _with_rows(files):
-        in_order = not source.format.header and path.suffix != ".parquet"
-        names, fewer = _names_without_header(declaration, expected, optional) if in_order else (expected, ())
-        for chunk in read_chunks(path, source.format, names, optional, joined=joined, rename=source.rename, fewer=fewer):
-            chunk = chunk.without(left_out).decoded()
+    """Chunks of every file of a partition with only the columns that are used.
+
+    `root` is the partition's folder; without it files lie anywhere, such as those to be scored.
+    """
+    left_out, placed, source = {c.name for c in declaration.leave_out}, folder_columns(declaration), declaration.source
+    read = {c.name for c in declaration.columns if c.derive_from is None}
+    joined = frozenset(read - {*expected} - placed)
+    for path in with_members(_with_rows(files), source.format.members):
+        early = early_columns(path, declaration, root)
+        in_order = not says_names(path, source.format)
+        names, fewer = _names_without_header(declaration, expected, optional, early) if in_order else (expected, ())
+        values = folder_values(path, declaration, root, optional)
+        chunks = read_chunks(
+            path, source.format, names, optional | early,
+            joined=joined, in_folders=placed, rename=source.rename, fewer=fewer,
+        )  # fmt: skip
+        for chunk in chunks:
+            chunk = _filled(chunk.without(left_out).decoded(), early, values)
             yield path, replace(chunk, rows=_as_sent(chunk.rows, declaration)) if source.kind == "served" else chunk
+
+
+def _filled(chunk: Chunk, early: frozenset[str], values: dict[str, str | None]) -> Chunk:
+    """The chunk with a missing value for each of the `early` columns that it lacks, and the `values` of all of its rows."""
+    nothing = dict.fromkeys(sorted(early - {*chunk.rows.columns}))
+    constant = [pl.lit(value, pl.String).alias(name) for name, value in (nothing | values).items()]
+    if not constant:
+        return replace(chunk, early=early)
+    one_row = pl.DataFrame({"": [0]})
+    distinct = chunk.distinct.with_columns(constant) if chunk.distinct.width else one_row.select(constant)
+    places = (pl.lit(0, pl.UInt32).alias(name) for name in (*nothing, *values))
+    return replace(chunk, rows=chunk.rows.with_columns(places), distinct=distinct, early=early)
 
 
 def _as_sent(rows: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
@@ -104,10 +141,10 @@ def _is_empty(path: Path) -> bool:
 
 
 def _names_without_header(
-    declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str]
+    declaration: Declaration, expected: tuple[str, ...], optional: frozenset[str], early: frozenset[str]
 ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """The expected columns in the order of files without a header; and those of files without the label if that is optional, and
-    of files without all that is.
+    """The expected columns in the order of files without a header; and those of files without the label if that is optional, of
+    files without all that is, and of all these without the `early` ones.
     """
     names, label = declaration.source.format.names or expected, declaration.label.name
     lacking = next((name for name in expected if name not in names and name not in optional), None)
@@ -117,14 +154,15 @@ def _names_without_header(
     if stray is not None:
         twofold = any(column.name == stray for column in declaration.columns)
         why = (
-            "and so has a side table; rename or leave out one"
+            (IN_FOLDER if stray in folder_columns(declaration) else "and so has a side table; rename or leave out one")
             if twofold
             else "which is not declared; add it to columns or to leave_out"
         )
         raise SourceError(f"source.format.names has '{stray}', {why}")
-    if not optional:
-        return names, ()
-    return names, (tuple(n for n in names if n != label), tuple(n for n in names if n not in optional))
+    fewer = [tuple(n for n in names if n != label), tuple(n for n in names if n not in optional)] if optional else []
+    if early:
+        fewer += [tuple(n for n in taken if n not in early) for taken in (names, *fewer)]
+    return names, tuple(fewer)
 
 
 def read_images(folder: Path, declaration: Declaration) -> tuple[pl.DataFrame, list[tuple[str, str]]]:

@@ -1,4 +1,4 @@
-"""Raw files in chunks of bounded size, delimited text or Parquet, with row numbers."""
+"""Raw files in chunks of bounded size, delimited text, JSON lines or Parquet, with row numbers."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,9 +15,10 @@ from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.number_cells import without_decimal256
 from contracts.tables.text.delimited import BLOCK_BYTES, read_text
 from contracts.tables.text.header import Header, check_header
+from contracts.tables.text.json_lines import is_json_lines, read_json_lines
 from contracts.tables.text.text_file import TextFile
 
-UNPACKING = ("inflate failed", "decompress failed", "xz: ")  # words of errors in compressed bytes
+UNPACKING = ("inflate failed", "decompress failed", "xz: ", "zip: ")  # words of errors in compressed bytes
 PARQUET_ROWS = 1 << 17  # rows of Parquet read at a time
 
 
@@ -29,23 +30,31 @@ def read_chunks(
     *,
     any_header: bool = False,
     joined: frozenset[str] = frozenset(),
+    in_folders: frozenset[str] = frozenset(),
     rename: Mapping[str, str] | None = None,
     fewer: tuple[tuple[str, ...], ...] = (),
 ) -> Iterator[Chunk]:
     """Chunks of `path` in order. Raises SourceError if the file is empty, broken, or has not the expected columns.
 
     `expected` columns may come in any order; `optional` ones may be absent; with `any_header` all names are taken, and the
-    expected ones only tell the header from other lines. `joined` ones come from side tables and must not be here. `rename`
-    says what the file calls a column and what it is called here. A text file without a header may have the columns of one of
-    `fewer` instead of the expected ones; their number tells, and a warning says so.
+    expected ones only tell the header from other lines. `joined` ones come from side tables, `in_folders` ones from the path,
+    and must not be here. `rename` says what the file calls a column and what it is called here. A text file without a header
+    may have the columns of one of `fewer` instead of the expected ones; their number tells, and a warning says so.
     """
-    header = Header(path, expected, optional, joined, rename or {}, any_header, fewer)
+    header = Header(path, expected, optional, joined, in_folders, rename or {}, any_header, fewer)
     with _explained(path, fmt):
         if path.suffix == ".parquet":
             yield from _read_parquet(header)
+        elif is_json_lines(path):
+            yield from read_json_lines(header, fmt)
         else:
             with TextFile.opened(header, fmt) as file:
                 yield from read_text(file)
+
+
+def says_names(path: Path, fmt: Format) -> bool:
+    """Does a file say itself what its columns are called."""
+    return fmt.header or path.suffix == ".parquet" or is_json_lines(path)
 
 
 @contextmanager

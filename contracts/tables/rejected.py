@@ -41,7 +41,11 @@ def rejected(found: pl.DataFrame, chunk: Chunk, rows: pl.DataFrame) -> pl.DataFr
             pl.DataFrame(chunk.ragged, schema={"row": pl.UInt32, "value": pl.String}, orient="row").with_columns(
                 column=pl.lit("")
             ),
-            pl.DataFrame(chunk.undecoded, schema={"row": pl.UInt32, "column": pl.String, "value": pl.String}, orient="row"),
+            pl.DataFrame(
+                [*chunk.undecoded, *chunk.nested],
+                schema={"row": pl.UInt32, "column": pl.String, "value": pl.String},
+                orient="row",
+            ),
             *(_cells(firsts, name, rows, chunk.distinct) for name in firsts["column"].unique().sort() if name in rows.columns),
         ],
         how="diagonal",

@@ -8,12 +8,14 @@ to these; the served model, which has no Polars, reads with these alone.
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, localcontext
 from typing import Any
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 FLOAT32_MAX = 3.4028234663852886e38
 FLOAT32_END = 3.4028235677973366e38  # the smallest number that is infinite as float32
 LONGEST = 38  # digits of a whole number that is told from others, as many as 128 bits hold
+MOST_CHARS = 400  # of a number that is multiplied
 WHITE = (  # Unicode's White_Space, which Polars strips; Python's own `strip` takes the separators 0x1c to 0x1f as well
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
@@ -66,6 +68,17 @@ def number(text: str) -> float:
     if NUMBER.fullmatch(stripped) is None and NO_NUMBER.fullmatch(stripped) is None:
         raise Misspelt(f"{text!r} is no number")
     return float(stripped)
+
+
+def product(text: str, factor: Decimal) -> str | None:
+    """The number that a text means, times `factor`, with all its digits; None where it is none, or too long to be told."""
+    if NUMBER.fullmatch(text) is None or len(text) > MOST_CHARS:
+        return None
+    with localcontext(Context(prec=MOST_CHARS + len(factor.as_tuple().digits), traps=[Inexact, InvalidOperation, Overflow])):
+        try:
+            return str(Decimal(text) * factor)
+        except (Inexact, InvalidOperation, Overflow):
+            return None
 
 
 def truth(text: str) -> bool:

@@ -26,6 +26,8 @@ from contracts.dataset.served import as_read
 from contracts.dataset.source import Format
 from contracts.files import sync
 from contracts.tables.parquet import ParquetRows
+from contracts.tables.text.json_lines import NoObject, cell_text, is_json_lines, parsed_object
+from contracts.tables.text.separator import restored, separated
 from lifecycle.erase.wanted import Wanted
 
 CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}  # as pyarrow calls them
@@ -120,17 +122,20 @@ def _meant(table: pa.Table, name: str, wanted: Wanted) -> np.ndarray:
 
 def _records(stream: IO[str], file: RawFile, wanted: Wanted) -> Iterator[tuple[str, bool]]:
     """The text of each record as it stands in the file, and is it a row of the user. Raises NotRewritten."""
+    if is_json_lines(file.path):
+        yield from ((line, _is_in_object(line, file, wanted)) for line in stream)
+        return
     fmt, taken = file.fmt, list[str]()
 
     def lines() -> Iterator[str]:
         for line in stream:
             taken.append(line)
-            yield line
+            yield separated(line, fmt)
 
     csv.field_size_limit(sys.maxsize)
     reader = csv.reader(
         lines(),
-        delimiter=fmt.delimiter,
+        delimiter=fmt.separator,
         quotechar=fmt.quote or '"',
         quoting=csv.QUOTE_NONE if fmt.quote is None else csv.QUOTE_MINIMAL,
         escapechar=fmt.escape,
@@ -138,7 +143,7 @@ def _records(stream: IO[str], file: RawFile, wanted: Wanted) -> Iterator[tuple[s
     )
     place = None if fmt.header else _place(file.columns, file)
     left = 0 if fmt.skip_lines == "to_header" else fmt.num_skipped
-    for number, cells in enumerate(reader):
+    for number, cells in enumerate([restored(cell, fmt) for cell in row] for row in reader):
         text, is_theirs = "".join(taken), False
         taken.clear()
         if left:
@@ -149,6 +154,16 @@ def _records(stream: IO[str], file: RawFile, wanted: Wanted) -> Iterator[tuple[s
         elif place < len(cells):
             is_theirs = wanted.is_meant((cells[place].strip() if fmt.strip or wanted.is_whole else cells[place]).encode())
         yield text, is_theirs
+
+
+def _is_in_object(line: str, file: RawFile, wanted: Wanted) -> bool:
+    """Is a line of JSON a row of the user; one that is no object is nobody's."""
+    try:
+        found = parsed_object(line.removeprefix("\ufeff"))
+        texts = [cell_text(found[name]) for name in file.names if name in found]
+    except NoObject:
+        return False
+    return any(text is not None and wanted.is_meant(text.encode()) for text in texts)
 
 
 def _place(names: tuple[str, ...] | list[str], file: RawFile, must: bool = True) -> int | None:

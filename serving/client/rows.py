@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from contracts.dataset.columns import Column
+from contracts.dataset.origin import in_declared_unit
 from contracts.dataset.source import Format
 from contracts.serving.request import RequestSpec
 from contracts.tables.chunk import ROW, Chunk
@@ -38,16 +39,19 @@ def needed_columns(request: RequestSpec, names: list[str]) -> tuple[Column, ...]
     A derived column is computed where its time is given, as in training, and else taken as it is. Raises ValueError that
     names the missing columns.
     """
-    found, instants, missing = [], {}, []
+    found: list[Column] = []
+    instants: dict[str, Column] = {}
+    missing: list[str] = []
     for column in request.columns:
-        if column.derive_from in names:
-            instants[column.derive_from] = next(c for c in request.instants if c.name == column.derive_from)
+        if column.instants and all(name in names for name in column.instants):
+            instants |= {c.name: c for c in request.instants if c.name in column.instants}
             found.append(column)
         elif column.name in names:
             given = column.derive_from is not None or column.unique
-            found.append(replace(column, derive_from=None, part=None, unique=False) if given else column)
+            found.append(replace(column, derive_from=None, part=None, minus=None, unit=None, unique=False) if given else column)
         else:
-            other = "" if column.derive_from is None else f" (or '{column.derive_from}', from which it is computed)"
+            times = " and ".join(f"'{name}'" for name in column.instants)
+            other = f" (or {times}, from which it is computed)" if times else ""
             missing.append(f"'{column.name}'{other}")
     if missing:
         raise ValueError(
@@ -97,6 +101,11 @@ def _spelt(cell: Any) -> str | None:
     return None if cell is None else str(cell)
 
 
+def as_given(column: Column, kind: pl.DataType) -> Column:
+    """The column where its cells are of this type: numbers are in the declared unit, only a text can bear the suffix."""
+    return column if kind == pl.String or column.suffix is None else in_declared_unit(column)
+
+
 def contract_for(columns: tuple[Column, ...]) -> Contract:
     """The contract of rows that hold these columns, written in the usual way: decimal point, no thousands mark."""
     return Contract(columns=columns, formats={column.name: Format() for column in columns})
@@ -108,6 +117,7 @@ def typed(rows: pl.DataFrame, columns: tuple[Column, ...], check: bool) -> pl.Da
     Without it only what cannot be read as the declared type is refused.
     """
     kinds = rows.schema
+    columns = tuple(as_given(column, kinds.get(column.name, pl.String())) for column in columns)
     if not check and all(_is_typed(column, kinds) for column in columns):
         return rows
     wanted = columns if check else tuple(replace(column, **NO_RULES) for column in columns)
@@ -145,7 +155,8 @@ def expectation(column: Column, rule: str) -> str:
         shown = ", ".join(str(value) for value in values[:SHOWN_VALUES])
         return f"one of {shown}" + (f" and {len(values) - SHOWN_VALUES} more" if len(values) > SHOWN_VALUES else "")
     if rule == "dtype":
-        kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text"}
+        behind = "" if column.suffix is None else f" with {column.suffix!r} behind it"
+        kinds = {"int": f"a whole number{behind}", "float": f"a number{behind}", "bool": "true or false", "string": "text"}
         return kinds.get(column.dtype) or f"a time {f'written as {column.format}' if column.format else 'in ISO 8601'}"
     return {
         "not_null": "a value is required",

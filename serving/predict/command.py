@@ -62,7 +62,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "With it the file is read as in training: its own format, side "
         "tables from data/raw/shared, the columns it leaves out, and the key, which the output then repeats.",
     )
-    parser.add_argument("rows", type=Path, help="CSV, TSV (.gz, .xz, ... are read too) or Parquet file")
+    parser.add_argument("rows", type=Path, help="CSV, TSV, JSON lines (.gz, .xz, ... are read too) or Parquet file")
     parser.add_argument("--url", help="host:port of the server (default: 127.0.0.1:8001, with --protocol http :8000)")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="grpc", help="(default: %(default)s)")
     parser.add_argument("--output", type=Path, help="file to write, .csv or .parquet (default: CSV on stdout)")

@@ -12,6 +12,7 @@ from io import BytesIO
 from itertools import chain
 from pathlib import Path
 
+import polars as pl
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,7 +26,8 @@ from contracts.tables.contract import Contract, contract_of
 from contracts.tables.images import check_image
 from contracts.tables.raw import main_columns, read_partition, scored_joins, trained_side_tables
 from contracts.tables.reading import read_chunks
-from serving.client.rows import contract_for, needed_columns
+from contracts.tables.text.archive import with_members
+from serving.client.rows import as_given, contract_for, needed_columns
 
 RAW_DIR = Path("data/raw")  # holds the side tables that a declaration's joins name
 SERVED_FORMATS = ("PNG", "JPEG")
@@ -44,13 +46,16 @@ class RowsToScore:
 
 def published_rows(path: Path, request: RequestSpec) -> RowsToScore:
     """The file read as the served model publishes its columns. Raises ValueError if it lacks some."""
-    fmt = Format(delimiter="\t" if ".tsv" in path.suffixes else ",")
-    chunks = read_chunks(path, fmt, (), frozenset(), any_header=True, rename=request.rename)
+    file = _alone(path, None)
+    fmt = Format(delimiter="\t" if ".tsv" in file.suffixes else ",")
+    chunks = read_chunks(file, fmt, (), frozenset(), any_header=True, rename=request.rename)
     first = next(chunks)
     try:
         columns = needed_columns(request, [name for name in first.rows.columns if name != ROW])
     except ValueError as error:
         raise SourceError(f"{path}: {error}") from None
+    kinds = {**first.rows.schema, **first.distinct.schema}
+    columns = tuple(as_given(column, kinds.get(column.name, pl.String())) for column in columns)
     names = [column.name for column in columns if column.derive_from is None]
     return RowsToScore(chunks=_with_only(names, first, chunks), contract=contract_for(columns), file=path.name)
 
@@ -67,7 +72,9 @@ def declared_rows(path: Path, declaration: Declaration, side_table_digests: dict
         )
     tables = trained_side_tables(RAW_DIR / SHARED, declaration, side_table_digests)
     optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
-    partition = read_partition([path], declaration, main_columns(declaration, tables), optional)
+    partition = read_partition(
+        [_alone(path, declaration.source.format.members)], declaration, main_columns(declaration, tables), optional
+    )
     return RowsToScore(
         chunks=(chunk for _, chunk in partition),
         contract=contract_of(replace(declaration, images=None), tables, None, labelled=False),
@@ -98,6 +105,14 @@ def read_declaration(path: Path) -> Declaration:
         raise ValueError(describe(error, str(path), Declaration)) from None
     except ValueError as error:
         raise ValueError(f"{path} is no JSON file ({error}); give the declaration.json of the export") from None
+
+
+def _alone(path: Path, members: str | None) -> Path:
+    """The file, or the only one in an archive: rows are told by their numbers alone. Raises SourceError if there are several."""
+    found = with_members([path], members)
+    if len(found) > 1:
+        raise SourceError(f"{path} holds {len(found)} files, one is expected; unpack it and give one at a time")
+    return found[0]
 
 
 def _with_only(names: list[str], first: Chunk, rest: Iterator[Chunk]) -> Iterator[Chunk]:

@@ -5,7 +5,7 @@ import gzip
 import polars as pl
 import pytest
 
-from contracts.dataset.source import SourceError
+from contracts.dataset.source import Format, SourceError
 from contracts.tables.chunk import ROW
 from contracts.tables.joins import read_side_table
 from tests.contracts.declared import FEATURE, LABEL, check_file, declared
@@ -71,7 +71,7 @@ def test_a_side_table_is_found_by_its_key_and_what_the_join_names(tmp_path):
         key, price, FEATURE, LABEL, source={"joins": [join | {"leave_out": [{"name": "note", "why": "free text"}]}]}
     )
     [made] = declaration.source.joins
-    table = read_side_table([tmp_path / "items.csv"], tmp_path, made, declaration.column("id"), declaration.source.format).table
+    table = read_side_table([tmp_path / "items.csv"], tmp_path, made, (declaration.column("id"),), (Format(),)).table
     assert table.select("price").rows() == [("2.5",)]
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from contracts.dataset.config_errors import ConfigError
+from contracts.dataset.partitions import partition_of
 from stages.acquire import copy_file, copy_files
-from stages.listing import partition_of, place_files
+from stages.listing import place_files
 from tests.contracts.declared import FEATURE, LABEL, declared
 from tests.stages.pipeline_world import declaration, run, write_month, write_params
 

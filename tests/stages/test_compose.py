@@ -82,7 +82,7 @@ WRONG = {  # override -> words of the sentence
     "data=bank_marketing,evaluate.slices=[cold_start]": r"^evaluate.slices names 'cold_start', which needs a column with",
     "data=bank_marketing,evaluate.resample_by=entity": r"^evaluate.resample_by is entity, but no column of data set bank",
     'data.source.files="*.csv"': r"^data.source.files: got '\*.csv'; write a list: \['\*.csv'\]$",
-    "+data.source.format.delimiter='::'": r"^data.source.format.delimiter: delimiter must be one character, got '::'; a tab is",
+    "+data.source.format.delimiter=''": r"^data.source.format.delimiter: delimiter must be a character, .*, got ''; a tab is",
     "train.lr=fast": r"^train.lr: got 'fast'; input should be a valid number",
     "model.hidden_dims=[0]": r"^model.hidden_dims.0: got 0; input should be greater than or equal to 1$",
     "seed=-1": r"^seed: got -1; input should be greater than or equal to 0$",

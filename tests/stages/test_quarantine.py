@@ -20,7 +20,11 @@ from stages.quarantine import QUARANTINE_DIR, check_share
             "a float so large may have been another number before it was rounded; write whole numbers",
         ),
         ("finite", "1e39", "infinite, NaN, or more than float32 holds, 3.4e38; list what stands for a missing value in missing"),
-        ("dtype", "12 EUR", "written in another way? see format (of times), source.format.decimal and thousands, and missing"),
+        (
+            "dtype",
+            "12 EUR",
+            "written in another way? see format (of times), source.format.decimal and thousands, suffix, and missing",
+        ),
     ],
 )
 def test_the_advice_is_about_the_rule_that_broke_most(project, rule, value, words):

@@ -35,7 +35,7 @@ def csv_reader(
         skip_rows=fmt.skip_lines,
     )
     parse = pacsv.ParseOptions(
-        delimiter=fmt.delimiter,
+        delimiter=fmt.separator,
         quote_char=fmt.quote or False,
         escape_char=fmt.escape or False,
         newlines_in_values=fmt.quote is not None,

@@ -7,6 +7,7 @@ import io
 from threading import Event, Lock
 
 from contracts.tables.text.compression import Stream
+from contracts.tables.text.separator import Separated
 
 MARK = "\U0010f7ff"  # of plane 16, private use: no text has it; MARK and two hex digits stand for a byte
 PIECE_BYTES = 1 << 16  # decoded at a time; small, since every broken byte costs a copy of its piece
@@ -15,16 +16,17 @@ GIVE_UP_S = 0.02  # to wait for a thread that reads on at once, or has ended alr
 
 
 class Utf8Stream(io.RawIOBase):
-    """Reads `start`, then `raw`, in `encoding` and gives valid UTF-8.
+    """Reads `start`, then `raw`, in `encoding` and gives valid UTF-8, with one character for a `delimiter` of several.
 
     `has_marks` tells whether a byte did not decode so far, `last` is the last byte so far that is no line break.
     """
 
-    def __init__(self, raw: Stream, encoding: str, start: bytes = b"") -> None:
+    def __init__(self, raw: Stream, encoding: str, start: bytes = b"", delimiter: str = "") -> None:
         codecs.register_error(ERRORS, self._mark)
         self._raw, self._start, self._ready, self._cut, self._at_end = raw, start, b"", b"", False
         self._is_utf8 = codecs.lookup(encoding).name == "utf-8"
         self._decoder = codecs.getincrementaldecoder(encoding)(ERRORS)
+        self._separated = Separated(delimiter) if len(delimiter) > 1 else None
         self.has_marks, self.last = False, b""
         self._given_up, self._ended, self._reading = False, Event(), Lock()
 
@@ -56,7 +58,8 @@ class Utf8Stream(io.RawIOBase):
         while not self._at_end and (size < 0 or length < size):
             data, self._start = self._start or self._raw.read(PIECE_BYTES), b""
             self._at_end = not data
-            pieces.append(self._as_utf8(data))
+            text = self._as_utf8(data)
+            pieces.append(text if self._separated is None else self._separated.piece(text, self._at_end))
             length += len(pieces[-1])
             self.last = pieces[-1].rstrip(b"\r\n")[-1:] or self.last
         self._ready = b"".join(pieces)

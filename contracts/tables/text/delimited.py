@@ -1,6 +1,7 @@
 """Delimited text, plain or compressed, in chunks of bounded size, with row numbers and the rows that cannot be read."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from contracts.dataset.source import Format, SourceError
+from contracts.dataset.source import SEPARATOR, Format, SourceError
 from contracts.tables.chunk import ROW, Chunk, chunk_of
 from contracts.tables.text.csv_reader import csv_reader
 from contracts.tables.text.decoding import MARK, escaped_bytes
 from contracts.tables.text.header import no_row_fits
+from contracts.tables.text.separator import OWN, restored
 from contracts.tables.text.text_file import TextFile
 
 BLOCK_BYTES = 1 << 20  # text parsed at a time; pyarrow reads about 32 blocks ahead, so the memory follows from it
@@ -25,6 +27,7 @@ def read_text(file: TextFile) -> Iterator[Chunk]:
     path, fmt, called, stream = file.path, file.fmt, file.called, file.stream
     bad_lines: list[tuple[int, str]] = []
     passed, next_row, seen = int(fmt.header) + fmt.num_skipped, 1, 0  # pyarrow numbers all of them, from 1
+    changed = () if fmt.separator == fmt.delimiter else (SEPARATOR, OWN)  # what cells may have that the file has not
     at_end: list[str] = []  # cells of the last row that may hold line breaks
     with csv_reader(stream, fmt, file.names, BLOCK_BYTES, file.repeated, bad_lines) as reader:
         for batches in _gathered(reader):
@@ -33,9 +36,10 @@ def read_text(file: TextFile) -> Iterator[Chunk]:
             numbers, used = _row_numbers(next_row, sum(map(len, batches)), np.array([number for number, _ in ragged], dtype=int))
             seen += used
             next_row = int(numbers[-1]) + 1 if len(numbers) else next_row
-            several_lines, marked = _columns_with(("\n", MARK), batches)
-            chunk = chunk_of(batches).spelled_out({*several_lines, *marked})
+            several_lines, marked, *split = _columns_with(("\n", MARK, *changed), batches)
+            chunk = chunk_of(batches).spelled_out({*several_lines, *marked, *chain(*split)})
             rows = chunk.rows.with_columns(pl.Series(ROW, numbers, dtype=pl.UInt32))
+            rows = rows.with_columns(_restored(name, fmt) for name in dict.fromkeys(chain(*split)))
             _refuse_swallowed(path, rows, several_lines, fmt)
             at_end = [rows[name][-1] for name in several_lines]
             chunk.rows, chunk.undecoded = _undecoded(rows, marked if stream.has_marks else [])
@@ -73,7 +77,12 @@ def _ragged(path: Path, lines: list[tuple[int, str]], passed: int, fmt: Format) 
     for number, text in lines:
         if fmt.quote and "\n" in text and (text.count(fmt.quote) % 2 or text.count("\n") > MAX_CELL_LINES):
             raise _swallowed(path, number - passed, text.count("\n"), fmt)
-    return [(number - passed, escaped_bytes(text)) for number, text in lines]
+    return [(number - passed, restored(escaped_bytes(text), fmt)) for number, text in lines]
+
+
+def _restored(name: str, fmt: Format) -> pl.Expr:
+    """As `restored`, of a column of texts."""
+    return pl.col(name).str.replace_all(SEPARATOR, fmt.delimiter, literal=True).str.replace_all(OWN, SEPARATOR, literal=True)
 
 
 def _columns_with(texts: tuple[str, ...], batches: list[pa.RecordBatch]) -> list[list[str]]:

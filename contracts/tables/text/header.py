@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.dataset.source import Format, SourceError
+from contracts.tables.text.separator import restored, separated
 
-DELIMITERS = ("\t", ";", "|", ",")
+DELIMITERS = ("::", "\t", ";", "|", ",")
 SHOWN_NAMES = 12  # of a file's columns that a message lists
+IN_FOLDER = (
+    "and so has a folder in its path (folder in the declaration); take folder away, or give that column another name and leave "
+    "the file's out"
+)
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,7 @@ class Header:
     expected: tuple[str, ...]
     optional: frozenset[str] = frozenset()  # of these which may be absent
     joined: frozenset[str] = frozenset()  # brought by side tables
+    in_folders: frozenset[str] = frozenset()  # whose values the names of folders say
     rename: Mapping[str, str] = field(default_factory=dict)  # what the file calls a column: what it is called here
     any: bool = False  # every name is taken
     fewer: tuple[tuple[str, ...], ...] = ()  # where files have no header: names of fewer columns that a file may have instead
@@ -56,6 +62,9 @@ def check_header(header: Header, names: list[str], fmt: Format | None) -> list[s
         sides = f", and the side tables bring {', '.join(sorted(header.joined))}" if header.joined else ""
         renamed = f"; if {extra[0]!r} is that column, say so in source.rename" if was is None and extra else ""
         raise SourceError(f"{path} lacks {lacks}{_others(missing)}; it has {_listed(names, fmt)}{sides}{renamed}")
+    said_twice = next((name for name in extra if name in header.in_folders), None)
+    if said_twice is not None:
+        raise SourceError(f"{path} has the column {said_twice!r}, {IN_FOLDER}")
     brought = next((name for name in extra if name in header.joined), None)
     if brought is not None:
         raise SourceError(
@@ -103,10 +112,12 @@ def no_row_fits(header: Header, line: str, names: list[str], fmt: Format) -> Sou
 def cells_of(line: str, fmt: Format) -> list[str]:
     """The cells of a row that holds no line break."""
     quoting = {"quoting": csv.QUOTE_NONE} if fmt.quote is None else {"quotechar": fmt.quote}
+    line = separated(line, fmt)
     try:
-        return next(csv.reader([line], delimiter=fmt.delimiter, escapechar=fmt.escape, **quoting), [line])
+        cells = next(csv.reader([line], delimiter=fmt.separator, escapechar=fmt.escape, **quoting), [line])
     except csv.Error:  # a cell of more than 128 KiB, a lone carriage return
-        return line.split(fmt.delimiter)
+        cells = line.split(fmt.separator)
+    return [restored(cell, fmt) for cell in cells]
 
 
 def _named(names: list[str], cells: list[str], fmt: Format) -> str:

@@ -7,7 +7,7 @@ from contracts.dataset.source import Format, SourceError
 from contracts.tables.text.compression import NAMES, compression
 
 MAGIC = {  # first bytes of what is no delimited text
-    b"PK\x03\x04": "is a zip archive (or an Excel file); unpack it to delimited text",
+    b"PK\x03\x04": "is a zip archive (or an Excel file); unpack it to delimited text, or give an archive of such the suffix .zip",
     b"PAR1": "is a Parquet file; give it the suffix .parquet",
     b"7z\xbc\xaf\x27\x1c": "is a 7z archive; unpack it to delimited text",
     b"Rar!\x1a\x07": "is a RAR archive; unpack it to delimited text",

@@ -13,12 +13,14 @@ import pyarrow as pa
 
 from contracts.dataset.source import Format, SourceError
 from contracts.tables.chunk import repeating
+from contracts.tables.text.archive import opened
 from contracts.tables.text.compression import unpacked
 from contracts.tables.text.csv_reader import csv_reader
 from contracts.tables.text.decoding import MARK, Utf8Stream, escaped_bytes
 from contracts.tables.text.header import Header, check_header
 from contracts.tables.text.magic import check_magic
 from contracts.tables.text.preamble import refuse_other_line, with_lines_counted
+from contracts.tables.text.separator import restored
 
 SAMPLE_BYTES = 1 << 20  # whole rows of so much text from the beginning of a file tell its columns
 
@@ -47,10 +49,10 @@ class TextFile:
         come.
         """
         path = header.path
-        with path.open("rb") as file:
+        with opened(path) as file:
             start, rest = unpacked(path, file)
             check_magic(path, start, fmt)
-            stream = Utf8Stream(rest, fmt.encoding, start)
+            stream = Utf8Stream(rest, fmt.encoding, start, fmt.delimiter)
             fmt = with_lines_counted(header, stream, fmt)
             names, repeated = _columns(header, stream, fmt)
             called = _called(header, names, stream, fmt)
@@ -84,6 +86,7 @@ def _names_by_number(header: Header, sample: bytes, fmt: Format) -> list[str]:
 
 def _called(header: Header, names: list[str], stream: Utf8Stream, fmt: Format) -> list[str]:
     """What the columns are called here. Raises SourceError if they are not the expected ones."""
+    names = [restored(name, fmt) for name in names]
     stripped = [name.strip() for name in names] if fmt.strip else names
     if not fmt.header:
         return stripped

@@ -62,6 +62,7 @@ def test_other_lines_stay_byte_for_byte(tmp_path, suffix, packed, unpacked):
         (f"# {USER}\nt,site\n1,{USER}\n", f"# {USER}\nt,site\n", {"skip_lines": 1}),
         (f"t, site\n1, {USER} \n2,b\n", "t, site\n2,b\n", {"strip": True}),
         (f't|site\n1|"{USER}\n2|{USER}\n', f't|site\n1|"{USER}\n', {"delimiter": "|", "quote": None}),
+        (f't::site\n1::"{USER}"\n2::b:c\n3::x', "t::site\n2::b:c\n3::x", {"delimiter": "::"}),
         ("t,other\n1,x\n", "t,other\n1,x\n", {}),
         (f"t,site\n1,{USER}\n\u00fc,b\n", "t,site\n\u00fc,b\n", {"encoding": "utf-16"}),
     ],
@@ -73,6 +74,16 @@ def test_files_are_read_as_they_are_declared(tmp_path, content, kept, fmt):
     assert rows == (content != kept)
     source.erase(raw_file(path, **fmt), WANTED)
     assert path.read_bytes() == kept.encode(encoding)
+
+
+def test_json_lines_keep_the_other_lines(tmp_path):
+    path = tmp_path / "rows.jsonl.gz"
+    kept = ['{"t": 1, "Site of": "x"}\n', f'{{"t": "{USER}"}}\n', f"no json {USER}\n", "\n", '{"site": ["x"]}']
+    theirs = [f'{{"t": 2, "Site of": {json.dumps(USER)}}}\n', f'{{"site": {json.dumps(USER)}, "y": [1]}}\r\n']
+    path.write_bytes(gzip.compress("".join([*kept[:2], *theirs, *kept[2:]]).encode()))
+    assert source.count(raw_file(path), WANTED) == 2
+    source.erase(raw_file(path), WANTED)
+    assert gzip.decompress(path.read_bytes()).decode() == "".join(kept)
 
 
 def test_parquet_keeps_its_columns_and_other_rows(tmp_path):
