@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 MAX_PIXELS = 16_000_000
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")  # Pillow tries no other: some of them start programs
 PLAIN_MODES = ("RGB", "RGBA", "L")
+OPAQUE_MODES = ("RGB", "L")  # unless one of their colours is declared to be transparent
 LUMA = (0.2126, 0.7152, 0.0722)  # of R, G and B: Recommendation ITU-R BT.709
 WHITE = 255.0
 UPPER = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))  # pairs of channels
@@ -38,6 +39,15 @@ def check_image(content: bytes) -> None:
             image.convert("RGBA")
 
 
+def unreadable(content: bytes) -> str | None:
+    """Why `to_pixels` could not read these bytes, in one line; None if it can."""
+    try:
+        check_image(content)
+    except (Image.DecompressionBombError, ValueError, OSError, SyntaxError) as error:
+        return " ".join(str(error).split())
+    return None
+
+
 def to_pixels(content: bytes, size: int) -> np.ndarray:
     """RGB pixels uint8 [3, size, size] of an encoded image; transparency is laid on white.
 
@@ -49,6 +59,8 @@ def to_pixels(content: bytes, size: int) -> np.ndarray:
 def decoded(content: bytes) -> Image.Image:
     """An encoded image in RGB, as large as it came; transparency is laid on white. Raises as `to_pixels` does."""
     with _opened(content) as image:
+        if image.mode in OPAQUE_MODES and "transparency" not in image.info:
+            return image.convert("RGB")
         rgba = image.convert("RGBA")
     white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, rgba).convert("RGB")
