@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from fnmatch import translate
 from pathlib import Path
 
 from contracts.dataset.folders import fits, found_below
 from contracts.dataset.source import SourceError
 
+NOTHING = re.compile("(?!)")
 SHARED = "shared"  # folder of data/raw that holds what all partitions use: side tables
 
 
@@ -44,7 +46,10 @@ def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
 
 def names_matching(folder: Path, patterns: tuple[str, ...]) -> Iterator[str]:
     """The paths there of the same files, in no order; one by one, since there may be very many."""
-    return (file.name for file in found_below(folder) if any(fits(file.name, pattern) for pattern in patterns))
+    last = re.compile("|".join(translate(pattern.rpartition("/")[2]) for pattern in patterns)) if patterns else NOTHING
+    # a file's own name fits rarely, and is one look; a pattern takes several
+    may_fit = (file.name for file in found_below(folder) if last.match(file.name.rpartition("/")[2]))
+    return (name for name in may_fit if any(fits(name, pattern) for pattern in patterns))
 
 
 def in_natural_order(names: Iterable[str]) -> list[str]:

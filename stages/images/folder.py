@@ -1,6 +1,6 @@
 """The image files below a folder by the creatives they show: their names are in memory, their contents stay on the disk."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -45,11 +45,14 @@ class ImageFiles:
 
     def read(self, creative_id: str, problem: Callable[[bytes], str | None]) -> ShownImage:
         """The creative's image; `problem` says why bytes are no image."""
-        start = bisect_left(self._names, creative_id, key=creative_of)
-        end = bisect_right(self._names, creative_id, lo=start, key=creative_of)
+        start = end = bisect_left(self._names, creative_id, key=creative_of)
+        while end < len(self._names) and creative_of(self._names[end]) == creative_id:
+            end += 1
+        names = self._names[start:end]
         content, refused = None, []
-        for name in reversed(in_natural_order(self._names[start:end])):
-            found = (self._folder / name).read_bytes()
+        for name in reversed(in_natural_order(names)) if len(names) > 1 else names:
+            with open(f"{self._folder}/{name}", "rb", buffering=0) as file:
+                found = file.readall()
             reason = problem(found)
             if reason is not None:
                 refused.append((name, reason))
@@ -69,7 +72,9 @@ class ImageFiles:
 
 def creative_of(name: str) -> str:
     """The creative that a file shows is what it is called, without folders and suffix."""
-    return PurePosixPath(name).stem
+    file = name[name.rfind("/") + 1 :]
+    dot = file.rfind(".")
+    return file[:dot] if 0 < dot < len(file) - 1 else file  # as Path.stem, which takes ten times as long
 
 
 def pieces(items: Iterable[str], size: int) -> Iterator[list[str]]:
