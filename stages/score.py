@@ -70,9 +70,9 @@ def main() -> None:
         if counts["raw"] and not counts["clean"]:  # what was there under the output's name stays
             kept = f"none of the {counts['raw']} rows keeps the contract of data set '{declaration.name}'"
             raise ValueError(f"{kept}; {rejected} says why of each")
-    told = scorer.unseen and scorer.unseen.told()
-    if told:
-        print(f"score: {told}", file=sys.stderr)
+    warning = scorer.unseen and scorer.unseen.warning()
+    if warning:
+        print(f"score: {warning}", file=sys.stderr)
     read = f"{counts['raw']} rows of {len(files)} files"
     print(f"score: {read} = {counts['clean']} scored to {args.output} + {counts['quarantined']} in {rejected}")
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import onnxruntime as ort
 
 
-ROWS_AT_ONCE = 4096  # of an array that columns are put side by side in
+ROWS_AT_ONCE = 4096  # of an array that columns are put side by side in, and ids that are looked up: a graph copies all its texts
+EMPTY = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,8 @@ class Encoder:
     def creative_rows(self, ids: pl.Series) -> np.ndarray:
         """Rows int64 [n] of creatives in the image table, 0 for those without one."""
         column, session = next((key[0], session) for key, session in self._parts.items() if key[1] == CREATIVE_IDX)
-        return _by_distinct(session, column, ids)[0].spelled_out()
+        parts = (ids.slice(start, ROWS_AT_ONCE) for start in range(0, len(ids), ROWS_AT_ONCE))
+        return np.concatenate([EMPTY, *(_by_distinct(session, column, part)[0].spelled_out() for part in parts)])
 
     def _session(self, model: onnx.ModelProto) -> "ort.InferenceSession":
         ort = onnx_runtime()

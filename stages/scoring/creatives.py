@@ -17,6 +17,8 @@ from stages.overlap import side_by_side
 if TYPE_CHECKING:
     import onnxruntime as ort
 
+KEPT = 1 << 18  # vectors that there is room for at first; memory is taken only by those that are written
+
 
 class ShownImages(Protocol):
     """Images by creative, such as `ImageFiles`."""
@@ -44,7 +46,8 @@ class UnseenCreatives:
     def __init__(self, graph: Path, image_size: int, no_image_1E: np.ndarray) -> None:
         self._session: ort.InferenceSession = open_session(graph)
         self._size = image_size
-        self._kept, self._num_kept = np.concatenate([no_image_1E] * 64), 1
+        self._kept, self._num_kept = np.empty((KEPT, no_image_1E.shape[1]), dtype=np.float32), 1
+        self._kept[0] = no_image_1E
         self._row_of: dict[str, int] = {}  # by creative
         self._once: OncePerContent[int | str] = OncePerContent()  # the row that a content has, or why it is no image
         self._asked, self._growing = Lock(), Lock()
@@ -55,13 +58,13 @@ class UnseenCreatives:
         has an image. Threads may ask at once.
         """
         with self._asked:
-            new = [creative for creative in unseen.sort() if creative not in self._row_of]
+            new = (creative for creative in unseen.sort() if creative not in self._row_of)
             for rows in side_by_side(lambda piece: self._looked_at(piece, images), pieces(new, PIECE), THREADS):
                 self._row_of.update(rows)
-        row_of = {creative: self._row_of[creative] for creative in unseen}
-        if not any(row_of.values()):
+        rows = pl.Series([self._row_of[creative] for creative in unseen], dtype=pl.UInt32)
+        if not (rows > 0).any():
             return None
-        return self._kept[creatives.replace_strict(row_of, default=0, return_dtype=pl.Int64).to_numpy()]
+        return self._kept[creatives.replace_strict(unseen, rows, default=0, return_dtype=pl.UInt32).to_numpy()]
 
     def _looked_at(self, piece: list[str], images: ShownImages) -> dict[str, int]:
         found = {}
@@ -93,7 +96,7 @@ class UnseenCreatives:
             self._num_kept += 1
             return self._num_kept - 1
 
-    def told(self) -> str | None:
+    def warning(self) -> str | None:
         """How many files are no images, with one of them; None if there are none."""
         if not self.refused:
             return None
