@@ -15,6 +15,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -239,7 +240,7 @@ def fingerprint(folder: Path, declaration: Declaration, earlier: frozenset[str])
 
 def known_images(clean: Path) -> frozenset[str]:
     path = clean / "creatives.parquet"
-    return frozenset(creatives_in(path)) if path.is_file() else frozenset()
+    return frozenset(chain.from_iterable(creatives_in(path))) if path.is_file() else frozenset()
 
 
 def add_up(reports: list[dict[str, Any]]) -> dict[str, Any]:

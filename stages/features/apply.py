@@ -40,14 +40,14 @@ class Encoder:
     """`encoder.onnx`, ready to encode chunks of clean rows."""
 
     def __init__(self, path: Path, num_threads: int = 1) -> None:
-        model = onnx.load(path)
+        model = onnx.shape_inference.infer_shapes(onnx.load(path))
         self._threads = num_threads
         self.num_fields, self.num_dense = (output.type.tensor_type.shape.dim[1].dim_value for output in model.graph.output[:2])
         self.has_creatives = any(output.name == CREATIVE_IDX for output in model.graph.output)
         kinds = {i.name: i.type.tensor_type.elem_type for i in model.graph.input}
         self.inputs = list(kinds)
         self._ids, self._floats = _stacked(model, "cat_idx"), _stacked(model, "num_feats")
-        extractor = Extractor(onnx.shape_inference.infer_shapes(model))
+        extractor = Extractor(model)
         self._parts = {
             (column, *outputs): self._session(extractor.extract_model([column], outputs))
             for column, outputs in [*_string_outputs(model, kinds), *_number_outputs(kinds, [*self._ids, *self._floats])]

@@ -6,7 +6,7 @@ from threading import Condition
 from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
-REMEMBERED = 1 << 16  # contents whose result is known, some 100 bytes each
+REMEMBERED = 1 << 15  # contents whose result is known, some 100 bytes each
 DIGEST_BYTES = 16
 
 

@@ -57,7 +57,8 @@ def write_pixels(path: Path, tables: list[Path], row_of: RowsOf, rows: int, size
     """
     last_R = np.full(rows, -1, dtype=np.int32)  # table that each row's image is taken from
     for i, table in enumerate(tables):
-        last_R[row_of(creatives_in(table))] = i
+        for creatives in creatives_in(table):
+            last_R[row_of(creatives)] = i
     last_R[0] = -1
     pixels = PixelFile(path, rows, size)
 

@@ -35,9 +35,11 @@ def _groups(images: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, byt
         yield group
 
 
-def creatives_in(path: Path) -> list[str]:
-    """The creatives of such a file, in its order, without their images."""
-    return pq.read_table(path, columns=["creative_id"])["creative_id"].to_pylist()
+def creatives_in(path: Path) -> Iterator[list[str]]:
+    """The creatives of such a file, in its order, without their images, in pieces."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=GROUP_IMAGES, columns=["creative_id"]):
+            yield batch.column(0).to_pylist()
 
 
 def images_in(path: Path, size: int) -> Iterator[list[tuple[str, bytes]]]:
