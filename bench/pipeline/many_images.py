@@ -17,7 +17,7 @@ from bench.workspace import Ran, Workspace, workspace
 
 SMALL, LARGE = 2_000, 200_000
 SIDE, BLOCK = 128, 16  # pixels of an image and of its squares
-ROWS = 60_000  # a month of what is validated and encoded
+ROWS = 200_000  # a month of what is validated and encoded, as by default
 BAR_GROWTH, BAR_SPEED = 1.2, 0.9
 MONTHS = ("2026-05", "2026-06", "2026-07")
 

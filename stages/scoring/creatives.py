@@ -61,10 +61,11 @@ class UnseenCreatives:
             new = (creative for creative in unseen.sort() if creative not in self._row_of)
             for rows in side_by_side(lambda piece: self._looked_at(piece, images), pieces(new, PIECE), THREADS):
                 self._row_of.update(rows)
-        rows = pl.Series([self._row_of[creative] for creative in unseen], dtype=pl.UInt32)
-        if not (rows > 0).any():
+        rows = [self._row_of[creative] for creative in unseen]
+        if not any(rows):
             return None
-        return self._kept[creatives.replace_strict(unseen, rows, default=0, return_dtype=pl.UInt32).to_numpy()]
+        row_N = creatives.replace_strict(unseen, pl.Series(rows, dtype=pl.UInt32), default=0, return_dtype=pl.UInt32)
+        return self._kept[row_N.to_numpy()]
 
     def _looked_at(self, piece: list[str], images: ShownImages) -> dict[str, int]:
         found = {}
