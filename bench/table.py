@@ -16,6 +16,7 @@ ORDER = [  # of the parts in the table
     "noop",
     "validate_encode",
     "memory",
+    "many_images",
     "champion",
     "train_resident",
     "train_together",

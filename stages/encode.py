@@ -22,10 +22,10 @@ from tqdm import tqdm
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import in_order
 from contracts.dataset.served import as_read
-from contracts.tables.images import to_pixels
 from stages.entry import run_stage
 from stages.features.apply import Encoder
 from stages.files import atomic_folder, read_json, write_json
+from stages.images.pixels import write_pixels
 from stages.settings import load_section
 from stages.split import SPLITS
 
@@ -48,7 +48,7 @@ def main() -> None:
         encoded = [pool.submit(encode_split, SPLIT_DIR / f"{name}.parquet", encoder, label, fresh / name) for name in SPLITS]
         if features["creative"]:
             folders = in_order((path.parent for path in CLEAN_DIR.glob("*/creatives.parquet")), declaration.source.order)
-            np.save(fresh / "creatives.npy", creative_pixels(folders, encoder, features))
+            write_creatives(fresh / "creatives.npy", folders, encoder, features)
         num_rows = sum(split.result() for split in encoded)
         write_json(fresh / "spec.json", {key: features[key] for key in SPEC_KEYS})
     width = f"{encoder.num_fields} ids and {encoder.num_dense} floats"
@@ -96,17 +96,17 @@ def npy_stream(path: Path, dtype: type, shape: tuple[int, ...]) -> Iterator[Bina
         yield stream
 
 
-def creative_pixels(folders: list[Path], encoder: Encoder, features: dict[str, Any]) -> np.ndarray:
-    """Pixels uint8 [C+1, 3, S, S]; the encoder says which row is whose, row 0 is no image."""
-    size = features["image_size"]
-    pixels = np.zeros((features["num_creatives"] + 1, 3, size, size), dtype=np.uint8)
-    content_by_row: dict[int, bytes] = {}  # a creative comes again with every month it is shown in; it is decoded once
-    for folder in folders:
-        creatives = pl.read_parquet(folder / "creatives.parquet")
-        content_by_row |= zip(encoder.creative_rows(creatives["creative_id"]).tolist(), creatives["image"], strict=True)
-    for row, content in tqdm(content_by_row.items(), desc="images", unit="image", disable=None, leave=False):
-        pixels[row] = to_pixels(content, size)
-    return pixels
+def write_creatives(path: Path, folders: list[Path], encoder: Encoder, features: dict[str, Any]) -> None:
+    """Write pixels uint8 [C+1, 3, S, S]; the encoder says which row is whose, row 0 is no image.
+
+    A creative comes again with every month it is shown in; it is decoded once, as it looked last.
+    """
+    tables = [folder / "creatives.parquet" for folder in folders]
+    rows = features["num_creatives"] + 1
+    done = write_pixels(path, tables, lambda ids: encoder.creative_rows(pl.Series(ids)), rows, features["image_size"])
+    with tqdm(total=rows - 1, desc="images", unit="image", disable=None, leave=False) as bar:
+        for num_images in done:
+            bar.update(num_images)
 
 
 if __name__ == "__main__":

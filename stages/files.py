@@ -99,9 +99,10 @@ def sha256_file(path: Path) -> str:
 def sha256_tree(folder: Path, skip: str = "") -> str:
     """Digest of every file below `folder`, by relative name and content, in sorted order, but files named `skip`."""
     digest = hashlib.sha256()
-    for path in sorted(_files_below(folder)):
-        if path.name != skip and "__pycache__" not in path.parts:
-            digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}\n".encode())
+    for name in _in_order(folder):
+        parts = name.split("/")
+        if parts[-1] != skip and "__pycache__" not in parts:
+            digest.update(f"{name}\0{sha256_file(folder / name)}\n".encode())
     return digest.hexdigest()
 
 
@@ -117,15 +118,20 @@ def sha256_code(code: tuple[Path, ...], libraries: tuple[str, ...] = ()) -> str:
 
 def digests_below(folder: Path) -> dict[str, str]:
     """Sha-256 of every file below `folder` by its path there; nothing if there is no such folder."""
-    files = sorted(_files_below(folder)) if folder.is_dir() else []
-    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
+    return {name: sha256_file(folder / name) for name in _in_order(folder)} if folder.is_dir() else {}
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def _in_order(folder: Path) -> list[str]:
+    """Paths below `folder` of its files, with slashes; what is in a folder stands together."""
+    top = len(f"{folder}/")
+    return sorted((path[top:] for path in _files_below(folder)), key=lambda name: name.replace("/", "\0"))
+
+
+def _files_below(folder: str | Path) -> Iterator[str]:
     """Every file below `folder`; a folder that is a link is not entered."""
     with os.scandir(folder) as entries:  # knows files from folders without asking for each, which Path.rglob does not
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from _files_below(Path(entry.path))
+                yield from _files_below(entry.path)
             elif entry.is_file():
-                yield Path(entry.path)
+                yield entry.path

@@ -16,7 +16,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -28,21 +28,24 @@ from contracts.dataset.partitions import SHARED, matching
 from contracts.dataset.source import SourceError
 from contracts.serving.releases import release_number
 from contracts.tables.chunk import Chunk
+from contracts.tables.clean_rows import CleanRows
 from contracts.tables.contract import contract_of
 from contracts.tables.joins import SideTable
 from contracts.tables.parquet import ParquetRows
-from contracts.tables.raw import main_columns, read_images, read_partition, scored_joins, side_tables, trained_side_tables
+from contracts.tables.raw import main_columns, read_partition, scored_joins, side_tables, trained_side_tables
 from contracts.tables.rejected import REJECTED
 from contracts.tables.scores import scores
 from contracts.tables.text.compression import NAMES
 from stages.entry import run_stage
 from stages.files import atomic_path, read_json
-from stages.overlap import read_ahead
+from stages.images.folder import ImageFiles
+from stages.overlap import read_ahead, side_by_side
 from stages.scoring.scorer import Scorer, check_export
 
 EXPORT_DIR = Path("artifacts/export")
 RAW_DIR = Path("data/raw")
 REPOSITORY, STORE_DIR = "repository/embedded", Path("models")  # the export as Triton takes it, beside it; the releases
+AT_ONCE = 2  # chunks that are scored while another is read and one is checked
 SUFFIXES = (
     *(f"*.{kind}{packed}" for kind in ("csv", "tsv", "txt", "jsonl", "ndjson") for packed in ("", *NAMES)),
     "*.parquet",
@@ -63,10 +66,14 @@ def main() -> None:
     version = release_number(args.store, args.model.parent / REPOSITORY)
     with atomic_path(args.output) as out:
         with atomic_path(rejected) as broken:
-            counts = score_files(files, images, declaration, tables, Scorer(args.model), version, out, args.output.suffix, broken)
+            scorer = Scorer(args.model)
+            counts = score_files(files, images, declaration, tables, scorer, version, out, args.output.suffix, broken)
         if counts["raw"] and not counts["clean"]:  # what was there under the output's name stays
             kept = f"none of the {counts['raw']} rows keeps the contract of data set '{declaration.name}'"
             raise ValueError(f"{kept}; {rejected} says why of each")
+    warning = scorer.unseen and scorer.unseen.warning()
+    if warning:
+        print(f"score: {warning}", file=sys.stderr)
     read = f"{counts['raw']} rows of {len(files)} files"
     print(f"score: {read} = {counts['clean']} scored to {args.output} + {counts['quarantined']} in {rejected}")
 
@@ -82,12 +89,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def find_input(path: Path, declaration: Declaration) -> tuple[list[Path], pl.DataFrame | None]:
-    """The files to score and the images that lie in the same folder. Raises SourceError if there are no files."""
+def find_input(path: Path, declaration: Declaration) -> tuple[list[Path], ImageFiles | None]:
+    """The files to score and the images' files in the same folder. Raises SourceError if there are no files."""
     if not path.exists():
         raise SourceError(f"{path} does not exist; give INPUT a file or a folder")
     folder = path if path.is_dir() else path.parent
-    images = looked_at(folder, declaration) if declaration.images else None
+    images = ImageFiles(folder, declaration) if declaration.images else None
     if path.is_file():
         return [path], images
     tables = {file for join in declaration.source.joins for file in matching(path, (join.files,))}
@@ -97,15 +104,6 @@ def find_input(path: Path, declaration: Declaration) -> tuple[list[Path], pl.Dat
         if files:
             return files, images
     raise SourceError(f"{path} holds no file that matches {', '.join((*declaration.source.files, *SUFFIXES))}")
-
-
-def looked_at(folder: Path, declaration: Declaration) -> pl.DataFrame:
-    """The images in the folder; those that cannot be read are named on stderr, and count as none."""
-    images, unreadable = read_images(folder, declaration)
-    if unreadable:
-        name, reason = unreadable[0]
-        print(f"score: {len(unreadable)} images cannot be read and count as none, such as {name}: {reason}", file=sys.stderr)
-    return images
 
 
 def find_tables(path: Path, declaration: Declaration, model: Path) -> tuple[SideTable, ...]:
@@ -137,7 +135,7 @@ def check_output(output: Path, rejected: Path, files: list[Path]) -> None:
 
 def score_files(
     files: list[Path],
-    images: pl.DataFrame | None,
+    images: ImageFiles | None,
     declaration: Declaration,
     tables: tuple[SideTable, ...],
     scorer: Scorer,
@@ -147,12 +145,15 @@ def score_files(
     rejected: Path,
 ) -> Counter[str]:
     """Stream the files through contract and model; return the counts. `version`: the model's number among the releases."""
-    expected = main_columns(declaration, tables)
-    optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
-    key = declaration.key
+    key, creative = declaration.key, declaration.creative and declaration.creative.name
     common = Path(os.path.commonpath([file.parent for file in files]))
     counts: Counter[str] = Counter()
-    contract = contract_of(replace(declaration, images=None), tables, None, labelled=False)
+
+    def scored(checked: CheckedChunk) -> tuple[CheckedChunk, pl.DataFrame]:
+        name = checked.path.relative_to(common).as_posix()
+        p_click = scorer.score(checked.good, images, creative)
+        return checked, scores(name, checked.good.cells, key and key.name, p_click, version)
+
     with (
         rejected.open("wb") as bad_out,
         output.open("wb") as out,
@@ -160,20 +161,37 @@ def score_files(
         tqdm(desc="score", unit="row", unit_scale=True, disable=None) as bar,
     ):
         bad_out.write(pl.DataFrame(schema={"file": pl.String, **REJECTED}).write_csv().encode())
-        chunks = said_for(declaration.name, read_partition(files, declaration, expected, optional))
-        for path, chunk in read_ahead(chunks):
-            good, bad = contract.check(chunk)
-            p_click = scorer.score(good, images, declaration.creative.name if declaration.creative else None)
-            name = path.relative_to(common).as_posix()
-            scored = scores(name, good, key and key.name, p_click, version)
-            bad.select(pl.lit(name).alias("file"), pl.all()).write_csv(bad_out, include_header=False)
+        for checked, found in side_by_side(scored, checked_chunks(files, declaration, tables), AT_ONCE):
+            name = checked.path.relative_to(common).as_posix()
+            checked.bad.select(pl.lit(name).alias("file"), pl.all()).write_csv(bad_out, include_header=False)
             if suffix == ".csv":
-                scored.write_csv(out, include_header=counts["raw"] == 0)
+                found.write_csv(out, include_header=counts["raw"] == 0)
             else:
-                writer.write(scored)
-            counts.update(raw=len(chunk), clean=len(good), quarantined=len(bad))
-            bar.update(len(chunk))
+                writer.write(found)
+            counts.update(raw=checked.num_rows, clean=len(checked.good), quarantined=len(checked.bad))
+            bar.update(checked.num_rows)
     return counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedChunk:
+    """Some rows of a file after the contract."""
+
+    path: Path
+    num_rows: int
+    good: CleanRows
+    bad: pl.DataFrame
+
+
+def checked_chunks(files: list[Path], declaration: Declaration, tables: tuple[SideTable, ...]) -> Iterator[CheckedChunk]:
+    """The files' rows through the contract, in order."""
+    expected = main_columns(declaration, tables)
+    optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
+    contract = contract_of(replace(declaration, images=None), tables, None, labelled=False)
+    chunks = said_for(declaration.name, read_partition(files, declaration, expected, optional))
+    for path, chunk in read_ahead(chunks):
+        good, bad = contract.check_values(chunk)
+        yield CheckedChunk(path=path, num_rows=len(chunk), good=good, bad=bad)
 
 
 def said_for(name: str, chunks: Iterator[tuple[Path, Chunk]]) -> Iterator[tuple[Path, Chunk]]:

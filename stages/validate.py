@@ -11,10 +11,13 @@ if __name__ == "__main__":  # before the imports below, which take their time
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -29,7 +32,7 @@ from contracts.tables.contract import Contract, contract_of
 from contracts.tables.joins import SideTable
 from contracts.tables.parquet import ParquetRows
 from contracts.tables.parsing import dtype_of
-from contracts.tables.raw import main_columns, read_images, read_partition, side_tables
+from contracts.tables.raw import main_columns, read_partition, side_tables
 from contracts.tables.rejected import REJECTED
 from stages.config import ValidateConfig
 from stages.entry import run_stage
@@ -43,8 +46,10 @@ from stages.files import (
     sha256_tree,
     write_json,
 )
+from stages.images.folder import ImageFiles, by_name
+from stages.images.once import OncePerContent
+from stages.images.table import creatives_in, write_images
 from stages.overlap import WriteBehind, read_ahead, side_by_side
-from stages.parquet import write_parquet
 from stages.quarantine import QUARANTINE_DIR, check_joins, check_share
 from stages.settings import load_section
 
@@ -55,8 +60,7 @@ AT_ONCE = 2  # partitions checked side by side
 STAMP = "report.json"  # of a clean partition: what it was made from, its digests and counts
 ROOT = Path(__file__).parents[1]
 CODE = tuple(
-    ROOT / name
-    for name in ("contracts/dataset", "contracts/tables", "stages/files.py", "stages/parquet.py", "stages/validate.py")
+    ROOT / name for name in ("contracts/dataset", "contracts/tables", "stages/files.py", "stages/images", "stages/validate.py")
 )
 LIBRARIES = ("pandera", "polars", "pyarrow")  # that read, check and write
 
@@ -68,8 +72,8 @@ class Partition:
     folder: Path
     made_from: str  # fingerprint of its inputs
     known: frozenset[str]  # creatives with an image, here or in an earlier partition
-    creatives: pl.DataFrame | None = None  # its own images
-    unreadable: list[tuple[str, str]] | None = None  # images that are none: file, reason
+    images: Path | None = None  # its own, written
+    unreadable: tuple[str, ...] | list[str] = ()  # images that are none: file and reason
     counts: dict[str, Any] | None = None  # what was counted when its outputs were made, if they still are as they were
 
 
@@ -81,11 +85,14 @@ def main() -> None:
     tables = side_tables(RAW_DIR / SHARED, declaration)
     keep_only(CLEAN_DIR, {folder.name for folder in folders})
     keep_only(QUARANTINE_DIR, {f"{folder.name}.csv" for folder in folders})
-    work = side_by_side(
-        lambda partition: validate_partition(partition, declaration, tables), prepared(folders, declaration), AT_ONCE
-    )
     names = [folder.name for folder in folders]
-    reports = dict(zip(names, tqdm(work, desc="validate", total=len(names), unit="partition", disable=None), strict=True))
+    with TemporaryDirectory(prefix=".images.", dir=CLEAN_DIR) as spool:
+        work = side_by_side(
+            lambda partition: validate_partition(partition, declaration, tables),
+            prepared(folders, declaration, Path(spool)),
+            AT_ONCE,
+        )
+        reports = dict(zip(names, tqdm(work, desc="validate", total=len(names), unit="partition", disable=None), strict=True))
     total = add_up(list(reports.values()))
     write_json(REPORT_PATH, {"months": reports, "total": total})
     for name, report in reports.items():
@@ -94,19 +101,38 @@ def main() -> None:
     print(f"validate: {total['raw']} raw rows = {total['clean']} clean + {total['quarantined']} quarantined")
 
 
-def prepared(folders: list[Path], declaration: Declaration) -> Iterator[Partition]:
-    """The partitions in order, their images read; the creatives of earlier ones are known in later ones."""
+def prepared(folders: list[Path], declaration: Declaration, spool: Path) -> Iterator[Partition]:
+    """The partitions in order, their images checked and written to `spool`; the creatives of earlier ones are known in later
+    ones.
+    """
     known: frozenset[str] = frozenset()
+    once: OncePerContent[str | None] = OncePerContent()
     for folder in folders:
         made_from = fingerprint(folder, declaration, known)
         counts = counted_before(folder.name, made_from)
         if counts is None:
-            creatives, unreadable = read_images(folder, declaration)
-            known |= frozenset(creatives["creative_id"])
-            yield Partition(folder, made_from, known, creatives, unreadable)
+            images = spool / f"{folder.name}.parquet"
+            own = ImageFiles(folder, declaration) if declaration.images is not None else None
+            creatives, unreadable = keep_images(own, once, images) if own is not None else ([], [])
+            known |= frozenset(creatives)
+            yield Partition(folder, made_from, known, images, unreadable)
         else:
             known |= known_images(CLEAN_DIR / folder.name)
             yield Partition(folder, made_from, known, counts=counts)
+
+
+def keep_images(images: ImageFiles, once: OncePerContent[str | None], path: Path) -> tuple[list[str], list[str]]:
+    """Write the readable images to `path`; return their creatives, and file and reason of each of the others."""
+    refused: list[tuple[str, str]] = []
+
+    def good() -> Iterator[tuple[str, bytes]]:
+        shown = images.checked(images.creatives(), once)
+        for image in tqdm(shown, desc="images", unit="image", disable=None, leave=False):
+            refused.extend(image.refused)
+            if image.content is not None:
+                yield image.creative_id, image.content
+
+    return write_images(path, good()), by_name(refused)
 
 
 def counted_before(name: str, made_from: str) -> dict[str, Any] | None:
@@ -137,11 +163,11 @@ def validate_partition(partition: Partition, declaration: Declaration, tables: t
         raise SourceError(f"{folder} holds no file that matches {globs}; run stage acquire again")
     quarantine.parent.mkdir(parents=True, exist_ok=True)
     with atomic_folder(clean) as fresh, atomic_path(quarantine) as partial:
-        if declaration.images is not None:
-            write_parquet(fresh / "creatives.parquet", partition.creatives)
+        if declaration.images is not None and partition.images is not None:
+            os.replace(partition.images, fresh / "creatives.parquet")
         contract = contract_of(declaration, tables, partition.known)
         counts = write_rows(folder, declaration, expected, contract, fresh / "impressions.parquet", partial)
-        counts["unreadable_images"] = [f"{name}: {reason}" for name, reason in partition.unreadable]
+        counts["unreadable_images"] = list(partition.unreadable)
         made = digests(fresh, partial)
         write_json(fresh / STAMP, {"made_from": partition.made_from, "made": made, "counts": counts})
     return counts
@@ -214,7 +240,7 @@ def fingerprint(folder: Path, declaration: Declaration, earlier: frozenset[str])
 
 def known_images(clean: Path) -> frozenset[str]:
     path = clean / "creatives.parquet"
-    return frozenset(pl.read_parquet(path, columns=["creative_id"])["creative_id"]) if path.is_file() else frozenset()
+    return frozenset(chain.from_iterable(creatives_in(path))) if path.is_file() else frozenset()
 
 
 def add_up(reports: list[dict[str, Any]]) -> dict[str, Any]:

@@ -19,13 +19,17 @@ class Found:
 
 
 def files_below(folder: Path) -> list[Found]:
-    """The files below `folder` that are not hidden and not in hidden folders, by name; none if there is no such folder.
+    """What `found_below` finds, by name."""
+    return sorted(found_below(folder), key=lambda file: file.name)
+
+
+def found_below(folder: Path) -> Iterator[Found]:
+    """The files below `folder` that are not hidden and not in hidden folders; none if there is no such folder.
 
     Links to files and folders are followed. Raises SourceError for a link that leads nowhere or round in a circle, and for
     a name that is not UTF-8; OSError where a folder cannot be read.
     """
-    found = _below(folder, "", None, (_identity(folder),)) if folder.is_dir() else ()
-    return sorted(found, key=lambda file: file.name)
+    return _below(folder, "", None, (_identity(folder),)) if folder.is_dir() else iter(())
 
 
 def fits(name: str, pattern: str) -> bool:

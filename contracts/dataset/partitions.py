@@ -1,13 +1,15 @@
 """The folders of data/raw, one a partition, their order, and their files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from fnmatch import translate
 from pathlib import Path
 
-from contracts.dataset.folders import files_below, fits
+from contracts.dataset.folders import fits, found_below
 from contracts.dataset.source import SourceError
 
 ALL = "all"  # the partition of files whose path names none
+NOTHING = re.compile("(?!)")
 SHARED = "shared"  # folder of data/raw that holds what all partitions use: side tables
 
 
@@ -40,8 +42,20 @@ def _natural(name: str) -> list[str]:
 
 def matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     """Files below `folder` that match one of the globs and are not hidden, links followed, in natural order of their paths."""
-    found = [file for file in files_below(folder) if any(fits(file.name, pattern) for pattern in patterns)]
-    return [file.path for file in sorted(found, key=lambda file: [_natural(part) for part in file.name.split("/")])]
+    return [folder / name for name in in_natural_order(names_matching(folder, patterns))]
+
+
+def names_matching(folder: Path, patterns: tuple[str, ...]) -> Iterator[str]:
+    """The paths there of the same files, in no order; one by one, since there may be very many."""
+    last = re.compile("|".join(translate(pattern.rpartition("/")[2]) for pattern in patterns)) if patterns else NOTHING
+    # a file's own name fits rarely, and is one look; a pattern takes several
+    may_fit = (file.name for file in found_below(folder) if last.match(file.name.rpartition("/")[2]))
+    return (name for name in may_fit if any(fits(name, pattern) for pattern in patterns))
+
+
+def in_natural_order(names: Iterable[str]) -> list[str]:
+    """Paths of files with slashes, part by part, ad_2 before ad_10."""
+    return sorted(names, key=lambda name: ([_natural(part) for part in name.split("/")], name))
 
 
 def partition_of(name: str, pattern: re.Pattern[str]) -> str:

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandera.polars as pa
 import polars as pl
 
 from contracts.dataset.columns import Column
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.source import Format
 from contracts.tables.chunk import ROW, Chunk
+from contracts.tables.clean_rows import CleanRows
 from contracts.tables.joins import SideTable, short
 from contracts.tables.parsing import YEARS, derived, dtype_of, given, parsed, refuse_unreadable, unread_rules
 from contracts.tables.rejected import BROKEN, broken_rows, numbered, rejected, spread
@@ -30,6 +32,8 @@ class Contract:
     samples: dict[str, str] = field(default_factory=dict)  # of each join's key and of creatives the first that the rows have
     num_imaged: int = 0  # rows whose creative has an image
 
+    _schemas: dict[tuple[tuple[str, bool], ...], pa.DataFrameSchema] = field(default_factory=dict)  # of columns examined together
+
     def __post_init__(self) -> None:
         self.seen = {c.name: SeenValues() for c in self.columns if c.unique or c.role == "key"}
         self.num_matched = [0] * len(self.joins)
@@ -39,15 +43,20 @@ class Contract:
 
     def check(self, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Clean rows (the columns, typed, then ROW) and rejected rows (REJECTED); together every row of the chunk."""
+        clean, bad = self.check_values(chunk)
+        return clean.spelled_out([*(c.name for c in self.columns), ROW]), bad
+
+    def check_values(self, chunk: Chunk) -> tuple[CleanRows, pl.DataFrame]:
+        """As `check`, with the clean rows' repeated columns as places of their values."""
         chunk = chunk.spelled_out(self.spelled_out)
         rows, unmatched = self._joined(chunk.rows)
         numbers = rows[ROW]
-        repeated, columns = chunk.distinct.columns, self._columns_of(chunk)
+        columns = self._columns_of(chunk)
+        repeated = [c.name for c in columns if c.name in chunk.distinct.columns]
         cells, *broken = self._examined(rows, tuple(c for c in columns if c.name not in repeated))
         values, *broken_values = self._examined(chunk.distinct, tuple(c for c in columns if c.name in repeated))
-        names = [c.name for c in self.columns]
-        typed = pl.DataFrame([values[name].gather(rows[name]) if name in repeated else cells[name] for name in names])
-        order = {name: place for place, name in enumerate(names)}
+        typed = CleanRows(cells=pl.DataFrame([*cells, numbers]), places=rows.select(repeated), values=values)
+        order = {c.name: place for place, c in enumerate(columns)}
         broken = [
             pl.concat([numbered(found, numbers), spread(found_values, rows)]).sort(
                 pl.col("column").replace_strict(order, return_dtype=pl.UInt32), maintain_order=True
@@ -67,7 +76,7 @@ class Contract:
         bad = rows[ROW].is_in(found["row"].unique().implode())
         repeats = [broken_rows(numbers.filter(again), name, "unique") for name, again in self._repeats(typed, ~bad)]
         found = pl.concat([found, *repeats])
-        clean = typed.with_columns(numbers).filter(~numbers.is_in(found["row"].unique().implode()))
+        clean = typed.where(~numbers.is_in(found["row"].unique().implode()))
         return clean, rejected(found, chunk, rows)
 
     def _columns_of(self, chunk: Chunk) -> tuple[Column, ...]:
@@ -82,7 +91,10 @@ class Contract:
             empty = pl.DataFrame(schema=BROKEN)
             return pl.DataFrame(), empty, empty
         typed, unparsed = self._typed(cells, columns)
-        return typed, unparsed, violations(schema_of(columns), typed)
+        rules = tuple((column.name, column.nullable) for column in columns)  # what differs from chunk to chunk
+        if rules not in self._schemas:
+            self._schemas[rules] = schema_of(columns)
+        return typed, unparsed, violations(self._schemas[rules], typed)
 
     def _joined(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
         broken = []
@@ -143,11 +155,11 @@ class Contract:
     def _why(self, column: Column, unread: pl.Series) -> pl.Series:
         return unread_rules(column, unread, self.formats[column.name], self._exactly(column))
 
-    def _imageless(self, typed: pl.DataFrame, numbers: pl.Series) -> list[pl.DataFrame]:
+    def _imageless(self, typed: CleanRows, numbers: pl.Series) -> list[pl.DataFrame]:
         if self.images is None:
             return []
         name, known = self.images
-        creatives = typed[name].cast(pl.String)
+        creatives = typed.column(name).cast(pl.String)
         shown = creatives.unique().drop_nulls()
         unknown = [creative for creative in shown if creative not in known]
         without = creatives.is_in(pl.Series(unknown, dtype=pl.String).implode()).fill_null(False)
@@ -156,13 +168,14 @@ class Contract:
             self.samples[name] = str(shown.min())
         return [broken_rows(numbers.filter(without), name, "image")] if self.image_needed else []
 
-    def _repeats(self, typed: pl.DataFrame, good: pl.Series) -> list[tuple[str, pl.Series]]:
+    def _repeats(self, typed: CleanRows, good: pl.Series) -> list[tuple[str, pl.Series]]:
         """Among good rows, where a unique column repeats an earlier value."""
         repeats = []
         for name, seen in self.seen.items():
-            where = (good & typed[name].is_not_null()).to_numpy()
-            again = np.zeros(len(typed), dtype=bool)
-            again[where] = seen.add(typed[name].filter(pl.Series(where)).hash(seed=0).to_numpy())
+            values = typed.cells[name]  # keys are spelled out
+            where = (good & values.is_not_null()).to_numpy()
+            again = np.zeros(len(values), dtype=bool)
+            again[where] = seen.add(values.filter(pl.Series(where)).hash(seed=0).to_numpy())
             repeats.append((name, pl.Series(again)))
         return repeats
 

@@ -9,7 +9,9 @@ from PIL import Image, UnidentifiedImageError
 
 MAX_PIXELS = 16_000_000
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")  # Pillow tries no other: some of them start programs
+BROKEN = (Image.DecompressionBombError, ValueError, OSError, SyntaxError)  # that Pillow raises of bytes
 PLAIN_MODES = ("RGB", "RGBA", "L")
+OPAQUE_MODES = ("RGB", "L")  # unless one of their colours is declared to be transparent
 LUMA = (0.2126, 0.7152, 0.0722)  # of R, G and B: Recommendation ITU-R BT.709
 WHITE = 255.0
 UPPER = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))  # pairs of channels
@@ -28,14 +30,33 @@ class ImageLooks:
 
 
 def check_image(content: bytes) -> None:
-    """Raise OSError, ValueError or PIL's errors for bytes that `to_pixels` could not read."""
+    """Raise OSError, ValueError or PIL's errors for bytes that `to_pixels` could not read, or of too many pixels."""
     with _opened(content) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise ValueError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS}")
+        _refuse_large(image)
         if image.mode in PLAIN_MODES:
             image.load()  # what is left to do for RGBA cannot fail
         else:
             image.convert("RGBA")
+
+
+def unreadable(content: bytes) -> str | None:
+    """What `check_image` raises of these bytes, in one line; None if they are a good image."""
+    try:
+        check_image(content)
+    except BROKEN as error:
+        return _one_line(error)
+    return None
+
+
+def pixels_or_reason(content: bytes, size: int) -> np.ndarray | str:
+    """What `to_pixels` makes of a good image, or what `unreadable` says of another; decoded once."""
+    try:
+        with _opened(content) as image:
+            _refuse_large(image)
+            rgb = _opaque(image)
+    except BROKEN as error:
+        return _one_line(error)
+    return resized(rgb, size)
 
 
 def to_pixels(content: bytes, size: int) -> np.ndarray:
@@ -49,9 +70,24 @@ def to_pixels(content: bytes, size: int) -> np.ndarray:
 def decoded(content: bytes) -> Image.Image:
     """An encoded image in RGB, as large as it came; transparency is laid on white. Raises as `to_pixels` does."""
     with _opened(content) as image:
-        rgba = image.convert("RGBA")
+        return _opaque(image)
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    if image.mode in OPAQUE_MODES and "transparency" not in image.info:
+        return image.convert("RGB")
+    rgba = image.convert("RGBA")
     white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, rgba).convert("RGB")
+
+
+def _refuse_large(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def resized(rgb: Image.Image, size: int) -> np.ndarray:

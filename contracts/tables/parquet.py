@@ -42,6 +42,12 @@ class ParquetRows:
         if self._num_waiting >= GROUP_ROWS:
             self._write_groups(writer, whole_only=True)
 
+    def write_group(self, rows: pa.Table) -> None:
+        """Add rows as a row group of their own, at most GROUP_ROWS; what waits is written before."""
+        writer = self._writer or self._open(rows.schema)
+        self._write_groups(writer, whole_only=False)
+        writer.write_table(rows.cast(self._schema).combine_chunks(), row_group_size=GROUP_ROWS)
+
     def close(self) -> None:
         """Write what waits, and the end of the file."""
         if self._writer is not None:

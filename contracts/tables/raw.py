@@ -8,14 +8,13 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import matching
 from contracts.dataset.places import early_columns, folder_values
 from contracts.dataset.source import Join, SourceError
 from contracts.tables.chunk import Chunk
-from contracts.tables.images import check_image
+from contracts.tables.images import unreadable
 from contracts.tables.joins import SideTable, joined_names, read_side_table
 from contracts.tables.reading import read_chunks, says_names
 from contracts.tables.text.archive import with_members
@@ -166,14 +165,14 @@ def _names_without_header(
 
 
 def read_images(folder: Path, declaration: Declaration) -> tuple[pl.DataFrame, list[tuple[str, str]]]:
-    """Images of one partition (CREATIVES, by id) and the unreadable ones (file, reason)."""
+    """Images of one partition (CREATIVES, by id) and the unreadable ones (file, reason). All are in memory."""
     good, bad = {}, []
     for path in matching(folder, (declaration.images.files,)) if declaration.images else []:
         content = path.read_bytes()
-        try:
-            check_image(content)
+        reason = unreadable(content)
+        if reason is None:
             good[path.stem] = content
-        except (Image.DecompressionBombError, ValueError, OSError, SyntaxError) as error:
-            bad.append((path.name, " ".join(str(error).replace(str(folder), "").split())))
+        else:
+            bad.append((path.name, reason))
     rows = [(creative_id, good[creative_id]) for creative_id in sorted(good)]
     return pl.DataFrame(rows, schema=CREATIVES, orient="row"), bad

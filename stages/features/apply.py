@@ -16,10 +16,15 @@ from onnx.utils import Extractor
 
 from contracts.local_libraries import onnx_runtime
 from contracts.serving.request import numbers, strings
+from contracts.tables.clean_rows import CleanRows
 from stages.features.graph import CREATIVE_IDX, inner, of_inner
 
 if TYPE_CHECKING:
     import onnxruntime as ort
+
+
+ROWS_AT_ONCE = 4096  # of an array that columns are put side by side in, and ids that are looked up: a graph copies all its texts
+EMPTY = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,34 +40,36 @@ class Encoder:
     """`encoder.onnx`, ready to encode chunks of clean rows."""
 
     def __init__(self, path: Path, num_threads: int = 1) -> None:
-        model = onnx.load(path)
+        model = onnx.shape_inference.infer_shapes(onnx.load(path))
         self._threads = num_threads
         self.num_fields, self.num_dense = (output.type.tensor_type.shape.dim[1].dim_value for output in model.graph.output[:2])
         self.has_creatives = any(output.name == CREATIVE_IDX for output in model.graph.output)
         kinds = {i.name: i.type.tensor_type.elem_type for i in model.graph.input}
         self.inputs = list(kinds)
         self._ids, self._floats = _stacked(model, "cat_idx"), _stacked(model, "num_feats")
-        extractor = Extractor(onnx.shape_inference.infer_shapes(model))
+        extractor = Extractor(model)
         self._parts = {
             (column, *outputs): self._session(extractor.extract_model([column], outputs))
             for column, outputs in [*_string_outputs(model, kinds), *_number_outputs(kinds, [*self._ids, *self._floats])]
         }
 
-    def encode(self, rows: pl.DataFrame | pa.RecordBatch) -> Encoded:
+    def encode(self, rows: pl.DataFrame | pa.RecordBatch | CleanRows) -> Encoded:
         """Ids and floats of clean rows (declared dtypes; missing is null). Arrow's dictionaries are taken as they are."""
-        encoded: dict[str, np.ndarray] = {}
+        encoded: dict[str, Repeated] = {}
         for (column, *outputs), session in self._parts.items():
             encoded.update(zip(outputs, _by_distinct(session, column, rows[column]), strict=True))
+        creative = encoded.get(CREATIVE_IDX)
         return Encoded(
             cat_idx=_side_by_side([encoded[name] for name in self._ids], len(rows), np.int64),
             num_feats=_side_by_side([encoded[name] for name in self._floats], len(rows), np.float32),
-            creative_idx=encoded.get(CREATIVE_IDX),
+            creative_idx=None if creative is None else creative.spelled_out(),
         )
 
     def creative_rows(self, ids: pl.Series) -> np.ndarray:
         """Rows int64 [n] of creatives in the image table, 0 for those without one."""
         column, session = next((key[0], session) for key, session in self._parts.items() if key[1] == CREATIVE_IDX)
-        return _by_distinct(session, column, ids)[0]
+        parts = (ids.slice(start, ROWS_AT_ONCE) for start in range(0, len(ids), ROWS_AT_ONCE))
+        return np.concatenate([EMPTY, *(_by_distinct(session, column, part)[0].spelled_out() for part in parts)])
 
     def _session(self, model: onnx.ModelProto) -> "ort.InferenceSession":
         ort = onnx_runtime()
@@ -93,20 +100,50 @@ def _number_outputs(kinds: dict[str, int], values: list[str]) -> list[tuple[str,
     return [(name, [value for value in values if value == inner(name, value.rpartition("/")[2])]) for name in numeric]
 
 
-def _side_by_side(columns: list[np.ndarray], num_rows: int, dtype: type) -> np.ndarray:
-    return np.stack(columns, axis=1, dtype=dtype) if columns else np.empty((num_rows, 0), dtype=dtype)
+@dataclass(frozen=True, kw_only=True)
+class Repeated:
+    """A column of numbers, as the places of its distinct ones."""
+
+    numbers: np.ndarray  # [D]
+    places: np.ndarray  # [N]
+
+    def spelled_out(self) -> np.ndarray:
+        return self.numbers[self.places]
 
 
-def _by_distinct(session: "ort.InferenceSession", column: str, values: pl.Series | pa.Array) -> list[np.ndarray]:
+def _side_by_side(columns: list[Repeated], num_rows: int, dtype: type) -> np.ndarray:
+    """[N, columns], filled a few rows at a time: these stay in the core's cache while one column after the other comes in."""
+    found = np.empty((num_rows, len(columns)), dtype=dtype)
+    for start in range(0, num_rows, ROWS_AT_ONCE):
+        for i, column in enumerate(columns):
+            found[start : start + ROWS_AT_ONCE, i] = column.numbers[column.places[start : start + ROWS_AT_ONCE]]
+    return found
+
+
+def _by_distinct(session: "ort.InferenceSession", column: str, values: pl.Series | pa.Array) -> list[Repeated]:
     """Outputs of `session` for every value, computed once for each distinct one."""
-    if session.get_inputs()[0].type == "tensor(string)":
-        cells = values.to_arrow(compat_level=pl.CompatLevel.oldest()) if isinstance(values, pl.Series) else values
-        coded = cells if pa.types.is_dictionary(cells.type) else cells.dictionary_encode()
-        # the last stands for missing
-        distinct = strings(pl.Series(coded.dictionary).extend_constant(None, 1)).to_numpy()
-    else:
-        bits = numbers(pl.Series(values)).to_numpy().view(np.int32)  # of two zeros, or two NaN, each its own
-        coded = pl.Series(bits).to_arrow().dictionary_encode()
-        distinct = pl.Series(coded.dictionary).to_numpy().view(np.float32)
-    places = pl.Series(coded.indices).fill_null(len(coded.dictionary)).to_numpy()  # Arrow's fill_null imports pandas
-    return [found[places] for found in session.run(None, {column: distinct})]
+    is_text = session.get_inputs()[0].type == "tensor(string)"
+    coded, distinct = _texts(values) if is_text else _bits(values)
+    places = coded.indices
+    if places.null_count:
+        places = pl.Series(places).fill_null(len(coded.dictionary)).to_arrow()  # Arrow's fill_null imports pandas
+    places = places.to_numpy()
+    return [Repeated(numbers=found, places=places) for found in session.run(None, {column: distinct})]
+
+
+def _texts(values: pl.Series | pa.Array) -> tuple[pa.DictionaryArray, np.ndarray]:
+    """A column of strings as a dictionary, and its texts; the last, behind them, stands for missing."""
+    cells = values.to_arrow(compat_level=pl.CompatLevel.oldest()) if isinstance(values, pl.Series) else values
+    coded = cells if pa.types.is_dictionary(cells.type) else cells.dictionary_encode()
+    return coded, strings(pl.Series(coded.dictionary).extend_constant(None, 1)).to_numpy()
+
+
+def _bits(values: pl.Series | pa.Array) -> tuple[pa.DictionaryArray, np.ndarray]:
+    """A column of numbers as a dictionary, and its numbers; of two zeros, or two NaN, each is its own. The last, behind them,
+    stands for missing.
+    """
+    if isinstance(values, pa.Array) and pa.types.is_dictionary(values.type):
+        return values, numbers(pl.Series(values.dictionary).extend_constant(None, 1)).to_numpy()
+    bits = numbers(pl.Series(values)).to_numpy().view(np.int32)
+    coded = pl.Series(bits).to_arrow().dictionary_encode()
+    return coded, numbers(pl.Series(pl.Series(coded.dictionary).to_numpy().view(np.float32)).extend_constant(None, 1)).to_numpy()

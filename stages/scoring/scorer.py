@@ -12,14 +12,18 @@ import polars as pl
 import pyarrow.parquet as pq
 from onnx import numpy_helper
 
-from contracts.tables.images import to_pixels
+from contracts.tables.clean_rows import CleanRows
 from stages.features.apply import Encoded, Encoder
 from stages.files import read_json, sha256_file
 from stages.onnx_session import open_session
+from stages.scoring.creatives import ImageTable, ShownImages, UnseenCreatives
 
-RANKER_ROWS = 4096  # every call to the ranker has this many rows, padded: kernels round by batch size
+RANKER_ROWS = 256  # every call to the ranker has this many rows, padded: kernels round by batch size; more leave the core's cache
+TASK_ROWS = 8192  # that a thread ranks at a time
 NUM_THREADS = 2
 BATCH_ROWS = 1 << 17
+Rows = pl.DataFrame | CleanRows
+Images = ShownImages | pl.DataFrame | None  # a frame of (creative_id, image)
 
 
 def check_export(folder: Path) -> None:
@@ -43,69 +47,52 @@ class Scorer:
         self.encoder = Encoder(export_dir / "encoder.onnx")
         self._ranker = open_session(export_dir / "ranker.onnx")
         self._inputs = {value.name for value in self._ranker.get_inputs()}
-        self._no_image = _default_embedding(export_dir / "ranker.onnx")
-        self._embeddings: dict[str, np.ndarray] = {}  # of unseen creatives, by id
-        looks = export_dir / "creative_encoder.onnx"
-        self._creative_encoder = open_session(looks) if looks.is_file() else None
-        self._image_size = read_json(export_dir / "features.json")["image_size"]
+        looks, size = export_dir / "creative_encoder.onnx", read_json(export_dir / "features.json")["image_size"]
+        self.unseen = UnseenCreatives(looks, size, _default_embedding(export_dir / "ranker.onnx")) if looks.is_file() else None
         self._pool = ThreadPoolExecutor(NUM_THREADS)
 
-    def score(self, rows: pl.DataFrame, images: pl.DataFrame | None = None, creative: str | None = None) -> np.ndarray:
-        """Probabilities float32 [N] of clean rows. `images` (creative_id, image bytes) shows creatives that the model
-        has not seen, named in column `creative`; without an image such a creative counts as one without image.
+    def score(self, rows: Rows, images: Images = None, creative: str | None = None) -> np.ndarray:
+        """Probabilities float32 [N] of clean rows. `images` shows creatives that the model has not seen, named in column
+        `creative`; without an image such a creative counts as one without image.
         """
         return self.rank(*self.encode(rows, images, creative))
 
-    def encode(
-        self, rows: pl.DataFrame, images: pl.DataFrame | None = None, creative: str | None = None
-    ) -> tuple[Encoded, np.ndarray | None]:
+    def encode(self, rows: Rows, images: Images = None, creative: str | None = None) -> tuple[Encoded, np.ndarray | None]:
         """What the ranker takes of clean rows, and vectors [N, E] of unseen creatives that are shown, None if there are none."""
         encoded = self.encoder.encode(rows)
         vectors = None
-        if images is not None and self._creative_encoder is not None and encoded.creative_idx is not None:
-            vectors = self._vectors(rows[creative].cast(pl.String), encoded.creative_idx, images)
+        if images is not None and self.unseen is not None and encoded.creative_idx is not None:
+            is_unknown = encoded.creative_idx == 0
+            if is_unknown.any():
+                ids = (rows.column(creative) if isinstance(rows, CleanRows) else rows[creative]).cast(pl.String)
+                shown = ImageTable(images) if isinstance(images, pl.DataFrame) else images
+                vectors = self.unseen.vectors(ids, ids.filter(pl.Series(is_unknown)).unique().drop_nulls(), shown)
         return encoded, vectors
 
     def rank(self, encoded: Encoded, vectors: np.ndarray | None) -> np.ndarray:
         """Probabilities float32 [N] of encoded rows."""
-        starts = range(0, len(encoded.cat_idx), RANKER_ROWS)
-        parts = self._pool.map(lambda start: self._rank(encoded, vectors, slice(start, start + RANKER_ROWS)), starts)
-        return np.concatenate([np.empty(0, dtype=np.float32), *parts])
-
-    def _rank(self, encoded: Encoded, vectors: np.ndarray | None, rows: slice) -> np.ndarray:
         feed = {"cat_idx": encoded.cat_idx, "num_feats": encoded.num_feats, "creative_idx": encoded.creative_idx}
+        feed = {name: array for name, array in feed.items() if array is not None and name in self._inputs}
         if vectors is not None:
             feed["creative_emb"] = vectors
-        num_rows = len(encoded.cat_idx[rows])
-        padded = {
-            name: _pad(array[rows])
-            for name, array in feed.items()
-            if array is not None and name in self._inputs | {"creative_emb"}
-        }
-        return self._ranker.run(["p_click"], padded)[0][:num_rows]
+        p_click_N = np.empty(len(encoded.cat_idx), dtype=np.float32)
+        starts = range(0, len(p_click_N), TASK_ROWS)
+        for _ in self._pool.map(lambda start: self._rank(feed, p_click_N, slice(start, start + TASK_ROWS)), starts):
+            pass
+        return p_click_N
 
-    def _vectors(self, ids: pl.Series, idx_N: np.ndarray, images: pl.DataFrame) -> np.ndarray | None:
-        """Embeddings [N, E] of the rows' creatives where the model has not seen them; None if there are none such."""
-        unseen = ids.filter(pl.Series(idx_N == 0)).unique()
-        shown = images.filter(pl.col("creative_id").is_in(unseen.implode())).sort("creative_id")
-        if shown.is_empty():
-            return None
-        table = np.concatenate([self._no_image, *(self._look(*creative) for creative in shown.iter_rows())])
-        position = {creative_id: i + 1 for i, creative_id in enumerate(shown["creative_id"])}
-        return table[ids.replace_strict(position, default=0, return_dtype=pl.Int64).to_numpy()]
-
-    def _look(self, creative_id: str, content: bytes) -> np.ndarray:
-        """Embedding [1, E] of an image, always computed alone: kernels round by batch size."""
-        if creative_id not in self._embeddings:
-            pixels = to_pixels(content, self._image_size)[None]
-            self._embeddings[creative_id] = self._creative_encoder.run(None, {"creative_pixels": pixels})[0]
-        return self._embeddings[creative_id]
+    def _rank(self, feed: dict[str, np.ndarray], p_click_N: np.ndarray, rows: slice) -> None:
+        """Fill in the probabilities of some rows."""
+        for start in range(rows.start, min(rows.stop, len(p_click_N)), RANKER_ROWS):
+            part = slice(start, start + RANKER_ROWS)
+            found = self._ranker.run(["p_click"], {name: _pad(array[part]) for name, array in feed.items()})[0]
+            p_click_N[part] = found[: len(p_click_N[part])]
 
 
-def _default_embedding(ranker: Path) -> np.ndarray | None:
-    """Embedding [1, E] of no image, as the ranker holds it; None if the model looks at no images."""
+def _default_embedding(ranker: Path) -> np.ndarray:
+    """Embedding [1, E] of no image, as a ranker that looks at images holds it."""
     constants = onnx.load(ranker).graph.initializer
-    return next((numpy_helper.to_array(value) for value in constants if value.name == "creative_emb"), None)
+    return next(numpy_helper.to_array(value) for value in constants if value.name == "creative_emb")
 
 
 def _pad(array: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from contracts.tables.images import decoded, looks_of, resized, to_pixels
+from contracts.tables.images import decoded, looks_of, pixels_or_reason, resized, to_pixels, unreadable
 from tests.serving.pictures import encoded, noise
 
 
@@ -53,3 +53,30 @@ def test_transparency_is_laid_on_white_and_pixels_are_those_of_the_model():
     rgb = decoded(buffer.getvalue())
     assert looks_of(rgb).brightness == pytest.approx(1)
     assert np.array_equal(resized(rgb, 8), to_pixels(buffer.getvalue(), 8)) and (resized(rgb, 8) == 255).all()
+
+
+def laid_on_white(content: bytes) -> np.ndarray:
+    """RGB pixels by way of RGBA, whatever the image is."""
+    rgba = Image.open(BytesIO(content)).convert("RGBA")
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba).convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("RGB", "PNG"), ("L", "PNG"), ("L", "JPEG"), ("RGB", "JPEG"), ("P", "PNG"), ("1", "BMP")]
+)
+@pytest.mark.parametrize("transparent", [False, True])
+def test_opaque_images_are_the_same_without_the_way_over_white(mode, kind, transparent):
+    picture = Image.fromarray(np.random.default_rng(1).integers(0, 256, (40, 30, 3), dtype=np.uint8)).convert(mode)
+    buffer = BytesIO()
+    color = {"RGB": picture.getpixel((0, 0)), "L": picture.getpixel((0, 0)), "P": 3}.get(mode)
+    picture.save(buffer, kind, **({"transparency": color} if transparent and kind == "PNG" else {}))
+    content = buffer.getvalue()
+    assert np.array_equal(np.asarray(decoded(content)), laid_on_white(content))
+    assert np.array_equal(pixels_or_reason(content, 16), to_pixels(content, 16))
+
+
+@pytest.mark.parametrize("content", [b"", b"torn", encoded(color=(9, 9, 9), size=(64, 64))[:-30], encoded(size=(16_001, 1000))])
+def test_what_is_no_image_has_the_same_reason_whoever_asks(content):
+    reason = unreadable(content)
+    assert isinstance(reason, str) and "\n" not in reason
+    assert pixels_or_reason(content, 16) == reason

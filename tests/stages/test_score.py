@@ -164,14 +164,18 @@ def test_what_cannot_be_scored_is_one_sentence_and_leaves_nothing(monkeypatch, p
     assert sorted(project.rglob("*")) == before
 
 
-def test_a_folder_is_read_by_the_declared_files_and_its_other_images_are_named(monkeypatch, project, model, expected, capsys):
+def test_a_folder_is_read_by_the_declared_files_and_the_broken_images_of_its_rows_are_named(monkeypatch, project, model, capsys):
     (project / "new/2024-02/ads").mkdir(parents=True)
-    rows_of(2, 300).write_csv(project / "new/2024-02/rows.csv")
+    rows = rows_of(2, 300).with_columns(pl.col("ad").replace({"ad1": "fresh1"}))
+    rows.write_csv(project / "rows.csv")
+    blind = p_by_id(run_score(monkeypatch, project / "rows.csv", project / "blind.parquet", model))
+    rows.write_csv(project / "new/2024-02/rows.csv")
     (project / "new/notes.csv").write_text("no,impressions\n")
-    (project / "new/2024-02/ads/ad9.png").write_bytes(b"not found")
+    for name in ("fresh1", "shown_by_no_row"):
+        (project / f"new/2024-02/ads/{name}.png").write_bytes(b"not found")
     scored = run_score(monkeypatch, project / "new", project / "out.parquet", model)
-    assert p_by_id(scored) == expected
-    assert "score: 1 images cannot be read and count as none, such as ad9.png: no image of a kind" in capsys.readouterr().err
+    assert p_by_id(scored) == blind
+    assert "score: 1 images cannot be read and count as none, such as fresh1.png: no image of a kind" in capsys.readouterr().err
 
 
 def test_rows_that_are_all_broken_end_in_an_error_and_their_reasons_stay(monkeypatch, project, model):
