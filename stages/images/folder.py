@@ -11,7 +11,7 @@ from contracts.tables.images import unreadable
 from stages.images.once import OncePerContent
 from stages.overlap import side_by_side
 
-THREADS = 2  # Pillow decodes in C without Python's lock, the rest of an image's work is Python; four are no faster
+THREADS = 2  # Pillow decodes in C without Python's lock, the rest of an image's work is Python
 PIECE = 64  # images that a thread reads at a time
 
 
