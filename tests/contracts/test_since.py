@@ -72,6 +72,17 @@ def test_rows_to_score_need_neither_the_label_nor_a_later_column(tmp_path):
     assert contract.check(chunk)[0].select("c", "price").rows() == [("a", None), ("b", None)]
 
 
+@pytest.mark.parametrize("rows", [2, 800])  # cells, and values that repeat
+def test_one_contract_asks_each_month_of_rows_to_score_by_its_own_rules(tmp_path, rows):
+    (tmp_path / "2026-04.csv").write_text("c\n" + "a\n" * rows)
+    (tmp_path / "2026-05.csv").write_text("c,price\n" + "a,\n" * rows)
+    declaration = declared(FEATURE, PRICE, LABEL)
+    contract, files = contract_of(declaration, (), None, labelled=False), sorted(tmp_path.iterdir())
+    chunks = read_partition([*files, files[0]], declaration, main_columns(declaration, ()), frozenset({"y"}))
+    counted = [(len(clean), bad["rule"].unique().to_list()) for clean, bad in (contract.check(chunk) for _, chunk in chunks)]
+    assert counted == [(rows, []), (0, ["not_null"]), (rows, [])]
+
+
 def test_a_file_anywhere_has_the_month_nearest_to_it(tmp_path):
     declaration = declared(FEATURE, PRICE, LABEL)
     assert early_columns(tmp_path / "2026-06/2026-04/rows.csv", declaration, None) == {"price"}

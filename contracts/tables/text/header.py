@@ -51,7 +51,7 @@ def check_header(header: Header, names: list[str], fmt: Format | None) -> list[s
         return called
     missing = [name for name in header.expected if name not in called and name not in optional]
     extra = [name for name in called if name not in header.expected and name not in optional]
-    if fmt is not None and len(names) == 1 and len(header.expected) > 1:
+    if fmt is not None and len(names) == 1 and missing and len(header.expected) > 1:
         raise SourceError(
             f"{path} has one column when split at {fmt.delimiter!r}, expected {len(header.expected)}; "
             f"{delimiter_advice(names[0], fmt)}"
