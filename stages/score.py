@@ -1,4 +1,4 @@
-"""Bulk scoring: `python -m stages.score INPUT OUTPUT` scores a CSV or Parquet file, or a folder of them, with the
+"""Bulk scoring: `python -m stages.score INPUT OUTPUT` scores a CSV, JSON lines or Parquet file, or a folder of them, with the
 exported model. Same contract and same encoder as training; broken rows go to `<output>.quarantine.csv`. Memory is
 bounded.
 

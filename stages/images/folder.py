@@ -74,7 +74,7 @@ def creative_of(name: str) -> str:
     """The creative that a file shows is what it is called, without folders and suffix."""
     file = name[name.rfind("/") + 1 :]
     dot = file.rfind(".")
-    return file[:dot] if 0 < dot < len(file) - 1 else file  # as Path.stem, which takes ten times as long
+    return file[:dot] if 0 < dot < len(file) - 1 else file  # as Path.stem, which takes 8 times as long
 
 
 def pieces(items: Iterable[str], size: int) -> Iterator[list[str]]:
