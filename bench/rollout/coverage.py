@@ -19,7 +19,7 @@ from contracts.params import read_section
 from lifecycle.rollout.statistics.cells import CHALLENGER, CHAMPION, CellRows, counted, summed
 from lifecycle.rollout.statistics.figures import estimated, excess_loss
 from lifecycle.rollout.statistics.metrics import is_ready
-from lifecycle.rollout.statistics.mixture import bound
+from lifecycle.rollout.statistics.mixture import PASSING, SCALES, bound
 from lifecycle.rollout.statistics.running import Entered
 
 USERS, CREATIVES, CANDIDATES, DAYS = 2000, 150, 4, 10
@@ -123,8 +123,8 @@ def _villes(difference_N: np.ndarray, settings: RolloutConfig) -> tuple[np.ndarr
 
 
 def _holds(run: Run, truth: float) -> bool:
-    wide = bound(ALPHA / 2, (run.scale / run.error) ** 2) * run.error
-    return bool((np.abs(run.value - truth) <= wide)[run.is_ready].all())
+    below, above = (bound(ALPHA / 2, (run.scale / run.error) ** 2, scales) * run.error for scales in (SCALES, PASSING))
+    return bool(((run.value - below <= truth) & (truth <= run.value + above))[run.is_ready].all())
 
 
 def _villes_holds(run: Run, truth: float) -> bool:

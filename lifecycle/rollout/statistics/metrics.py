@@ -6,6 +6,7 @@ for the calibration, three eighths for the slices.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from contracts.lifecycle.rollout import RolloutConfig
 from lifecycle.rollout.statistics.cells import CHALLENGER, CHAMPION, Table
 from lifecycle.rollout.statistics.figures import InArm, champion_loss, estimated, excess_loss, mean_excess, off_together, shift
-from lifecycle.rollout.statistics.mixture import log_mixture
+from lifecycle.rollout.statistics.mixture import PASSING, SCALES, log_mixture
 
 CANARY_SHARE, ROWS_SHARE, SHADOW_SHARE, CALIBRATION_SHARE, SLICES_SHARE = 0.25, 0.0625, 0.0625, 0.25, 0.375  # of alpha_back
 ALIKE_SLICES, ALIKE_SHARE = 64, 0.75  # the first values of slices share that much of their part alike; those seen later the rest
@@ -40,7 +41,7 @@ def log_loss(table: Table, config: RolloutConfig) -> MetricAnswers:
     """
     needed = 0.0 if config.need == "better" else config.margin
     ready, scale = is_ready(table, config), config.effect * champion_loss(table)
-    is_below = surely(table, excess_loss(needed), "both", 0.0, -1, scale, config.alpha_promote)
+    is_below = surely(table, excess_loss(needed), "both", 0.0, -1, scale, config.alpha_promote, PASSING)
     is_above = surely_worse(table, excess_loss(needed), scale, config.alpha_back * CANARY_SHARE, config.alpha_back * ROWS_SHARE)
     disagrees = np.zeros_like(ready)
     for view in ("own", "other"):
@@ -75,7 +76,7 @@ def calibration(table: Table, config: RolloutConfig) -> MetricAnswers:
         return surely(table, of, "both", side * margin, side, scale, alpha)
 
     def within(side: int, of: InArm) -> np.ndarray:
-        return surely(table, of, "both", side * margin, -side, scale, half)
+        return surely(table, of, "both", side * margin, -side, scale, half, PASSING)
 
     passes = (within(1, shift) | within(1, off_together)) & (within(-1, shift) | within(-1, off_together))
     fails = (beyond(1, shift, level) & beyond(1, off_together, level)) | (
@@ -114,12 +115,21 @@ def surely_worse(table: Table, of: InArm, scale: np.ndarray, alpha_both: float, 
     return surely(table, of, "both", 0.0, 1, scale, alpha_both) | surely(table, of, "rows", 0.0, 1, scale, alpha_rows)
 
 
-def surely(table: Table, of: InArm, view: str, limit: float, side: int, scale: np.ndarray, alpha: float) -> np.ndarray:
+def surely(
+    table: Table,
+    of: InArm,
+    view: str,
+    limit: float,
+    side: int,
+    scale: np.ndarray,
+    alpha: float,
+    scales: Sequence[float] = SCALES,
+) -> np.ndarray:
     """bool [L]: is the figure on this side of the limit (1: above, -1: below), by a test that holds at all looks together."""
     found = estimated(table, of, view)
     with np.errstate(divide="ignore", invalid="ignore"):
         x, v = side * (found.value - limit) / found.error, (scale / found.error) ** 2
     known = np.isfinite(x) & np.isfinite(v) & (x > 0)
     answer = np.zeros(known.shape, dtype=bool)
-    answer[known] = log_mixture(x[known], v[known]) >= -math.log(alpha)
+    answer[known] = log_mixture(x[known], v[known], scales) >= -math.log(alpha)
     return answer

@@ -10,6 +10,7 @@ a chance of at most alpha (Ville), whenever one looks. It is tightest for effect
 a mixture as well, and loses no more than the logarithm of their number.
 """
 
+from collections.abc import Sequence
 from math import erfc
 
 import numpy as np
@@ -17,30 +18,31 @@ import numpy as np
 ROUNDS = 60  # of bisection: to the last bit
 SQRT2 = 2.0**0.5
 SCALES = (1.0, 5.0, 25.0)  # times eta: what is broken is found while there are few rows
+PASSING = (1.0,)  # what passes lies about that far on the good side; wider scales would only cost rows
 
 
-def log_mixture(x: np.ndarray, v: np.ndarray) -> np.ndarray:
+def log_mixture(x: np.ndarray, v: np.ndarray, scales: Sequence[float] = SCALES) -> np.ndarray:
     """Logarithm of the one-sided mixture of likelihood ratios, against an effect that is not above 0.
 
     `x`: estimate by standard error; `v`: squared scale of the mixture by squared standard error. Any shapes that go together.
     """
-    of_scales = np.array([_of_one_scale(x, v * scale**2) for scale in SCALES])
+    of_scales = np.array([_of_one_scale(x, v * scale**2) for scale in scales])
     highest = of_scales.max(axis=0)
     mean: np.ndarray = highest + np.log(np.exp(of_scales - highest).mean(axis=0))
     return mean
 
 
-def bound(alpha: float, v: np.ndarray) -> np.ndarray:
+def bound(alpha: float, v: np.ndarray, scales: Sequence[float] = SCALES) -> np.ndarray:
     """How many standard errors an estimate must be above an effect for the sequence to exclude it, at chance `alpha`; inf
     where v is 0.
     """
     positive = np.where(v > 0, v, 1.0)
-    widest = positive * SCALES[-1] ** 2
-    asked = -np.log(alpha) + np.log(len(SCALES)) + 0.5 * np.log1p(widest)  # the widest scale alone reaches it at `high`
+    widest = positive * scales[-1] ** 2
+    asked = -np.log(alpha) + np.log(len(scales)) + 0.5 * np.log1p(widest)  # the widest scale alone reaches it at `high`
     low, high = np.full(np.shape(v), -40.0), np.sqrt(2 * asked * (1 + widest) / widest)
     for _ in range(ROUNDS):
         middle = (low + high) / 2
-        is_over = log_mixture(middle, positive) >= -np.log(alpha)
+        is_over = log_mixture(middle, positive, scales) >= -np.log(alpha)
         low, high = np.where(is_over, low, middle), np.where(is_over, middle, high)
     return np.where(v > 0, high, np.inf)
 

@@ -9,7 +9,7 @@ from lifecycle.rollout.judgement import Interval, Judged, MetricVerdict
 from lifecycle.rollout.statistics.cells import CHALLENGER, CHAMPION, Table
 from lifecycle.rollout.statistics.figures import InArm, champion_loss, estimated, excess_loss, mean_excess, shift
 from lifecycle.rollout.statistics.metrics import MetricAnswers
-from lifecycle.rollout.statistics.mixture import bound
+from lifecycle.rollout.statistics.mixture import PASSING, SCALES, bound
 from lifecycle.rollout.statistics.sums import CANARY, SHADOW, SLICES
 
 VIEWS = ("both", "own", "other", "interaction", "rows")
@@ -18,8 +18,8 @@ VIEWS = ("both", "own", "other", "interaction", "rows")
 def metric_verdicts(
     tables: Mapping[str, Table], answers: Mapping[tuple[str, str], MetricAnswers], config: RolloutConfig
 ) -> tuple[MetricVerdict, ...]:
-    """Of tables of one look each. Intervals at chance alpha_promote to each side; differences of log-loss as shares of the
-    champion's.
+    """Of tables of one look each. Intervals at chance alpha_promote to each side, above by the mixture that passes and below by
+    the one that fails; differences of log-loss as shares of the champion's.
     """
     found = []
     for (name, metric), answer in answers.items():
@@ -75,9 +75,10 @@ def _interval(table: Table, of: InArm, view: str, unit: np.ndarray, effect: floa
     found = estimated(table, of, view)
     if not (np.isfinite(found.value[0]) and np.isfinite(found.error[0]) and found.error[0] > 0):
         return None
-    wide = bound(config.alpha_promote, (effect * unit / found.error) ** 2) * found.error
-    middle, half = float((found.value / unit)[0]), float((wide / unit)[0])
-    return Interval(estimate=middle, low=middle - half, high=middle + half)
+    v, of_unit = (effect * unit / found.error) ** 2, found.error / unit
+    below, above = (float((bound(config.alpha_promote, v, scales) * of_unit)[0]) for scales in (SCALES, PASSING))
+    middle = float((found.value / unit)[0])
+    return Interval(estimate=middle, low=middle - below, high=middle + above)
 
 
 def _moved(one: Interval | None, by: float) -> Interval | None:

@@ -5,7 +5,7 @@ import pytest
 
 from lifecycle.rollout.statistics.cells import CellRows, counted, product_name, summed, variance
 from lifecycle.rollout.statistics.figures import estimated, excess_loss
-from lifecycle.rollout.statistics.mixture import SCALES, bound, log_mixture
+from lifecycle.rollout.statistics.mixture import PASSING, SCALES, bound, log_mixture
 from lifecycle.rollout.statistics.running import ClusterSums, Entered
 from lifecycle.rollout.statistics.sums import CANARY, looked_at
 from tests.lifecycle.rollout.statistics.simulated_pairs import settings, simulated
@@ -67,11 +67,17 @@ def test_errors_are_those_of_many_draws():
     assert np.std(drawn) == pytest.approx(np.median(errors), rel=0.35)
 
 
-def test_a_bound_is_where_the_mixture_reaches_one_by_alpha():
+@pytest.mark.parametrize("scales", [SCALES, PASSING])
+def test_a_bound_is_where_the_mixture_reaches_one_by_alpha(scales):
     v = np.array([0.01, 1.0, 100.0, 1e6])
     for alpha in (0.001, 0.05):
-        assert log_mixture(bound(alpha, v), v) == pytest.approx(-np.log(alpha))
-    assert np.isinf(bound(0.05, np.array([0.0]))[0])
+        assert log_mixture(bound(alpha, v, scales), v, scales) == pytest.approx(-np.log(alpha))
+    assert np.isinf(bound(0.05, np.array([0.0]), scales)[0])
+
+
+def test_what_is_of_the_usual_size_passes_sooner_than_what_is_broken_of_that_size_fails():
+    v = np.array([5.0, 50.0, 1000.0])
+    assert (bound(0.001, v, PASSING) < bound(0.001, v) - 0.1).all()
 
 
 def test_the_mixture_is_the_integral_over_effects():
@@ -112,10 +118,11 @@ def test_products_of_two_groups_are_not_kept():
     }
 
 
-def test_a_walk_without_drift_is_seldom_excluded_at_any_look():
+@pytest.mark.parametrize(("scales", "eta"), [(SCALES, 0.14), (PASSING, 1.0)])  # of a step's standard deviation
+def test_a_walk_without_drift_is_seldom_excluded_at_any_look(scales, eta):
     rng, excluded, runs, alpha = np.random.default_rng(7), 0, 600, 0.05
     steps = np.arange(1, 201)
     for _ in range(runs):
         walk = np.cumsum(rng.normal(size=200))
-        excluded += bool((log_mixture(walk / np.sqrt(steps), 0.02 * steps) >= -np.log(alpha)).any())
+        excluded += bool((log_mixture(walk / np.sqrt(steps), eta**2 * steps, scales) >= -np.log(alpha)).any())
     assert 0.2 * alpha * runs < excluded <= alpha * runs  # it holds, and is not empty
