@@ -76,7 +76,9 @@ def test_outside_the_knots_the_slope_is_one():
 def test_too_few_clicks_are_refused(kind, rows):
     label_N = np.zeros(5000, dtype=np.uint8)
     label_N[:rows] = 1
-    with pytest.raises(ValueError, match=rf"export.calibrate: {kind} needs .* which has {rows} and {5000 - rows}; set it to none"):
+    with pytest.raises(
+        ValueError, match=rf"export.calibrate: {kind} needs .* which has {rows} and {5000 - rows}; set it to none"
+    ):
         calibration_of(kind, logits(5000), label_N)
 
 
