@@ -1,10 +1,11 @@
 """Configuration of the stages that need little of it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+Calibrate = Literal["none", "temperature", "isotonic"]
 Rows = Annotated[int, Field(ge=1)]
 
 
@@ -19,4 +20,5 @@ class ExportConfig:
         min_length=1
     )  # rows a call when ONNX Runtime is compared with torch
     max_difference: float = Field(gt=0, le=1)  # of a probability, above which the stage fails
+    calibrate: Calibrate  # how the logit becomes a probability; fitted on the validation rows, part of every graph
     fused_rows: Rows  # test rows on which ctr.onnx is compared at the small batch sizes

@@ -22,21 +22,23 @@ import numpy as np
 import onnx
 import polars as pl
 import torch
+from torch import nn
 
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import SHARED
 from contracts.serving.config import ServingConfig
 from contracts.serving.request import RequestSpec, request_of
-from stages.config import ExportConfig
+from stages.config import Calibrate, ExportConfig
 from stages.entry import run_stage
+from stages.exporting.calibrating import calibration_of
 from stages.exporting.container import write_container
 from stages.exporting.graphs import creative_encoder_graph, fused_graph, ranker_graph
 from stages.exporting.manifest import CODE, manifest
 from stages.exporting.packed import packed_graph
-from stages.exporting.parity import check_parity
+from stages.exporting.parity import check_parity, torch_logits
 from stages.exporting.repository import PROFILE, write_repository
 from stages.files import atomic_folder, digests_below, write_json
-from stages.models.encoded_arrays import load_creatives, load_spec, load_split
+from stages.models.encoded_arrays import EncodedSpec, load_creatives, load_spec, load_split
 from stages.models.model_folder import load_model
 from stages.models.network import CtrNetwork
 from stages.settings import load_params, load_section
@@ -64,6 +66,7 @@ def main() -> None:
     spec = load_spec(ENCODED_DIR)
     images = load_creatives(ENCODED_DIR, spec)
     table_CE = creative_table(network, images)
+    network.calibration = calibration(network, table_CE, spec, config.calibrate)
     with atomic_folder(EXPORT_DIR) as fresh:
         write_graphs(network, table_CE, request, fresh)
         shutil.copyfile(FEATURES_PATH, fresh / "features.json")
@@ -100,6 +103,15 @@ def creative_table(network: CtrNetwork, images: np.ndarray | None) -> np.ndarray
     if images is None or network.creative_encoder is None:
         return None
     return network.encode_creatives(torch.from_numpy(np.array(images))).numpy()
+
+
+def calibration(network: CtrNetwork, table_CE: np.ndarray | None, spec: EncodedSpec, kind: Calibrate) -> nn.Module | None:
+    """The last step to the probability, fitted on the validation split; None if there is to be none."""
+    if kind == "none":
+        return None
+    val = load_split(ENCODED_DIR, "val", spec)
+    logit_N = torch.cat(torch_logits(network, val, table_CE)).numpy()
+    return calibration_of(kind, logit_N, np.array(val.label_N))
 
 
 def write_graphs(network: CtrNetwork, table_CE: np.ndarray | None, request: RequestSpec, folder: Path) -> None:

@@ -27,13 +27,14 @@ class Probability(nn.Module):
 
     def __init__(self, network: CtrNetwork) -> None:
         super().__init__()
-        self.ranker = network.ranker
+        self.ranker, self.calibration = network.ranker, network.calibration
         self.num_dense, self.creative_dim = len(network.spec.dense_names), network.creative_dim
 
     def forward(self, cat_idx: Tensor, num_feats: Tensor | None = None, creative_vector: Tensor | None = None) -> Tensor:
         empty = cat_idx.new_zeros(cat_idx.shape[0], 0, dtype=torch.float32)
         dense = empty if num_feats is None else num_feats
-        return torch.sigmoid(self.ranker(cat_idx, dense, empty if creative_vector is None else creative_vector))
+        logit = self.ranker(cat_idx, dense, empty if creative_vector is None else creative_vector)
+        return torch.sigmoid(logit if self.calibration is None else self.calibration(logit))
 
 
 class Look(nn.Module):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from contracts.serving.packed_text import text_of
@@ -28,6 +29,13 @@ TORCH_ROWS = 8192
 
 def torch_probabilities(network: CtrNetwork, split: EncodedSplit, table_CE: np.ndarray | None) -> np.ndarray:
     """What torch says, float32 [N]."""
+    with torch.inference_mode():
+        logits = torch_logits(network, split, table_CE)
+        return np.concatenate([network.probability(logit_B).numpy() for logit_B in logits])
+
+
+def torch_logits(network: CtrNetwork, split: EncodedSplit, table_CE: np.ndarray | None) -> list[Tensor]:
+    """The logits of a split, before any calibration, float32 [B] a piece."""
     parts = []
     emb = None if table_CE is None else torch.from_numpy(table_CE)
     with torch.inference_mode():
@@ -36,8 +44,8 @@ def torch_probabilities(network: CtrNetwork, split: EncodedSplit, table_CE: np.n
             cat_idx = torch.from_numpy(split.cat_idx_NF[rows].astype(np.int64))
             position = None if emb is None else torch.from_numpy(split.creative_idx_N[rows].astype(np.int64))
             logit = network(cat_idx, torch.from_numpy(np.array(split.num_feats_NM[rows])), emb, position)
-            parts.append(torch.sigmoid(logit).numpy())
-    return np.concatenate(parts)
+            parts.append(logit)
+    return parts
 
 
 def ranker_feed(split: EncodedSplit) -> dict[str, np.ndarray]:

@@ -39,6 +39,7 @@ class CtrNetwork(nn.Module):
         self.ranker = NETWORKS[config.name](config, spec, self.creative_dim)
         uses_pixels = self.creative_dim > 0
         self.creative_encoder = CreativeEncoder(config.creative_channels, self.creative_dim) if uses_pixels else None
+        self.calibration: nn.Module | None = None  # what an export adds; training and its weights know nothing of it
 
     def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor, emb_UE: Tensor | None, creative_pos_B: Tensor | None) -> Tensor:
         """Logits, float32 [B]; row b looks at the creative whose embedding is row `creative_pos_B[b]` of `emb_UE`."""
@@ -47,6 +48,10 @@ class CtrNetwork(nn.Module):
         else:
             creative_emb_BE = functional.embedding(creative_pos_B, emb_UE)  # its backward is a fast sum, unlike emb[pos]
         return self.ranker(cat_idx_BF, num_feats_BM, creative_emb_BE)
+
+    def probability(self, logit_B: Tensor) -> Tensor:
+        """float32 [B], after the calibration if there is one."""
+        return torch.sigmoid(logit_B if self.calibration is None else self.calibration(logit_B))
 
     def start_at(self, num_clicks: int, num_rows: int) -> None:
         """Have the fresh network say of every row, about, what the click rate of all is.
