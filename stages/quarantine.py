@@ -14,7 +14,7 @@ ADVICE = {  # beginning of the rule broken most -> what to look at
     "dtype": "written in another way? see format (of times), source.format.decimal and thousands, and missing",
     **number_cells.ADVICE,
     "finite": "infinite, NaN, or more than float32 holds, 3.4e38; list what stands for a missing value in missing",
-    "label": "write the words that mean 0 and 1 in labels",
+    "label": "write the words that mean 0 and 1 in labels, or the least number that means 1 in at_least",
     "columns": "is source.format right?",
 }
 

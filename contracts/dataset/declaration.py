@@ -14,6 +14,7 @@ from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
 
 UNREQUESTED = ("description", "keep")  # what a column says that changes no request
+LATER = ("at_least",)  # keys that columns got later: where they are not given, the digest is the one that it was before
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -143,5 +144,12 @@ class Declaration:
     @property
     def digest(self) -> str:
         """Sha-256 of the columns: two declarations with the same digest take the same requests."""
-        columns = [{key: value for key, value in asdict(column).items() if key not in UNREQUESTED} for column in self.columns]
+        columns = [
+            {
+                key: value
+                for key, value in asdict(one).items()
+                if key not in UNREQUESTED and (value is not None or key not in LATER)
+            }
+            for one in self.columns
+        ]
         return hashlib.sha256(json.dumps(columns, sort_keys=True).encode()).hexdigest()
