@@ -85,6 +85,10 @@ class EncodedSplit:
     def __len__(self) -> int:
         return len(self.label_N)
 
+    def taken(self, row_K: np.ndarray) -> "EncodedSplit":
+        """The rows `row_K`, in memory."""
+        return EncodedSplit(**{name: None if array is None else array[row_K] for name, array in vars(self).items()})
+
 
 def load_spec(folder: Path) -> EncodedSpec:
     """The spec of `folder`. Raises ValueError if the file is missing or lacks a key."""

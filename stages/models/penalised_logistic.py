@@ -31,14 +31,22 @@ class Kept:
 
 
 def choose_logistic(
-    train: EncodedSplit, val: EncodedSplit, spec: EncodedSpec, c_values: Sequence[float], max_iter: int, seed: int
+    train: EncodedSplit,
+    val: EncodedSplit,
+    spec: EncodedSpec,
+    c_values: Sequence[float],
+    max_iter: int,
+    seed: int,
+    logit_shift: float = 0.0,
 ) -> Kept:
-    """Regressions on `train` with ascending values of C, until one is worse on `val` than the one before."""
+    """Regressions on `train` with ascending values of C, until one is worse on `val` than the one before; there, its logit is
+    `logit_shift` above what it is among the rows of `train`.
+    """
     features, val_features = one_hot(train, spec), one_hot(val, spec)
     tried: dict[float, float] = {}
     kept: tuple[LogisticRegression, float, np.ndarray] | None = None
     for c, model in _fits(features, train.label_N, sorted(c_values), max_iter, seed):
-        val_logit_N = model.decision_function(val_features)
+        val_logit_N = model.decision_function(val_features) + logit_shift
         tried[c] = log_loss(val_logit_N, val.label_N)
         if kept is not None and tried[c] >= tried[kept[1]]:
             break

@@ -23,6 +23,7 @@ from stages.models.ctr_datamodule import CtrDataModule
 from stages.models.ctr_module import CtrModule
 from stages.models.curves import CurveWriter
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
+from stages.models.epoch_rows import epoch_rows
 from stages.models.id_hiding import hiding_shares
 from stages.models.matmul_precision import MatmulPrecision
 from stages.models.network import CtrNetwork, build_network
@@ -88,20 +89,21 @@ def train_network(
         network.load_state_dict(initial)
     if network.creative_encoder is None:
         data = without_creatives(data)
-    batch_size = fitting_batch_size(train, len(data.train), trainer.devices)
+    rows = epoch_rows(data.train, train.keep_negatives, train.seed)
+    batch_size = fitting_batch_size(train, len(rows), trainer.devices)
     datamodule = CtrDataModule(
         data.train,
         data.val,
         num_creatives=data.spec.num_creatives,
         batch_size=batch_size,
-        seed=train.seed,
+        rows=rows,
         prefetch_batches=trainer.prefetch_batches,
         pin_memory=trainer.accelerator == "gpu",
         device_memory_frac=trainer.device_memory_frac,
     )
-    num_steps = train.max_epochs * steps_per_epoch(len(data.train), batch_size, trainer.devices)
+    num_steps = train.max_epochs * steps_per_epoch(len(rows), batch_size, trainer.devices)
     hiding_V = hiding_shares(data.train, data.spec, train.unknown_prior_clicks)
-    module = CtrModule(network, train, channels_last(data.image_NCSS), num_steps, hiding_V)
+    module = CtrModule(network, train, channels_last(data.image_NCSS), num_steps, hiding_V, rows)
 
     curves, best, stopwatch = CurveWriter(train.log_every_steps), BestWeights(work_folder), Stopwatch()
     early_stopping = EarlyStopping(

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from stages.models.batches import TrainBatches, ValBatches, shuffled_rows
+from stages.models.batches import TrainBatches, ValBatches
 from stages.models.encoded_arrays import EncodedSplit
+from stages.models.epoch_rows import shuffled_rows
 from stages.models.prefetch import PrefetchedBatches
 
 
