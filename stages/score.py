@@ -145,7 +145,7 @@ def score_files(
 ) -> Counter[str]:
     """Stream the files through contract and model; return the counts. `version`: the model's number among the releases."""
     expected = main_columns(declaration, tables)
-    optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
+    optional = declaration.optional_to_score
     key = declaration.key
     common = Path(os.path.commonpath([file.parent for file in files]))
     names = {file: file.relative_to(common).as_posix() for file in files}

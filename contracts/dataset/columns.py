@@ -10,7 +10,14 @@ import polars as pl
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-Role = Literal["categorical", "numeric", "creative", "time", "label", "key", "entity", "info"]
+Role = Literal["categorical", "numeric", "creative", "time", "label", "key", "entity", "info", "impressions", "clicks", "weight"]
+OUTCOME = (
+    "label",
+    "impressions",
+    "clicks",
+    "weight",
+)  # roles of what came of a row, and of how much it counts
+COUNTED = ("impressions", "clicks", "weight")  # of these, numbers from 0 on
 Dtype = Literal["string", "int", "float", "bool", "datetime"]
 TimePart = Literal["hour", "weekday", "day", "month"]
 
@@ -120,6 +127,12 @@ class Column:
             ),
             (self.role != "time" or self.dtype == "datetime", f"role time needs dtype datetime, got {self.dtype}"),
             (self.role != "label" or not self.nullable, "a label cannot be nullable"),
+            (
+                self.role not in ("impressions", "clicks") or self.dtype == "int",
+                f"role {self.role} needs dtype int, got {self.dtype}",
+            ),
+            (self.role != "weight" or number, f"role weight needs dtype int or float, got {self.dtype}"),
+            (self.role != "clicks" or not self.nullable, "clicks cannot be nullable"),
             (self.role == "label" or self.labels is None, "only a label has labels"),
             (
                 self.role != "label" or (self.pattern is None and self.max_length is None),
@@ -184,7 +197,7 @@ class Column:
 
 def sliceable(columns: tuple[Column, ...]) -> tuple[str, ...]:
     """Names that slices may have, in the order of the declaration. A creative gives COLD_START, if no column is called so."""
-    names = tuple(column.name for column in columns if column.role not in ("label", "key", "time"))
+    names = tuple(column.name for column in columns if column.role not in (*OUTCOME, "key", "time"))
     return (*names, COLD_START) if has_cold_start(columns) else names
 
 

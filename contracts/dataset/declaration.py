@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from contracts.dataset.columns import Column, Role, check_slices
+from contracts.dataset.columns import OUTCOME, Column, Role, check_slices
 from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
 
@@ -62,12 +62,11 @@ class Declaration:
         twice = [name for name, count in names.items() if count > 1]
         if twice:
             raise ValueError(f"column '{twice[0]}' is declared twice")
-        single: tuple[Role, ...] = ("label", "time", "creative", "key", "entity")
+        single: tuple[Role, ...] = ("label", "time", "creative", "key", "entity", "impressions", "clicks", "weight")
         for role in single:
             if len(self.by_role(role)) > 1:
                 raise ValueError(f"role {role} is given to {[c.name for c in self.by_role(role)]}; one column can have it")
-        if not self.by_role("label"):
-            raise ValueError("no column has role label")
+        self._outcome_is_said()
         if not self.features:
             raise ValueError("no column is a feature; give at least one the role categorical or numeric")
         needs: tuple[tuple[bool, Role, str], ...] = (
@@ -82,6 +81,19 @@ class Declaration:
             raise ValueError(f"column '{self.time.name}': split.by time needs every row's time, so it cannot be nullable")
         self._references_exist()
         return self
+
+    def _outcome_is_said(self) -> None:
+        label, impressions, clicks = (bool(self.by_role(role)) for role in ("label", "impressions", "clicks"))
+        if not label and not impressions and not clicks:
+            raise ValueError("no column has role label (or, where a row counts many, the roles impressions and clicks)")
+        if impressions != clicks:
+            there, lacking = ("impressions", "clicks") if impressions else ("clicks", "impressions")
+            raise ValueError(f"a column has role {there} and none has role {lacking}; rows that count impressions need both")
+        if label and clicks:
+            raise ValueError(
+                f"'{self.by_role('label')[0].name}' has role label and '{self.by_role('clicks')[0].name}' role clicks; "
+                "a row has a label, or counts of impressions and clicks"
+            )
 
     def _references_exist(self) -> None:
         declared = {c.name for c in self.columns if c.derive_from is None}
@@ -119,7 +131,22 @@ class Declaration:
 
     @property
     def label(self) -> Column:
-        return self.by_role("label")[0]
+        """The column that says 0 or 1; of rows that count many, from the split on, that of their clicks."""
+        return (*self.by_role("label"), *self.by_role("clicks"))[0]
+
+    @property
+    def impressions(self) -> Column | None:
+        return next(iter(self.by_role("impressions")), None)
+
+    @property
+    def weight(self) -> Column | None:
+        return next(iter(self.by_role("weight")), None)
+
+    @property
+    def optional_to_score(self) -> frozenset[str]:
+        """Columns that rows need not have to be scored: what came of them, and what is left out."""
+        outcome = {column.name for column in self.columns if column.role in OUTCOME}
+        return frozenset(outcome | {column.name for column in self.leave_out})
 
     @property
     def time(self) -> Column | None:

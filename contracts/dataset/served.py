@@ -49,7 +49,7 @@ def none_yet(folder: Path) -> str:
 
 def _kept(column: Column, declaration: Declaration) -> Column:
     """A column as the journal keeps it: typed, derived ones too; empty where no request says it, as a column of role info."""
-    if column.role == "label":
-        return Column(name=column.name, role="label", dtype="int", description=column.description)
+    if column.role in ("label", "clicks"):
+        return Column(name=column.name, role=column.role, dtype="int", description=column.description)
     requested = column.is_feature or column.role == "time" or (column.role == "creative" and declaration.images is not None)
     return replace(column, format=None, derive_from=None, part=None, nullable=column.nullable or not requested)

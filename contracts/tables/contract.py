@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from contracts.dataset.columns import Column
+from contracts.dataset.columns import OUTCOME, Column
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.source import Format
 from contracts.tables.chunk import ROW, Chunk
@@ -60,6 +60,7 @@ class Contract:
                 pl.DataFrame([(row, name, "encoding") for row, name, _ in chunk.undecoded], schema=BROKEN, orient="row"),
                 *unmatched,
                 *broken,
+                *self._overcounted(typed, numbers),
                 *self._imageless(typed, numbers),
             ]
         )
@@ -136,6 +137,14 @@ class Contract:
     def _why(self, column: Column, unread: pl.Series) -> pl.Series:
         return unread_rules(column, unread, self.formats[column.name], self._exactly(column))
 
+    def _overcounted(self, typed: pl.DataFrame, numbers: pl.Series) -> list[pl.DataFrame]:
+        """Rows with more clicks than impressions; one without a number of impressions has one."""
+        names = {c.role: c.name for c in self.columns if c.role in ("impressions", "clicks")}
+        if len(names) < 2:
+            return []
+        more = (typed[names["clicks"]] > typed[names["impressions"]].fill_null(1)).fill_null(False)
+        return [broken_rows(numbers.filter(more), names["clicks"], "counts")]
+
     def _imageless(self, typed: pl.DataFrame, numbers: pl.Series) -> list[pl.DataFrame]:
         if self.images is None:
             return []
@@ -164,7 +173,7 @@ def contract_of(
     declaration: Declaration, tables: tuple[SideTable, ...], images: frozenset[str] | None, *, labelled: bool = True
 ) -> Contract:
     """The contract of a partition. With `labelled` false, rows need no label (they are to be scored)."""
-    columns = tuple(c for c in declaration.columns if labelled or c.role != "label")
+    columns = tuple(c for c in declaration.columns if labelled or c.role not in OUTCOME)
     formats = {c.name: declaration.source.format for c in declaration.columns}
     for side in tables:
         formats |= dict.fromkeys(side.names, side.fmt)

@@ -109,7 +109,8 @@ def _names_without_header(
     """The expected columns in the order of files without a header; and those of files without the label if that is optional, and
     of files without all that is.
     """
-    names, label = declaration.source.format.names or expected, declaration.label.name
+    names = declaration.source.format.names or expected
+    outcome = declaration.optional_to_score - {column.name for column in declaration.leave_out}
     lacking = next((name for name in expected if name not in names and name not in optional), None)
     stray = next((name for name in names if name not in expected), None)
     if lacking is not None:
@@ -124,7 +125,7 @@ def _names_without_header(
         raise SourceError(f"source.format.names has '{stray}', {why}")
     if not optional:
         return names, ()
-    return names, (tuple(n for n in names if n != label), tuple(n for n in names if n not in optional))
+    return names, (tuple(n for n in names if n not in outcome), tuple(n for n in names if n not in optional))
 
 
 def read_images(folder: Path, declaration: Declaration) -> tuple[pl.DataFrame, list[tuple[str, str]]]:

@@ -66,7 +66,7 @@ def declared_rows(path: Path, declaration: Declaration, side_table_digests: dict
             f"({request.digest[:12]}); give --declaration the declaration.json that was exported with the model"
         )
     tables = trained_side_tables(RAW_DIR / SHARED, declaration, side_table_digests)
-    optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
+    optional = declaration.optional_to_score
     partition = read_partition([path], declaration, main_columns(declaration, tables), optional)
     return RowsToScore(
         chunks=(chunk for _, chunk in partition),

@@ -23,6 +23,7 @@ class Batch(NamedTuple):
     label_B: Tensor  # uint8
     distinct_U: Tensor | None  # int64, the batch's creatives, each once, 0 (no image) first and as filling; None in validation
     creative_pos_B: Tensor | None  # int64, row of `distinct_U`, or of all creatives where that is None
+    weight_B: Tensor | None = None  # float64, what each row weighs; None: 1
 
 
 def distinct_creatives(creative_idx_B: np.ndarray, num_creatives: int) -> tuple[np.ndarray, np.ndarray]:
@@ -112,6 +113,7 @@ class TrainBatches:
             label_B=torch.from_numpy(np.take(self.split.label_N, row_B, axis=0)),
             distinct_U=distinct_U,
             creative_pos_B=creative_pos_B,
+            weight_B=None if self.split.weight_N is None else torch.from_numpy(np.take(self.split.weight_N, row_B, axis=0)),
         )
 
 
@@ -138,4 +140,5 @@ class ValBatches:
                 label_B=torch.from_numpy(self.split.label_N[rows].copy()),
                 distinct_U=None,
                 creative_pos_B=None if idx_N is None else torch.from_numpy(idx_N[rows].astype(np.int64)),
+                weight_B=None if self.split.weight_N is None else torch.from_numpy(self.split.weight_N[rows].copy()),
             )

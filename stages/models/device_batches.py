@@ -31,6 +31,7 @@ class DeviceArrays:
     num_feats_NM: Tensor
     creative_idx_N: Tensor | None
     label_N: Tensor
+    weight_N: Tensor | None = None
 
     @classmethod
     def copied(cls, split: EncodedSplit, device: torch.device) -> "DeviceArrays":
@@ -130,6 +131,7 @@ class DeviceTrainBatches(TrainBatches):
             label_B=self.arrays.label_N.index_select(0, row_B),
             distinct_U=distinct_U,
             creative_pos_B=creative_pos_B,
+            weight_B=None if self.arrays.weight_N is None else self.arrays.weight_N.index_select(0, row_B),
         )
 
     def creatives(self, creative_idx_B: Tensor, num_distinct: int) -> tuple[Tensor, Tensor]:
@@ -162,4 +164,5 @@ class DeviceValBatches(ValBatches):
                 label_B=self.arrays.label_N[rows],
                 distinct_U=None,
                 creative_pos_B=None if idx_N is None else idx_N[rows].long(),
+                weight_B=None if self.arrays.weight_N is None else self.arrays.weight_N[rows],
             )

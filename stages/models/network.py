@@ -48,7 +48,7 @@ class CtrNetwork(nn.Module):
             creative_emb_BE = functional.embedding(creative_pos_B, emb_UE)  # its backward is a fast sum, unlike emb[pos]
         return self.ranker(cat_idx_BF, num_feats_BM, creative_emb_BE)
 
-    def start_at(self, num_clicks: int, num_rows: int) -> None:
+    def start_at(self, num_clicks: float, num_rows: float) -> None:
         """Have the fresh network say of every row, about, what the click rate of all is.
 
         From a half, the way to two clicks in a thousand rows is longer than the bias alone goes in a training of few steps. (Lin,

@@ -84,7 +84,7 @@ def train_network(
     silence_lightning()
     precision = MatmulPrecision(trainer.matmul_precision)
     network = build_network(model, data.spec)
-    network.start_at(int(data.train.label_N.sum(dtype=np.int64)), len(data.train))
+    network.start_at(*data.train.clicks_and_rows)
     if initial is not None:
         network.load_state_dict(initial)
     if network.creative_encoder is None:
@@ -103,7 +103,9 @@ def train_network(
     )
     num_steps = train.max_epochs * steps_per_epoch(len(rows), batch_size, trainer.devices)
     hiding_V = hiding_shares(data.train, data.spec, train.unknown_prior_clicks)
-    module = CtrModule(network, train, channels_last(data.image_NCSS), num_steps, hiding_V, rows)
+    module = CtrModule(
+        network, train, channels_last(data.image_NCSS), num_steps, hiding_V, rows, mean_weight=data.train.mean_weight
+    )
 
     curves, best, stopwatch = CurveWriter(train.log_every_steps), BestWeights(work_folder), Stopwatch()
     early_stopping = EarlyStopping(

@@ -59,4 +59,4 @@ def test_arrays_that_do_not_fit_are_cut_here(monkeypatch, prefetch_batches, expe
 
 def test_batches_are_the_same_either_way():
     batches = zip(datamodule().train_dataloader(), datamodule(device_memory_frac=0.0).train_dataloader(), strict=True)
-    assert all(torch.equal(one, other) for pair in batches for one, other in zip(*pair, strict=True))
+    assert all(torch.equal(one, other) for left, right in batches for one, other in zip(left[:-1], right[:-1], strict=True))

@@ -41,7 +41,7 @@ def write_month(given: Path, declaration: Declaration, to: Path, hidden: Callabl
     files = files_of(given, declaration)
     tables = side_tables(RAW_DIR / SHARED, declaration, labelled=False)
     contract = contract_of(replace(declaration, images=None), tables, None, labelled=False)
-    optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
+    optional = declaration.optional_to_score
     counts, rules = Counter[str](), Counter[str]()
     with ParquetRows(to) as writer:
         for path, chunk in read_partition(files, declaration, main_columns(declaration, tables), optional):
