@@ -60,7 +60,7 @@ experiment: $(VENV)/.pipeline  ## run the pipeline with other settings: make exp
 experiments: $(VENV)/.pipeline  ## list what each experiment gave, and in what it differs
 	@requirements/system/check-git.sh experiments && $(RUN) python -m stages.experiment_table
 
-test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests (15 minutes; installs 3.6 GB)
+test: $(VENV)/.dev $(VENV)-load/.installed $(if $(SERVING_PYTHON),$(VENV)-serving/.installed $(VENV)-load/.perf-analyzer)  ## lint, then run all tests (20 minutes; installs 3.6 GB)
 	@$(RUN) ruff check --quiet . && $(RUN) ruff format --quiet --check . && $(RUN) mypy --no-error-summary && $(RUN) clang-format --dry-run -Werror serving/*/*.[ch] serving/*/*/*.[ch] tests/native/*.[ch]
 	@shared=$$(mktemp -d); trap 'rm -rf "$$shared"' EXIT; export ADCLICK_TESTS_SHARE="$$shared"; \
 		$(RUN) $(TESTS) $(ARGS) && { $(RUN) $(TIMED) $(ARGS) || [ $$? = 5 ]; }

@@ -61,7 +61,7 @@ def main() -> None:
 def decided_without_rows(cfg: CompareConfig, champion: ExportedModel | None, candidate: ExportedModel) -> dict[str, Any] | None:
     """The verdict where no row has to be scored: no champion, the same model, or rows that only one of the two can read."""
     if champion is None:
-        return verdict_alone(cfg, FIRST, True, "first model: nothing to compare with")
+        return verdict_alone(cfg, FIRST, True, "there is no champion to compare it with")
     if champion.digest == candidate.digest:
         return verdict_alone(cfg, SAME, True, "the candidate is the champion")
     apart = difference(champion.declaration, candidate.declaration)

@@ -7,12 +7,12 @@ from bench.rollout.runs import outcomes
 from bench.rollout.settings import BenchRolloutConfig
 from bench.rollout.shares import at_least
 from bench.rollout.simulation.models import Scenario
-
-BY_DEFAULT = 200_000  # rows a month of conf/data
+from stages.settings import load_section
+from stages.simulate.config import ExchangeConfig
 
 
 def figures(config: BenchRolloutConfig) -> list[Figure]:
-    found = []
+    found, usual = [], load_section("exchange", ExchangeConfig).impressions_per_month
     scenario = Scenario(name=f"{config.differs:.0%} better", worse=-config.differs)
     for traffic in config.traffic:
         for need in ("better", "not_worse"):
@@ -23,5 +23,5 @@ def figures(config: BenchRolloutConfig) -> list[Figure]:
             within = f"promoted within {config.month_days} days{said}"
             what = f"challenger {config.differs:.0%} better, need {need}, {traffic.name}: {within}"
             figure = at_least(what, soon, config.limits.better_promoted)
-            found.append(figure if traffic.rows >= BY_DEFAULT else Figure(what=what, figure=figure.figure))
+            found.append(figure if traffic.rows >= usual else Figure(what=what, figure=figure.figure))
     return found

@@ -1,4 +1,4 @@
-"""Models that are equally good, and a challenger that is worse by exactly what counts as none."""
+"""Models that are equally good."""
 
 from statistics import median
 
@@ -7,16 +7,13 @@ from bench.rollout.runs import outcomes
 from bench.rollout.settings import BenchRolloutConfig
 from bench.rollout.shares import at_least, at_most
 from bench.rollout.simulation.models import Scenario
-from contracts.lifecycle.rollout import RolloutConfig
-from contracts.params import read_section
 
 
 def figures(config: BenchRolloutConfig) -> list[Figure]:
-    margin, limits, found = read_section("rollout", RolloutConfig).margin, config.limits, []
+    limits, found = config.limits, []
     for traffic in config.traffic:
         better = outcomes(config, Scenario(name="equal"), traffic, "better", config.rollouts)
         alike = outcomes(config, Scenario(name="equal"), traffic, "not_worse", config.rollouts)
-        edge = outcomes(config, Scenario(name=f"{margin:.1%} worse", worse=margin), traffic, "not_worse", config.rollouts)
         days = [one.day for one in alike if one.ended == "promoted"]
         found += [
             at_most(
@@ -32,11 +29,6 @@ def figures(config: BenchRolloutConfig) -> list[Figure]:
                 + (f" (median day {median(days):.0f})" if days else ""),
                 [one.ended == "promoted" for one in alike],
                 limits.promoted,
-            ),
-            at_most(
-                f"challenger worse by exactly the margin of {margin:.1%}, {traffic.name}: promoted",
-                [one.ended == "promoted" for one in edge],
-                limits.at_margin,
             ),
         ]
     return found

@@ -48,6 +48,28 @@ TEST(the_challenger_answers_its_requests_in_time) {
     remove_store();
 }
 
+TEST(a_challenger_is_open_before_the_first_request_with_a_thread_for_each_instance) {
+    Instance second = {.model = &routed_model};
+    make_store();
+    PUT_ROUTE(.timeout_ms = 60000);
+    load_routed();
+    CHECK(!TRITONBACKEND_ModelInstanceInitialize(&second));
+    eight->does = HANGS;
+    for (int i = 0; i < 2; i++) {
+        requests[i] = a_row_of("somebody");
+        execute(&requests[i], 1);
+        WAIT_FOR(eight->calls == i + 1);
+    }
+    eight->does = GIVES_ANSWERS;
+    await_all(requests, 2);
+    CHECK(answered_by(&requests[0]) == 8 && answered_by(&requests[1]) == 8);
+    forget_answers(requests, 2);
+    CHECK(!TRITONBACKEND_ModelInstanceFinalize(&second));
+    unload_routed();
+    CHECK_NUMBER(events_with("\"challenger\": 8, \"mode\""), 1);  // told once
+    remove_store();
+}
+
 TEST(one_that_is_too_slow_is_answered_by_the_champion_when_its_time_is_over) {
     begin((Said){.timeout_ms = 60,
                  .limits = "max_p99_ms 100000\nmax_error_share 1\nmax_timeout_share 1\nmax_mean_ratio 1000\n"
@@ -80,6 +102,38 @@ TEST(an_answered_request_is_released_though_the_challenger_goes_on_computing) {
 TEST(a_request_is_released_when_it_is_answered_and_not_when_its_time_is_over) {
     begin((Said){.timeout_ms = 60000});
     ask_some();
+    all_by(8);
+    finish();
+}
+
+TEST(whoever_waits_when_the_route_changes_gets_the_challenger_that_goes_on_and_the_champion_when_it_does_not) {
+    begin((Said){.timeout_ms = 60000});
+    eight->does = HANGS;
+    ask_some();
+    WAIT_FOR(eight->calls);
+    wait_for_route(PUT_ROUTE(.timeout_ms = 60000, .share = "90"), true);
+    eight->does = GIVES_ANSWERS;
+    all_by(8);
+    forget_answers(requests, SOME);
+    wait_for_route(PUT_ROUTE(.timeout_ms = 60000), true);
+    eight->does = HANGS;
+    int calls = eight->calls;
+    ask_some();
+    WAIT_FOR(eight->calls > calls);
+    wait_for_route(PUT_ROUTE(.timeout_ms = 60000, .share = "90"), true);
+    wait_for_route(PUT_ROUTE(.challenger = -1), false);
+    all_by(7);  // also those of two routes ago
+    eight->does = GIVES_ANSWERS;
+    finish();
+}
+
+TEST(whoever_waits_for_a_challenger_that_becomes_the_champion_gets_its_answer) {
+    begin((Said){.timeout_ms = 60000});
+    eight->does = HANGS;
+    ask_some();
+    WAIT_FOR(eight->calls);
+    wait_for_route(PUT_ROUTE(.champion = 8, .challenger = -1), false);
+    eight->does = GIVES_ANSWERS;
     all_by(8);
     finish();
 }

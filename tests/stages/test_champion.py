@@ -37,9 +37,9 @@ def origin(tmp_path_factory) -> Path:
 def promoted(origin) -> Path:
     """The same after `dvc repro`, the first promotion, which commits by itself, and `dvc push`."""
     said = run(origin, *COMPARE)
-    assert "compare: first, passes: first model: nothing to compare with" in said
+    assert "compare: first, passes: there is no champion to compare it with" in said
     said = run(origin, *PROMOTE, **NAMES)
-    assert "is the champion (first: first model: nothing to compare with)" in said
+    assert "is the champion (first: there is no champion to compare it with)" in said
     assert "promote: committed champion/model.dvc; then `.venv/bin/dvc push champion/model.dvc`" in said
     run(origin, "dvc", "push", "--quiet", POINTER)
     return origin

@@ -40,7 +40,7 @@ def first_line(folder: Path) -> str:
 def test_the_first_model_has_nothing_to_be_compared_with_and_passes(champion, capsys):
     found = run_compare(champion)
     assert (found["verdict"], found["passes"], found["champion"]) == ("first", True, None)
-    assert capsys.readouterr().out.startswith("compare: first, passes: first model: nothing to compare with")
+    assert capsys.readouterr().out.startswith("compare: first, passes: there is no champion to compare it with")
     assert "First model, passes." in first_line(champion)
 
 

@@ -13,7 +13,8 @@ from contracts.lifecycle.rollout import RolloutConfig
 from lifecycle.rollout.rollout import Rollout
 
 DRILLS = Path("live/drills.json")
-UNSEEN_DAYS = 4  # weekdays that are affected from the canary on; the others are those of the shadow step, and of what may be late
+UNSEEN_DAYS = 3  # weekdays that are affected from the canary on; the others are those of the shadow step, and of what may be late
+LATE_DAYS = 2  # until the rollout begins, as making the candidate takes hours of the clock; and until the look that ends the step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ def next_drill(drills: Sequence[DrillConfig], begun: Sequence[Drill], rollouts: 
 
 
 def weekdays_after_shadow(now: datetime, config: RolloutConfig) -> tuple[str, ...]:
-    """Days of the week, 1 is Monday, that begin when shadow is over: looks are once a day, so a step lasts one day more."""
-    shadow = sum(step.days for step in config.steps if step.mode == "shadow")
-    first = now.astimezone(UTC).date() + timedelta(days=math.ceil(shadow) + 1)
-    return tuple(str((first + timedelta(days=number)).isoweekday()) for number in range(min(UNSEEN_DAYS, 6 - math.ceil(shadow))))
+    """Days of the week, 1 is Monday, that begin when shadow is over."""
+    seen = math.ceil(sum(step.days for step in config.steps if step.mode == "shadow")) + LATE_DAYS
+    first = now.astimezone(UTC).date() + timedelta(days=seen)
+    return tuple(str((first + timedelta(days=number)).isoweekday()) for number in range(min(UNSEEN_DAYS, 7 - seen)))

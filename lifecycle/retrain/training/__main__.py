@@ -24,6 +24,7 @@ from lifecycle.sessions import note
 from serving.entry import run
 
 LOWEST = 19
+AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def main() -> None:
@@ -54,8 +55,15 @@ def main() -> None:
 
 
 def yield_to_others(nice: int) -> None:
-    """Take processors, and the disk, only when nobody else wants them; what the machine does not allow is left."""
+    """Take processors, and the disk, only when nobody else wants them; what the machine does not allow is left.
+
+    Linux shares processors among sessions first, and by `nice` only within one (autogroup, sched(7)): a session of its own gets
+    it too.
+    """
     os.nice(nice)
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            AUTOGROUP.write_text(str(nice))
     if nice == LOWEST:
         with suppress(OSError):  # what others want comes at once then, instead of soon
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

@@ -41,14 +41,14 @@ def metric_verdicts(
                 rows=_rows(table),
                 units=int(table[f"{CHAMPION}/units"][0] + table[f"{CHALLENGER}/units"][0]),
                 clicks=int(table[f"{CHAMPION}/clicks"][0] + table[f"{CHALLENGER}/clicks"][0]),
-                reason=_reason(metric, subject, judged, *_told(name, metric, judged, views), _rows(table)),
+                reason=_reason(metric, subject, judged, *_decisive(name, metric, judged, views), _rows(table)),
             )
         )
     return tuple(found)
 
 
-def _told(name: str, metric: str, judged: Judged, views: Mapping[str, Interval | None]) -> tuple[Interval | None, str]:
-    """What the verdict follows from, and on whose traffic."""
+def _decisive(name: str, metric: str, judged: Judged, views: Mapping[str, Interval | None]) -> tuple[Interval | None, str]:
+    """What the verdict follows from, and how it weighs the arms where that is not alike."""
     if name == SHADOW:
         return views["other"], ""
     both, rows = views["both"], views["rows"]

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_NS = 100000000, NOT_LOOKED = -2 };  // between two looks at the route
+enum { LOOK_NS = 100000000, MOST_AWAITED = 20, NOT_LOOKED = -2 };  // the first: between two looks at the route
 
 const Arm* own_arm(const Door* door) { return door->own; }
 
@@ -48,12 +48,15 @@ static void* keep_looking(void* user) {
     Door* door = user;
     pthread_mutex_lock(&door->lock);
     while (!door->is_closing) {
-        rest_on(&door->wake, &door->lock, LOOK_NS);
+        if (door->looks_asked == door->looks_done) rest_on(&door->wake, &door->lock, LOOK_NS);
+        unsigned asked = door->looks_asked;
         pthread_mutex_unlock(&door->lock);
         look_at_route(door);
         look_after_tables(door);
         hand_on_routed_counts(door->counts);
         pthread_mutex_lock(&door->lock);
+        door->looks_done = asked;
+        pthread_cond_broadcast(&door->looked);
     }
     pthread_mutex_unlock(&door->lock);
     return NULL;
@@ -63,6 +66,7 @@ static const char* begin(Door* door) {
     pthread_mutex_init(&door->lock, NULL);
     pthread_mutex_init(&door->events_lock, NULL);
     make_condition(&door->wake);
+    make_condition(&door->looked);
     begin_pending(&door->pending);
     door->looked_size = NOT_LOOKED;
     const char* path = getenv(ROUTE_VARIABLE);
@@ -113,17 +117,30 @@ void close_door(Door* door) {
     close_arm(door->own);
     end_pending(&door->pending);
     pthread_cond_destroy(&door->wake);
+    pthread_cond_destroy(&door->looked);
     pthread_mutex_destroy(&door->events_lock);
     pthread_mutex_destroy(&door->lock);
     free(door);
 }
 
-// Triton begins to count a model's waiting requests after the model itself was made: for its first instance.
+// Wait until the thread has looked at the route with what is there now. Not for long: what it looks at is on a disk.
+static void await_look(Door* door) {
+    pthread_mutex_lock(&door->lock);
+    unsigned asked = ++door->looks_asked;
+    pthread_cond_signal(&door->wake);
+    for (int tries = 0; tries < MOST_AWAITED && (int)(door->looks_done - asked) < 0; tries++)
+        rest_on(&door->looked, &door->lock, LOOK_NS);
+    pthread_mutex_unlock(&door->lock);
+}
+
+// Triton begins to count a model's waiting requests after the model itself was made: for its first instance. Before an instance
+// gets requests, the challenger is open, else its users would be the champion's until the next look.
 const char* add_instance(Door* door) {
     const char* failed = NULL;
     if (!door->backlog)
         failed = open_backlog(&door->own->settings, door->server, door->model, (uint64_t)door->own->version, &door->backlog);
     door->instances += !failed;
+    if (!failed && door->has_thread) await_look(door);
     return failed;
 }
 

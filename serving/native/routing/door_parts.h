@@ -23,9 +23,10 @@ struct Door {
     RoutedCounts* counts;
     Backlog* backlog;
     pthread_mutex_t lock;  // of all tables' holders, and of what follows
-    pthread_cond_t wake;
-    Table* table;                 // in force
-    atomic_uint instances, busy;  // of the instances
+    pthread_cond_t wake, looked;
+    unsigned looks_asked, looks_done;  // of the thread, at the route
+    Table* table;                      // in force
+    atomic_uint instances, busy;       // of the instances
     bool is_closing, has_thread;
     pthread_t thread;
     pthread_mutex_t events_lock;  // of the writer

@@ -96,16 +96,24 @@ static void put_in_force(Door* door, const Route* route) {
         return;
     }
     Arm* challenger = find_challenger(door, route);
-    if (door->is_pending && door->table->route.digest == route->digest) return;  // it is in force without it
+    bool is_in_force = door->table->route.digest == route->digest, was_open = is_in_force && door->table->challenger;
+    if (door->is_pending && is_in_force) return;  // without it
     failed = set_table(door, route, champion, challenger);
     if (failed && challenger) refuse(door, failed), failed = set_table(door, route, champion, NULL);
     if (failed)
         refuse(door, failed);
-    else
+    else if (!was_open)
         tell_in_force(door, door->table);
 }
 
-// The route in force once more: is its challenger ready now. The file may have become another one that is broken.
+// Does a challenger that answers compute with fewer threads than there are instances now.
+static bool is_short(const Door* door) {
+    const Table* table = door->table;
+    return table->challenger && table->instances < door->instances && !atomic_load(&table->is_blown);
+}
+
+// The route in force once more: is its challenger ready now, or are there more instances. The file may have become another one
+// that is broken.
 static void put_in_force_again(Door* door) {
     Route route = door->table->route;
     route.valid_until_ms = atomic_load(&door->table->valid_until_ms);
@@ -118,7 +126,7 @@ void look_at_route(Door* door) {
     ssize_t size = read_file(door->path, text);
     if (size < 0 && errno == ENOENT) return;  // there is none yet: the release that Triton loaded answers
     bool is_same = size == door->looked_size && (size < 0 || !memcmp(text, door->looked_at, (size_t)size));
-    if (is_same && door->is_pending) put_in_force_again(door);
+    if (is_same && (door->is_pending || is_short(door))) put_in_force_again(door);
     if (is_same) return;
     door->looked_size = size;
     if (size > 0) memcpy(door->looked_at, text, (size_t)size);

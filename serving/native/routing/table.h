@@ -24,9 +24,10 @@ typedef struct Table {
     struct Trial* trial;
     struct Shadow* shadow;
     struct Door* door;
-    char open[64];  // releases that may be asked for, "12, 13"
-    int holders;    // the door's, as what follows
-    int looks;      // at it since it is not in force any more
+    char open[64];       // releases that may be asked for, "12, 13"
+    int holders;         // the door's, as what follows
+    unsigned instances;  // of the model, when it was put in force
+    int looks;           // at it since it is not in force any more
     bool took_part, has_lapsed;
 } Table;
 

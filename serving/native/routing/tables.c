@@ -48,10 +48,19 @@ static const char* begin_trial(Table* table, unsigned threads) {
     return failed;
 }
 
+// Nobody waits for a challenger that is given up. For one that goes on, or has become the champion, they do: it is theirs,
+// whatever else the route says now.
+static void end_trials(const Door* door, const Table* now) {
+    const Arm* goes_on = atomic_load(&now->is_blown) ? NULL : now->challenger;
+    for (const Table* table = door->retired; table; table = table->next)
+        if (table->trial && table->challenger != goes_on && table->challenger != now->champion) end_trial(table->trial);
+}
+
 const char* set_table(Door* door, const Route* route, Arm* champion, Arm* challenger) {
     Table* table = calloc(1, sizeof *table);
     if (!table) return "out of memory";
     table->route = *route, table->door = door, table->champion = champion, table->challenger = challenger, table->holders = 1;
+    table->instances = door->instances;
     atomic_store(&table->valid_until_ms, route->valid_until_ms);
     atomic_store(&table->is_blown, is_fuse_blown(door, route));
     const char* failed = challenger ? begin_trial(table, door->instances) : NULL;
@@ -67,7 +76,7 @@ const char* set_table(Door* door, const Route* route, Arm* champion, Arm* challe
     if (before) before->holders--;
     pthread_mutex_unlock(&door->lock);
     if (before) before->next = door->retired, door->retired = before;
-    if (before && before->trial) end_trial(before->trial);
+    end_trials(door, table);
     return NULL;
 }
 
@@ -141,7 +150,7 @@ void look_after_tables(Door* door) {
         end_trial(table->trial);
         SAY(LOG_WARN, "the fuse of the route in force is blown: the champion answers alone");
     }
-    if (atomic_load(&table->is_blown)) stop_challenger(door, table->challenger);
+    if (atomic_load(&table->is_blown)) end_trials(door, table), stop_challenger(door, table->challenger);
     bool part = takes_part(table);
     if (table->challenger && part != table->took_part) {
         bool was_renewed = part && table->has_lapsed, has_lapsed = !part && !atomic_load(&table->is_blown);

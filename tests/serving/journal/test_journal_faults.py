@@ -85,10 +85,10 @@ def test_what_clients_received_is_there_after_the_server_was_killed(repository, 
 def test_what_clients_received_is_there_after_its_python_models_were_killed(repository, strict_spec, strict_rows, tmp_path):
     with journalling(tmp_path, repository) as running:
         with Asking(running.server, strict_spec, strict_rows) as asking:
+            before = len(asking.replies)
             for pid, (model, _) in stubs(running.server.process.pid).items():
                 if model == "ctr_careful":
                     os.kill(pid, signal.SIGKILL)
-            before = len(asking.replies)
             wait_for(lambda: any(r.code == "INTERNAL" for r in asking.replies[before:]), 20, "a request was lost on the way")
         failed = [refusal for refusal in running.refusals() if refusal["rule"] == "failed"]
         assert failed and all(refusal["rows"] in (1, 2, 3) and refusal["bytes"] for refusal in failed)

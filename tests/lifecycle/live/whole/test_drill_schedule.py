@@ -43,7 +43,7 @@ def test_days_that_are_spoilt_are_none_of_the_shadow_step():
     steps = [{"mode": "shadow", "share": 0, "days": 2, "rows": 0}, {"mode": "canary", "share": 5, "days": 2, "rows": 0}]
     config = read_section("rollout", RolloutConfig, ROOT / "params.yaml", overrides={"steps": steps})
     monday = datetime(2026, 9, 7, 23, 0, tzinfo=UTC)
-    assert weekdays_after_shadow(monday, config) == ("4", "5", "6", "7")  # shadow: Monday to Wednesday
+    assert weekdays_after_shadow(monday, config) == ("5", "6", "7")  # shadow: from Tuesday to Thursday
 
 
 def test_without_a_model_there_is_no_play(tmp_path):

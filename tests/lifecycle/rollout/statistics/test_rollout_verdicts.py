@@ -1,12 +1,14 @@
 """Verdicts on rollouts whose truth is known, and that they can be made again of what is kept of them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
 from lifecycle.rollout.rollout import Step
+from lifecycle.rollout.statistics.figures import by_rows, estimated, excess_loss
 from lifecycle.rollout.statistics.judge import judge, judge_sums
 from lifecycle.rollout.statistics.metrics import ALIKE_SLICES, slice_share
 from lifecycle.rollout.statistics.ratio import sample_ratio
@@ -39,6 +41,26 @@ def test_a_better_challenger_is_promoted_where_it_must_be_better():
 def test_a_worse_challenger_is_sent_back_with_the_figures():
     found = judged(simulated(3, noise=0.8))
     assert found[-1].verdict == "back" and "log-loss against the champion's: +" in found[-1].reasons[0]
+
+
+def test_while_the_arm_is_small_all_rows_send_back_what_the_mean_of_both_arms_does_not_know_yet():
+    pairs = simulated(3, noise=0.5, share=0.06, pages=2000)
+    steps = (STEPS[0], replace(STEPS[1], share_ppm=60_000))
+    last = judge(pairs, assigned(pairs), steps, settings())[-1]
+    loss = next(one for one in last.metrics if one.metric == "log_loss")
+    assert last.verdict == "back" and loss.both.low < settings().margin < loss.both.estimate
+    assert "weighed by rows" in loss.reason
+
+
+def test_where_the_arms_have_as_many_rows_the_two_means_are_one():
+    sums = judged(simulated(8, days=6))[-1].sums
+    table = {name.removeprefix("canary:"): np.array([value]) for name, value in sums.items() if name.startswith("canary:")}
+    even = table | {"challenger/w": table["champion/w"], "challenger/h": table["challenger/h"] * 1.01}
+    both, rows = (estimated(even, excess_loss(0.0), view) for view in ("both", "rows"))
+    assert rows.value == pytest.approx(both.value) and rows.error == pytest.approx(both.error)
+    most = table | {"challenger/w": table["champion/w"] * 9}
+    assert by_rows(most) == {"champion": 0.5, "challenger": 0.5}
+    assert by_rows(table | {"challenger/w": table["champion/w"] / 9})["challenger"] == pytest.approx(0.1)
 
 
 def test_a_challenger_whose_odds_are_too_high_is_sent_back():
