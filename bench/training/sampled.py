@@ -29,6 +29,7 @@ class SampledRun:
     auc: float
     log_loss: float
     observed_over_predicted: float
+    stage_s: float  # of stage train as a whole: imports, loading and validation after each epoch as well
 
 
 def measure(rows: int, seeds: tuple[int, ...], overrides: list[str]) -> list[Figure]:
@@ -43,7 +44,7 @@ def measure(rows: int, seeds: tuple[int, ...], overrides: list[str]) -> list[Fig
 def trained(space: Workspace, overrides: list[str], kept: float) -> SampledRun:
     space.compose([*overrides, f"train.keep_negatives={kept}"])
     space.remove(".checkpoints", "artifacts/model", "artifacts/export", "artifacts/repository")
-    space.stages("train", "export", "evaluate")
+    ran = space.stages("train", "export", "evaluate")
     timing, metrics = read_json(space.root / "reports/train_timing.json"), read_json(space.root / "reports/train/metrics.json")
     split, found = read_json(space.root / "reports/split.json")["train"], read_json(space.root / "reports/metrics.json")
     an_epoch = split["rows"]
@@ -51,12 +52,14 @@ def trained(space: Workspace, overrides: list[str], kept: float) -> SampledRun:
         an_epoch = metrics["sampled_negatives"]["clicks"] + metrics["sampled_negatives"]["others_an_epoch"]
     return SampledRun(
         rows_per_s=timing["rows"] / an_epoch * split["rows"] / timing["train_s"],
+        stage_s=ran["train"].wall_s,
         **{key: found[key] for key in ("auc", "log_loss", "observed_over_predicted")},
     )
 
 
 def figures(whole: list[SampledRun], sampled: list[SampledRun]) -> list[Figure]:
     speed = Compared(ours=tuple(one.rows_per_s for one in sampled), theirs=tuple(one.rows_per_s for one in whole))
+    stages = Compared(ours=tuple(1 / one.stage_s for one in sampled), theirs=tuple(1 / one.stage_s for one in whole))
     pairs = list(zip(whole, sampled, strict=True))
     lost = [one.auc - other.auc for one, other in pairs]
     ratios = [other.observed_over_predicted - one.observed_over_predicted for one, other in pairs]
@@ -72,6 +75,7 @@ def figures(whole: list[SampledRun], sampled: list[SampledRun]) -> list[Figure]:
             f"{spread(ratios, '', 4)}; with all rows {median(one.observed_over_predicted for one in whole):.4f}",
             "within 0.02",
         ),
+        Figure(what=f"{what}: stage train as a whole, how many times as fast (epochs differ)", figure=stages.shown()),
         Figure(what=f"{what}: log-loss, against training on all rows", figure=spread(losses, "%", 2)),
         Figure(
             what="rows of the months a second", figure=f"{spread(speed.ours, 'rows/s')}, with all rows {spread(speed.theirs, '')}"

@@ -90,7 +90,7 @@ def train_network(
     if network.creative_encoder is None:
         data = without_creatives(data)
     rows = epoch_rows(data.train, train.keep_negatives, train.seed)
-    batch_size = fitting_batch_size(train, len(rows), trainer.devices)
+    batch_size = fitting_batch_size(train, rows.num_all, trainer.devices)  # fewer rows: fewer steps of that size
     datamodule = CtrDataModule(
         data.train,
         data.val,
@@ -173,7 +173,7 @@ def _all_end_together(trainer: Trainer) -> Iterator[None]:
 
 
 def fitting_batch_size(train: "TrainConfig", num_rows: int, num_devices: int) -> int:
-    """`train.batch_size`, or the power of two below it with which an epoch has `min_steps_per_epoch` steps."""
+    """`train.batch_size`, or the power of two below it with which an epoch of all `num_rows` has `min_steps_per_epoch` steps."""
     largest = num_rows // train.min_steps_per_epoch
     if train.batch_size <= largest:
         return train.batch_size
