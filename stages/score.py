@@ -146,7 +146,7 @@ def score_files(
     """Stream the files through contract and model; return the counts. `version`: the model's number among the releases."""
     expected = main_columns(declaration, tables)
     optional = declaration.optional_to_score
-    key = declaration.key
+    key, position = declaration.key, declaration.lists and declaration.lists.position
     common = Path(os.path.commonpath([file.parent for file in files]))
     names = {file: file.relative_to(common).as_posix() for file in files}
     counts: Counter[str] = Counter()
@@ -162,7 +162,7 @@ def score_files(
         for path, chunk in read_ahead(chunks):
             good, bad = contract.check(chunk)
             p_click = scorer.score(good, images, declaration.creative.name if declaration.creative else None)
-            scored = scores(names[path], good, key and key.name, p_click, version)
+            scored = scores(names[path], good, key and key.name, p_click, version, position)
             bad.select(pl.lit(names[path]).alias("file"), pl.all()).write_csv(bad_out, include_header=False)
             if suffix == ".csv":
                 scored.write_csv(out, include_header=counts["raw"] == 0)

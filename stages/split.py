@@ -104,6 +104,8 @@ def assign(files: list[Path], declaration: Declaration, seed: int) -> np.ndarray
         order_N = np.arange(sum(sizes))
     else:
         order_N = np.random.default_rng(seed).permutation(sum(sizes))
+    if declaration.lists is not None:
+        order_N = order_N[first_of_list(files, declaration.lists.position)]
     mass_N = None
     if weight_names(declaration):
         weighing = [pl.read_parquet(path, columns=weight_names(declaration)) for path in files]
@@ -118,6 +120,20 @@ def assign(files: list[Path], declaration: Declaration, seed: int) -> np.ndarray
         entities = [pl.read_parquet(path, columns=[declaration.entity.name])[declaration.entity.name] for path in files]
         codes_N = exclude_entities(codes_N, pl.concat(entities))
     return codes_N
+
+
+def first_of_list(files: list[Path], position: str) -> np.ndarray:
+    """For each clean row the row that its list begins with, int64: places that do not rise are of another list.
+
+    Where the last impressions of one and the first of the next are in quarantine, two may count as one; none is ever divided.
+    """
+    rows, begins = 0, []
+    for path in files:
+        place_N = pl.read_parquet(path, columns=[position])[position].to_numpy()
+        begins.append(rows + np.flatnonzero(np.r_[True, place_N[1:] <= place_N[:-1]][: len(place_N)]))
+        rows += len(place_N)
+    first = np.concatenate(begins)
+    return np.repeat(first, np.diff(np.r_[first, rows]))
 
 
 def check_instants(order_N: np.ndarray, codes_N: np.ndarray, declaration: Declaration) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from contracts.dataset.columns import OUTCOME, Column, Role, check_slices
+from contracts.dataset.lists import ImpressionLists, check_lists
 from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
 
@@ -47,6 +48,7 @@ class Declaration:
     source: Source
     columns: tuple[Column, ...]
     leave_out: tuple[LeftOut, ...] = ()
+    lists: ImpressionLists | None = None  # where a row of the files holds several impressions
     images: Images | None = None
     slices: tuple[str, ...] | None = None  # columns by which evaluation is reported beside the total
     split: Split
@@ -67,6 +69,9 @@ class Declaration:
             if len(self.by_role(role)) > 1:
                 raise ValueError(f"role {role} is given to {[c.name for c in self.by_role(role)]}; one column can have it")
         self._outcome_is_said()
+        if self.lists is not None:
+            left_out = {column.name for column in self.leave_out}
+            check_lists(self.lists, self.columns, self.source.joins, left_out)
         if not self.features:
             raise ValueError("no column is a feature; give at least one the role categorical or numeric")
         needs: tuple[tuple[bool, Role, str], ...] = (
@@ -97,7 +102,8 @@ class Declaration:
 
     def _references_exist(self) -> None:
         declared = {c.name for c in self.columns if c.derive_from is None}
-        unknown = next(((old, new) for old, new in self.source.rename.items() if new not in declared), None)
+        named_in_files = declared if self.lists is None else declared - {*self.made_of_lists} | {self.lists.column}
+        unknown = next(((old, new) for old, new in self.source.rename.items() if new not in named_in_files), None)
         if unknown is not None:
             raise ValueError(
                 f"source.rename calls '{unknown[0]}' '{unknown[1]}', and no column that is read is declared so; "
@@ -133,6 +139,11 @@ class Declaration:
     def label(self) -> Column:
         """The column that says 0 or 1; of rows that count many, from the split on, that of their clicks."""
         return (*self.by_role("label"), *self.by_role("clicks"))[0]
+
+    @property
+    def made_of_lists(self) -> tuple[str, ...]:
+        """Names of the columns that come out of lists of impressions."""
+        return () if self.lists is None else self.lists.made(self.label.name)
 
     @property
     def impressions(self) -> Column | None:

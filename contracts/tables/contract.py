@@ -7,6 +7,7 @@ import polars as pl
 
 from contracts.dataset.columns import OUTCOME, Column
 from contracts.dataset.declaration import Declaration
+from contracts.dataset.lists import ImpressionLists
 from contracts.dataset.source import Format
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.joins import SideTable, short
@@ -24,6 +25,7 @@ class Contract:
     formats: dict[str, Format]  # how the numbers of each column are written
     joins: tuple[SideTable, ...] = ()
     images: tuple[str, frozenset[str]] | None = None  # creative column and ids that have an image
+    lists: ImpressionLists | None = None  # where rows came out of lists of impressions
     image_needed: bool = False  # is a row whose creative has none rejected
     seen: dict[str, SeenValues] = field(default_factory=dict)
     num_matched: list[int] = field(default_factory=list)  # rows with a match, of each join
@@ -58,6 +60,7 @@ class Contract:
             [
                 pl.DataFrame([(row, "", "columns") for row, _ in chunk.ragged], schema=BROKEN, orient="row"),
                 pl.DataFrame([(row, name, "encoding") for row, name, _ in chunk.undecoded], schema=BROKEN, orient="row"),
+                *self._unlisted(rows),
                 *unmatched,
                 *broken,
                 *self._overcounted(typed, numbers),
@@ -65,10 +68,10 @@ class Contract:
             ]
         )
         bad = rows[ROW].is_in(found["row"].unique().implode())
-        repeats = [broken_rows(numbers.filter(again), name, "unique") for name, again in self._repeats(typed, ~bad)]
+        repeats = [broken_rows(numbers.filter(again), name, "unique") for name, again in self._repeats(typed, ~bad, chunk.origin)]
         found = pl.concat([found, *repeats])
         clean = typed.with_columns(numbers).filter(~numbers.is_in(found["row"].unique().implode()))
-        return clean, rejected(found, chunk, rows)
+        return chunk.in_file(clean, ROW), chunk.in_file(rejected(found, chunk, rows), "row")
 
     def _examined(self, cells: pl.DataFrame, columns: tuple[Column, ...]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         """The typed columns, and the places of the cells that cannot be read and of those that break a rule."""
@@ -137,6 +140,18 @@ class Contract:
     def _why(self, column: Column, unread: pl.Series) -> pl.Series:
         return unread_rules(column, unread, self.formats[column.name], self._exactly(column))
 
+    def _unlisted(self, rows: pl.DataFrame) -> list[pl.DataFrame]:
+        """Impressions that are not written as lists have them. To be scored, they need no label."""
+        if self.lists is None:
+            return []
+        label = next((c.name for c in self.columns if c.role == "label"), None)
+        marks = pl.col(self.lists.column).str.count_matches(self.lists.before_label, literal=True)
+        written = (marks <= 1) & (pl.col(self.lists.item) != "")
+        if label is not None:
+            written &= (marks == 1) & (pl.col(label) != "")
+        wrong = rows.select(~written.fill_null(False)).to_series()
+        return [broken_rows(rows[ROW].filter(wrong), self.lists.column, "list")]
+
     def _overcounted(self, typed: pl.DataFrame, numbers: pl.Series) -> list[pl.DataFrame]:
         """Rows with more clicks than impressions; one without a number of impressions has one."""
         names = {c.role: c.name for c in self.columns if c.role in ("impressions", "clicks")}
@@ -158,13 +173,18 @@ class Contract:
             self.samples[name] = str(shown.min())
         return [broken_rows(numbers.filter(without), name, "image")] if self.image_needed else []
 
-    def _repeats(self, typed: pl.DataFrame, good: pl.Series) -> list[tuple[str, pl.Series]]:
-        """Among good rows, where a unique column repeats an earlier value."""
+    def _repeats(self, typed: pl.DataFrame, good: pl.Series, origin: np.ndarray | None) -> list[tuple[str, pl.Series]]:
+        """Among good rows, where a unique column repeats an earlier value; impressions of one list have theirs together."""
         repeats = []
         for name, seen in self.seen.items():
             where = (good & typed[name].is_not_null()).to_numpy()
+            places = where.nonzero()[0]
+            if origin is not None:
+                places = places[np.unique(origin[places], return_index=True)[1]]
             again = np.zeros(len(typed), dtype=bool)
-            again[where] = seen.add(typed[name].filter(pl.Series(where)).hash(seed=0).to_numpy())
+            again[places] = seen.add(typed[name].gather(places).hash(seed=0).to_numpy())
+            if origin is not None:
+                again = where & np.isin(origin[: len(typed)], origin[: len(typed)][again])
             repeats.append((name, pl.Series(again)))
         return repeats
 
@@ -182,6 +202,7 @@ def contract_of(
         columns=columns,
         formats=formats,
         joins=tables,
+        lists=declaration.lists,
         images=None if pictures is None or creative is None or images is None else (creative.name, images),
         image_needed=pictures is not None and images is not None and pictures.missing == "quarantine",
     )

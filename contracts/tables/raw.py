@@ -61,6 +61,15 @@ def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tup
     """Names the impressions' files must have: declared or left out, neither derived nor from a side table."""
     joined = joined_names(tables)
     declared = [c.name for c in declaration.columns if c.derive_from is None]
+    made = declaration.made_of_lists
+    twofold = next((name for name in joined if name in made), None)
+    if twofold is not None:
+        raise SourceError(
+            f"a side table has the column '{twofold}', which comes out of lists; rename or leave out the side table's"
+        )
+    if declaration.lists is not None:
+        whole = {declaration.lists.item: declaration.lists.column}
+        declared = [whole.get(name, name) for name in declared if name in whole or name not in made]
     names = [*declared, *(c.name for c in declaration.leave_out)]
     stray = next((name for name in joined if name not in declared), None)
     if stray is not None:
@@ -75,12 +84,15 @@ def read_partition(
     """Chunks of every file of a partition with only the columns that are used."""
     left_out = {column.name for column in declaration.leave_out}
     joined = frozenset(c.name for c in declaration.columns if c.derive_from is None and c.name not in expected)
+    joined -= {*declaration.made_of_lists}
     source = declaration.source
     for path in _with_rows(files):
         in_order = not source.format.header and path.suffix != ".parquet"
         names, fewer = _names_without_header(declaration, expected, optional) if in_order else (expected, ())
         for chunk in read_chunks(path, source.format, names, optional, joined=joined, rename=source.rename, fewer=fewer):
             chunk = chunk.without(left_out).decoded()
+            if declaration.lists is not None:
+                chunk = chunk.unfolded(declaration.lists, declaration.label.name)
             yield path, replace(chunk, rows=_as_sent(chunk.rows, declaration)) if source.kind == "served" else chunk
 
 

@@ -40,6 +40,7 @@ class RowsToScore:
     contract: Contract
     file: str  # its name
     key: str | None = None  # column that names a row
+    position: str | None = None  # column that says where in its list of impressions a row stands
 
 
 def published_rows(path: Path, request: RequestSpec) -> RowsToScore:
@@ -73,6 +74,7 @@ def declared_rows(path: Path, declaration: Declaration, side_table_digests: dict
         contract=contract_of(replace(declaration, images=None), tables, None, labelled=False),
         file=path.name,
         key=declaration.key and declaration.key.name,
+        position=declaration.lists and declaration.lists.position,
     )
 
 
