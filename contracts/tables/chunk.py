@@ -65,7 +65,7 @@ class Chunk:
                 pl.int_range(pl.len(), dtype=pl.UInt32).alias(ROW),
             ),
             ragged=[(len(rows) + place, line) for place, (_, line) in enumerate(chunk.ragged)],
-            undecoded=[(int(place), *cell) for place, (_, *cell) in zip(first, chunk.undecoded, strict=True)],
+            undecoded=[(int(place), name, text) for place, (_, name, text) in zip(first, chunk.undecoded, strict=True)],
             origin=np.concatenate([origin, ragged]).astype(np.uint32),
         )
 
