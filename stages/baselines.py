@@ -63,7 +63,8 @@ def predict_baselines(
             f"training rows must hold clicked and unclicked impressions, got {len(label):,} rows all labelled "
             f"{int(label[0])}; use more data or an earlier split"
         )
-    prior = float(label.mean())
+    weight = splits["train"].weight_N
+    prior = float(label.mean() if weight is None else np.average(label, weights=weight))
     creative_rate, rate_report = rate_baseline(splits, spec, cfg, creative)
     with ThreadPoolExecutor(cfg.num_threads) as pool, threadpool_limits(1, user_api="blas"):
         regression = pool.submit(fit_logistic, splits, spec, cfg.logistic_c, cfg.logistic_max_iter, cfg.seed)
@@ -103,8 +104,9 @@ def rate_baseline(
         ids = {split: splits[split].creative_idx_N for split in SPLITS}
     else:
         ids = {split: ids_of(splits[split].cat_idx_NF, field) for split in SPLITS}
-    train, val = splits["train"].label_N, splits["val"].label_N
-    table, loss = fit_rates(ids["train"], train, ids["val"], val, cfg.prior_impressions)
+    train, val = splits["train"], splits["val"]
+    weights = (train.weight_N, val.weight_N)
+    table, loss = fit_rates(ids["train"], train.label_N, ids["val"], val.label_N, cfg.prior_impressions, *weights)
     known = ids["test"] < table.rows.shape[0]
     p_test = np.where(known, table.rate(np.where(known, ids["test"], 0)), table.prior)
     report = {"prior_impressions": table.strength, "val_log_loss": round(loss, 7)}
@@ -122,6 +124,8 @@ def most_telling_field(splits: dict[str, EncodedSplit], spec: EncodedSpec, cfg: 
             ids_of(val.cat_idx_NF, field),
             val.label_N,
             cfg.prior_impressions,
+            train.weight_N,
+            val.weight_N,
         )[1]
         for field in fields
     ]

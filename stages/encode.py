@@ -26,6 +26,7 @@ from stages.entry import run_stage
 from stages.features.apply import Encoder
 from stages.files import atomic_folder, read_json, write_json
 from stages.images.pixels import write_pixels
+from stages.row_weights import row_weights, weight_names
 from stages.settings import load_section
 from stages.split import SPLITS
 
@@ -44,20 +45,30 @@ def main() -> None:
     features = read_json(FEATURES_PATH)
     encoder = Encoder(ENCODER_PATH)
     with atomic_folder(OUT_DIR) as fresh, ThreadPoolExecutor(AT_ONCE) as pool:
-        label = declaration.label.name
-        encoded = [pool.submit(encode_split, SPLIT_DIR / f"{name}.parquet", encoder, label, fresh / name) for name in SPLITS]
+        encoded = [
+            pool.submit(encode_split, SPLIT_DIR / f"{name}.parquet", encoder, declaration, fresh / name) for name in SPLITS
+        ]
         if features["creative"]:
             folders = in_order((path.parent for path in CLEAN_DIR.glob("*/creatives.parquet")), declaration.source.order)
             write_creatives(fresh / "creatives.npy", folders, encoder, features)
         num_rows = sum(split.result() for split in encoded)
+        for name in SPLITS if weight_names(declaration) else ():
+            np.save(fresh / name / "weight.npy", split_weights(SPLIT_DIR / f"{name}.parquet", declaration))
         write_json(fresh / "spec.json", {key: features[key] for key in SPEC_KEYS})
     width = f"{encoder.num_fields} ids and {encoder.num_dense} floats"
     print(f"encode: {num_rows} rows to {width}, {features['num_creatives']} creatives")
 
 
-def encode_split(path: Path, encoder: Encoder, label: str, out_dir: Path) -> int:
+def split_weights(path: Path, declaration: Declaration) -> np.ndarray:
+    """What each row of a split weighs, float64 [N]: the impressions that it stands for, times their weight, whose mean is 1."""
+    weights = row_weights(pl.read_parquet(path, columns=weight_names(declaration)), declaration)
+    return weights.mass_N * (weights.impressions() / weights.mass_N.sum() if weights.worth_N is not None else 1.0)
+
+
+def encode_split(path: Path, encoder: Encoder, declaration: Declaration, out_dir: Path) -> int:
     """Encode one split into `out_dir`; return its rows."""
     out_dir.mkdir(parents=True)
+    label = declaration.label.name
     with pq.ParquetFile(path, read_dictionary=encoder.inputs) as file, ExitStack() as open_files:
         num_rows = file.metadata.num_rows
         streams = {

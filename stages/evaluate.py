@@ -38,6 +38,7 @@ from stages.evaluation.summary import MODEL, ORACLE, RIVAL, summarise
 from stages.evaluation.truth import match_truth
 from stages.files import atomic_folder, read_json, sha256_file, write_json
 from stages.parquet import write_parquet
+from stages.row_weights import row_weights, weight_names
 from stages.scoring.scorer import score_split
 from stages.settings import load_section
 
@@ -68,7 +69,7 @@ def main() -> None:
     write_json(EVALUATION_PATH, evaluation)
     write_json(METRICS_PATH, headline_metrics(evaluation))
     shown = predictions if p_true is None else {**predictions, ORACLE: p_true}
-    write_plots(PLOTS_DIR, label, shown, evaluation)
+    write_plots(PLOTS_DIR, label, shown, evaluation, row_weights(test_df, declaration).mass_N)
     print(summary_line(evaluation))
     if evaluation["shortfall"] is not None:
         print(f"evaluate: {evaluation['shortfall']}")
@@ -95,7 +96,8 @@ def judge(
         "num_bins": cfg.num_bins,
     }
     evaluation["calibration"] = {
-        name: calibration_curve(label, p_click, cfg.num_bins, cfg.confidence) for name, p_click in predictions.items()
+        name: calibration_curve(label, p_click, cfg.num_bins, cfg.confidence, resampler.weights)
+        for name, p_click in predictions.items()
     }
     return evaluation, label
 
@@ -108,8 +110,9 @@ def by_creative_age(
         return None
     name, features = declaration.creative.name, read_json(EXPORT_DIR / "features.json")
     ids = next((field["num_ids"] for field in features["categorical"] if field["name"] == name), None)
-    trained = pl.read_parquet(TRAIN_PATH, columns=[name]).to_series()
-    return creative_age(test_df[name], trained, ids, label, p_click)
+    trained = pl.read_parquet(TRAIN_PATH, columns=[name, *weight_names(declaration)])
+    weights = (row_weights(test_df, declaration), row_weights(trained, declaration).count_N)
+    return creative_age(test_df[name], trained[name], ids, label, p_click, *weights)
 
 
 def read_label(test_df: pl.DataFrame, declaration: Declaration) -> np.ndarray:
@@ -126,7 +129,8 @@ def build_slices(cfg: EvaluateConfig, declaration: Declaration, test_df: pl.Data
     seen = None
     if COLD_START in names and has_cold_start(columns):
         seen = pl.read_parquet(TRAIN_PATH, columns=[declaration.creative.name]).to_series()
-    return [build_slice(name, test_df, columns, seen, cfg.max_slice_values) for name in names]
+    count_N = row_weights(test_df, declaration).count_N
+    return [build_slice(name, test_df, columns, seen, cfg.max_slice_values, count_N) for name in names]
 
 
 def build_resampler(cfg: EvaluateConfig, declaration: Declaration, test_df: pl.DataFrame) -> Resampler:
@@ -142,6 +146,7 @@ def build_resampler(cfg: EvaluateConfig, declaration: Declaration, test_df: pl.D
         unit=unit,
         num_units=num_units,
         unit_name=UNITS[cfg.resample_by],
+        weights=row_weights(test_df, declaration),
     )
 
 
@@ -168,12 +173,14 @@ def headline_metrics(evaluation: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def write_plots(folder: Path, label: np.ndarray, predictions: dict[str, np.ndarray], evaluation: dict[str, Any]) -> None:
+def write_plots(
+    folder: Path, label: np.ndarray, predictions: dict[str, np.ndarray], evaluation: dict[str, Any], mass: np.ndarray
+) -> None:
     """Tables for DVC and figures for people, all in `folder`, which is replaced as a whole."""
     ranked = {name: p_click for name, p_click in predictions.items() if name != "constant"}
     aucs = {name: evaluation["models"][name]["auc"]["value"] for name in ranked}
     curves, slices = evaluation["calibration"], evaluation["slices"]
-    roc, gain = roc_table(label, ranked), gain_table(label, ranked)
+    roc, gain = roc_table(label, ranked, mass), gain_table(label, ranked, mass)
     with atomic_folder(folder) as partial:
         by_prediction(roc, "true_positive_rate").write_csv(partial / "roc.csv")
         by_prediction(gain, "share_of_clicks").write_csv(partial / "gain.csv")

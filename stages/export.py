@@ -111,7 +111,7 @@ def calibration(network: CtrNetwork, table_CE: np.ndarray | None, spec: EncodedS
         return None
     val = load_split(ENCODED_DIR, "val", spec)
     logit_N = torch.cat(torch_logits(network, val, table_CE)).numpy()
-    return calibration_of(kind, logit_N, np.array(val.label_N))
+    return calibration_of(kind, logit_N, np.array(val.label_N), val.weight_N)
 
 
 def write_graphs(network: CtrNetwork, table_CE: np.ndarray | None, request: RequestSpec, folder: Path) -> None:

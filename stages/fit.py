@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import polars as pl
 from tqdm import tqdm
@@ -27,6 +28,7 @@ from stages.features.profile import profile
 from stages.features.selection import LEAK, report, select
 from stages.features.vocabulary import Scale, Vocabulary, fit_scale, fit_vocabulary, ids_of
 from stages.files import atomic_path, write_json
+from stages.row_weights import row_weights, spread_out, weight_names
 from stages.settings import load_params, load_section
 from stages.warm_start.columns import ChampionColumns, scale_to_json
 from stages.warm_start.inherited import read_inherited
@@ -37,6 +39,7 @@ ENCODER_PATH = Path("artifacts/encoder.onnx")
 FEATURES_PATH = Path("artifacts/features.json")
 PROFILE_PATH = Path("artifacts/reference_profile.json")
 SELECTION_PATH = Path("reports/selection.json")
+MOST_IMPRESSIONS = 1 << 21  # of rows that stand for many, that selection and profile look at
 SHOWN_NAMES = 8  # dropped columns that the summary names; the report has them all
 
 
@@ -46,11 +49,16 @@ def main() -> None:
     seed = int(load_params()["seed"])
     champion = read_champion_columns(declaration)
     creatives = image_ids(CLEAN_DIR) if declaration.images else None
-    train = pl.read_parquet(TRAIN_PATH, columns=[column.name for column in declaration.columns if is_read(column)])
+    names = [column.name for column in declaration.columns if is_read(column)]
+    train = pl.read_parquet(TRAIN_PATH, columns=[*names, *weight_names(declaration)])
+    weights = row_weights(train, declaration)
     known = {} if champion is None else champion.scales
     columns = tqdm(declaration.features, desc="fit", disable=None)
-    parts = [known.get(column.name) or fit_column(column, train[column.name], config) for column in columns]
+    parts = [known.get(column.name) or fit_column(column, train[column.name], config, weights.count_N) for column in columns]
     ids = {part.name: ids_of(part, train[part.name]) for part in parts}
+    rows = spread_out(weights, MOST_IMPRESSIONS)
+    if rows is not None:
+        train, ids = train[rows], {name: ids_N[rows] for name, ids_N in ids.items()}
     missing = {part.name: train[part.name].null_count() / len(train) for part in parts}
     scores = select(declaration.features, ids, missing, train[declaration.label.name].to_numpy(), config.selection, seed)
     if champion is None:
@@ -70,7 +78,7 @@ def main() -> None:
     dropped = [score.name for score in scores if not score.kept]
     more = f" and {len(dropped) - SHOWN_NAMES} more" if len(dropped) > SHOWN_NAMES else ""
     shown = ", ".join(dropped[:SHOWN_NAMES]) + more or "none"
-    print(f"fit: {len(kept)} of {len(parts)} columns kept on {len(train)} rows, dropped: {shown}")
+    print(f"fit: {len(kept)} of {len(parts)} columns kept on {weights.impressions()} rows, dropped: {shown}")
 
 
 def read_champion_columns(declaration: Declaration) -> ChampionColumns | None:
@@ -85,11 +93,12 @@ def read_champion_columns(declaration: Declaration) -> ChampionColumns | None:
 
 def is_read(column: Column) -> bool:
     """What the model sees, the label, and what says which rows belong together."""
-    return column.is_feature or column.role in ("label", "entity", "time", "creative")
+    return column.is_feature or column.role in ("label", "clicks", "entity", "time", "creative")
 
 
-def fit_column(column: Any, values: pl.Series, config: FeaturesConfig) -> Vocabulary | Scale:
-    return fit_vocabulary(column, values, config) if column.is_categorical else fit_scale(column, values, config)
+def fit_column(column: Any, values: pl.Series, config: FeaturesConfig, count_N: np.ndarray | None) -> Vocabulary | Scale:
+    fitted = fit_vocabulary if column.is_categorical else fit_scale
+    return fitted(column, values, config, count_N)
 
 
 def image_ids(clean_dir: Path) -> tuple[str, ...]:

@@ -146,13 +146,14 @@ def score_files(
 ) -> Counter[str]:
     """Stream the files through contract and model; return the counts. `version`: the model's number among the releases."""
     key, creative = declaration.key, declaration.creative and declaration.creative.name
+    position = declaration.lists and declaration.lists.position
     common = Path(os.path.commonpath([file.parent for file in files]))
     counts: Counter[str] = Counter()
 
     def scored(checked: CheckedChunk) -> tuple[CheckedChunk, pl.DataFrame]:
         name = checked.path.relative_to(common).as_posix()
         p_click = scorer.score(checked.good, images, creative)
-        return checked, scores(name, checked.good.cells, key and key.name, p_click, version)
+        return checked, scores(name, checked.good.cells, key and key.name, p_click, version, position)
 
     with (
         rejected.open("wb") as bad_out,
@@ -186,7 +187,7 @@ class CheckedChunk:
 def checked_chunks(files: list[Path], declaration: Declaration, tables: tuple[SideTable, ...]) -> Iterator[CheckedChunk]:
     """The files' rows through the contract, in order."""
     expected = main_columns(declaration, tables)
-    optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
+    optional = declaration.optional_to_score
     contract = contract_of(replace(declaration, images=None), tables, None, labelled=False)
     chunks = said_for(declaration.name, read_partition(files, declaration, expected, optional))
     for path, chunk in read_ahead(chunks):

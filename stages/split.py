@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
@@ -23,15 +24,17 @@ from contracts.dataset.declaration import Declaration, Split
 from contracts.dataset.partitions import in_order
 from contracts.dataset.served import as_read
 from contracts.tables.parquet import ParquetRows
+from stages.cutting import OUT_OF_TIME, cut
 from stages.entry import run_stage
 from stages.files import atomic_folder, write_json
+from stages.row_weights import clean_mass, row_weights, unfolded, weight_names
 from stages.settings import load_params, load_section
 
 CLEAN_DIR = Path("data/clean")
 SPLIT_DIR = Path("data/split")
 REPORT_PATH = Path("reports/split.json")
 SPLITS = ("train", "val", "test")
-EXCLUDED, OUT_OF_TIME = 3, 4  # codes of rows that are in no split: their entity is in train; see `cut`
+EXCLUDED, EMPTY = 3, 5  # codes of rows that are in no split: their entity is in train; they stand for nothing. See OUT_OF_TIME
 MAX_STRAY = 0.05  # share of the rows that may be out of time; more, and the partitions are in another order than their times
 BATCH_ROWS = 1 << 17
 FEW_INSTANTS = 2  # fewer than there are splits
@@ -47,6 +50,7 @@ def main() -> None:
     write_json(REPORT_PATH, report)
     shown = ", ".join(f"{name} {report[name]['rows']} rows ({report[name]['clicks']} clicks)" for name in SPLITS)
     left_out = f"{report['excluded']} excluded" + (f", {report['out_of_time']} out of time" if report["out_of_time"] else "")
+    left_out += f", {report['empty']} that stand for nothing" if report.get("empty") else ""
     print(f"split: {shown}, {left_out}")
     for line in doubts(report):
         print(f"split: {line}", file=sys.stderr)
@@ -100,7 +104,15 @@ def assign(files: list[Path], declaration: Declaration, seed: int) -> np.ndarray
         order_N = np.arange(sum(sizes))
     else:
         order_N = np.random.default_rng(seed).permutation(sum(sizes))
-    codes_N = cut(order_N, partition_N, split)
+    if declaration.lists is not None:
+        order_N = order_N[first_of_list(files, declaration.lists.position)]
+    mass_N = None
+    if weight_names(declaration):
+        weighing = [pl.read_parquet(path, columns=weight_names(declaration)) for path in files]
+        mass_N = clean_mass(pl.concat(weighing), declaration)
+    codes_N = cut(order_N, partition_N, split, mass_N)
+    if mass_N is not None:
+        codes_N[mass_N == 0] = EMPTY
     if split.by == "time":
         check_instants(order_N, codes_N, declaration)
     check_order([path.parent.name for path in files], codes_N, split)
@@ -108,6 +120,20 @@ def assign(files: list[Path], declaration: Declaration, seed: int) -> np.ndarray
         entities = [pl.read_parquet(path, columns=[declaration.entity.name])[declaration.entity.name] for path in files]
         codes_N = exclude_entities(codes_N, pl.concat(entities))
     return codes_N
+
+
+def first_of_list(files: list[Path], position: str) -> np.ndarray:
+    """For each clean row the row that its list begins with, int64: places that do not rise are of another list.
+
+    Where the last impressions of one and the first of the next are in quarantine, two may count as one; none is ever divided.
+    """
+    rows, begins = 0, []
+    for path in files:
+        place_N = pl.read_parquet(path, columns=[position])[position].to_numpy()
+        begins.append(rows + np.flatnonzero(np.r_[True, place_N[1:] <= place_N[:-1]][: len(place_N)]))
+        rows += len(place_N)
+    first = np.concatenate(begins)
+    return np.repeat(first, np.diff(np.r_[first, rows]))
 
 
 def check_instants(order_N: np.ndarray, codes_N: np.ndarray, declaration: Declaration) -> None:
@@ -144,46 +170,6 @@ def _stray(codes_N: np.ndarray) -> float:
     return float((codes_N == OUT_OF_TIME).mean())
 
 
-def cut(order_N: np.ndarray, partition_N: np.ndarray, split: Split) -> np.ndarray:
-    """Codes by position in `order_N`: the latest rows are test, those before them val. Equal positions stay together.
-
-    With test months, rows of earlier partitions from the time on where test begins (they came late, or are of that very
-    instant) are OUT_OF_TIME, and so are those of test before it. Raises ValueError if there are too few months.
-    """
-    codes_N = np.zeros(len(order_N), dtype=np.int8)
-    if split.test_months is not None:
-        months = int(partition_N[-1]) + 1
-        if months <= split.test_months:
-            raise ValueError(
-                f"data.split.test_months is {split.test_months} but the data has {months}; train and val need at least one more"
-            )
-        codes_N[partition_N >= months - split.test_months] = 2
-        codes_N[(codes_N == 2) != (order_N >= _test_begin(order_N, codes_N == 2))] = OUT_OF_TIME
-    else:
-        codes_N[order_N >= _threshold(order_N, split.test_frac)] = 2
-    before_N = codes_N == 0
-    if before_N.any():
-        share = split.val_frac if split.test_frac is None else split.val_frac / (1 - split.test_frac)
-        codes_N[before_N & (order_N >= _threshold(order_N[before_N], share))] = 1
-    return codes_N
-
-
-def _test_begin(order_N: np.ndarray, in_test_N: np.ndarray) -> Any:
-    """The position from which on, taken as the begin of test, the fewest rows are on the wrong side."""
-    place_N = np.argsort(order_N, kind="stable")
-    sorted_N, test_N = order_N[place_N], in_test_N[place_N]
-    first_N = np.flatnonzero(np.r_[True, sorted_N[1:] != sorted_N[:-1]])  # of each position that occurs
-    late_N = np.cumsum((~test_N)[::-1])[::-1][first_N]
-    early_N = (np.cumsum(test_N) - test_N)[first_N]
-    return sorted_N[first_N[np.argmin(late_N + early_N)]]
-
-
-def _threshold(order: np.ndarray, share: float) -> Any:
-    """The value from which on about the last `share` of the sorted values lie."""
-    first = min(round(len(order) * (1 - share)), len(order) - 1)
-    return np.partition(order, first)[first]
-
-
 def exclude_entities(codes_N: np.ndarray, entity: pl.Series) -> np.ndarray:
     """Codes with val and test rows of entities that train has turned to excluded; val and test may share some."""
     in_train = entity.is_in(entity.filter(pl.Series(codes_N == 0)).unique().implode()).fill_null(False).to_numpy()
@@ -200,7 +186,8 @@ def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaratio
         raise ValueError(f"split '{empty}' is empty ({counts}{why}); change data.split in conf/data/{declaration.name}.yaml")
     report: dict[str, Any] = {name: {"rows": 0, "clicks": 0, "from": None, "to": None} for name in SPLITS}
     with atomic_folder(out_dir) as fresh:
-        writers = {name: ParquetRows(fresh / f"{name}.parquet", pq.read_schema(files[0])) for name in SPLITS}
+        schema = split_schema(files[0], declaration)
+        writers = {name: ParquetRows(fresh / f"{name}.parquet", schema) for name in SPLITS}
         start = 0
         for path in tqdm(files, desc="split", unit="partition", disable=None):
             for batch in pq.ParquetFile(path).iter_batches(batch_size=BATCH_ROWS):
@@ -209,8 +196,9 @@ def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaratio
                 for code, name in enumerate(SPLITS):
                     rows = batch.filter(codes == code)
                     if rows.num_rows:
-                        writers[name].write(rows)
-                        _count(report[name], pl.from_arrow(rows), declaration)
+                        made = unfolded(pl.from_arrow(rows), declaration) if weight_names(declaration) else pl.from_arrow(rows)
+                        writers[name].write(made if weight_names(declaration) else rows)
+                        _count(report[name], made, declaration)
         for writer in writers.values():
             writer.close()
         rows, clicks = report["train"]["rows"], report["train"]["clicks"]
@@ -219,12 +207,21 @@ def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaratio
                 f"split 'train' has {clicks} clicks in {rows} rows; both outcomes are needed to learn: "
                 f"change data.split in conf/data/{declaration.name}.yaml"
             )
-    return {**report, "excluded": int((codes_N == EXCLUDED).sum()), "out_of_time": int((codes_N == OUT_OF_TIME).sum())}
+    left_out = {"excluded": int((codes_N == EXCLUDED).sum()), "out_of_time": int((codes_N == OUT_OF_TIME).sum())}
+    return {**report, **left_out, **({"empty": int((codes_N == EMPTY).sum())} if weight_names(declaration) else {})}
+
+
+def split_schema(clean: Path, declaration: Declaration) -> pa.Schema:
+    """What the columns of a split hold: those of clean rows, but for labels and weights of rows that stand for many."""
+    if not weight_names(declaration):
+        return pq.read_schema(clean)
+    return unfolded(pl.read_parquet(clean, n_rows=0), declaration).to_arrow().schema
 
 
 def _count(part: dict[str, Any], rows: pl.DataFrame, declaration: Declaration) -> None:
-    part["rows"] += len(rows)
-    part["clicks"] += int(rows[declaration.label.name].sum())
+    weights = row_weights(rows, declaration)
+    part["rows"] += weights.impressions()
+    part["clicks"] += weights.impressions((rows[declaration.label.name] == 1).to_numpy())
     if declaration.time is not None:
         first, last = rows[declaration.time.name].min(), rows[declaration.time.name].max()
         if first is not None:

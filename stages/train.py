@@ -21,6 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from safetensors.torch import load_file
 
@@ -30,6 +31,7 @@ from stages.files import sha256_file, write_json
 from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
 from stages.models.curve_files import curve_logger
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
+from stages.models.epoch_rows import EpochRows, epoch_rows
 from stages.models.few_clicks import Mixed, has_few_clicks, share_with_linear_part
 from stages.models.model_folder import save_model
 from stages.models.resume import hold_alone, remove_stale_runs, run_key
@@ -44,6 +46,7 @@ MODEL = Path("artifacts/model")
 REPORT = Path("reports/train")
 TIMING = Path("reports/train_timing.json")
 RUNS = Path(".checkpoints/train")
+SAMPLED = "sampled_negatives"  # key of the facts about a training on a share of the rows without a click
 KIB_IN_MIB = 1024  # Linux tells the largest resident set in KiB
 LOG = RUNS.with_suffix(".log")  # step, rows/s and time left; no output, since it holds times
 
@@ -73,11 +76,12 @@ def main() -> None:
     if not fitted.is_main_process:
         return
 
-    mixed = mix(fitted, data, train.seed)
-    write_outputs(fitted, mixed, inherited, initial)
+    rows = epoch_rows(data.train, train.keep_negatives, train.seed)
+    mixed = mix(fitted, data, rows)
+    write_outputs(fitted, mixed, rows, inherited, initial)
     shutil.rmtree(RUNS / key)
     lock.close()
-    print(summary(fitted, mixed, model.name, len(data.train)))
+    print(summary(fitted, mixed, model.name, rows))
     if inherited is not None and initial is not None:
         print(f"train: from champion {inherited.origin.champion[:12]}: {initial.summary()}")
 
@@ -123,23 +127,28 @@ def prepare_runs(parent: Path, key: str) -> IO[str]:
     return lock
 
 
-def mix(fitted: Trained, data: EncodedData, seed: int) -> Mixed:
+def mix(fitted: Trained, data: EncodedData, rows: EpochRows) -> Mixed:
     """Load the best weights into the network and, where clicks are few and val is for it, give it a linear part."""
     network, best = fitted.network.cpu(), fitted.best
     network.load_state_dict(load_file(fitted.best_weights_path))
     mixed = None
     if has_few_clicks(data.train):
-        mixed = share_with_linear_part(network, data.train, data.val, channels_last(data.image_NCSS), seed)
+        train = data.train if rows.kept_share == 1 else data.train.taken(np.sort(rows.of(0)))
+        images = channels_last(data.image_NCSS)
+        mixed = share_with_linear_part(network, train, data.val, images, rows.seed, rows.logit_shift)
     return mixed or Mixed(share=0.0, log_loss=best.log_loss, auc=best.auc)
 
 
-def write_outputs(fitted: Trained, mixed: Mixed, inherited: Inherited | None, initial: InitialWeights | None) -> None:
+def write_outputs(
+    fitted: Trained, mixed: Mixed, rows: EpochRows, inherited: Inherited | None, initial: InitialWeights | None
+) -> None:
     """Write model, final metrics and timing; of a start from the champion, from which and what was taken over."""
     best, network = fitted.best, fitted.network
     facts = {"best_epoch": best.epoch, "num_parameters": sum(p.numel() for p in network.parameters())}
     started = {} if inherited is None else {STARTED_FROM: asdict(inherited.origin)}
     carried = {} if initial is None else {"carried_over": [asdict(field) for field in initial.fields]}
-    save_model(MODEL, network, network.state_dict(), facts | started)
+    sampled = {} if rows.kept_share == 1 else {SAMPLED: sampling(rows)}
+    save_model(MODEL, network, network.state_dict(), facts | started | sampled)
     write_json(
         REPORT / "metrics.json",
         {
@@ -151,6 +160,7 @@ def write_outputs(fitted: Trained, mixed: Mixed, inherited: Inherited | None, in
             "batch_size": fitted.batch_size,
             **started,
             **carried,
+            **sampled,
         },
     )
     timing = {
@@ -163,10 +173,23 @@ def write_outputs(fitted: Trained, mixed: Mixed, inherited: Inherited | None, in
     write_json(TIMING, timing)
 
 
-def summary(fitted: Trained, mixed: Mixed, name: str, num_rows: int) -> str:
+def sampling(rows: EpochRows) -> dict[str, float]:
+    """What is said of a training on a share of the rows without a click, beside the model and among the metrics."""
+    num_clicks = len(rows) - rows.num_others
+    return {
+        "rows": rows.num_all,
+        "clicks": num_clicks,
+        "others_an_epoch": rows.num_others,
+        "kept_share": rows.kept_share,
+        "logit_shift": rows.logit_shift,
+    }
+
+
+def summary(fitted: Trained, mixed: Mixed, name: str, rows: EpochRows) -> str:
+    kept = "" if rows.kept_share == 1 else f" ({len(rows):,} an epoch: all clicks, {rows.kept_share:.4g} of the others)"
     linear = f" and a linear part of {mixed.share:g}" if mixed.share else ""
     return (
-        f"train: {name}{linear} on {num_rows:,} rows, {fitted.num_steps:,} steps of {fitted.batch_size:,}, "
+        f"train: {name}{linear} on {rows.num_all:,} rows{kept}, {fitted.num_steps:,} steps of {fitted.batch_size:,}, "
         f"best epoch {fitted.best.epoch}: val/log_loss {mixed.log_loss:.5f}, val/auc {mixed.auc:.5f}; "
         f"{fitted.rows_per_s:,.0f} rows/s"
     )

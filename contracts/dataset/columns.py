@@ -12,7 +12,9 @@ from pydantic.dataclasses import dataclass
 
 from contracts.dataset.origin import computed_rules, origin_rules, unit_rules
 
-Role = Literal["categorical", "numeric", "creative", "time", "label", "key", "entity", "info"]
+Role = Literal["categorical", "numeric", "creative", "time", "label", "key", "entity", "info", "impressions", "clicks", "weight"]
+OUTCOME = ("label", "impressions", "clicks", "weight")  # roles of what came of a row, and of how much it counts
+COUNTED = ("impressions", "clicks", "weight")  # of these, numbers from 0 on
 Dtype = Literal["string", "int", "float", "bool", "datetime"]
 TimePart = Literal["minute", "hour", "weekday", "day", "month", "year"]
 TimeUnit = Literal["days", "hours", "minutes", "seconds"]
@@ -43,6 +45,7 @@ class Column:
     max_length: int | None = Field(default=None, gt=0)  # longest allowed string, characters
     unique: bool = False  # no value twice in one partition
     labels: dict[str, Literal[0, 1]] | None = None  # label only: what the source writes -> 0 or 1
+    at_least: float | None = None  # label only: numbers from this one on mean 1, smaller ones 0; an int where no float is as much
     format: str | None = None  # datetime only: strptime format or one of EPOCHS; ISO 8601 if left out
     time_zone: str | None = None  # datetime only: of times that do not say theirs; UTC if left out
     derive_from: str | None = None  # a datetime column that this one is computed from
@@ -65,7 +68,7 @@ class Column:
             raise ValueError('YAML reads yes, no, true, false, on, off without quotes as a boolean; write "yes", "no"')
         return {str(key).strip(): value for key, value in given.items()} if isinstance(given, dict) else given
 
-    @field_validator("min", "max", mode="wrap")
+    @field_validator("min", "max", "at_least", mode="wrap")
     @classmethod
     def _exact_bound(cls, given: Any, as_float: Callable[[Any], float | None]) -> float | None:
         bound = as_float(given)
@@ -128,6 +131,12 @@ class Column:
             ),
             (self.role != "time" or self.dtype == "datetime", f"role time needs dtype datetime, got {self.dtype}"),
             (self.role != "label" or not self.nullable, "a label cannot be nullable"),
+            (
+                self.role not in ("impressions", "clicks") or self.dtype == "int",
+                f"role {self.role} needs dtype int, got {self.dtype}",
+            ),
+            (self.role != "weight" or number, f"role weight needs dtype int or float, got {self.dtype}"),
+            (self.role != "clicks" or not self.nullable, "clicks cannot be nullable"),
             (self.role == "label" or self.labels is None, "only a label has labels"),
             (
                 self.role != "label" or (self.pattern is None and self.max_length is None),
@@ -140,6 +149,12 @@ class Column:
             (
                 self.labels is None or set(self.labels.values()) == {0, 1},
                 f"labels must name both 0 and 1: {self.labels}",
+            ),
+            (self.role == "label" or self.at_least is None, "only a label has at_least"),
+            (number or self.at_least is None, f"at_least needs dtype int or float, got {self.dtype}"),
+            (
+                self.at_least is None or (self.labels is None and self.min is None and self.max is None),
+                "a label with at_least has no labels, no min and no max; list numbers that are no answer in missing",
             ),
             (not self.is_feature or self.name not in TAKEN, f"a tensor of the model is called so; {self._renamed()}"),
             (not re.fullmatch(r"|/.*|\^.*\$|\*|__row", self.name), f"a column cannot have this name; {self._renamed()}"),
@@ -192,7 +207,7 @@ class Column:
 
 def sliceable(columns: tuple[Column, ...]) -> tuple[str, ...]:
     """Names that slices may have, in the order of the declaration. A creative gives COLD_START, if no column is called so."""
-    names = tuple(column.name for column in columns if column.role not in ("label", "key", "time"))
+    names = tuple(column.name for column in columns if column.role not in (*OUTCOME, "key", "time"))
     return (*names, COLD_START) if has_cold_start(columns) else names
 
 

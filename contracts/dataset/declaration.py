@@ -9,12 +9,13 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from contracts.dataset.columns import Column, Role, check_slices
+from contracts.dataset.columns import OUTCOME, Column, Role, check_slices
+from contracts.dataset.lists import ImpressionLists, check_lists
 from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
 
 UNREQUESTED = ("description", "keep", "since", "folder")  # what a column says that changes no request
-LATER = ("suffix", "scale", "minus", "unit")  # keys that came later: where they say nothing, requests are as before
+LATER = ("at_least", "suffix", "scale", "minus", "unit")  # keys that came later: where they say nothing, requests are as before
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -47,6 +48,7 @@ class Declaration:
     source: Source
     columns: tuple[Column, ...]
     leave_out: tuple[LeftOut, ...] = ()
+    lists: ImpressionLists | None = None  # where a row of the files holds several impressions
     images: Images | None = None
     slices: tuple[str, ...] | None = None  # columns by which evaluation is reported beside the total
     split: Split
@@ -62,12 +64,14 @@ class Declaration:
         twice = [name for name, count in names.items() if count > 1]
         if twice:
             raise ValueError(f"column '{twice[0]}' is declared twice")
-        single: tuple[Role, ...] = ("label", "time", "creative", "key", "entity")
+        single: tuple[Role, ...] = ("label", "time", "creative", "key", "entity", "impressions", "clicks", "weight")
         for role in single:
             if len(self.by_role(role)) > 1:
                 raise ValueError(f"role {role} is given to {[c.name for c in self.by_role(role)]}; one column can have it")
-        if not self.by_role("label"):
-            raise ValueError("no column has role label")
+        self._outcome_is_said()
+        if self.lists is not None:
+            left_out = {column.name for column in self.leave_out}
+            check_lists(self.lists, self.columns, self.source.joins, left_out)
         if not self.features:
             raise ValueError("no column is a feature; give at least one the role categorical or numeric")
         needs: tuple[tuple[bool, Role, str], ...] = (
@@ -83,9 +87,24 @@ class Declaration:
         self._references_exist()
         return self
 
+    def _outcome_is_said(self) -> None:
+        label, impressions, clicks = (bool(self.by_role(role)) for role in ("label", "impressions", "clicks"))
+        if not label and not impressions and not clicks:
+            raise ValueError("no column has role label (or, where a row counts many, the roles impressions and clicks)")
+        if impressions != clicks:
+            there, lacking = ("impressions", "clicks") if impressions else ("clicks", "impressions")
+            raise ValueError(f"a column has role {there} and none has role {lacking}; rows that count impressions need both")
+        if label and clicks:
+            raise ValueError(
+                f"'{self.by_role('label')[0].name}' has role label and '{self.by_role('clicks')[0].name}' role clicks; "
+                "a row has a label, or counts of impressions and clicks"
+            )
+
     def _references_exist(self) -> None:
         declared = {c.name for c in self.columns if c.derive_from is None}
         in_files = {c.name for c in self.columns if c.derive_from is None and c.folder is None}
+        if self.lists is not None:
+            in_files = in_files - {*self.made_of_lists} | {self.lists.column}
         unknown = next(((old, new) for old, new in self.source.rename.items() if new not in in_files), None)
         if unknown is not None:
             raise ValueError(
@@ -135,7 +154,27 @@ class Declaration:
 
     @property
     def label(self) -> Column:
-        return self.by_role("label")[0]
+        """The column that says 0 or 1; of rows that count many, from the split on, that of their clicks."""
+        return (*self.by_role("label"), *self.by_role("clicks"))[0]
+
+    @property
+    def made_of_lists(self) -> tuple[str, ...]:
+        """Names of the columns that come out of lists of impressions."""
+        return () if self.lists is None else self.lists.made(self.label.name)
+
+    @property
+    def impressions(self) -> Column | None:
+        return next(iter(self.by_role("impressions")), None)
+
+    @property
+    def weight(self) -> Column | None:
+        return next(iter(self.by_role("weight")), None)
+
+    @property
+    def optional_to_score(self) -> frozenset[str]:
+        """Columns that rows need not have to be scored: what came of them, and what is left out."""
+        outcome = {column.name for column in self.columns if column.role in OUTCOME}
+        return frozenset(outcome | {column.name for column in self.leave_out})
 
     @property
     def time(self) -> Column | None:

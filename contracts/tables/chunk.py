@@ -6,8 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import cast
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+
+from contracts.dataset.lists import ImpressionLists
+from contracts.dataset.source import SourceError
 
 ROW = "__row"  # number of the row in its file, the first is 1
 MIN_REPEATS = 8  # rows for each distinct value, from which on a column counts as one that repeats itself
@@ -24,6 +28,7 @@ class Chunk:
     nested: list[tuple[int, str, str]] = field(default_factory=list)  # row number, column, text: a cell that holds others
     line_rule: str = "columns"  # that the lines in `ragged` break
     early: frozenset[str] = frozenset()  # columns that began after these rows: they may be missing here
+    origin: np.ndarray | None = None  # where rows are impressions out of lists: by their number that of the file's row
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.ragged)
@@ -44,6 +49,41 @@ class Chunk:
             nested=[cell for cell in self.nested if cell[1] not in left_out],
         )
 
+    def unfolded(self, lists: ImpressionLists, label: str) -> "Chunk":
+        """The chunk with a row for each impression; ROW counts these from 0, and `origin` says from which row they are.
+
+        The list's column keeps the impression as it was written; a list without one is a row with nothing there.
+        """
+        chunk = self.spelled_out([lists.column])
+        cells = _impressions(chunk.rows[lists.column], lists)
+        places = pl.int_ranges(1, pl.col(lists.column).list.len() + 1).alias(lists.position)
+        rows = chunk.rows.with_columns(cells).with_columns(places).explode(lists.column, lists.position)
+        origin, ragged = rows[ROW].to_numpy(), [row for row, _ in chunk.ragged]
+
+        def at_first(cells: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+            places = np.searchsorted(origin, [row for row, *_ in cells])
+            return [(int(place), name, text) for place, (_, name, text) in zip(places, cells, strict=True)]
+
+        parts = pl.col(lists.column).str.split_exact(lists.before_label, 1).struct
+        return replace(
+            chunk,
+            rows=rows.with_columns(
+                parts.field("field_0").str.strip_chars().alias(lists.item),
+                parts.field("field_1").str.strip_chars().alias(label),
+                pl.int_range(pl.len(), dtype=pl.UInt32).alias(ROW),
+            ),
+            ragged=[(len(rows) + place, line) for place, (_, line) in enumerate(chunk.ragged)],
+            undecoded=at_first(chunk.undecoded),
+            nested=at_first(chunk.nested),
+            origin=np.concatenate([origin, ragged]).astype(np.uint32),
+        )
+
+    def in_file(self, found: pl.DataFrame, name: str) -> pl.DataFrame:
+        """`found` with the numbers of the file's rows in column `name`, in their order."""
+        if self.origin is None:
+            return found
+        return found.with_columns(pl.Series(name, self.origin[found[name].to_numpy()])).sort(name, maintain_order=True)
+
     def decoded(self) -> "Chunk":
         """The chunk with bytes, as old writers of Parquet leave texts, as texts; those that are no UTF-8 are undecoded."""
         rows, found = self.rows, list(self.undecoded)
@@ -53,6 +93,20 @@ class Chunk:
             found += [(row, name, str(cell)[2:-1]) for row, cell in rows.filter(broken).select(ROW, name).rows()]
             rows = rows.with_columns(text)
         return replace(self, rows=rows, undecoded=found)
+
+
+def _impressions(cells: pl.Series, lists: ImpressionLists) -> pl.Series:
+    """What stands in each list, as texts; an empty one where nothing does."""
+    if cells.dtype == pl.List(pl.String):
+        found = pl.col(cells.name).list.eval(pl.element().str.strip_chars())
+    elif cells.dtype != pl.String:
+        raise SourceError(f"column '{cells.name}' holds {cells.dtype}, and lists of impressions are texts or lists of texts")
+    elif lists.between.isspace():
+        found = pl.col(cells.name).str.extract_all(r"\S+")
+    else:
+        found = pl.col(cells.name).str.split(lists.between).list.eval(pl.element().str.strip_chars())
+    nothing = pl.lit(pl.Series([[""]], dtype=pl.List(pl.String)))
+    return cells.to_frame().select(pl.when(found.list.len() > 0).then(found).otherwise(nothing)).to_series().alias(cells.name)
 
 
 def _utf8(cell: bytes | None) -> str | None:

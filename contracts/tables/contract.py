@@ -6,8 +6,9 @@ import numpy as np
 import pandera.polars as pa
 import polars as pl
 
-from contracts.dataset.columns import Column
+from contracts.dataset.columns import OUTCOME, Column
 from contracts.dataset.declaration import Declaration
+from contracts.dataset.lists import ImpressionLists
 from contracts.dataset.source import Format
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.clean_rows import CleanRows
@@ -26,6 +27,7 @@ class Contract:
     formats: dict[str, Format]  # how the numbers of each column are written
     joins: tuple[SideTable, ...] = ()
     images: tuple[str, frozenset[str]] | None = None  # creative column and ids that have an image
+    lists: ImpressionLists | None = None  # where rows came out of lists of impressions
     image_needed: bool = False  # is a row whose creative has none rejected
     seen: dict[str, SeenValues] = field(default_factory=dict)
     num_matched: list[int] = field(default_factory=list)  # rows with a match, of each join
@@ -68,16 +70,19 @@ class Contract:
                 pl.DataFrame([(row, "", chunk.line_rule) for row, _ in chunk.ragged], schema=BROKEN, orient="row"),
                 pl.DataFrame([(row, name, "encoding") for row, name, _ in chunk.undecoded], schema=BROKEN, orient="row"),
                 pl.DataFrame([(row, name, "dtype") for row, name, _ in chunk.nested], schema=BROKEN, orient="row"),
+                *self._unlisted(rows),
                 *unmatched,
                 *broken,
+                *self._overcounted(typed, numbers),
                 *self._imageless(typed, numbers),
             ]
         )
         bad = rows[ROW].is_in(found["row"].unique().implode())
-        repeats = [broken_rows(numbers.filter(again), name, "unique") for name, again in self._repeats(typed, ~bad)]
+        repeats = [broken_rows(numbers.filter(again), name, "unique") for name, again in self._repeats(typed, ~bad, chunk.origin)]
         found = pl.concat([found, *repeats])
         clean = typed.where(~numbers.is_in(found["row"].unique().implode()))
-        return clean, rejected(found, chunk, rows)
+        in_file = replace(clean, cells=chunk.in_file(clean.cells, ROW))  # which are in its rows' order already
+        return in_file, chunk.in_file(rejected(found, chunk, rows), "row")
 
     def _columns_of(self, chunk: Chunk) -> tuple[Column, ...]:
         """The columns by the rules for the chunk: those that began later may be missing, and what is computed from them."""
@@ -155,6 +160,26 @@ class Contract:
     def _why(self, column: Column, unread: pl.Series) -> pl.Series:
         return unread_rules(column, unread, self.formats[column.name], self._exactly(column))
 
+    def _unlisted(self, rows: pl.DataFrame) -> list[pl.DataFrame]:
+        """Impressions that are not written as lists have them. To be scored, they need no label."""
+        if self.lists is None:
+            return []
+        label = next((c.name for c in self.columns if c.role == "label"), None)
+        marks = pl.col(self.lists.column).str.count_matches(self.lists.before_label, literal=True)
+        written = (marks <= 1) & (pl.col(self.lists.item) != "")
+        if label is not None:
+            written &= (marks == 1) & (pl.col(label) != "")
+        wrong = rows.select(~written.fill_null(False)).to_series()
+        return [broken_rows(rows[ROW].filter(wrong), self.lists.column, "list")]
+
+    def _overcounted(self, typed: CleanRows, numbers: pl.Series) -> list[pl.DataFrame]:
+        """Rows with more clicks than impressions; one without a number of impressions has one."""
+        names = {c.role: c.name for c in self.columns if c.role in ("impressions", "clicks")}
+        if len(names) < 2:
+            return []
+        more = (typed.column(names["clicks"]) > typed.column(names["impressions"]).fill_null(1)).fill_null(False)
+        return [broken_rows(numbers.filter(more), names["clicks"], "counts")]
+
     def _imageless(self, typed: CleanRows, numbers: pl.Series) -> list[pl.DataFrame]:
         if self.images is None:
             return []
@@ -168,14 +193,19 @@ class Contract:
             self.samples[name] = str(shown.min())
         return [broken_rows(numbers.filter(without), name, "image")] if self.image_needed else []
 
-    def _repeats(self, typed: CleanRows, good: pl.Series) -> list[tuple[str, pl.Series]]:
-        """Among good rows, where a unique column repeats an earlier value."""
+    def _repeats(self, typed: CleanRows, good: pl.Series, origin: np.ndarray | None) -> list[tuple[str, pl.Series]]:
+        """Among good rows, where a unique column repeats an earlier value; impressions of one list have theirs together."""
         repeats = []
         for name, seen in self.seen.items():
             values = typed.cells[name]  # keys are spelled out
             where = (good & values.is_not_null()).to_numpy()
+            places = where.nonzero()[0]
+            if origin is not None:
+                places = places[np.unique(origin[places], return_index=True)[1]]
             again = np.zeros(len(values), dtype=bool)
-            again[where] = seen.add(values.filter(pl.Series(where)).hash(seed=0).to_numpy())
+            again[places] = seen.add(values.gather(places).hash(seed=0).to_numpy())
+            if origin is not None:
+                again = where & np.isin(origin[: len(values)], origin[: len(values)][again])
             repeats.append((name, pl.Series(again)))
         return repeats
 
@@ -184,7 +214,7 @@ def contract_of(
     declaration: Declaration, tables: tuple[SideTable, ...], images: frozenset[str] | None, *, labelled: bool = True
 ) -> Contract:
     """The contract of a partition. With `labelled` false, rows need no label (they are to be scored)."""
-    columns = tuple(c for c in declaration.columns if labelled or c.role != "label")
+    columns = tuple(c for c in declaration.columns if labelled or c.role not in OUTCOME)
     formats = {c.name: declaration.source.format for c in declaration.columns}
     for side in tables:
         formats |= dict.fromkeys(side.names, side.fmt)
@@ -193,6 +223,7 @@ def contract_of(
         columns=columns,
         formats=formats,
         joins=tables,
+        lists=declaration.lists,
         images=None if pictures is None or creative is None or images is None else (creative.name, images),
         image_needed=pictures is not None and images is not None and pictures.missing == "quarantine",
     )

@@ -1,5 +1,6 @@
 """Raw cells to typed values: Polars expressions made from a declared column, and what counts as failing to parse."""
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -60,7 +61,7 @@ def given(column: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
     if source.is_float():
         present &= cell.is_not_nan()
     as_number = column.dtype in ("int", "float") or (source.is_numeric() and column.dtype != "string")
-    if floats_of(column.missing) and as_number and column.role != "label":
+    if floats_of(column.missing) and as_number and (column.role != "label" or column.at_least is not None):
         bare = cell if column.suffix is None else pl.coalesce(_bare(cell, column.suffix), cell)  # a marker need not have it
         present &= ~is_any(_digits(bare, source, fmt), source, column.missing, column.dtype == "int")
     if source.is_temporal() and column.dtype == "datetime":
@@ -166,10 +167,20 @@ def _label(column: Column, cell: pl.Expr, source: pl.DataType, fmt: Format) -> p
             if numbers:
                 found.append(read.replace_strict(numbers, default=None, return_dtype=pl.Int8))
         return pl.coalesce(found)
+    if column.at_least is not None:
+        return _from_threshold(column.dtype, column.at_least, number, source)
     if column.dtype == "bool" or source == pl.Boolean:
         return truth(cell, source).cast(pl.Int8)
     value = whole(number, source, exactly=False)
     return pl.when(value.is_in([0, 1])).then(value).cast(pl.Int8)
+
+
+def _from_threshold(dtype: str, at_least: float, number: pl.Expr, source: pl.DataType) -> pl.Expr:
+    """1 from the threshold on, 0 below it; null where the cell is no finite number of that dtype."""
+    if dtype == "int":
+        return (whole(number, source, exactly=False) >= math.ceil(at_least)).cast(pl.Int8)
+    value = floating(number, source)
+    return pl.when(value.is_finite()).then(value >= at_least).cast(pl.Int8)
 
 
 def _instant(column: Column, cell: pl.Expr, source: pl.DataType) -> pl.Expr:

@@ -62,6 +62,15 @@ def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tup
     """Names the impressions' files must have: declared or left out, not derived, nor from a side table or a folder's name."""
     joined = joined_names(tables)
     declared = [c.name for c in declaration.columns if c.derive_from is None]
+    made = declaration.made_of_lists
+    twofold = next((name for name in joined if name in made), None)
+    if twofold is not None:
+        raise SourceError(
+            f"a side table has the column '{twofold}', which comes out of lists; rename or leave out the side table's"
+        )
+    if declaration.lists is not None:
+        whole = {declaration.lists.item: declaration.lists.column}
+        declared = [whole.get(name, name) for name in declared if name in whole or name not in made]
     names = [*declared, *(c.name for c in declaration.leave_out)]
     stray = next((name for name in joined if name not in declared), None)
     if stray is not None:
@@ -93,7 +102,7 @@ def read_partition(
     """
     left_out, placed, source = {c.name for c in declaration.leave_out}, folder_columns(declaration), declaration.source
     read = {c.name for c in declaration.columns if c.derive_from is None}
-    joined = frozenset(read - {*expected} - placed)
+    joined = frozenset(read - {*expected, *declaration.made_of_lists} - placed)
     for path in with_members(_with_rows(files), source.format.members):
         early = early_columns(path, declaration, root)
         in_order = not says_names(path, source.format)
@@ -105,6 +114,8 @@ def read_partition(
         )  # fmt: skip
         for chunk in chunks:
             chunk = _filled(chunk.without(left_out).decoded(), early, values)
+            if declaration.lists is not None:
+                chunk = chunk.unfolded(declaration.lists, declaration.label.name)
             yield path, replace(chunk, rows=_as_sent(chunk.rows, declaration)) if source.kind == "served" else chunk
 
 
@@ -145,7 +156,8 @@ def _names_without_header(
     """The expected columns in the order of files without a header; and those of files without the label if that is optional, of
     files without all that is, and of all these without the `early` ones.
     """
-    names, label = declaration.source.format.names or expected, declaration.label.name
+    names = declaration.source.format.names or expected
+    outcome = declaration.optional_to_score - {column.name for column in declaration.leave_out}
     lacking = next((name for name in expected if name not in names and name not in optional), None)
     stray = next((name for name in names if name not in expected), None)
     if lacking is not None:
@@ -158,7 +170,8 @@ def _names_without_header(
             else "which is not declared; add it to columns or to leave_out"
         )
         raise SourceError(f"source.format.names has '{stray}', {why}")
-    fewer = [tuple(n for n in names if n != label), tuple(n for n in names if n not in optional)] if optional else []
+    without = (outcome, optional) if optional else ()
+    fewer = [tuple(n for n in names if n not in some) for some in without]
     if early:
         fewer += [tuple(n for n in taken if n not in early) for taken in (names, *fewer)]
     return names, tuple(fewer)

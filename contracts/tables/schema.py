@@ -7,7 +7,7 @@ import polars as pl
 from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrors
 
-from contracts.dataset.columns import Column
+from contracts.dataset.columns import COUNTED, Column
 from contracts.tables.parsing import dtype_of
 from contracts.tables.spellings import FLOAT32_END
 
@@ -68,10 +68,11 @@ def _checks(column: Column) -> list[pa.Check]:
 
 def bounds(column: Column) -> tuple[float | None, float | None]:
     """Smallest and largest allowed number, whole ones for whole numbers: Polars would compare these with floats as floats."""
+    least = max(column.min or 0, 0) if column.role in COUNTED else column.min
     if column.dtype != "int":
-        return column.min, column.max
+        return least, column.max
     return (
-        None if column.min is None else math.ceil(max(column.min, -BEYOND)),
+        None if least is None else math.ceil(max(least, -BEYOND)),
         None if column.max is None else math.floor(min(column.max, BEYOND)),
     )
 

@@ -102,7 +102,7 @@ def score(
             good, bad = rows.contract.check(chunk)
             answer, refused = client.predict_apart(good, images, check=False, release=release)
             answered = ~pl.int_range(len(good), eager=True).is_in([row.row for row in refused])
-            found = scores(rows.file, good, rows.key, answer.probability, answer.model_version)
+            found = scores(rows.file, good, rows.key, answer.probability, answer.model_version, rows.position)
             scored.write(found.filter(answered))
             bad = pl.concat([bad, refused_rows(good, refused)]).sort("row")
             rejected.write(bad)

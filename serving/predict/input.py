@@ -42,6 +42,7 @@ class RowsToScore:
     contract: Contract
     file: str  # its name
     key: str | None = None  # column that names a row
+    position: str | None = None  # column that says where in its list of impressions a row stands
 
 
 def published_rows(path: Path, request: RequestSpec) -> RowsToScore:
@@ -71,15 +72,18 @@ def declared_rows(path: Path, declaration: Declaration, side_table_digests: dict
             f"({request.digest[:12]}); give --declaration the declaration.json that was exported with the model"
         )
     tables = trained_side_tables(RAW_DIR / SHARED, declaration, side_table_digests)
-    optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
     partition = read_partition(
-        [_alone(path, declaration.source.format.members)], declaration, main_columns(declaration, tables), optional
+        [_alone(path, declaration.source.format.members)],
+        declaration,
+        main_columns(declaration, tables),
+        declaration.optional_to_score,
     )
     return RowsToScore(
         chunks=(chunk for _, chunk in partition),
         contract=contract_of(replace(declaration, images=None), tables, None, labelled=False),
         file=path.name,
         key=declaration.key and declaration.key.name,
+        position=declaration.lists and declaration.lists.position,
     )
 
 

@@ -72,7 +72,9 @@ def fit_boosted_trees(
 def _rate_table(splits: dict[str, EncodedSplit], field: Field, cfg: BaselinesConfig) -> RateTable:
     train, val = splits["train"], splits["val"]
     ids = {name: ids_of(splits[name].cat_idx_NF, field) for name in ("train", "val")}
-    table, _ = fit_rates(ids["train"], train.label_N, ids["val"], val.label_N, cfg.prior_impressions)
+    table, _ = fit_rates(
+        ids["train"], train.label_N, ids["val"], val.label_N, cfg.prior_impressions, train.weight_N, val.weight_N
+    )
     unseen = field.num_ids - table.rows.shape[0]
     return RateTable(
         rows=np.pad(table.rows, (0, unseen)),
@@ -106,13 +108,15 @@ def _attempt(
         "seed": cfg.seed,
         "verbosity": -1,
     }
-    train_set = lgb.Dataset(train, splits["train"].label_N, categorical_feature=list(range(len(few))), params=params)
-    val_set = train_set.create_valid(val, splits["val"].label_N)
+    train_rows, val_rows = splits["train"], splits["val"]
+    few_places = list(range(len(few)))
+    train_set = lgb.Dataset(train, train_rows.label_N, weight=train_rows.weight_N, categorical_feature=few_places, params=params)
+    val_set = train_set.create_valid(val, val_rows.label_N, weight=val_rows.weight_N)
     stop = lgb.early_stopping(cfg.lightgbm_patience_trees, verbose=False)
     booster = lgb.train(params, train_set, max_trees, valid_sets=[val_set], callbacks=[stop])
     return {
         "name": f"{way}, {num_leaves} leaves, up to {max_trees} trees",
-        "loss": log_loss(splits["val"].label_N, booster.predict(val, num_threads=1)),
+        "loss": log_loss(val_rows.label_N, booster.predict(val, num_threads=1), val_rows.weight_N),
         "num_trees": int(booster.best_iteration),
         "p_test": booster.predict(test, num_threads=1),
     }
@@ -125,7 +129,7 @@ def _features(
     wide: list[np.ndarray] = []
     for field in many:
         ids, table = ids_of(split.cat_idx_NF, field), tables[field.name]
-        wide += WAYS[way](ids, split.label_N, table) if is_train else (table.rate(ids), table.log_rows(ids))
+        wide += WAYS[way](ids, split.label_N, table, split.weight_N) if is_train else (table.rate(ids), table.log_rows(ids))
     categories = split.cat_idx_NF[:, [field.position for field in few]]
     blocks = [categories, split.num_feats_NM, *(column[:, None] for column in wide)]
     return np.concatenate([block.astype(np.float32) for block in blocks], axis=1)

@@ -83,7 +83,8 @@ def pass_over(
         numbers = {name: unit_numbers(piece, name) for name in (*drawn.values(), None)}
         old = piece.candidate_N if piece.old_requests_N is None else piece.old_requests_N
         predictions = [piece.champion_N, piece.candidate_N, old]
-        losses = sums.add(piece.start, [numbers[name] for name in drawn.values()] or [numbers[None]], piece.label_N, predictions)
+        units = [numbers[name] for name in drawn.values()] or [numbers[None]]
+        losses = sums.add(piece.start, units, piece.label_N, predictions, piece.mass_N)
         rows.add(piece, numbers[None if entity is None else entity.name])
         gap_N = log_odds(piece.candidate_N) - log_odds(piece.champion_N)
         values.add(piece.rows, piece.label_N, *losses, gap_N, (piece.candidate_N + piece.champion_N) / 2)

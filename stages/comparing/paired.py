@@ -30,16 +30,22 @@ class PairedSums:
         self._drawn = [DrawnSums(OLD_LOSS + 1, int(self._starts[-1]), weights, what) for what in units]
 
     def add(
-        self, start: int, units: list[np.ndarray], label_N: np.ndarray, predictions: list[np.ndarray]
+        self,
+        start: int,
+        units: list[np.ndarray],
+        label_N: np.ndarray,
+        predictions: list[np.ndarray],
+        mass_N: np.ndarray | float = 1.0,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Add rows from number `start` on; `predictions` of champion, candidate, and candidate as old requests are answered.
+        """Add rows from number `start` on; `predictions` of champion, candidate, and candidate as old requests are answered;
+        `mass_N` is what rows weigh.
 
         Returns each row's loss by champion and candidate, float64 [N].
         """
         num_rows = len(label_N)
         losses = [row_log_loss(label_N, p_click) for p_click in predictions]
         sums = [p_click.astype(np.float64) for p_click in predictions[:2]]
-        measures = np.stack([np.ones(num_rows), label_N, losses[0], losses[1], *sums, losses[2]])
+        measures = np.stack([np.ones(num_rows), label_N, losses[0], losses[1], *sums, losses[2]]) * mass_N
         place = slice(start, start + num_rows)
         groups = [np.zeros(num_rows, dtype=np.int64)]
         groups += [first + one.codes[place].astype(np.int64) for first, one in zip(self._starts, self.slices, strict=False)]

@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from stages.comparing.models import ExportedModel
+from stages.row_weights import row_weights, weight_names
 from stages.scoring.scorer import Scorer, parquet_batches
 
 P_MIN = 1e-7  # float32 probabilities are kept this far from 0 and 1 before their log-odds are taken
@@ -26,6 +27,7 @@ class ScoredPiece:
     champion_N: np.ndarray  # float32 probabilities
     candidate_N: np.ndarray
     old_requests_N: np.ndarray | None  # of the candidate, with the columns missing that the champion did not have
+    mass_N: np.ndarray | float = 1.0  # what each row weighs
 
 
 class Pair:
@@ -38,7 +40,7 @@ class Pair:
         self.champion, self.candidate = Scorer(champion.export), Scorer(candidate.export)
         self.creative = candidate.declaration.creative.name if candidate.declaration.images is not None else None
         self.new_features = tuple(name for name in new_features if name in self.candidate.encoder.inputs)
-        self.label = candidate.declaration.label.name
+        self.declaration, self.label = candidate.declaration, candidate.declaration.label.name
         self._images = {
             id(scorer): unseen_images(scorer, test, self.creative, clean_dir) for scorer in (self.champion, self.candidate)
         }
@@ -52,7 +54,13 @@ class Pair:
 
     def pieces(self, test: Path, columns: list[str]) -> Iterator[ScoredPiece]:
         """All test rows in order. `columns` are kept beside those that the models read."""
-        wanted = {*self.champion.encoder.inputs, *self.candidate.encoder.inputs, self.label, *columns}
+        wanted = {
+            *self.champion.encoder.inputs,
+            *self.candidate.encoder.inputs,
+            self.label,
+            *weight_names(self.declaration),
+            *columns,
+        }
         there = [name for name in pq.read_schema(test).names if name in wanted]
         start = 0
         for rows in parquet_batches(test, there):
@@ -67,6 +75,7 @@ class Pair:
             start=start,
             rows=rows,
             label_N=rows[self.label].cast(pl.Float64).to_numpy(),
+            mass_N=row_weights(rows, self.declaration).mass_N,
             champion_N=self.score(self.champion, rows),
             candidate_N=self.score(self.candidate, rows),
             old_requests_N=old,

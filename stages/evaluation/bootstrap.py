@@ -13,6 +13,7 @@ import numpy as np
 
 from stages.evaluation.intervals import Evidence
 from stages.evaluation.ranking import Ranking
+from stages.row_weights import RowWeights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class Resampler:
     unit: np.ndarray | None = None  # int [N] code of the user (or other unit) that is drawn as a whole; None: each row
     num_units: int = 0
     unit_name: str = "rows"  # what is drawn, in the plural
+    weights: RowWeights | None = None  # of rows that stand for many impressions, or weigh more than others
 
     @property
     def units(self) -> Evidence | None:
@@ -37,11 +39,29 @@ class Resampler:
         return None if self.unit is None else Evidence(count=len(np.unique(self.unit[is_in_N])), what=self.unit_name)
 
     def weight(self, replicate: int) -> np.ndarray:
-        """How often each row was drawn in this replicate, int64 [N]; a pure function of seed and replicate."""
+        """How often each row was drawn in this replicate, int64 [N]; a pure function of seed and replicate.
+
+        Of rows that stand for many, impressions are drawn, or the units with all of theirs; then what they weigh in all, float64.
+        """
         rng = np.random.default_rng([self.seed, replicate])
+        if self.weights is not None and not self.weights.is_plain:
+            return self._drawn_mass(rng, self.weights)
         size = self.num_rows if self.unit is None else self.num_units
         counts = np.bincount(rng.integers(0, size, size, dtype=np.int32 if size < 2**31 else np.int64), minlength=size)
         return counts if self.unit is None else counts[self.unit]
+
+    def _drawn_mass(self, rng: np.random.Generator, weights: RowWeights) -> np.ndarray:
+        if self.unit is not None:
+            counts = np.bincount(rng.integers(0, self.num_units, self.num_units), minlength=self.num_units)
+            return counts[self.unit] * weights.mass_N
+        count_N = np.ones(self.num_rows) if weights.count_N is None else weights.count_N
+        drawn_N = rng.multinomial(weights.impressions(), count_N / count_N.sum())
+        return drawn_N * (1.0 if weights.worth_N is None else weights.worth_N)
+
+    @property
+    def mass(self) -> np.ndarray:
+        """What rows weigh without a draw, float64 [N]."""
+        return np.ones(self.num_rows) if self.weights is None else self.weights.mass_N
 
     def replicate(self, ranking: Ranking, on_done: Callable[[], object] | None = None) -> dict[str, np.ndarray]:
         """`ranking.weighted` under every draw, each key float64 [R, G]. Threads change the speed, not the result."""

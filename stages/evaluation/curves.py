@@ -14,35 +14,36 @@ ALL_ROWS = "all test rows"
 NUM_STEPS = 200  # steps of the horizontal axis; finer than a plot can show
 
 
-def roc_table(label: np.ndarray, predictions: Mapping[str, np.ndarray]) -> pl.DataFrame:
+def roc_table(label: np.ndarray, predictions: Mapping[str, np.ndarray], mass: np.ndarray | None = None) -> pl.DataFrame:
     """Column false_positive_rate in equal steps and one column a prediction: the true-positive rate there."""
     grid = np.linspace(0.0, 1.0, NUM_STEPS + 1)
     columns = {"false_positive_rate": grid}
     for name, p_click in predictions.items():
-        false_rate, true_rate, _ = _ranked_shares(label, p_click)
+        false_rate, true_rate, _ = _ranked_shares(label, p_click, mass)
         columns[name] = np.interp(grid, false_rate, true_rate)
     return pl.DataFrame(columns).select(pl.all().round(6))
 
 
-def gain_table(label: np.ndarray, predictions: Mapping[str, np.ndarray]) -> pl.DataFrame:
+def gain_table(label: np.ndarray, predictions: Mapping[str, np.ndarray], mass: np.ndarray | None = None) -> pl.DataFrame:
     """Column share_of_impressions, best ranked first, and one column a prediction: the share of clicks among them."""
     grid = np.linspace(0.0, 1.0, NUM_STEPS + 1)
     columns = {"share_of_impressions": grid}
     for name, p_click in predictions.items():
-        _, true_rate, row_share = _ranked_shares(label, p_click)
+        _, true_rate, row_share = _ranked_shares(label, p_click, mass)
         columns[name] = np.interp(grid, row_share, true_rate)
     return pl.DataFrame(columns).select(pl.all().round(6))
 
 
-def _ranked_shares(label: np.ndarray, p_click: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _ranked_shares(label: np.ndarray, p_click: np.ndarray, mass: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shares of unclicked rows, clicked rows and all rows above each distinct prediction, each from 0 to 1."""
     order = np.argsort(-p_click.astype(np.float64), kind="stable")
-    p_sorted, clicks = p_click[order], np.cumsum(label[order].astype(np.float64))
+    mass_sorted = np.ones(len(label)) if mass is None else mass[order]
+    p_sorted, clicks = p_click[order], np.cumsum(label[order].astype(np.float64) * mass_sorted)
     last = np.append(np.flatnonzero(p_sorted[1:] != p_sorted[:-1]), p_sorted.shape[0] - 1)
-    rows = last + 1.0
+    rows = np.cumsum(mass_sorted)[last]
     clicked = np.concatenate([[0.0], clicks[last]])
     unclicked = np.concatenate([[0.0], rows - clicks[last]])
-    shares = np.concatenate([[0.0], rows]) / p_sorted.shape[0]
+    shares = np.concatenate([[0.0], rows]) / mass_sorted.sum()
     return unclicked / max(unclicked[-1], 1.0), clicked / max(clicked[-1], 1.0), shares
 
 

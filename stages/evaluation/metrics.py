@@ -32,8 +32,9 @@ def row_log_loss(label: np.ndarray, p_click: np.ndarray) -> np.ndarray:
     return -(label * np.log(p) + (1.0 - label) * np.log1p(-p))
 
 
-def log_loss(label: np.ndarray, p_click: np.ndarray) -> float:
-    return float(row_log_loss(label, p_click).mean())
+def log_loss(label: np.ndarray, p_click: np.ndarray, weight: np.ndarray | None = None) -> float:
+    loss = row_log_loss(label, p_click)
+    return float(loss.mean() if weight is None else np.average(loss, weights=weight))
 
 
 def binary_entropy(rate: np.ndarray | float) -> np.ndarray:

@@ -42,9 +42,12 @@ class Ranking:
         self.bin_starts: np.ndarray | None = None
         self._label_sorted = clicked
 
-    def use_bins(self, num_bins: int) -> np.ndarray:
-        """Cut the rows into equal-mass bins for the calibration error; returns the first sorted row of each bin [K]."""
-        self.bin_starts = equal_mass_starts(self.p_sorted, num_bins)
+    def use_bins(self, num_bins: int, mass: np.ndarray | None = None) -> np.ndarray:
+        """Cut the rows into equal-mass bins for the calibration error; returns the first sorted row of each bin [K].
+
+        `mass` [N] is what rows weigh.
+        """
+        self.bin_starts = equal_mass_starts(self.p_sorted, num_bins, None if mass is None else mass[self.order])
         self.gap_sorted = self.p_sorted - self._label_sorted
         return self.bin_starts
 
@@ -94,8 +97,13 @@ def _tie_bounds(p: np.ndarray, group: np.ndarray, at: np.ndarray) -> tuple[np.nd
     return starts[run], np.append(starts, p.shape[0])[run + 1]
 
 
-def equal_mass_starts(p_sorted: np.ndarray, num_bins: int) -> np.ndarray:
-    """First row of each of at most `num_bins` bins of about equal size, int64 [K]; equal predictions share a bin."""
+def equal_mass_starts(p_sorted: np.ndarray, num_bins: int, mass_sorted: np.ndarray | None = None) -> np.ndarray:
+    """First row of each of at most `num_bins` bins of about equal size, int64 [K], or of equal weight; equal predictions share a
+    bin.
+    """
     num_rows = p_sorted.shape[0]
     cuts = np.arange(num_bins) * num_rows // num_bins
+    if mass_sorted is not None:
+        up_to = np.cumsum(mass_sorted)
+        cuts = np.minimum(np.searchsorted(up_to, np.arange(num_bins) * up_to[-1] / num_bins, side="right"), num_rows - 1)
     return np.unique(np.searchsorted(p_sorted, p_sorted[cuts], side="left"))

@@ -40,8 +40,11 @@ def build_slice(
     columns: tuple[Column, ...],
     seen_creatives: pl.Series | None,
     max_values: int,
+    count_N: np.ndarray | None = None,
 ) -> Slice:
-    """The slice `name`; `seen_creatives` holds the creatives of the train split and is needed by cold_start only."""
+    """The slice `name`; `seen_creatives` holds the creatives of the train split and is needed by cold_start only. Row i stands
+    for `count_N[i]` impressions.
+    """
     if name == COLD_START and has_cold_start(columns):
         creative = next(column.name for column in columns if column.role == "creative")
         assert seen_creatives is not None
@@ -49,8 +52,8 @@ def build_slice(
     role = next(column.role for column in columns if column.name == name)
     values = test_df[name]
     if role == "numeric" and values.drop_nulls().n_unique() > 8:
-        return quartile_slice(values)
-    return value_slice(values, max_values)
+        return quartile_slice(values, count_N)
+    return value_slice(values, max_values, count_N)
 
 
 def cold_start_slice(creative: pl.Series, seen_creatives: pl.Series) -> Slice:
@@ -61,11 +64,12 @@ def cold_start_slice(creative: pl.Series, seen_creatives: pl.Series) -> Slice:
     return _without_empty(COLD_START, codes, ["creative seen in training", "creative new", MISSING])
 
 
-def quartile_slice(values: pl.Series) -> Slice:
+def quartile_slice(values: pl.Series, count_N: np.ndarray | None = None) -> Slice:
     """Four ranges of a numeric column of about equal size; equal numbers stay together."""
     numbers = values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     known = numbers[np.isfinite(numbers)]
-    cuts = np.unique(np.quantile(known, [0.25, 0.5, 0.75], method="inverted_cdf"))
+    known_count = None if count_N is None else count_N[np.isfinite(numbers)]
+    cuts = np.unique(np.quantile(known, [0.25, 0.5, 0.75], method="inverted_cdf", weights=known_count))
     codes = np.where(np.isfinite(numbers), np.searchsorted(cuts, numbers, side="left"), cuts.size + 1)
     edges = [f"{cut:.6g}" for cut in cuts]
     names = [f"≤ {edges[0]}"]
@@ -73,10 +77,12 @@ def quartile_slice(values: pl.Series) -> Slice:
     return _without_empty(values.name, codes, [*names, f"> {edges[-1]}", MISSING])
 
 
-def value_slice(values: pl.Series, max_values: int) -> Slice:
+def value_slice(values: pl.Series, max_values: int, count_N: np.ndarray | None = None) -> Slice:
     """One slice a value; the rarest values beyond `max_values` are pooled. Numbers ascend, texts by number of rows."""
     text = values.cast(pl.String).fill_null(MISSING)
-    counts = text.alias("value").value_counts(name="rows").sort(["rows", "value"], descending=[True, False])
+    rows = pl.Series(np.ones(len(text)) if count_N is None else count_N, dtype=pl.Float64)
+    counts = pl.DataFrame({"value": text, "rows": rows}).group_by("value").agg(pl.col("rows").sum())
+    counts = counts.sort(["rows", "value"], descending=[True, False])
     names = counts["value"].to_list()
     kept = names if len(names) <= max_values else names[: max_values - 1]
     if values.dtype.is_numeric():

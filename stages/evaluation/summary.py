@@ -23,6 +23,7 @@ from stages.evaluation.intervals import (
 from stages.evaluation.metrics import binary_entropy, check_predictions, row_log_loss
 from stages.evaluation.ranking import Ranking
 from stages.evaluation.slices import Slice
+from stages.row_weights import RowWeights
 
 MODEL, CONSTANT, ORACLE, RIVAL = "model", "constant", "oracle", "lightgbm"
 Numbers = dict[str, np.ndarray]
@@ -59,20 +60,21 @@ def summarise(
         name: _judge(Ranking(label, p_click, extra=_expected(p_true, p_click)), resampler, num_bins, on_done)
         for name, p_click in entries.items()
     }
-    num_clicks = int(label.sum())
-    given = evidence(num_clicks, label.shape[0], resampler.units)
+    weights = resampler.weights or RowWeights(num_rows=label.shape[0])
+    num_clicks, scale = weights.evidence(label > 0), evidence_scale(weights, label)
+    given = evidence(num_clicks, num_clicks + weights.evidence(label == 0), resampler.units)
     shares = _learnable_shares(judged)
     return {
-        "rows": label.shape[0],
-        "clicks": num_clicks,
-        "ctr": _ctr(num_clicks, label.shape[0], confidence),
+        "rows": weights.impressions(),
+        "clicks": weights.impressions(label > 0),
+        "ctr": _ctr(_mean(label, weights), weights.evidence(), confidence),
         "models": {
             name: {
-                **_metrics(one, num_clicks, given, confidence),
+                **_metrics(one, num_clicks, scale, given, confidence),
                 **_share_estimates(shares, name, given, confidence),
-                "ece_by_chance": round(ece_noise_floor(entries[name], num_bins, resampler.seed, 1000), 7),
-                "mean_prediction": round(float(entries[name].astype(np.float64).mean()), 7),
-                "predicted_log_loss": round(float(binary_entropy(entries[name]).mean()), 7),
+                "ece_by_chance": round(ece_noise_floor(entries[name], num_bins, resampler.seed, 1000, weights), 7),
+                "mean_prediction": round(_mean(entries[name].astype(np.float64), weights), 7),
+                "predicted_log_loss": round(_mean(binary_entropy(entries[name]), weights), 7),
             }
             for name, one in judged.items()
         },
@@ -83,13 +85,27 @@ def summarise(
     }
 
 
+def _mean(values_N: np.ndarray, weights: RowWeights) -> float:
+    return float(values_N.mean() if weights.is_plain else np.average(values_N, weights=weights.mass_N))
+
+
+def evidence_scale(weights: RowWeights, label: np.ndarray, is_in_N: np.ndarray | None = None) -> float:
+    """By what a weighted sum of clicks is to be multiplied, so that it is the number of clicks that say as much."""
+    if weights.worth_N is None:
+        return 1.0
+    rows_N = np.ones(len(label), dtype=bool) if is_in_N is None else is_in_N
+    counted_N = rows_N & (label > 0) if (rows_N & (label > 0)).any() else rows_N
+    return weights.evidence(counted_N) / float(weights.mass_N[counted_N].sum())
+
+
 def _expected(p_true: np.ndarray | None, p_click: np.ndarray) -> dict[str, np.ndarray]:
     return {} if p_true is None else {"expected_loss": row_log_loss(p_true, p_click)}
 
 
 def _judge(ranking: Ranking, resampler: Resampler, num_bins: int, on_done: Callable[[], object] | None) -> Judged:
-    ranking.use_bins(num_bins)
-    point = ranking.weighted(np.ones(resampler.num_rows))
+    plain = resampler.weights is None or resampler.weights.is_plain
+    ranking.use_bins(num_bins, None if plain else resampler.mass)
+    point = ranking.weighted(resampler.mass)
     drawn = resampler.replicate(ranking, on_done)
     return Judged(point=_rates(point), drawn={key: values[:, 0] for key, values in _rates(drawn).items()})
 
@@ -116,7 +132,7 @@ def _rates(sums: Numbers) -> Numbers:
     return rates
 
 
-def _metrics(one: Judged, num_clicks: int, given: Evidence, confidence: float) -> dict[str, Any]:
+def _metrics(one: Judged, num_clicks: int, scale: float, given: Evidence, confidence: float) -> dict[str, Any]:
     point = {key: float(values[0]) for key, values in one.point.items()}
     estimates = {
         key: from_replicates(point[key], one.drawn[key], given, confidence)
@@ -126,7 +142,7 @@ def _metrics(one: Judged, num_clicks: int, given: Evidence, confidence: float) -
     estimates["auc"] = auc_estimate(point["auc"], one.drawn["auc"], given, confidence)
     estimates["ece"] = ece_estimate(point["ece"], one.drawn["ece"], given, confidence)
     estimates["observed_over_predicted"] = ratio_estimate(
-        num_clicks, point["predicted"], one.drawn["observed_over_predicted"], given, confidence
+        num_clicks, scale * point["predicted"], one.drawn["observed_over_predicted"], given, confidence
     )
     return {key: estimate.as_dict() for key, estimate in estimates.items()}
 
@@ -192,20 +208,22 @@ def _slice(
     if ORACLE in predictions and CONSTANT in predictions:
         expected = {"expected_loss": MODEL, "expected_zero": CONSTANT, "expected_full": ORACLE}
         extra |= {key: row_log_loss(predictions[ORACLE], predictions[name]) for key, name in expected.items()}
-    own_loss = np.bincount(one.codes, binary_entropy(p_click), len(one.values))
+    weights, mass = resampler.weights or RowWeights(num_rows=label.shape[0]), resampler.mass
+    own_loss = np.bincount(one.codes, binary_entropy(p_click) * mass, len(one.values))
     ranking = Ranking(label, p_click, one.codes, len(one.values), extra)
-    sums = ranking.weighted(np.ones(label.shape[0]))
+    sums = ranking.weighted(mass)
     point, drawn = _rates(sums), _rates(resampler.replicate(ranking, on_done))
     entries = []
     for code, value in enumerate(one.values):
-        rows, clicks = int(sums["rows"][code]), int(sums["clicks"][code])
-        given = evidence(clicks, rows, resampler.units_in(one.codes == code))
+        is_in, rows = one.codes == code, float(sums["rows"][code])
+        clicks, scale = weights.evidence(is_in & (label > 0)), evidence_scale(weights, label, is_in)
+        given = evidence(clicks, clicks + weights.evidence(is_in & (label == 0)), resampler.units_in(is_in))
         at = {key: (float(point[key][code]), drawn[key][:, code]) for key in point}
         estimates = {
             "auc": auc_estimate(*at["auc"], given, confidence),
             "normalised_entropy": from_replicates(*at["normalised_entropy"], given, confidence),
             "observed_over_predicted": ratio_estimate(
-                clicks, float(sums["predicted"][code]), at["observed_over_predicted"][1], given, confidence
+                clicks, scale * float(sums["predicted"][code]), at["observed_over_predicted"][1], given, confidence
             ),
         }
         if "learnable_share_expected" in at and np.isfinite(at["learnable_share_expected"][0]):
@@ -216,9 +234,9 @@ def _slice(
         entries.append(
             {
                 "value": value,
-                "rows": rows,
-                "clicks": clicks,
-                "ctr": _ctr(clicks, rows, confidence),
+                "rows": weights.impressions(is_in),
+                "clicks": weights.impressions(is_in & (label > 0)),
+                "ctr": _ctr(float(sums["clicks"][code]) / rows, weights.evidence(is_in), confidence),
                 "mean_prediction": round(float(sums["predicted"][code]) / rows, 7),
                 "log_loss": round(float(point["log_loss"][code]), 7),
                 "predicted_log_loss": round(float(own_loss[code]) / rows, 7),
@@ -228,6 +246,6 @@ def _slice(
     return entries
 
 
-def _ctr(clicks: int, rows: int, confidence: float) -> dict[str, Any]:
-    low, high = wilson(clicks / rows, rows, confidence)
-    return Estimate(value=clicks / rows, low=low, high=high).as_dict()
+def _ctr(share: float, count: int, confidence: float) -> dict[str, Any]:
+    low, high = wilson(share, count, confidence)
+    return Estimate(value=share, low=low, high=high).as_dict()

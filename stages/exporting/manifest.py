@@ -15,6 +15,8 @@ CODE = tuple(
         "stages/warm_start",
         "stages/validate.py",
         "stages/split.py",
+        "stages/cutting.py",
+        "stages/row_weights.py",
         "stages/inherit.py",
         "stages/fit.py",
         "stages/encode.py",

@@ -63,45 +63,59 @@ def signed_log(x: np.ndarray) -> np.ndarray:
     return np.sign(x) * np.log1p(np.abs(x))
 
 
-def fit_vocabulary(column: Column, values: pl.Series, config: FeaturesConfig) -> Vocabulary:
-    """Values seen at least `min_count` times, the most frequent first, equals by name."""
-    counts = strings(values).alias("value").value_counts().filter(pl.col("value") != "")
+def fit_vocabulary(column: Column, values: pl.Series, config: FeaturesConfig, count_N: np.ndarray | None = None) -> Vocabulary:
+    """Values seen at least `min_count` times, the most frequent first, equals by name; row i stands for `count_N[i]` rows."""
+    counts = strings(values).alias("value").value_counts() if count_N is None else _summed(strings(values), count_N)
+    counts = counts.filter(pl.col("value") != "")
     frequent = counts.filter(pl.col("count") >= config.min_count).sort(["count", "value"], descending=[True, False])
     return Vocabulary(name=column.name, values=tuple(frequent["value"].head(config.max_values)))
 
 
-def fit_scale(column: Column, values: pl.Series, config: FeaturesConfig) -> Scale:
-    """Mean, standard deviation and quantile edges of the values that are not missing."""
+def _summed(texts: pl.Series, count_N: np.ndarray) -> pl.DataFrame:
+    """How many rows each text stands for."""
+    table = pl.DataFrame({"value": texts, "count": pl.Series(count_N, dtype=pl.Float64)})
+    return table.group_by("value").agg(pl.col("count").sum())
+
+
+def fit_scale(column: Column, values: pl.Series, config: FeaturesConfig, count_N: np.ndarray | None = None) -> Scale:
+    """Mean, standard deviation and quantile edges of the values that are not missing; row i stands for `count_N[i]` rows."""
     x = numbers(values).to_numpy()
     given = x[~np.isnan(x)]
+    count = None if count_N is None else count_N[~np.isnan(x)]
     if not len(given):
-        given = np.zeros(1, dtype=np.float32)
+        given, count = np.zeros(1, dtype=np.float32), None
     given = np.clip(given, -LARGEST, LARGEST)  # float32 turned what is beyond into infinity
     shifted = signed_log(given.astype(np.float64)) if column.log else given.astype(np.float64)
-    std = float(shifted.std())
+    mean = float(shifted.mean() if count is None else np.average(shifted, weights=count))
+    std = float(shifted.std() if count is None else np.sqrt(np.average((shifted - mean) ** 2, weights=count)))
     return Scale(
         name=column.name,
         log=column.log,
-        mean=float(shifted.mean()),
+        mean=mean,
         std=std if std > SMALLEST_STD else 1.0,
-        edges=tuple(float(edge) for edge in bucket_edges(given, config)),
+        edges=tuple(float(edge) for edge in bucket_edges(given, config, count)),
         range=(float(given.min()), float(given.max())),
         has_missing=column.nullable or len(given) < len(x),
         max_sigma=config.max_sigma,
     )
 
 
-def bucket_edges(given_N: np.ndarray, config: FeaturesConfig) -> np.ndarray:
-    """Where buckets begin, ascending; what lies below the first edge is a bucket too.
+def bucket_edges(given_N: np.ndarray, config: FeaturesConfig, count_N: np.ndarray | None = None) -> np.ndarray:
+    """Where buckets begin, ascending; what lies below the first edge is a bucket too. Value i is that of `count_N[i]` rows.
 
     A value with more rows than a bucket has, as 0 in flags and counts, is a bucket of its own, and the others share the other
     buckets, as many rows each, but at least SMALLEST_BUCKET of an even share and `min_count`: small ones tell little, and hide
     from the selection that the column tells something. By rows alone an amount that nine rows in ten do not have would be cut in
     two or three. Fewer rows than that between two such values are no bucket; they go to the value below. LightGBM bins alike.
     """
-    value_U, rows_U = np.unique(given_N, return_counts=True)
-    num_buckets = buckets_for(len(given_N), config)
-    least = max(SMALLEST_BUCKET * len(given_N) / num_buckets, config.min_count)
+    if count_N is None:
+        value_U, rows_U = np.unique(given_N, return_counts=True)
+    else:
+        value_U, place_N = np.unique(given_N, return_inverse=True)
+        rows_U = np.bincount(place_N, count_N).astype(np.int64)
+    num_rows = int(rows_U.sum())
+    num_buckets = buckets_for(num_rows, config)
+    least = max(SMALLEST_BUCKET * num_rows / num_buckets, config.min_count)
     size = max(bucket_rows(rows_U, num_buckets), least)
     is_own_U = rows_U >= size
     gap_U = np.cumsum(is_own_U)  # values between two that are buckets of their own, numbered by the lower one

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from stages.models.encoded_arrays import EncodedSplit
+from stages.models.epoch_rows import EpochRows
 
 FILLED_TO = 32  # creatives
 
@@ -22,11 +23,7 @@ class Batch(NamedTuple):
     label_B: Tensor  # uint8
     distinct_U: Tensor | None  # int64, the batch's creatives, each once, 0 (no image) first and as filling; None in validation
     creative_pos_B: Tensor | None  # int64, row of `distinct_U`, or of all creatives where that is None
-
-
-def shuffled_rows(num_rows: int, seed: int, epoch: int) -> np.ndarray:
-    """A permutation of range(num_rows), int64, that depends on (seed, epoch) only."""
-    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(num_rows)
+    weight_B: Tensor | None = None  # float64, what each row weighs; None: 1
 
 
 def distinct_creatives(creative_idx_B: np.ndarray, num_creatives: int) -> tuple[np.ndarray, np.ndarray]:
@@ -77,28 +74,30 @@ class TrainBatches:
         rank: int,
         num_ranks: int,
         num_steps_done: Callable[[], int],
+        rows: EpochRows | None = None,
     ) -> None:
+        """`rows` are those of each epoch; all of `split` if left out."""
         if batch_size < num_ranks:
             raise ValueError(f"train.batch_size must be at least the number of devices, {num_ranks}, got {batch_size}")
-        if len(split) < num_ranks:
-            raise ValueError(f"split train must have a row for each of {num_ranks} devices, got {len(split)}; use fewer")
-        self.split, self.num_creatives = split, num_creatives
-        self.batch_size, self.seed = batch_size, seed
+        self.rows = EpochRows(num_all=len(split), seed=seed) if rows is None else rows
+        if len(self.rows) < num_ranks:
+            raise ValueError(f"split train must have a row for each of {num_ranks} devices, got {len(self.rows)}; use fewer")
+        self.split, self.num_creatives, self.batch_size = split, num_creatives, batch_size
         self.rank, self.num_ranks, self.num_steps_done = rank, num_ranks, num_steps_done
 
     def __len__(self) -> int:
-        return steps_per_epoch(len(self.split), self.batch_size, self.num_ranks)
+        return steps_per_epoch(len(self.rows), self.batch_size, self.num_ranks)
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, first = divmod(self.num_steps_done(), len(self))  # runs when the first batch is asked for, not before
-        row_N = shuffled_rows(len(self.split), self.seed, epoch)
+        row_N = self.rows.of(epoch)
         for number in range(first, len(self)):
             yield self.batch(row_N[self.own_part(number)])
 
     def own_part(self, number: int) -> slice:
         """Where in the order of an epoch this rank's rows of its step `number` stand."""
         start = number * self.batch_size
-        num_local = (min(start + self.batch_size, len(self.split)) - start) // self.num_ranks
+        num_local = (min(start + self.batch_size, len(self.rows)) - start) // self.num_ranks
         return slice(start + self.rank * num_local, start + (self.rank + 1) * num_local)
 
     def batch(self, row_B: np.ndarray) -> Batch:
@@ -114,6 +113,7 @@ class TrainBatches:
             label_B=torch.from_numpy(np.take(self.split.label_N, row_B, axis=0)),
             distinct_U=distinct_U,
             creative_pos_B=creative_pos_B,
+            weight_B=None if self.split.weight_N is None else torch.from_numpy(np.take(self.split.weight_N, row_B, axis=0)),
         )
 
 
@@ -140,4 +140,5 @@ class ValBatches:
                 label_B=torch.from_numpy(self.split.label_N[rows].copy()),
                 distinct_U=None,
                 creative_pos_B=None if idx_N is None else torch.from_numpy(idx_N[rows].astype(np.int64)),
+                weight_B=None if self.split.weight_N is None else torch.from_numpy(self.split.weight_N[rows].copy()),
             )

@@ -90,6 +90,7 @@ class TrainConfig:
     unknown_prior_clicks: Annotated[
         float, Field(ge=0)
     ]  # clicks k, at most; an id with m clicks is hidden in k / (k + m) of its rows; k is found for each field
+    keep_negatives: Annotated[float, Field(gt=0, le=1)]  # share of the rows without a click that an epoch takes
     no_image_frac: Annotated[float, Field(ge=0, lt=1)]  # share of rows shown without their image
     average_frac: Annotated[float, Field(ge=0, le=1)]  # share of the steps so far that the weights which are kept average
     patience_epochs: Annotated[int, Field(ge=1)]  # epochs without a better val/log_loss before training stops

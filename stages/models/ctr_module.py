@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stages.models.batches import Batch
+from stages.models.epoch_rows import EpochRows
 from stages.models.id_hiding import hide_ids
 from stages.models.layers import FieldEmbedding, FieldWeight
 from stages.models.network import CtrNetwork
@@ -26,19 +27,30 @@ if TYPE_CHECKING:
 
 class CtrModule(LightningModule):
     def __init__(
-        self, network: CtrNetwork, config: "TrainConfig", image_NCSS: Tensor | None, num_steps: int, hiding_V: Tensor
+        self,
+        network: CtrNetwork,
+        config: "TrainConfig",
+        image_NCSS: Tensor | None,
+        num_steps: int,
+        hiding_V: Tensor,
+        rows: EpochRows | None = None,
+        mean_weight: float = 1.0,
     ) -> None:
         """`image_NCSS` are all creatives, uint8, row 0 no image; `num_steps` is what the schedule spans; `hiding_V` says
-        how often each id is shown as unknown.
+        how often each id is shown as unknown; `rows` are those of an epoch, all of the split if left out; `mean_weight`
+        is what a training row weighs in the mean.
         """
         super().__init__()
         self.hiding_V = hiding_V
         self.offset_F = network.field_offsets()
         self.network, self.config, self.num_steps = network, config, num_steps
+        self.mean_weight = mean_weight
+        self.rows = None if rows is None or rows.kept_share == 1 else rows
         self.image_NCSS = image_NCSS if network.creative_encoder is not None else None
         self.val_metrics: dict[str, float] = {}
         self._val_logits: list[Tensor] = []
         self._val_labels: list[Tensor] = []
+        self._val_weights: list[Tensor] = []
         self._val_emb_NE: Tensor | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -55,17 +67,23 @@ class CtrModule(LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         seed_device(self.device, step_seed(self.config.seed, self.global_step, self.global_rank))
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | dict[str, Tensor]:
+        """The loss; where rows without a click are drawn, beside it what it is among all rows: "shown", for the curves."""
         cat_idx_BF = hide_ids(batch.cat_idx_BF, self.hiding_V, self.offset_F)
         emb_UE = creative_pos_B = None
         if self.image_NCSS is not None:
             emb_UE = self.network.creative_encoder(take_images(self.image_NCSS, batch.distinct_U))
             creative_pos_B = hide_images(batch.creative_pos_B, self.config.no_image_frac)
         logit_B = self.network(cat_idx_BF, batch.num_feats_BM, emb_UE, creative_pos_B)
-        return functional.binary_cross_entropy_with_logits(logit_B.float(), batch.label_B.float())
+        logit_B, label_B = logit_B.float(), batch.label_B.float()
+        weight_B = None if batch.weight_B is None else (batch.weight_B / self.mean_weight).float()
+        if self.rows is None:
+            return functional.binary_cross_entropy_with_logits(logit_B, label_B, weight=weight_B)
+        loss = functional.binary_cross_entropy_with_logits(logit_B - self.rows.logit_shift, label_B, weight=weight_B)
+        return {"loss": loss, "shown": loss_among_all(logit_B.detach(), label_B, self.rows, weight_B)}
 
     def on_validation_epoch_start(self) -> None:
-        self._val_logits, self._val_labels = [], []
+        self._val_logits, self._val_labels, self._val_weights = [], [], []
         self._val_emb_NE = None if self.image_NCSS is None else self.network.encode_creatives(self.image_NCSS)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -73,11 +91,17 @@ class CtrModule(LightningModule):
             logit_B = self.network(batch.cat_idx_BF, batch.num_feats_BM, self._val_emb_NE, batch.creative_pos_B)
         self._val_logits.append(logit_B)
         self._val_labels.append(batch.label_B)
+        if batch.weight_B is not None:
+            self._val_weights.append(batch.weight_B)
 
     def on_validation_epoch_end(self) -> None:
         logit_N, label_N = self._gathered(self._val_logits), self._gathered(self._val_labels)
-        self._val_logits, self._val_labels, self._val_emb_NE = [], [], None
-        self.val_metrics = {"val/log_loss": log_loss(logit_N, label_N), "val/auc": auc(logit_N, label_N)}
+        weight_N = self._gathered(self._val_weights) if self._val_weights else None
+        self._val_logits, self._val_labels, self._val_weights, self._val_emb_NE = [], [], [], None
+        self.val_metrics = {
+            "val/log_loss": log_loss(logit_N, label_N, weight_N),
+            "val/auc": auc(logit_N, label_N, weight_N),
+        }
         if not math.isfinite(self.val_metrics["val/log_loss"]):
             raise ValueError(diverged("val/log_loss", self.val_metrics["val/log_loss"], self.global_step))
         self.log_dict(self.val_metrics, prog_bar=True, logger=False)  # the curves are logged by their own callback
@@ -106,6 +130,15 @@ class CtrModule(LightningModule):
         if norm.device.type == "cpu" and norm <= self.config.clip_norm:
             return  # to multiply by 1 costs as much as the norm; on a GPU asking would cost more
         nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, norm, foreach=True)
+
+
+def loss_among_all(logit_B: Tensor, label_B: Tensor, rows: EpochRows, own_B: Tensor | None = None) -> Tensor:
+    """An unbiased estimate of the loss of all rows from some of an epoch: one without a click stands for 1 / kept_share rows;
+    `own_B` is what each weighs by itself.
+    """
+    weight_B = torch.where(label_B > 0, 1.0, 1.0 / rows.kept_share) * (len(rows) / rows.num_all)
+    weight_B = weight_B if own_B is None else weight_B * own_B
+    return functional.binary_cross_entropy_with_logits(logit_B, label_B, weight=weight_B)
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:

@@ -43,7 +43,7 @@ class CurveWriter(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, module: CtrModule, outputs: dict[str, Tensor], batch: Any, batch_idx: int
     ) -> None:
-        loss = outputs["loss"].detach()
+        loss = outputs.get("shown", outputs["loss"]).detach()
         self.loss_sum = loss.clone() if self.loss_sum is None else self.loss_sum + loss
         self.num_losses += 1
         if trainer.global_step % self.every_steps == 0:

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.models.batches import Batch, TrainBatches, ValBatches, filled_length, shuffled_rows
+from stages.models.batches import Batch, TrainBatches, ValBatches, filled_length
 from stages.models.encoded_arrays import EncodedSplit
+from stages.models.epoch_rows import EpochRows
 
 COPY_ROWS = 1 << 20  # rows copied to the device together
 LOOK_ROWS = 1 << 24  # rows whose creatives are counted together
@@ -30,6 +31,7 @@ class DeviceArrays:
     num_feats_NM: Tensor
     creative_idx_N: Tensor | None
     label_N: Tensor
+    weight_N: Tensor | None = None
 
     @classmethod
     def copied(cls, split: EncodedSplit, device: torch.device) -> "DeviceArrays":
@@ -64,14 +66,14 @@ def free_bytes(device: torch.device) -> int:
 class EpochOrders:
     """The orders of one epoch after the other, on a device; a thread makes the next one while the last is in use."""
 
-    def __init__(self, num_rows: int, seed: int, num_epochs: int, device: torch.device) -> None:
+    def __init__(self, rows: EpochRows, num_epochs: int, device: torch.device) -> None:
         """`num_epochs` are all there may be: no order is made for one behind the last."""
-        self.num_rows, self.seed, self.num_epochs, self.device = num_rows, seed, num_epochs, device
+        self.rows, self.num_epochs, self.device = rows, num_epochs, device
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="order")
         self._prepare(0)
 
     def of(self, epoch: int) -> Tensor:
-        """`shuffled_rows` of `epoch`, int64 [N]."""
+        """The rows of `epoch`, int64 [N]."""
         if self._epoch != epoch:
             self._prepare(epoch)
         row_N = self._order.result()
@@ -84,7 +86,7 @@ class EpochOrders:
         self._order: Future[Tensor] = self._maker.submit(self._make, epoch)
 
     def _make(self, epoch: int) -> Tensor:
-        return torch.from_numpy(shuffled_rows(self.num_rows, self.seed, epoch)).to(self.device)
+        return torch.from_numpy(self.rows.of(epoch)).to(self.device)
 
 
 class DeviceTrainBatches(TrainBatches):
@@ -94,7 +96,7 @@ class DeviceTrainBatches(TrainBatches):
 
     def __init__(self, split: EncodedSplit, arrays: DeviceArrays, orders: EpochOrders, **which: Any) -> None:
         """`arrays` and `orders` are those of `split` on the device; `which` is what TrainBatches takes besides."""
-        super().__init__(split, **which)
+        super().__init__(split, rows=orders.rows, **which)
         self.arrays, self.orders, self.device = arrays, orders, orders.device
 
     def __iter__(self) -> Iterator[Batch]:
@@ -129,6 +131,7 @@ class DeviceTrainBatches(TrainBatches):
             label_B=self.arrays.label_N.index_select(0, row_B),
             distinct_U=distinct_U,
             creative_pos_B=creative_pos_B,
+            weight_B=None if self.arrays.weight_N is None else self.arrays.weight_N.index_select(0, row_B),
         )
 
     def creatives(self, creative_idx_B: Tensor, num_distinct: int) -> tuple[Tensor, Tensor]:
@@ -161,4 +164,5 @@ class DeviceValBatches(ValBatches):
                 label_B=self.arrays.label_N[rows],
                 distinct_U=None,
                 creative_pos_B=None if idx_N is None else idx_N[rows].long(),
+                weight_B=None if self.arrays.weight_N is None else self.arrays.weight_N[rows],
             )

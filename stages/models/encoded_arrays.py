@@ -81,9 +81,25 @@ class EncodedSplit:
     num_feats_NM: np.ndarray  # float32
     creative_idx_N: np.ndarray | None  # int32, 0 = no image known; None if the data set has no creatives
     label_N: np.ndarray  # uint8, 0 or 1
+    weight_N: np.ndarray | None = None  # float64, above 0: what a row weighs in every sum over rows; None: 1
 
     def __len__(self) -> int:
         return len(self.label_N)
+
+    @property
+    def clicks_and_rows(self) -> tuple[float, float]:
+        """What the clicked rows and all rows weigh; where they weigh 1, how many they are."""
+        if self.weight_N is None:
+            return int(self.label_N.sum(dtype=np.int64)), len(self)
+        return float(self.weight_N[self.label_N == 1].sum()), float(self.weight_N.sum())
+
+    @property
+    def mean_weight(self) -> float:
+        return 1.0 if self.weight_N is None else float(self.weight_N.mean())
+
+    def taken(self, row_K: np.ndarray) -> "EncodedSplit":
+        """The rows `row_K`, in memory."""
+        return EncodedSplit(**{name: None if array is None else array[row_K] for name, array in vars(self).items()})
 
 
 def load_spec(folder: Path) -> EncodedSpec:
@@ -106,6 +122,7 @@ def load_split(folder: Path, split: str, spec: EncodedSpec) -> EncodedSplit:
         num_feats_NM=_open(folder / split / "num_feats.npy", np.float32, 2),
         creative_idx_N=creative_idx_N,
         label_N=label_N,
+        weight_N=_open(weight_path, np.float64, 1) if (weight_path := folder / split / "weight.npy").is_file() else None,
     )
     if len(label_N) == 0:
         raise ValueError(f"split {split} in {folder / split} has no rows; give it some in the section `split`")
@@ -147,6 +164,8 @@ def _check_shapes(arrays: EncodedSplit, spec: EncodedSpec, folder: Path) -> None
         "cat_idx.npy": (arrays.cat_idx_NF.shape, (num_rows, len(spec.field_names))),
         "num_feats.npy": (arrays.num_feats_NM.shape, (num_rows, len(spec.dense_names))),
     }
+    if arrays.weight_N is not None:
+        expected["weight.npy"] = (arrays.weight_N.shape, (num_rows,))
     if arrays.creative_idx_N is not None:
         expected["creative_idx.npy"] = (arrays.creative_idx_N.shape, (num_rows,))
     for name, (got, wanted) in expected.items():
@@ -169,6 +188,8 @@ def _check_ranges(arrays: EncodedSplit, spec: EncodedSpec, folder: Path) -> None
             _check_range(folder / "creative_idx.npy", "indices", int(idx_N.min()), int(idx_N.max()), spec.num_creatives)
         label_N = arrays.label_N[rows]
         _check_range(folder / "label.npy", "labels", int(label_N.min()), int(label_N.max()), 1)
+        if arrays.weight_N is not None and not (np.isfinite(arrays.weight_N[rows]) & (arrays.weight_N[rows] > 0)).all():
+            raise ValueError(f"{folder / 'weight.npy'} must hold finite numbers above 0 only; {ENCODE_AGAIN}")
         if not np.isfinite(arrays.num_feats_NM[rows]).all():
             raise ValueError(f"{folder / 'num_feats.npy'} must hold finite numbers only, got NaN or infinity; {ENCODE_AGAIN}")
 

@@ -38,19 +38,27 @@ def has_few_clicks(train: EncodedSplit) -> bool:
 
 
 def share_with_linear_part(
-    network: CtrNetwork, train: EncodedSplit, val: EncodedSplit, image_NCSS: Tensor | None, seed: int
+    network: CtrNetwork,
+    train: EncodedSplit,
+    val: EncodedSplit,
+    image_NCSS: Tensor | None,
+    seed: int,
+    logit_shift: float = 0.0,
 ) -> Mixed | None:
-    """Give `network`, trained, a linear part with the share that is best on `val`; None, and nothing given, if none is better."""
+    """Give `network`, trained, a linear part with the share that is best on `val`; None, and nothing given, if none is better.
+
+    `logit_shift` is what a logit of all rows is above one of the rows in `train` (`EpochRows`).
+    """
     logit_N = val_logits(network, val, image_NCSS)
-    kept = choose_logistic(train, val, network.spec, C_VALUES, MAX_ITER, seed)
+    kept = choose_logistic(train, val, network.spec, C_VALUES, MAX_ITER, seed, logit_shift)
     mixtures = {share: (1 - share) * logit_N + share * kept.val_logit_N for share in SHARES}
-    losses = {share: log_loss(mixture_N, val.label_N) for share, mixture_N in mixtures.items()}
+    losses = {share: log_loss(mixture_N, val.label_N, val.weight_N) for share, mixture_N in mixtures.items()}
     share = min(losses, key=losses.get)
-    if losses[share] >= log_loss(logit_N, val.label_N):
+    if losses[share] >= log_loss(logit_N, val.label_N, val.weight_N):
         return None
     network.add_linear_part(share)
-    network.ranker.set_linear(kept.model.coef_[0], float(kept.model.intercept_[0]))
-    return Mixed(share=share, log_loss=losses[share], auc=auc(mixtures[share], val.label_N))
+    network.ranker.set_linear(kept.model.coef_[0], float(kept.model.intercept_[0]) + logit_shift)
+    return Mixed(share=share, log_loss=losses[share], auc=auc(mixtures[share], val.label_N, val.weight_N))
 
 
 def val_logits(network: CtrNetwork, val: EncodedSplit, image_NCSS: Tensor | None) -> np.ndarray:

@@ -34,7 +34,8 @@ def hiding_shares(split: EncodedSplit, spec: EncodedSpec, most_clicks: float) ->
     """The probability with which each id of each field is hidden, float32 [sum of num_ids], in the order of the fused table;
     0 for unknown and missing. `most_clicks` bounds k; 0 hides nothing.
     """
-    rate = float(split.label_N.mean(dtype=np.float64))
+    clicks, rows = split.clicks_and_rows
+    rate = float(split.label_N.mean(dtype=np.float64)) if split.weight_N is None else clicks / rows
     shares = []
     for field, num_ids in enumerate(spec.num_ids):
         share_V = np.zeros(num_ids)
@@ -51,12 +52,13 @@ def hiding_shares(split: EncodedSplit, spec: EncodedSpec, most_clicks: float) ->
 
 
 def count(split: EncodedSplit, field: int, num_ids: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and clicks of every id of a field, float64 [V] each."""
+    """Rows and clicks of every id of a field, as they weigh, float64 [V] each."""
     rows_V, clicks_V = np.zeros(num_ids), np.zeros(num_ids)
     for start in range(0, len(split), COUNT_ROWS):
         ids_N, label_N = split.cat_idx_NF[start : start + COUNT_ROWS, field], split.label_N[start : start + COUNT_ROWS]
-        rows_V += np.bincount(ids_N, minlength=num_ids)
-        clicks_V += np.bincount(ids_N, label_N, minlength=num_ids)
+        weight_N = None if split.weight_N is None else split.weight_N[start : start + COUNT_ROWS]
+        rows_V += np.bincount(ids_N, weight_N, minlength=num_ids)
+        clicks_V += np.bincount(ids_N, label_N if weight_N is None else label_N * weight_N, minlength=num_ids)
     return rows_V, clicks_V
 
 

@@ -53,7 +53,7 @@ class CtrNetwork(nn.Module):
         """float32 [B], after the calibration if there is one."""
         return torch.sigmoid(logit_B if self.calibration is None else self.calibration(logit_B))
 
-    def start_at(self, num_clicks: int, num_rows: int) -> None:
+    def start_at(self, num_clicks: float, num_rows: float) -> None:
         """Have the fresh network say of every row, about, what the click rate of all is.
 
         From a half, the way to two clicks in a thousand rows is longer than the bias alone goes in a training of few steps. (Lin,

@@ -31,15 +31,23 @@ class Kept:
 
 
 def choose_logistic(
-    train: EncodedSplit, val: EncodedSplit, spec: EncodedSpec, c_values: Sequence[float], max_iter: int, seed: int
+    train: EncodedSplit,
+    val: EncodedSplit,
+    spec: EncodedSpec,
+    c_values: Sequence[float],
+    max_iter: int,
+    seed: int,
+    logit_shift: float = 0.0,
 ) -> Kept:
-    """Regressions on `train` with ascending values of C, until one is worse on `val` than the one before."""
+    """Regressions on `train` with ascending values of C, until one is worse on `val` than the one before; there, its logit is
+    `logit_shift` above what it is among the rows of `train`.
+    """
     features, val_features = one_hot(train, spec), one_hot(val, spec)
     tried: dict[float, float] = {}
     kept: tuple[LogisticRegression, float, np.ndarray] | None = None
-    for c, model in _fits(features, train.label_N, sorted(c_values), max_iter, seed):
-        val_logit_N = model.decision_function(val_features)
-        tried[c] = log_loss(val_logit_N, val.label_N)
+    for c, model in _fits(features, train.label_N, train.weight_N, sorted(c_values), max_iter, seed):
+        val_logit_N = model.decision_function(val_features) + logit_shift
+        tried[c] = log_loss(val_logit_N, val.label_N, val.weight_N)
         if kept is not None and tried[c] >= tried[kept[1]]:
             break
         kept = model, c, val_logit_N
@@ -48,13 +56,19 @@ def choose_logistic(
 
 
 def _fits(
-    features: sparse.csr_matrix, label_N: np.ndarray, c_values: Sequence[float], max_iter: int, seed: int
+    features: sparse.csr_matrix,
+    label_N: np.ndarray,
+    weight_N: np.ndarray | None,
+    c_values: Sequence[float],
+    max_iter: int,
+    seed: int,
 ) -> Iterator[tuple[float, LogisticRegression]]:
     solver = LIBLINEAR if features.indices.dtype == np.int32 else LBFGS
     for c in c_values:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the limit is chosen for time; val judges the result
-            model = LogisticRegression(C=c, max_iter=max_iter, random_state=seed % 2**32, **solver).fit(features, label_N)
+            model = LogisticRegression(C=c, max_iter=max_iter, random_state=seed % 2**32, **solver)
+            model.fit(features, label_N, sample_weight=weight_N)
         yield c, model
 
 

@@ -23,6 +23,7 @@ from stages.models.ctr_datamodule import CtrDataModule
 from stages.models.ctr_module import CtrModule
 from stages.models.curves import CurveWriter
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
+from stages.models.epoch_rows import epoch_rows
 from stages.models.id_hiding import hiding_shares
 from stages.models.matmul_precision import MatmulPrecision
 from stages.models.network import CtrNetwork, build_network
@@ -83,25 +84,28 @@ def train_network(
     silence_lightning()
     precision = MatmulPrecision(trainer.matmul_precision)
     network = build_network(model, data.spec)
-    network.start_at(int(data.train.label_N.sum(dtype=np.int64)), len(data.train))
+    network.start_at(*data.train.clicks_and_rows)
     if initial is not None:
         network.load_state_dict(initial)
     if network.creative_encoder is None:
         data = without_creatives(data)
-    batch_size = fitting_batch_size(train, len(data.train), trainer.devices)
+    rows = epoch_rows(data.train, train.keep_negatives, train.seed)
+    batch_size = fitting_batch_size(train, rows.num_all, trainer.devices)  # fewer rows: fewer steps of that size
     datamodule = CtrDataModule(
         data.train,
         data.val,
         num_creatives=data.spec.num_creatives,
         batch_size=batch_size,
-        seed=train.seed,
+        rows=rows,
         prefetch_batches=trainer.prefetch_batches,
         pin_memory=trainer.accelerator == "gpu",
         device_memory_frac=trainer.device_memory_frac,
     )
-    num_steps = train.max_epochs * steps_per_epoch(len(data.train), batch_size, trainer.devices)
+    num_steps = train.max_epochs * steps_per_epoch(len(rows), batch_size, trainer.devices)
     hiding_V = hiding_shares(data.train, data.spec, train.unknown_prior_clicks)
-    module = CtrModule(network, train, channels_last(data.image_NCSS), num_steps, hiding_V)
+    module = CtrModule(
+        network, train, channels_last(data.image_NCSS), num_steps, hiding_V, rows, mean_weight=data.train.mean_weight
+    )
 
     curves, best, stopwatch = CurveWriter(train.log_every_steps), BestWeights(work_folder), Stopwatch()
     early_stopping = EarlyStopping(
@@ -169,7 +173,7 @@ def _all_end_together(trainer: Trainer) -> Iterator[None]:
 
 
 def fitting_batch_size(train: "TrainConfig", num_rows: int, num_devices: int) -> int:
-    """`train.batch_size`, or the power of two below it with which an epoch has `min_steps_per_epoch` steps."""
+    """`train.batch_size`, or the power of two below it with which an epoch of all `num_rows` has `min_steps_per_epoch` steps."""
     largest = num_rows // train.min_steps_per_epoch
     if train.batch_size <= largest:
         return train.batch_size

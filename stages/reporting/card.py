@@ -77,6 +77,7 @@ def card_context(
         "selection": selection_rows(reports["selection"]["columns"]),
         "best_step": reports["best_step"],
         "averaged": wording.percent(params["train"]["average_frac"], 0) if params["train"]["average_frac"] else None,
+        "sampled": reports["model"].get("sampled_negatives"),
         "figures": figures,
         "hyperparameters": wording.flat({name: params[name] for name in MODEL_SECTIONS if name in params}),
         "parity": parity_note(reports["parity"]),

@@ -31,6 +31,11 @@ COLUMNS = {  # a column that does not make sense -> words of the sentence
     "bounds of a mapped label": (column(role="label", labels={"1": 0, "2": 1}, max=2), "a label with labels has no min and no"),
     "labels of a feature": (column(labels={"a": 1, "b": 0}), "only a label has labels"),
     "labels of one kind": (column(role="label", labels={"a": 1}), "labels must name both 0 and 1"),
+    "threshold of a feature": (column(at_least=4), "only a label has at_least"),
+    "threshold of words": (column(role="label", dtype="string", at_least=4), "at_least needs dtype int or float, got string"),
+    "threshold and words": (column(role="label", at_least=4, labels={"1": 0, "2": 1}), "a label with at_least has no labels, no"),
+    "threshold and bounds": (column(role="label", at_least=4, min=1), "list numbers that are no answer in missing"),
+    "threshold that is none": (column(role="label", dtype="float", at_least=float("nan")), "a bound must be a finite number"),
     "nullable label": (column(role="label", nullable=True), "a label cannot be nullable"),
     "format of an int": (column(format="%Y"), "format and time_zone need dtype datetime"),
     "unknown format": ({**TIME, "format": "epoch"}, "format must be a strptime format"),
@@ -187,3 +192,8 @@ def test_the_digest_follows_the_columns_and_nothing_else():
     assert base.digest == declared({**FEATURE, "description": "what it is", "keep": True}, LABEL).digest
     assert base.digest != declared({**FEATURE, "max_length": 3}, LABEL).digest
     assert base.digest != declared(LABEL, FEATURE).digest
+    assert base.digest != declared(FEATURE, {**LABEL, "at_least": 4}).digest
+
+
+def test_the_digest_is_the_one_of_models_that_were_made_before_columns_had_more_keys():
+    assert declared(FEATURE, LABEL).digest == "d7fd66c7057a3e7e8face362ff17b36e4f00f20bfc8dfd24d69cc20c288f923c"

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from contracts.tables.chunk import ROW
-from tests.contracts.declared import FEATURE, LABEL, check_text, declared
+from tests.contracts.declared import FEATURE, LABEL, check_file, check_text, declared
 
 
 def values_of(tmp_path, column, cells, fmt=None):
@@ -76,6 +76,11 @@ def test_booleans_in_their_usual_spellings(tmp_path):
         ({"dtype": "int", "labels": {-1: 0, 1: 1}}, ["-1", "1", "1.0", "+1"]),
         ({"dtype": "int", "labels": {1: 0, 2: 0, 3: 0, 4: 1, 5: 1}}, ["3", "4", "5", "5.0"]),
         ({"dtype": "bool"}, ["False", "True", "yes", "1"]),
+        ({"dtype": "int", "at_least": 4}, ["3", "4", "5.0", "1e3"]),
+        ({"dtype": "int", "at_least": 3.5}, ["3", "4", " 5 ", "+4"]),
+        ({"dtype": "int", "at_least": 9007199254740993}, ["9007199254740992", "9007199254740993", "9e18", "9007199254740994"]),
+        ({"dtype": "float", "at_least": 3.5}, ["3.499999", "3.5", "4", "1e30"]),
+        ({"dtype": "float", "at_least": -1}, ["-1.5", "-1", "0", "-0.5"]),
         ({"dtype": "string", "labels": {"<=50K": 0, "<=50K.": 0, ">50K": 1}}, ["<=50K.", ">50K", ">50K", ">50K"]),
     ],
 )
@@ -85,6 +90,31 @@ def test_labels_are_mapped_to_0_and_1(tmp_path, label, cells):
     assert rejected == []
     assert clean["y"].to_list() == [0, 1, 1, 1]
     assert clean.schema["y"] == pl.Int8
+
+
+def rated(tmp_path, cells, **more):
+    """Labels at least 4 of the cells, and the rules that others break."""
+    content = "c,y\n" + "".join(f"a,{cell}\n" for cell in cells)
+    label = {"name": "y", "role": "label", "dtype": "float", "at_least": 4, **more}
+    clean, rejected = check_text(tmp_path, content, FEATURE, label)
+    return clean["y"].to_list(), [(row, rule) for row, _, rule, _, _ in rejected]
+
+
+def test_a_rating_that_is_missing_or_no_number_is_no_label(tmp_path):
+    cells = ["5", "", "NaN", "inf", "-inf", "many", "-1", "3"]
+    labels, rejected = rated(tmp_path, cells, missing=[-1])
+    assert labels == [1, 0]
+    assert rejected == [(2, "not_null"), (3, "label"), (4, "label"), (5, "label"), (6, "label"), (7, "not_null")]
+    assert rated(tmp_path, ["4", "4.5", "-1.0"], dtype="int", missing=[-1]) == ([1], [(2, "label"), (3, "not_null")])
+
+
+def test_a_rating_in_parquet_is_a_label_as_in_text(tmp_path):
+    ratings = pl.Series("y", [3.9, 4.0, None, float("nan"), float("inf")])
+    pl.DataFrame({"c": ["a"] * 5}).with_columns(ratings).write_parquet(tmp_path / "rows.parquet")
+    label = {"name": "y", "role": "label", "dtype": "float", "at_least": 4}
+    clean, rejected = check_file(tmp_path / "rows.parquet", declared(FEATURE, label))
+    assert clean["y"].to_list() == [0, 1]
+    assert [row[:3] for row in rejected] == [(3, "y", "not_null"), (4, "y", "not_null"), (5, "y", "label")]
 
 
 def test_unquoted_yes_and_no_are_refused_with_advice():

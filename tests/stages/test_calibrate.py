@@ -36,11 +36,11 @@ def logits(number: int = 60_000) -> np.ndarray:
 
 @pytest.mark.parametrize("rate", [0.5, 1.0, 2.0])
 def test_a_temperature_is_the_one_that_the_labels_were_drawn_with(rate):
-    assert best_rate(logits(), clicks(rate * logits())) == pytest.approx(rate, rel=0.03)
+    assert best_rate(logits(), clicks(rate * logits()), np.ones(60_000)) == pytest.approx(rate, rel=0.03)
 
 
 def test_knots_lie_on_the_line_that_the_labels_were_drawn_with():
-    x, y = knots(logits(), clicks(bent(logits())))
+    x, y = knots(logits(), clicks(bent(logits())), np.ones(60_000))
     assert len(x) > 10 and (np.diff(x) > 0).all() and (np.diff(y) > 0).all()
     assert np.abs(np.array(y) - bent(np.array(x))).mean() < 0.12
 
@@ -82,6 +82,18 @@ def test_too_few_clicks_are_refused(kind, rows):
         calibration_of(kind, logits(5000), label_N)
 
 
+@pytest.mark.parametrize(("kind", "difference"), [("temperature", 1e-5), ("isotonic", 2e-3)])
+def test_a_row_that_counts_three_is_three_rows(kind, difference):
+    """Of the isotonic ones in the mean: where groups end is not the same to the row."""
+    logit_N, weight_N = logits(), np.random.default_rng(6).integers(1, 4, 60_000)
+    label_N = clicks(bent(logit_N))
+    weighted = calibration_of(kind, logit_N, label_N, weight_N.astype(np.float64))
+    repeated = calibration_of(kind, np.repeat(logit_N, weight_N), np.repeat(label_N, weight_N))
+    fresh = torch.tensor(np.random.default_rng(3).normal(-2, 1, 50_000), dtype=torch.float32)
+    assert float((torch.sigmoid(weighted(fresh)) - torch.sigmoid(repeated(fresh))).abs().mean()) < difference
+    assert float((torch.sigmoid(weighted(fresh)) - torch.sigmoid(fresh)).abs().mean()) > 5 * difference
+
+
 def test_none_is_nothing():
     assert calibration_of("none", logits(10), np.zeros(10)) is None
 
@@ -112,7 +124,9 @@ def test_the_export_fits_it_on_the_validation_rows(exported_here, kind):
         return
     val = load_split(Path("data/encoded"), "val", spec)
     p_N = torch_probabilities(network, val, table).astype(np.float64)
-    assert float(step.rate) == pytest.approx(best_rate(np.log(p_N / (1 - p_N)), np.array(val.label_N)), rel=1e-3)
+    assert float(step.rate) == pytest.approx(
+        best_rate(np.log(p_N / (1 - p_N)), np.array(val.label_N), np.ones(len(val))), rel=1e-3
+    )
 
 
 def test_a_graph_without_the_step_has_no_trace_of_it(exported_here):

@@ -117,9 +117,19 @@ def test_card_has_every_chapter_and_the_numbers(project, capsys: pytest.CaptureF
         assert text in page
     auc = json.loads(evaluate.METRICS_PATH.read_text())["auc"]
     assert f"{auc:.4f}" in page
-    assert "The weights at step 20 were kept" in page
+    assert "The weights at step 20 were kept" in page and "keep_negatives" not in page
+
     assert page.count("data:image/png;base64,") == 4
     assert "report: reports/model_card.html" in capsys.readouterr().out
+
+
+def test_card_says_that_a_share_of_the_rows_without_a_click_was_trained_on(project) -> None:
+    project()
+    sampled = {"rows": 5000, "clicks": 200, "others_an_epoch": 480, "kept_share": 0.1, "logit_shift": -2.3}
+    write_json("artifacts/model/model.json", {"num_parameters": 1234, "sampled_negatives": sampled})
+    report.main()
+    page = report.CARD_PATH.read_text()
+    assert "all 200 training rows with a click and 480 of the 4,800 others" in page
 
 
 def test_card_loads_nothing_and_runs_nothing(project) -> None:

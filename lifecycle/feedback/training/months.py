@@ -108,7 +108,7 @@ def _cell(column: Column, names: list[str], hidden: dict[str, list[str]]) -> str
     """A declared column in SQL; nothing where the journal does not have it."""
     own = TAKEN.format(column.name) if TAKEN.format(column.name) in names else column.name
     kind = "TINYINT" if column.role == "label" else TYPES[column.dtype]
-    if column.role == "label":
+    if column.role in ("label", "clicks"):
         value = "l.clicked"
     elif column.role == "time":
         value = "coalesce(epoch_ns(s.event_at), epoch_ns(s.answered_at)) // 1000"

@@ -38,10 +38,15 @@ def write_month(given: Path, declaration: Declaration, to: Path, hidden: Callabl
             f"the declaration of '{declaration.name}' has no column with role key, so no row of {given} can be found among the "
             "answers; give the column that callers send as their key this role"
         )
+    if declaration.lists is not None:
+        raise ValueError(
+            f"rows of '{declaration.name}' hold lists of impressions, and a list's key does not tell which answer is about "
+            f"which of them, so {given} cannot be compared with the answers"
+        )
     files = files_of(given, declaration)
     tables = side_tables(RAW_DIR / SHARED, declaration, labelled=False)
     contract = contract_of(replace(declaration, images=None), tables, None, labelled=False)
-    optional = frozenset({declaration.label.name, *(column.name for column in declaration.leave_out)})
+    optional = declaration.optional_to_score
     counts, rules = Counter[str](), Counter[str]()
     with ParquetRows(to) as writer:
         for path, chunk in read_partition(files, declaration, main_columns(declaration, tables), optional):
