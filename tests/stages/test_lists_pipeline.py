@@ -8,6 +8,7 @@ import pytest
 
 from contracts.dataset.declaration import Declaration
 from contracts.serving.request import request_of
+from contracts.tables.clean_rows import CleanRows
 from lifecycle.feedback.intake.files import read_file
 from lifecycle.feedback.intake.inputs import input_files
 from lifecycle.monitor.skew.month_file import write_month as write_skew_month
