@@ -1,4 +1,4 @@
-"""What follows an answer, from the journal to a user who is erased: nothing is written outside the project, and nobody is asked."""
+"""What follows an answer, from the journal to a user who is erased: nothing is written outside, and nobody is turned to."""
 
 import sys
 from pathlib import Path
