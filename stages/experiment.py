@@ -26,12 +26,16 @@ from stages.settings import check_all
 
 HOW = "write key=value, such as train.lr=0.002"
 NO_PART_OF_IT = {"loadtest"}  # folders of conf/ that the pipeline does not read
+IN_A_COPY = ("--queue", "--temp", "--run-all")  # options of `dvc exp run` that work in a copy of the project
 
 
 def main() -> None:
     options = [given for given in sys.argv[1:] if given.startswith("-")]
     overrides = [given for given in sys.argv[1:] if not given.startswith("-")]
     check_overrides(CONF_DIR, overrides)
+    for option in IN_A_COPY:
+        if option in options:
+            check_copy(Path.cwd(), option)
     is_queued = "--queue" in options
     if not is_queued:
         print(
@@ -52,6 +56,20 @@ def closing_line(overrides: list[str], is_queued: bool) -> str:
     back = "make repro" if any(override.startswith("experiment=") for override in overrides) else "make experiment"
     next_steps = f"`make experiments` compares it, `{back}` brings back what conf/ says"
     return f"experiment: done; `make deploy` brings it into the server if it is good enough, {next_steps}"
+
+
+def check_copy(project: Path, option: str) -> None:
+    """Raise ConfigError where DVC's copy of the project would fail, and hardly say so (findings/dvc_queue_non_ascii.sh)."""
+    fails = f"DVC 3.67.1 fails every experiment of {option} where it has letters beyond ASCII"
+    if not str(project).isascii():
+        raise ConfigError(f"the project's path is {project}, and {fails}; move the project, or leave out {option}")
+    settings = project / ".git/config"
+    for line in settings.read_text(encoding="utf-8", errors="replace").splitlines() if settings.is_file() else []:
+        if not line.isascii():
+            raise ConfigError(
+                f".git/config has the line '{line.strip()}', and {fails}; unset it there and set it with "
+                f"`git config --global`, where it does no harm, or leave out {option}"
+            )
 
 
 def check_overrides(conf_dir: Path, given: list[str]) -> None:

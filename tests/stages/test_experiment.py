@@ -46,6 +46,32 @@ def test_right_overrides_pass(overrides):
     check_overrides(CONF, overrides)
 
 
+@pytest.mark.parametrize("option", ["--queue", "--temp", "--run-all"])
+@pytest.mark.parametrize(
+    ("folder", "name", "said"),
+    [
+        ("Größe", "Jorg", r"^the project's path is .*/Größe, and DVC 3.67.1 fails every experiment of {}.*; move the project"),
+        ("plain", "Jörg", r"^.git/config has the line 'name = Jörg', and DVC .* of {} .*`git config --global`.* leave out {}$"),
+    ],
+)
+def test_where_dvcs_copies_would_fail_without_a_word_it_is_said_before(tmp_path, monkeypatch, option, folder, name, said):
+    (tmp_path / folder / ".git").mkdir(parents=True)
+    (tmp_path / folder / ".git/config").write_text(f"[user]\n\tname = {name}\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path / folder)
+    (tmp_path / folder / "conf").symlink_to(CONF)
+    monkeypatch.setattr("sys.argv", ["experiment", option, "model=logistic"])
+    monkeypatch.setattr(experiment.subprocess, "run", lambda *_, **__: pytest.fail("DVC was started"))
+    with pytest.raises(ConfigError, match=said.format(option, option)):
+        experiment.main()
+
+
+def test_a_queue_of_a_project_in_ascii_is_handed_on(tmp_path):
+    experiment.check_copy(tmp_path, "--queue")  # without a repository of its own, too
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git/config").write_text("[user]\n\tname = Jorg\n")
+    experiment.check_copy(tmp_path, "--queue")
+
+
 def test_overrides_are_handed_to_dvc_and_its_exit_code_comes_back(monkeypatch, capsys):
     given = []
 
