@@ -24,6 +24,7 @@ from contracts.overrides import read_overrides
 from contracts.serving.releases import PUBLIC
 from lifecycle.alerts.metrics import MonitorMetrics
 from lifecycle.alerts.notify import open_by_severity
+from lifecycle.alerts.own import held_beside
 from lifecycle.feedback.labels import read_state
 from lifecycle.journal.metrics import told_at
 from lifecycle.monitor.findings import Context, MonitorReport
@@ -127,7 +128,8 @@ def measured(context: Context, page: Path, metrics: MonitorMetrics) -> MonitorRe
     """A look that Prometheus is told of."""
     began = time.monotonic()
     report = look_once(context, page)
-    metrics.looked(report, time.monotonic() - began, read_state(context.feedback), open_by_severity(context.state))
+    feed, state = read_state(context.feedback), context.state
+    metrics.looked(report, time.monotonic() - began, feed, open_by_severity(state), held_beside(state))
     return report
 
 
