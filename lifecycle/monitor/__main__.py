@@ -70,18 +70,17 @@ def context_of(args: argparse.Namespace) -> Context:
         if configured is None:
             raise ValueError("no journal is configured; name its folder: python -m lifecycle.monitor --folder FOLDER")
         journal = Path(configured.folder)
-    config, feedback = settings.section("monitor", MonitorConfig), args.feedback
-    if feedback is None:
-        feedback = Path(settings.section("feedback", FeedbackConfig).folder)
+    config, feed = settings.section("monitor", MonitorConfig), settings.section("feedback", FeedbackConfig)
     store = args.store or Path(load_server_config(**settings.of("serving.server")).store)
     return Context(
         declaration=declaration_of(store),
         config=config,
         journal=journal,
-        feedback=feedback,
+        feedback=args.feedback or Path(feed.folder),
         store=store,
         state=args.state or Path(config.folder),
         now_ns=clock().now_ns(),
+        feed=feed,
     )
 
 
