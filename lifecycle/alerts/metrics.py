@@ -5,10 +5,11 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from lifecycle.alerts.alert import Alert
 from lifecycle.feedback.labels import FeedState
 from lifecycle.feedback.rules import CLASSES
 from lifecycle.monitor.findings import VERDICTS, MonitorReport
@@ -33,6 +34,7 @@ class MonitorMetrics:
         self._took = gauge("monitor_look_seconds", "how long the last look took, of the machine")
         self._looks = Counter("adclick_monitor_looks", "looks by outcome: done, failed", ["outcome"], registry=self.registry)
         self._alerts = gauge("monitor_alerts_open", "alerts that hold, by severity", "severity")
+        self._beside = gauge("monitor_beside", "1 for each alert of a program beside the monitor that holds", *named, "severity")
         self._rows = gauge("monitor_served_rows", "rows that a release answered lately", "release", "arm")
         self._answered = gauge("monitor_answer_age_seconds", "time since the last answer that is in Parquet, of the clock")
         self._watermark = gauge(
@@ -48,11 +50,18 @@ class MonitorMetrics:
         self._last.set(time.time())  # from here on it is waited for
 
     def looked(
-        self, report: MonitorReport, took_s: float, feed: FeedState | None = None, alerts: Mapping[str, int] | None = None
+        self,
+        report: MonitorReport,
+        took_s: float,
+        feed: FeedState | None = None,
+        alerts: Mapping[str, int] | None = None,
+        beside: Sequence[Alert] = (),
     ) -> None:
-        """After a look. `feed`: what `read_state` gives; `alerts`: what `open_by_severity` gives."""
-        for family in (self._finding, self._effect, self._findings, self._rows, self._alerts, self._events):
+        """After a look. `feed`: what `read_state` gives; `alerts`: what `open_by_severity` gives; `beside`: `held_beside`."""
+        for family in (self._finding, self._effect, self._findings, self._rows, self._alerts, self._beside, self._events):
             family.clear()
+        for alert in beside:
+            self._beside.labels(alert.area, alert.subject, alert.kind, alert.severity).set(1)
         for area in report.areas:
             for verdict in VERDICTS:
                 self._findings.labels(area.name, verdict).set(sum(one.verdict == verdict for one in area.findings))

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from contracts.clock import clock
 from lifecycle.alerts.alert import Alert, id_of
 from lifecycle.alerts.log import AlertLog, alone
+from lifecycle.monitor.findings import AreaName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,11 @@ def tell(folder: Path, alert: OwnAlert, is_on: bool) -> bool:
         elif known is not None:
             log.append([replace(known, event="resolved", at_ns=now_ns, until_ns=now_ns, sentence=alert.sentence)])
     return True
+
+
+def held_beside(folder: Path) -> list[Alert]:
+    """What programs beside the monitor have told and not ended, from the log below its `folder`."""
+    return [alert for alert in AlertLog(folder).open().values() if alert.area not in get_args(AreaName)]
 
 
 def _begun(alert: OwnAlert, now_ns: int) -> Alert:

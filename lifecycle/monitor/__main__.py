@@ -24,6 +24,7 @@ from contracts.overrides import read_overrides
 from contracts.serving.releases import PUBLIC
 from lifecycle.alerts.metrics import MonitorMetrics
 from lifecycle.alerts.notify import open_by_severity
+from lifecycle.alerts.own import held_beside
 from lifecycle.feedback.labels import read_state
 from lifecycle.journal.metrics import told_at
 from lifecycle.monitor.findings import Context, MonitorReport
@@ -69,18 +70,17 @@ def context_of(args: argparse.Namespace) -> Context:
         if configured is None:
             raise ValueError("no journal is configured; name its folder: python -m lifecycle.monitor --folder FOLDER")
         journal = Path(configured.folder)
-    config, feedback = settings.section("monitor", MonitorConfig), args.feedback
-    if feedback is None:
-        feedback = Path(settings.section("feedback", FeedbackConfig).folder)
+    config, feed = settings.section("monitor", MonitorConfig), settings.section("feedback", FeedbackConfig)
     store = args.store or Path(load_server_config(**settings.of("serving.server")).store)
     return Context(
         declaration=declaration_of(store),
         config=config,
         journal=journal,
-        feedback=feedback,
+        feedback=args.feedback or Path(feed.folder),
         store=store,
         state=args.state or Path(config.folder),
         now_ns=clock().now_ns(),
+        feed=feed,
     )
 
 
@@ -127,7 +127,8 @@ def measured(context: Context, page: Path, metrics: MonitorMetrics) -> MonitorRe
     """A look that Prometheus is told of."""
     began = time.monotonic()
     report = look_once(context, page)
-    metrics.looked(report, time.monotonic() - began, read_state(context.feedback), open_by_severity(context.state))
+    feed, state = read_state(context.feedback), context.state
+    metrics.looked(report, time.monotonic() - began, feed, open_by_severity(state), held_beside(state))
     return report
 
 

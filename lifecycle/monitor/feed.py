@@ -28,7 +28,7 @@ DAYS = 31  # of the series
 
 def look(context: Context) -> Area:
     """What the state of the feed says at the context's time."""
-    state, config = read_state(context.feedback), read_section("feedback", FeedbackConfig)
+    state, config = read_state(context.feedback), context.feed or read_section("feedback", FeedbackConfig)
     if state.first_received_ns is None and state.watermark_ns is None:
         return Area(name="labels", notes=["no feedback was ever taken in: make feedback INPUT=... (docs/feedback.md)"])
     served = answered_files(context.journal)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from contracts.dataset.declaration import Declaration
+from contracts.lifecycle.feedback import FeedbackConfig
 from contracts.lifecycle.monitor import MonitorConfig
 
 AreaName = Literal["inputs", "quality", "skew", "labels", "machine", "journal"]
@@ -126,6 +127,7 @@ class Context:
     store: Path  # the releases
     state: Path  # monitor.folder
     now_ns: int
+    feed: FeedbackConfig | None = None  # settings of the feed of labels; None: those of params.yaml
 
 
 def report_from(values: Mapping[str, Any]) -> MonitorReport:

@@ -21,6 +21,8 @@ from contracts.lifecycle.monitor import MonitorConfig
 from lifecycle.alerts.alert import alert_from
 from lifecycle.alerts.log import AlertLog
 from lifecycle.alerts.notify import notify
+from lifecycle.retrain.budget import tell_budget
+from lifecycle.retrain.calendar import time_ns
 from tests.alerts.alert_world import START_NS, config, found, happened, report
 
 KEY = "inputs/user_age/missing"
@@ -46,6 +48,15 @@ def test_the_command_gets_each_thing_that_happens_once_and_in_order(tmp_path):
         ("began", "inputs/hour/offset"), ("began", KEY), ("resolved", "inputs/hour/offset"),
     ]  # fmt: skip
     assert kept.read_bytes() == (tmp_path / "alerts.jsonl").read_bytes()
+
+
+def test_the_command_gets_what_programs_beside_the_monitor_tell_and_no_look_ends_it(tmp_path):
+    settings = config(command=keeping(tmp_path / "got"), resolve_after_s=0)
+    notify(report(), settings, tmp_path)
+    tell_budget(tmp_path, 9 * 3600, 10.0, time_ns("2026-09-30"))
+    for minute in (5, 10, 60):
+        notify(report(minute=minute), settings, tmp_path)
+    assert got(tmp_path / "got") == [("began", f"retraining/2026-09/budget_{level}") for level in (50, 80)]
 
 
 def test_a_command_that_fails_is_told_and_tried_again_until_it_works(tmp_path, capsys):

@@ -7,10 +7,14 @@ import pytest
 import urllib3
 
 from lifecycle.alerts.metrics import MonitorMetrics
+from lifecycle.alerts.notify import notify
+from lifecycle.alerts.own import held_beside
 from lifecycle.feedback.labels import FeedState
 from lifecycle.journal.metrics import told_at
+from lifecycle.retrain.budget import tell_budget
+from lifecycle.retrain.calendar import time_ns
 from serving.server.ports import free_ports
-from tests.alerts.alert_world import START_NS, found, report
+from tests.alerts.alert_world import START_NS, config, found, report
 
 FEED = FeedState(at_ns=START_NS, watermark_ns=START_NS - 90 * 10**9, waiting=4, matched=7)
 FINDING = "adclick_monitor_finding"
@@ -55,6 +59,18 @@ def test_the_feed_the_releases_and_open_alerts_are_told():
     assert value(metrics, "adclick_monitor_served_rows", release="3", arm="champion") == 20_000
     assert value(metrics, "adclick_monitor_answer_age_seconds") == 60
     assert value(metrics, "adclick_monitor_alerts_open", severity="page") == 2
+
+
+def test_what_programs_beside_the_monitor_tell_is_there_until_they_end_it(tmp_path):
+    metrics, beside = MonitorMetrics(), "adclick_monitor_beside"
+    budget = {"area": "retraining", "subject": "2026-09", "kind": "budget_50", "severity": "warning"}
+    notify(report(found()), config(), tmp_path)
+    tell_budget(tmp_path, 6 * 3600, 10.0, time_ns("2026-09-30"))
+    metrics.looked(report(found()), 0.5, beside=held_beside(tmp_path))
+    assert value(metrics, beside, **budget) == 1 and value(metrics, beside, **AGE) is None
+    tell_budget(tmp_path, 0, 10.0, time_ns("2026-10-01"))
+    metrics.looked(report(found()), 0.5, beside=held_beside(tmp_path))
+    assert value(metrics, beside, **budget) is None
 
 
 def test_a_feed_that_never_came_has_no_figures():

@@ -38,7 +38,7 @@ AFTER_EVENTS = {  # families that are there only once it happened, and what it t
 }
 ELSEWHERE = "DCGM_"  # a GPU's
 EXPECTED = {"AdclickModelWarning", "AdclickManyRefused"}  # what the monitor is told here, and one request in four
-FIRED_S = 60
+FIRED_S = 240  # an alert needs a hundred requests, which a busy machine answers slowly
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,11 @@ import pytest
 
 from lifecycle.feedback.labels import FeedState
 from lifecycle.feedback.written import write_state
+from lifecycle.monitor import __main__ as command
 from lifecycle.monitor.feed import look
 from lifecycle.monitor.findings import Context
 from tests.lifecycle.feedback.feedback_world import DAY, HOUR, START, FeedbackWorld, complete, said, shown
+from tests.project.imports import ROOT
 
 
 @pytest.fixture
@@ -20,12 +22,12 @@ def world(tmp_path, monkeypatch):
     return world
 
 
-def looked(world, now_ns):
+def looked(world, now_ns, feed=None):
     folder = world.folder
     return look(
         Context(
             declaration=world.around.declaration, config=None, journal=world.journal, feedback=folder / "feedback",
-            store=folder, state=folder, now_ns=now_ns,
+            store=folder, state=folder, now_ns=now_ns, feed=feed,
         )
     )  # fmt: skip
 
@@ -42,6 +44,18 @@ def test_a_feed_that_stopped_pages_after_so_many_hours_of_the_clock(world, hours
     late = finding(looked(world, START + DAY + hours * HOUR), "late")
     assert late.verdict == verdict and late.effect == hours * 3600
     assert ("nothing is turned into a 0" in late.sentence) == (verdict == "page")
+
+
+def test_what_the_command_is_told_counts_instead_of_the_settings(world, monkeypatch):
+    world.answer({"id": "a"})
+    world.send(shown("a"), complete(START + DAY))
+    world.run()
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(command, "declaration_of", lambda store: world.around.declaration)
+    context = command.context_of(command.parse(["--folder", "j", "--set", "feedback.late_h=98", "--set", "feedback.folder=f"]))
+    assert context.feed.late_h == 98 and context.feedback == Path("f")
+    assert finding(looked(world, START + DAY + 97 * HOUR, context.feed), "late").verdict == "ok"
+    assert finding(looked(world, START + DAY + 99 * HOUR, context.feed), "late").verdict == "page"
 
 
 def test_a_feed_that_never_said_to_be_complete_is_late_too(world):

@@ -48,11 +48,18 @@ def _audited(
     decision: Decision, kept: Judgement, today: Mapping[int, Judgement], from_sums: FromSums, config: RolloutConfig
 ) -> Audited:
     found = today.get(kept.until_ns)
-    if found is not None and found.rows == kept.rows:
+    if found is not None and found.rows == kept.rows and not _lacks_keys(kept, found):
         return Audited(decision=decision, way="rows", difference=difference(kept, found))
     if not kept.sums:
         return Audited(decision=decision, way="neither", difference="its rows are gone, and no sums were kept")
     return Audited(decision=decision, way="sums", difference=difference(kept, from_sums(kept.sums, config), only_verdict=True))
+
+
+def _lacks_keys(kept: Judgement, found: Judgement) -> bool:
+    """Are users gone of whom no row had a label: no arm has more routing keys than it had, and one has fewer."""
+    now = {one.step: (one.champion, one.challenger) for one in found.ratios}
+    pairs = [pair for one in kept.ratios for pair in zip((one.champion, one.challenger), now.get(one.step, (0, 0)), strict=True)]
+    return all(left <= was for was, left in pairs) and any(left < was for was, left in pairs)
 
 
 def difference(kept: Judgement, found: Judgement, only_verdict: bool = False) -> str:

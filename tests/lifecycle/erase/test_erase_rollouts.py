@@ -1,18 +1,25 @@
 """A user's rows go out of what rollouts rest on, by the hash of the routing key, and nobody else's."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import polars as pl
 import pytest
 
+from contracts.overrides import read_overrides
 from lifecycle.erase import rollouts
 from lifecycle.erase.wanted import Wanted
 from lifecycle.rollout.control.control import only_controller
-from lifecycle.rollout.control.files import Remembered, write_state
+from lifecycle.rollout.control.files import Decision, Remembered, append_decision, write_state
+from lifecycle.rollout.control.observe import audit_lines, control_of
+from lifecycle.rollout.control.settings import SECTIONS
 from lifecycle.rollout.evidence.files import read_pairs, write_day
 from lifecycle.rollout.pairs import key_hash
 from lifecycle.rollout.rollout import Rollout
+from lifecycle.rollout.statistics.judge import judge
 from serving.triton.journal.privacy import pseudonym
 from tests.lifecycle.erase.erase_world import erase, make_project
-from tests.lifecycle.rollout.statistics.simulated_pairs import START_NS, assigned, settings, simulated
+from tests.lifecycle.rollout.statistics.simulated_pairs import START_NS, STEPS, assigned, settings, simulated
 
 USER, SALT = "user 7", "9f86d081"
 
@@ -84,3 +91,30 @@ def test_it_does_not_erase_beside_a_controller(tmp_path):
         ran = erase(project, "--wait", "0", entity=USER)
     assert ran.returncode == 1 and "a controller looks after" in ran.stderr + ran.stdout
     assert not list(project.rglob("erased.jsonl"))
+
+
+@pytest.mark.parametrize("of", ["labelled", "assigned only"])
+def test_verdicts_that_rested_on_an_erased_user_are_audited_from_their_sums(tmp_path, of):
+    """The days before the user came are still computed from rows."""
+    pairs = simulated(1, days=6, pages=300)
+    second_day = pairs["answered_at"][0].date() + timedelta(days=1)
+    came = assigned(pairs).filter(pl.col("answered_at").dt.date() >= second_day)
+    theirs = pl.col("key") == came["key"][0]
+    hashed = pl.when(theirs).then(pl.lit(key_hash(SALT, USER), pl.UInt64)).otherwise("key").alias("key")
+    seen = assigned(pairs.with_columns(hashed))
+    rows = pairs.filter(~theirs) if of == "assigned only" else pairs.with_columns(hashed)
+    rollout = Rollout(name=SALT, champion=1, challenger=2, salt=SALT, begun_ns=START_NS, steps=STEPS)
+    folder, day_of = tmp_path / SALT, pl.col("answered_at").dt.date()
+    folder.mkdir()
+    write_state(folder, Remembered(rollout=rollout, config=settings()))
+    for day in rows["answered_at"].dt.date().unique().sort():
+        write_day(folder, day, rows.filter(day_of == day), seen.filter(day_of == day))
+    for one in judge(rows, seen, STEPS, settings()):
+        append_decision(folder, Decision(at_ns=one.until_ns, step=1, action="hold", judgement=one))
+    control = replace(control_of(read_overrides([], SECTIONS), print), root=tmp_path)
+    lines, is_same = audit_lines(control)
+    assert is_same and lines[-1] == f"{SALT}: 6 verdicts (6 from rows, 0 from sums, 0 from neither), 0 differ"
+    wanted = Wanted(column="user", value=USER, is_whole=False, in_caller_keys=False, key=None)
+    rollouts.erase(rollouts.look(tmp_path, wanted), wanted)
+    lines, is_same = audit_lines(control)
+    assert is_same and lines[-1] == f"{SALT}: 6 verdicts (1 from rows, 5 from sums, 0 from neither), 0 differ"

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from bench.monitor.looks import EMBEDDING
 from bench.monitor.planted import FAULTS
 from bench.monitor.scenes import Scene, scene
 from lifecycle.monitor.counts.panel import Panel
@@ -56,3 +57,12 @@ def test_hours_and_factor_are_said_and_the_finding_survives_json(small: Scene, r
     assert 0 < finding.chance < finding.effect
     assert finding.window.entities is not None
     assert 500 < finding.window.entities < finding.window.rows
+
+
+def test_images_that_look_alike_and_are_embedded_otherwise_are_found(small: Scene, rows: pl.DataFrame) -> None:
+    """As by an encoder that was not trained: one vector for all of them."""
+    hit = pl.Series(np.arange(len(rows)) >= CLEAN) & rows["image_embedding"].is_not_null()
+    same = pl.lit([1.0] * EMBEDDING).cast(rows.schema["image_embedding"])
+    broken = rows.with_columns(image_embedding=pl.when(hit).then(same).otherwise("image_embedding"))
+    found = {one.hit.column for one in at_the_end(small.counted(broken), small) if one.hit.verdict == "page"}
+    assert "image_embedding_length" in found and all(column.startswith("image_embedding_") for column in found)

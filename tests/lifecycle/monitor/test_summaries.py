@@ -157,3 +157,15 @@ def test_a_look_writes_a_report_that_can_be_read_and_says_what_was_not_judged(
     assert means == [0.25]
     assert lines_of(report)[0].startswith("note: release 1 has no profile")
     assert look_once(context, page).areas == report.areas
+
+
+def test_what_was_counted_is_judged_again_after_the_journals_files_are_gone(tmp_path: Path) -> None:
+    for hour in range(3):
+        write_hour(tmp_path / "journal", hour, rows=400)
+    opened(tmp_path).gather()
+    before = opened(tmp_path).counts()[1]
+    for hour in range(2):
+        (tmp_path / f"journal/served/answered_day=2027-01-15/answered_hour={hour:02d}/s.parquet").unlink()
+    again = opened(tmp_path)
+    again.gather()
+    assert rows_of(again) == 1200 and again.counts()[1].sort(before.columns).equals(before.sort(before.columns))

@@ -1,5 +1,7 @@
 """What a look makes of rows: a judgement a day, whatever was said before; and steps that nobody hears of."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +9,8 @@ import pytest
 from lifecycle.rollout.__main__ import parse
 from lifecycle.rollout.control.audit import audited
 from lifecycle.rollout.control.files import Decision
-from lifecycle.rollout.control.observe import silence
+from lifecycle.rollout.control.observe import silence, waits_of
+from lifecycle.rollout.evidence.gather import RolloutEvidence
 from lifecycle.rollout.statistics.judge import judge, judge_sums
 from tests.lifecycle.rollout.statistics.simulated_pairs import STEPS, assigned, settings, simulated
 
@@ -47,6 +50,16 @@ def test_a_step_without_labels_waits_for_traffic_once_they_should_be_there(label
     found = silence(labelled, days, maturity_h=72)
     assert [one.kind for one in found] == ["traffic"] * waits
     assert not waits or found[0].sentence.startswith("after 5.1 days no row of this step has a final label: nobody asks")
+
+
+@pytest.mark.parametrize(("lacking", "kinds"), [(0.05, []), (0.0501, ["lacking"]), (1.0, ["lacking"])])
+def test_the_verdict_waits_where_the_other_release_cannot_be_asked_about_more_than_one_row_in_twenty(lacking, kinds, tmp_path):
+    evidence = RolloutEvidence(folder=tmp_path, days=(), labelled={}, lacking=lacking, feed="")
+    found = waits_of(evidence, settings(max_lacking=0.05))
+    assert [one.kind for one in found] == kinds
+    assert all("of the labelled rows lack the other release's probability, at most 5% may" in one.sentence for one in found)
+    late = waits_of(replace(evidence, feed="labels are late"), settings(max_lacking=0.05))
+    assert [one.kind for one in late] == ["labels", *kinds]
 
 
 def test_words_of_the_command():
