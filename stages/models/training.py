@@ -1,5 +1,6 @@
 """Trains one network on encoded arrays: puts module, data and callbacks together in a Lightning trainer."""
 
+import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from stages.models.ctr_datamodule import CtrDataModule
 from stages.models.ctr_module import CtrModule
 from stages.models.curves import CurveWriter
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
-from stages.models.epoch_rows import epoch_rows
+from stages.models.epoch_rows import EpochRows, epoch_rows
 from stages.models.id_hiding import hiding_shares
 from stages.models.matmul_precision import MatmulPrecision
 from stages.models.network import CtrNetwork, build_network
@@ -90,7 +91,7 @@ def train_network(
     if network.creative_encoder is None:
         data = without_creatives(data)
     rows = epoch_rows(data.train, train.keep_negatives, train.seed)
-    batch_size = fitting_batch_size(train, rows.num_all, trainer.devices)  # fewer rows: fewer steps of that size
+    batch_size = sampled_batch_size(fitting_batch_size(train, rows.num_all, trainer.devices), rows, trainer.devices)
     datamodule = CtrDataModule(
         data.train,
         data.val,
@@ -178,6 +179,17 @@ def fitting_batch_size(train: "TrainConfig", num_rows: int, num_devices: int) ->
     if train.batch_size <= largest:
         return train.batch_size
     return min(train.batch_size, max(1 << max(largest.bit_length() - 1, 0), num_devices))
+
+
+def sampled_batch_size(batch_size: int, rows: EpochRows, num_devices: int) -> int:
+    """`batch_size` for all rows; where an epoch takes a share of them, the power of two nearest to it times that share's root.
+
+    As many rows a step as without would be so few steps that the network learns less, as many steps would be none the faster.
+    """
+    if len(rows) == rows.num_all:
+        return batch_size
+    nearest = 1 << max(round(math.log2(batch_size * math.sqrt(len(rows) / rows.num_all))), 0)
+    return min(batch_size, max(nearest, num_devices))
 
 
 def without_creatives(data: EncodedData) -> EncodedData:

@@ -10,10 +10,12 @@ from sklearn.metrics import roc_auc_score
 
 from stages.models.batches import Batch
 from stages.models.ctr_module import CtrModule, decay_groups, hide_images, lr_share, step_seed
+from stages.models.encoded_arrays import EncodedSplit
+from stages.models.epoch_rows import epoch_rows
 from stages.models.network import build_network
 from stages.models.relu_dropout import ReluDropout
 from stages.models.torch_setup import keep_freed_memory
-from stages.models.training import fitting_batch_size
+from stages.models.training import fitting_batch_size, sampled_batch_size
 from stages.models.val_metrics import auc, log_loss
 from tests.models.encoded_world import World, model_config, spec_of, train_config
 
@@ -63,6 +65,18 @@ def test_small_data_sets_get_smaller_batches(num_rows, expected):
 
 def test_every_device_gets_a_row():
     assert fitting_batch_size(train_config(batch_size=1024, min_steps_per_epoch=100), 20, 2) == 2
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "clicks", "kept", "expected"),
+    [(1024, 4_400, 0.1, 512), (1024, 50, 0.01, 128), (1000, 4_400, 0.9, 1000), (1024, 4_400, 1.0, 1024), (1, 4_400, 0.1, 1)],
+)
+def test_sampled_rows_get_batches_between_those_of_all_rows_and_as_many_steps(batch_size, clicks, kept, expected):
+    label_N = np.zeros(100_000, dtype=np.uint8)
+    label_N[:clicks] = 1
+    empty = np.zeros((100_000, 0))
+    rows = epoch_rows(EncodedSplit(cat_idx_NF=empty, num_feats_NM=empty, creative_idx_N=None, label_N=label_N), kept, seed=1)
+    assert sampled_batch_size(batch_size, rows, 1) == expected
 
 
 def test_glibc_takes_the_thresholds_of_the_memory_to_keep():

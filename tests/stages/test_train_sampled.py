@@ -80,13 +80,14 @@ def test_the_linear_part_is_fitted_on_the_drawn_rows_and_says_what_it_is_among_a
     np.testing.assert_allclose(val_logits(network, val, None), expected_N, atol=1e-4)
 
 
-def test_fewer_rows_an_epoch_are_fewer_steps_not_smaller_ones(in_folder):
+def test_fewer_rows_an_epoch_are_fewer_steps_and_smaller_ones(in_folder):
     prepare(in_folder, max_epochs=1, min_steps_per_epoch=100)
     train.main()
     metrics = json.loads((in_folder / "reports/train/metrics.json").read_text())
     drawn = metrics["sampled_negatives"]["clicks"] + metrics["sampled_negatives"]["others_an_epoch"]
-    assert metrics["batch_size"] == 64  # the power of two below 12,000 / 100
-    assert metrics["num_steps"] == math.ceil(drawn / 64) < 100
+    assert metrics["batch_size"] == 32  # 64, the power of two below 12,000 / 100, by the root of the share that is drawn
+    assert 2**4.5 < 64 * math.sqrt(drawn / 12_000) < 2**5.5
+    assert metrics["num_steps"] == math.ceil(drawn / 32)
 
 
 def test_without_the_setting_nothing_is_said_of_it(in_folder):
