@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from stages import train
+from stages.models.epoch_rows import EpochRows
 
 
 def test_what_the_training_took_says_of_which_weights_it_is(project, monkeypatch):
@@ -19,7 +20,7 @@ def test_what_the_training_took_says_of_which_weights_it_is(project, monkeypatch
     fitted = SimpleNamespace(
         network=network, best=best, num_steps=4, batch_size=8, rows_per_s=5.4, train_s=7.001, num_rows=32
     )  # fmt: skip
-    train.write_outputs(fitted, train.Mixed(share=0.0, log_loss=0.5, auc=0.7), None, None)
+    train.write_outputs(fitted, train.Mixed(share=0.0, log_loss=0.5, auc=0.7), EpochRows(num_all=32, seed=0), None, None)
     timing = json.loads(Path("reports/train_timing.json").read_text())
     assert timing["weights"] == hashlib.sha256(b"weights").hexdigest()
     assert (timing["train_rows_per_s"], timing["train_s"], timing["rows"]) == (5, 7.0, 32)
