@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from contracts.dataset.columns import OUTCOME, Column, Role, check_slices
-from contracts.dataset.lists import ImpressionLists, check_lists
+from contracts.dataset.impression_lists import ImpressionLists, check_lists
 from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
 

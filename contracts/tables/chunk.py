@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from contracts.dataset.lists import ImpressionLists
+from contracts.dataset.impression_lists import ImpressionLists
 from contracts.dataset.source import SourceError
 
 ROW = "__row"  # number of the row in its file, the first is 1

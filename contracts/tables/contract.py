@@ -8,7 +8,7 @@ import polars as pl
 
 from contracts.dataset.columns import OUTCOME, Column
 from contracts.dataset.declaration import Declaration
-from contracts.dataset.lists import ImpressionLists
+from contracts.dataset.impression_lists import ImpressionLists
 from contracts.dataset.source import Format
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.clean_rows import CleanRows
