@@ -15,7 +15,7 @@ ADVICE = {  # beginning of the rule broken most -> what to look at
     **number_cells.ADVICE,
     "finite": "infinite, NaN, or more than float32 holds, 3.4e38; list what stands for a missing value in missing",
     "label": "write the words that mean 0 and 1 in labels, or the least number that means 1 in at_least",
-    "list": "impressions are written as lists says: what was shown, before_label, the label; do ids hold that mark?",
+    "list": "impressions are written as unfold says: what was shown, before_label, the label; do ids hold that mark?",
     "counts": "more clicks than impressions; is each of the two roles with the right column?",
     "json": "is every line one JSON object, in which no name comes twice?",
     "columns": "is source.format right?",

@@ -146,7 +146,7 @@ def score_files(
 ) -> Counter[str]:
     """Stream the files through contract and model; return the counts. `version`: the model's number among the releases."""
     key, creative = declaration.key, declaration.creative and declaration.creative.name
-    position = declaration.lists and declaration.lists.position
+    position = declaration.unfold and declaration.unfold.position
     common = Path(os.path.commonpath([file.parent for file in files]))
     counts: Counter[str] = Counter()
 

@@ -104,8 +104,8 @@ def assign(files: list[Path], declaration: Declaration, seed: int) -> np.ndarray
         order_N = np.arange(sum(sizes))
     else:
         order_N = np.random.default_rng(seed).permutation(sum(sizes))
-    if declaration.lists is not None:
-        order_N = order_N[first_of_list(files, declaration.lists.position)]
+    if declaration.unfold is not None:
+        order_N = order_N[first_of_list(files, declaration.unfold.position)]
     mass_N = None
     if weight_names(declaration):
         weighing = [pl.read_parquet(path, columns=weight_names(declaration)) for path in files]

@@ -10,9 +10,9 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from contracts.dataset.columns import OUTCOME, Column, Role, check_slices
-from contracts.dataset.impression_lists import ImpressionLists, check_lists
 from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
+from contracts.dataset.unfold import ImpressionLists, check_lists
 
 UNREQUESTED = ("description", "keep", "since", "folder")  # what a column says that changes no request
 LATER = ("at_least", "suffix", "scale", "minus", "unit")  # keys that came later: where they say nothing, requests are as before
@@ -48,7 +48,7 @@ class Declaration:
     source: Source
     columns: tuple[Column, ...]
     leave_out: tuple[LeftOut, ...] = ()
-    lists: ImpressionLists | None = None  # where a row of the files holds several impressions
+    unfold: ImpressionLists | None = None  # where a row of the files holds several impressions
     images: Images | None = None
     slices: tuple[str, ...] | None = None  # columns by which evaluation is reported beside the total
     split: Split
@@ -69,9 +69,9 @@ class Declaration:
             if len(self.by_role(role)) > 1:
                 raise ValueError(f"role {role} is given to {[c.name for c in self.by_role(role)]}; one column can have it")
         self._outcome_is_said()
-        if self.lists is not None:
+        if self.unfold is not None:
             left_out = {column.name for column in self.leave_out}
-            check_lists(self.lists, self.columns, self.source.joins, left_out)
+            check_lists(self.unfold, self.columns, self.source.joins, left_out)
         if not self.features:
             raise ValueError("no column is a feature; give at least one the role categorical or numeric")
         needs: tuple[tuple[bool, Role, str], ...] = (
@@ -103,8 +103,8 @@ class Declaration:
     def _references_exist(self) -> None:
         declared = {c.name for c in self.columns if c.derive_from is None}
         in_files = {c.name for c in self.columns if c.derive_from is None and c.folder is None}
-        if self.lists is not None:
-            in_files = in_files - {*self.made_of_lists} | {self.lists.column}
+        if self.unfold is not None:
+            in_files = in_files - {*self.made_of_lists} | {self.unfold.column}
         unknown = next(((old, new) for old, new in self.source.rename.items() if new not in in_files), None)
         if unknown is not None:
             raise ValueError(
@@ -160,7 +160,7 @@ class Declaration:
     @property
     def made_of_lists(self) -> tuple[str, ...]:
         """Names of the columns that come out of lists of impressions."""
-        return () if self.lists is None else self.lists.made(self.label.name)
+        return () if self.unfold is None else self.unfold.made(self.label.name)
 
     @property
     def impressions(self) -> Column | None:

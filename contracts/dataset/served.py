@@ -30,7 +30,7 @@ def as_read(declaration: Declaration) -> Declaration:
         source=source_read(declaration.source),
         columns=tuple(_kept(column, declaration) for column in declaration.columns),
         leave_out=(),
-        lists=None,
+        unfold=None,
         images=images_read(declaration.source, declaration.images),
     )
 
@@ -54,7 +54,7 @@ def _kept(column: Column, declaration: Declaration) -> Column:
     """A column as the journal keeps it: typed, derived ones too; empty where no request says it, as a column of role info."""
     if column.role in ("label", "clicks"):
         return Column(name=column.name, role=column.role, dtype="int", description=column.description)
-    if column.role == "key" and declaration.lists is not None:  # it names a list, of which each impression is a row here
+    if column.role == "key" and declaration.unfold is not None:  # it names a list, of which each impression is a row here
         column = replace(column, role="info", unique=False)
     since = column.since if column.since is not None and re.fullmatch(MONTH, column.since) else None  # rows lie by months
     nullable = column.nullable or since != column.since

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from contracts.dataset.impression_lists import ImpressionLists
 from contracts.dataset.source import SourceError
+from contracts.dataset.unfold import ImpressionLists
 
 ROW = "__row"  # number of the row in its file, the first is 1
 MIN_REPEATS = 8  # rows for each distinct value, from which on a column counts as one that repeats itself

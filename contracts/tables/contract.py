@@ -8,8 +8,8 @@ import polars as pl
 
 from contracts.dataset.columns import OUTCOME, Column
 from contracts.dataset.declaration import Declaration
-from contracts.dataset.impression_lists import ImpressionLists
 from contracts.dataset.source import Format
+from contracts.dataset.unfold import ImpressionLists
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.clean_rows import CleanRows
 from contracts.tables.joins import SideTable, short
@@ -27,7 +27,7 @@ class Contract:
     formats: dict[str, Format]  # how the numbers of each column are written
     joins: tuple[SideTable, ...] = ()
     images: tuple[str, frozenset[str]] | None = None  # creative column and ids that have an image
-    lists: ImpressionLists | None = None  # where rows came out of lists of impressions
+    unfold: ImpressionLists | None = None  # where rows came out of lists of impressions
     image_needed: bool = False  # is a row whose creative has none rejected
     seen: dict[str, SeenValues] = field(default_factory=dict)
     num_matched: list[int] = field(default_factory=list)  # rows with a match, of each join
@@ -162,15 +162,15 @@ class Contract:
 
     def _unlisted(self, rows: pl.DataFrame) -> list[pl.DataFrame]:
         """Impressions that are not written as lists have them. To be scored, they need no label."""
-        if self.lists is None:
+        if self.unfold is None:
             return []
         label = next((c.name for c in self.columns if c.role == "label"), None)
-        marks = pl.col(self.lists.column).str.count_matches(self.lists.before_label, literal=True)
-        written = (marks <= 1) & (pl.col(self.lists.item) != "")
+        marks = pl.col(self.unfold.column).str.count_matches(self.unfold.before_label, literal=True)
+        written = (marks <= 1) & (pl.col(self.unfold.item) != "")
         if label is not None:
             written &= (marks == 1) & (pl.col(label) != "")
         wrong = rows.select(~written.fill_null(False)).to_series()
-        return [broken_rows(rows[ROW].filter(wrong), self.lists.column, "list")]
+        return [broken_rows(rows[ROW].filter(wrong), self.unfold.column, "list")]
 
     def _overcounted(self, typed: CleanRows, numbers: pl.Series) -> list[pl.DataFrame]:
         """Rows with more clicks than impressions; one without a number of impressions has one."""
@@ -223,7 +223,7 @@ def contract_of(
         columns=columns,
         formats=formats,
         joins=tables,
-        lists=declaration.lists,
+        unfold=declaration.unfold,
         images=None if pictures is None or creative is None or images is None else (creative.name, images),
         image_needed=pictures is not None and images is not None and pictures.missing == "quarantine",
     )

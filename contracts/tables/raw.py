@@ -68,8 +68,8 @@ def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tup
         raise SourceError(
             f"a side table has the column '{twofold}', which comes out of lists; rename or leave out the side table's"
         )
-    if declaration.lists is not None:
-        whole = {declaration.lists.item: declaration.lists.column}
+    if declaration.unfold is not None:
+        whole = {declaration.unfold.item: declaration.unfold.column}
         declared = [whole.get(name, name) for name in declared if name in whole or name not in made]
     names = [*declared, *(c.name for c in declaration.leave_out)]
     stray = next((name for name in joined if name not in declared), None)
@@ -114,8 +114,8 @@ def read_partition(
         )  # fmt: skip
         for chunk in chunks:
             chunk = _filled(chunk.without(left_out).decoded(), early, values)
-            if declaration.lists is not None:
-                chunk = chunk.unfolded(declaration.lists, declaration.label.name)
+            if declaration.unfold is not None:
+                chunk = chunk.unfolded(declaration.unfold, declaration.label.name)
             yield path, replace(chunk, rows=_as_sent(chunk.rows, declaration)) if source.kind == "served" else chunk
 
 

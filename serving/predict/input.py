@@ -83,7 +83,7 @@ def declared_rows(path: Path, declaration: Declaration, side_table_digests: dict
         contract=contract_of(replace(declaration, images=None), tables, None, labelled=False),
         file=path.name,
         key=declaration.key and declaration.key.name,
-        position=declaration.lists and declaration.lists.position,
+        position=declaration.unfold and declaration.unfold.position,
     )
 
 

@@ -72,7 +72,7 @@ SPLITS = {
 @pytest.mark.parametrize("how", SPLITS)
 def test_no_list_is_divided(project, how):
     write_pages(project / "source")
-    write_params(declaration(images=None, columns=COLUMNS, lists=LISTS, split=SPLITS[how]))
+    write_params(declaration(images=None, columns=COLUMNS, unfold=LISTS, split=SPLITS[how]))
     run("acquire", "validate", "split")
     written = pl.concat([pages_of(month) for month in (1, 2, 3)])
     impressions = int(written["shown"].str.split(" ").list.len().sum())
@@ -92,7 +92,7 @@ def test_no_list_is_divided(project, how):
 
 def test_quarantine_names_the_row_of_the_file(project):
     write_pages(project / "source")
-    write_params(declaration(images=None, columns=COLUMNS, lists=LISTS))
+    write_params(declaration(images=None, columns=COLUMNS, unfold=LISTS))
     run("acquire", "validate")
     rows = pl.read_csv("data/quarantine/2024-01.csv")
     assert rows["row"].to_list() == list(range(1, PAGES, 10))
@@ -133,7 +133,7 @@ class PlaceScorer:
 @pytest.mark.parametrize("key", [True, False])
 def test_a_score_is_an_impressions(project, suffix, key):
     columns = COLUMNS if key else COLUMNS[1:]
-    write_params(declaration(images=None, columns=columns, lists=LISTS))
+    write_params(declaration(images=None, columns=columns, unfold=LISTS))
     given = project / "pages.csv"
     lines = ["page,t,user,shown", "8,2024-01-01,u,a1 a2", "9,2024-01-01,u,a3-1 b-1-0 a4-0"]
     given.write_text("\n".join(line if key else line.partition(",")[2] for line in lines))
@@ -150,7 +150,7 @@ def test_a_score_is_an_impressions(project, suffix, key):
 @pytest.fixture
 def pages(project) -> tuple[Path, Declaration]:
     write_pages(project / "source")
-    write_params(declaration(images=None, columns=COLUMNS, lists=LISTS))
+    write_params(declaration(images=None, columns=COLUMNS, unfold=LISTS))
     return project / "source/2024-01/rows.csv", load_section("data", Declaration)
 
 

@@ -90,7 +90,7 @@ def _month(path: Path, declaration: Declaration, as_of_ns: int | None, now_ns: i
             f"{path} has the columns of {declaration.name}, which has no column with role key, so nobody can tell which "
             "answers its rows are about; send prediction_id and row with the labels (docs/feedback.md)"
         )
-    if declaration.lists is not None:
+    if declaration.unfold is not None:
         raise ValueError(
             f"{path} has the columns of {declaration.name}, whose rows hold lists of impressions, and a list's key does not "
             "tell which answer is about which of them; send prediction_id and row with the labels (docs/feedback.md)"

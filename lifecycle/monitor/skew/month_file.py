@@ -38,7 +38,7 @@ def write_month(given: Path, declaration: Declaration, to: Path, hidden: Callabl
             f"the declaration of '{declaration.name}' has no column with role key, so no row of {given} can be found among the "
             "answers; give the column that callers send as their key this role"
         )
-    if declaration.lists is not None:
+    if declaration.unfold is not None:
         raise ValueError(
             f"rows of '{declaration.name}' hold lists of impressions, and a list's key does not tell which answer is about "
             f"which of them, so {given} cannot be compared with the answers"
