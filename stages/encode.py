@@ -36,7 +36,7 @@ FEATURES_PATH = Path("artifacts/features.json")
 OUT_DIR = Path("data/encoded")
 BATCH_ROWS = 1 << 17
 AT_ONCE = 2  # splits encoded side by side, while images are decoded
-SPEC_KEYS = ("categorical", "dense", "numbers", "creative", "creative_field", "num_creatives", "image_size")
+SPEC_KEYS = ("categorical", "dense", "numbers", "creative", "creative_field", "num_creatives", "image_size", "lists")
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
             folders = in_order((path.parent for path in CLEAN_DIR.glob("*/creatives.parquet")), declaration.source.order)
             write_creatives(fresh / "creatives.npy", folders, encoder, features)
         num_rows = sum(split.result() for split in encoded)
-        write_json(fresh / "spec.json", {key: features[key] for key in SPEC_KEYS})
+        write_json(fresh / "spec.json", {key: features[key] for key in SPEC_KEYS if key in features})
     width = f"{encoder.num_fields} ids and {encoder.num_dense} floats"
     print(f"encode: {num_rows} rows to {width}, {features['num_creatives']} creatives")
 

@@ -10,9 +10,10 @@ import polars as pl
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from contracts.dataset.lists import LIST_ROLES, list_rules
 from contracts.dataset.origin import computed_rules, origin_rules, unit_rules
 
-Role = Literal["categorical", "numeric", "creative", "time", "label", "key", "entity", "info"]
+Role = Literal["categorical", "numeric", "creative", "time", "label", "key", "entity", "info", "set", "sequence"]
 Dtype = Literal["string", "int", "float", "bool", "datetime"]
 TimePart = Literal["minute", "hour", "weekday", "day", "month", "year"]
 TimeUnit = Literal["days", "hours", "minutes", "seconds"]
@@ -55,6 +56,12 @@ class Column:
     scale: float | None = None  # numeric only: what they write is multiplied by it
     log: bool = False  # numeric only: the model sees sign(x) log(1 + |x|)
     feature: bool = True  # creative and entity only: is the id itself shown to the model
+    longest: int | None = None  # set and sequence: how many values of a cell are kept
+    delimiter: str | None = None  # set and sequence: what stands between the values of a text cell
+    end: Literal["first", "last"] | None = None  # sequence only: which end of a longer one is kept; the last if left out
+    pool: Literal["mean", "sum"] | None = None  # set and sequence: of the values' vectors; the mean if left out
+    vocabulary: str | None = None  # set and sequence: the column whose values these are, where they share its vectors
+    slot_of: str | None = None  # never declared: the column with several values that this one holds a value of
     keep: bool = False  # variable selection must not drop it
     description: str = ""
 
@@ -166,6 +173,7 @@ class Column:
             (not self.keep or self.is_feature, "keep: true is for columns that the model sees"),
             *origin_rules(self),
             *unit_rules(self),
+            *list_rules(self),
         ]
 
     def _renamed(self) -> str:
@@ -187,12 +195,17 @@ class Column:
 
     @property
     def is_feature(self) -> bool:
-        return self.is_categorical or self.role == "numeric"
+        return self.is_categorical or self.is_list or self.role == "numeric"
+
+    @property
+    def is_list(self) -> bool:
+        """May a cell hold several values."""
+        return self.role in LIST_ROLES
 
 
 def sliceable(columns: tuple[Column, ...]) -> tuple[str, ...]:
     """Names that slices may have, in the order of the declaration. A creative gives COLD_START, if no column is called so."""
-    names = tuple(column.name for column in columns if column.role not in ("label", "key", "time"))
+    names = tuple(column.name for column in columns if column.role not in ("label", "key", "time") and column.slot_of is None)
     return (*names, COLD_START) if has_cold_start(columns) else names
 
 
