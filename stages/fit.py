@@ -22,7 +22,7 @@ from contracts.dataset.declaration import Declaration
 from stages.entry import run_stage
 from stages.features.config import FeaturesConfig
 from stages.features.graph import build_encoder, dense_names
-from stages.features.lists import JudgedColumns, described_lists, fit_slots, names_of_parts
+from stages.features.lists import JudgedColumns, described_lists, fit_slots, names_of_parts, slots
 from stages.features.looks import looks_profile
 from stages.features.profile import profile
 from stages.features.selection import LEAK, report, select
@@ -68,7 +68,9 @@ def main() -> None:
         onnx.save(encoder, partial)
     write_json(FEATURES_PATH, describe(declaration, kept, creatives, config.image_size))
     images = looks_profile(CLEAN_DIR, train[declaration.creative.name], seed) if declaration.images else None
-    write_json(PROFILE_PATH, profile(parts, ids, train, declaration, images))
+    later = {name for column in declaration.lists for name in slots(column)[1:]}  # they go as the first slot does
+    profiled = [part for part in parts if part.name not in later]
+    write_json(PROFILE_PATH, profile(profiled, ids, train, declaration, images))
     write_json(SELECTION_PATH, report(scores))
     for score in scores:
         if not score.kept and score.reason.startswith(LEAK):
