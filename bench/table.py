@@ -23,6 +23,7 @@ ORDER = [  # of the parts in the table
     "train_portable",
     "train_gpu",
     "bench-warm-start",
+    "bench-histories",
     "gpu_check",
     "peers",
     "serve_start",

@@ -48,10 +48,11 @@ class FieldEmbedding(nn.Module):
         if self.numbers is None and self.lists is None:
             return self._looked_up(cat_idx_BF + self.offset_F)
         emb_BFD = self._looked_up(cat_idx_BF.index_select(1, self.order_F) + self.offset_F)
+        if self.lists is None:
+            num_others = self.sizes[0]
+            return torch.cat([emb_BFD[:, :num_others], emb_BFD[:, num_others:] + self.numbers(num_feats_BM)], dim=1)
         alone_BFD, slot_BSD, number_BMD = emb_BFD.split(self.sizes, dim=1)
-        parts = [alone_BFD]
-        if self.lists is not None:
-            parts += self.lists(cat_idx_BF, slot_BSD, alone_BFD)
+        parts = [alone_BFD, *self.lists(cat_idx_BF, slot_BSD, alone_BFD)]
         if self.numbers is not None:
             parts.append(number_BMD + self.numbers(num_feats_BM))
         return torch.cat(parts, dim=1)
