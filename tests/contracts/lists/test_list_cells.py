@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.dataset.source import SourceError
@@ -15,6 +15,7 @@ from tests.contracts.declared import FEATURE, LABEL, check_file, check_text, dec
 
 SET = {"name": "s", "role": "set", "dtype": "string", "longest": 3, "delimiter": "|", "nullable": True}
 SEQUENCE = {"name": "q", "role": "sequence", "dtype": "int", "longest": 2, "delimiter": ",", "nullable": True}
+FEW = settings(max_examples=40, deadline=None)
 NUMBERS = st.lists(st.integers(-9, 99), max_size=6)
 
 
@@ -41,6 +42,7 @@ def as_set(values: list[Any], longest: int) -> tuple[Any, ...]:
     return (*kept, *[None] * (longest - len(kept)))
 
 
+@FEW
 @given(st.lists(NUMBERS, min_size=1, max_size=8), st.integers(1, 4), st.sampled_from(["first", "last"]), st.booleans())
 def test_a_sequence_has_the_newest_value_first(cells, longest, end, is_text):
     column = SEQUENCE | {"longest": longest, "end": end}
@@ -48,6 +50,7 @@ def test_a_sequence_has_the_newest_value_first(cells, longest, end, is_text):
     assert checked(column, given_cells) == ([as_sequence(cell, longest, end) for cell in cells], [])
 
 
+@FEW
 @given(st.lists(NUMBERS, min_size=1, max_size=8), st.integers(1, 4), st.randoms())
 def test_a_set_is_the_same_in_whatever_order_it_is_written(cells, longest, random):
     for dtype in ("int", "string"):
@@ -59,6 +62,7 @@ def test_a_set_is_the_same_in_whatever_order_it_is_written(cells, longest, rando
         assert found == [as_set(cell, longest) for cell in values]
 
 
+@FEW
 @given(st.lists(st.text("ab,", max_size=5), min_size=1, max_size=30))
 def test_cells_that_repeat_are_what_they_are_alone(cells):
     """A chunk holds each of its cells once; the slots are those of every cell alone."""

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import polars as pl
 import pytest
 from pydantic import ValidationError
 
 from contracts.dataset.served import as_read
 from contracts.serving.request import request_of
-from tests.contracts.declared import FEATURE, LABEL, declared
+from tests.contracts.declared import FEATURE, LABEL, check_file, declared
 
 SET = {"name": "s", "role": "set", "dtype": "string", "longest": 2}
 SEQUENCE = {"name": "q", "role": "sequence", "dtype": "string", "longest": 3, "vocabulary": "c"}
@@ -77,3 +78,12 @@ def test_it_is_neither_a_slice_nor_a_key_of_a_join():
         declared(SET, FEATURE, LABEL, slices=["s[0]"])
     with pytest.raises(ValidationError, match="the join's key 's' holds several values in a cell"):
         declared(SET, LABEL, source={"joins": [{"files": "x.csv", "key": "s"}]})
+
+
+def test_rows_that_were_served_are_read_as_slots(tmp_path):
+    declaration = declared(SET | {"min": 1, "dtype": "int"}, FEATURE, LABEL, source={"kind": "served", "served": str(tmp_path)})
+    path = tmp_path / "impressions.parquet"
+    pl.DataFrame({"s[0]": [3, None, 0], "s[1]": [4, None, 2], "c": ["x", "y", "z"], "y": [1, 0, 1]}).write_parquet(path)
+    clean, bad = check_file(path, as_read(declaration))
+    assert clean.select("s[0]", "s[1]").rows() == [(3, 4), (None, None)]
+    assert [row[:4] for row in bad] == [(3, "s[0]", "min", "0")]
