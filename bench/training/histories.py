@@ -33,7 +33,7 @@ BASE = "dcnv2 without histories and tags"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class HistoryModel:
     """A model that is trained."""
 
     name: str
@@ -42,9 +42,9 @@ class Asked:
 
 
 ASKED = (
-    Asked(name=BASE, model="dcnv2", sees_lists=False),
-    Asked(name="dcnv2 with them, their mean", model="dcnv2", sees_lists=True),
-    Asked(name="din with them", model="din", sees_lists=True),
+    HistoryModel(name=BASE, model="dcnv2", sees_lists=False),
+    HistoryModel(name="dcnv2 with them, their mean", model="dcnv2", sees_lists=True),
+    HistoryModel(name="din with them", model="din", sees_lists=True),
 )
 
 
