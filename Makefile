@@ -29,7 +29,8 @@ BRING_CHAMPION = if [ -f champion/model.dvc ] && [ ! -e champion/model ]; then $
 .PHONY: help setup services dashboard repro experiment experiments test test-fast coverage test-native test-slow lint score gate promote serve
 .PHONY: rollout ab retrain loop bench-rollout bench-retraining
 .PHONY: deploy route releases prune erase replay feedback feedback-serve monitor skew live load load-ui plots lock clean
-.PHONY: bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing bench-monitor bench-warm-start bench-sampled
+.PHONY: bench bench-peers gpu-check bench-serving bench-gate bench-journal bench-journal-peers bench-replay bench-routing bench-monitor
+.PHONY: bench-warm-start bench-sampled bench-histories
 .PHONY: capacity soak spike compare
 
 help:  ## list the targets
@@ -173,6 +174,9 @@ bench-warm-start: $(VENV)/.dev  ## what training from the champion's weights is 
 
 bench-sampled: $(VENV)/.dev  ## training on a tenth of the rows without a click against training on all: speed, AUC, calibration (about half an hour)
 	@$(RUN) python -m bench.training.sampled $(ARGS)
+
+bench-histories: $(VENV)/.dev  ## din with what users clicked before against dcnv2 without, in two simulated worlds (long)
+	@$(RUN) python -m bench.training.histories $(ARGS)
 
 bench-gate: $(VENV)-load/.installed $(VENV)/.dev $(VENV)-serving/.installed  ## does make gate refuse a model slowed by 15 %, and let an equal one pass, ten times each (about 25 minutes)
 	@$(RUN) python -m bench.served.gate $(ARGS)

@@ -24,6 +24,7 @@ ORDER = [  # of the parts in the table
     "train_gpu",
     "bench-warm-start",
     "bench-sampled",
+    "bench-histories",
     "gpu_check",
     "peers",
     "serve_start",

@@ -86,7 +86,7 @@ def slice_names(cfg: CompareConfig, evaluate: EvaluateConfig, declaration: Decla
 
 def auto_names(declaration: Declaration, max_values: int) -> tuple[str, ...]:
     """As `auto_slices`, with one column in memory at a time."""
-    columns = [column for column in declaration.columns if column.role == "categorical"]
+    columns = [column for column in declaration.columns if column.role == "categorical" and column.slot_of is None]
     few = [auto_slices(pl.read_parquet(TEST_PATH, columns=[column.name]), (column,), max_values) for column in columns]
     cold_start = (COLD_START,) if has_cold_start(declaration.columns) else ()
     return (*[name for names in few for name in names][:MAX_AUTO_SLICES], *cold_start)

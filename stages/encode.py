@@ -37,7 +37,7 @@ FEATURES_PATH = Path("artifacts/features.json")
 OUT_DIR = Path("data/encoded")
 BATCH_ROWS = 1 << 17
 AT_ONCE = 2  # splits encoded side by side, while images are decoded
-SPEC_KEYS = ("categorical", "dense", "numbers", "creative", "creative_field", "num_creatives", "image_size")
+SPEC_KEYS = ("categorical", "dense", "numbers", "creative", "creative_field", "num_creatives", "image_size", "lists")
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
         num_rows = sum(split.result() for split in encoded)
         for name in SPLITS if weight_names(declaration) else ():
             np.save(fresh / name / "weight.npy", split_weights(SPLIT_DIR / f"{name}.parquet", declaration))
-        write_json(fresh / "spec.json", {key: features[key] for key in SPEC_KEYS})
+        write_json(fresh / "spec.json", {key: features[key] for key in SPEC_KEYS if key in features})
     width = f"{encoder.num_fields} ids and {encoder.num_dense} floats"
     print(f"encode: {num_rows} rows to {width}, {features['num_creatives']} creatives")
 

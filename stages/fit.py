@@ -23,6 +23,7 @@ from contracts.dataset.declaration import Declaration
 from stages.entry import run_stage
 from stages.features.config import FeaturesConfig
 from stages.features.graph import build_encoder, dense_names
+from stages.features.lists import JudgedColumns, described_lists, fit_slots, names_of_parts, slots
 from stages.features.looks import looks_profile
 from stages.features.profile import profile
 from stages.features.selection import LEAK, report, select
@@ -53,16 +54,24 @@ def main() -> None:
     train = pl.read_parquet(TRAIN_PATH, columns=[*names, *weight_names(declaration)])
     weights = row_weights(train, declaration)
     known = {} if champion is None else champion.scales
-    columns = tqdm(declaration.features, desc="fit", disable=None)
-    parts = [known.get(column.name) or fit_column(column, train[column.name], config, weights.count_N) for column in columns]
+    columns = tqdm([c for c in declaration.features if c.slot_of is None], desc="fit", disable=None)
+    fitted = {
+        column.name: known.get(column.name) or fit_column(column, train[column.name], config, weights.count_N)
+        for column in columns
+    }
+    fitted |= fit_slots(declaration, train, fitted, config)
+    parts = [fitted[column.name] for column in declaration.features]
     ids = {part.name: ids_of(part, train[part.name]) for part in parts}
     rows = spread_out(weights, MOST_IMPRESSIONS)
     if rows is not None:
         train, ids = train[rows], {name: ids_N[rows] for name, ids_N in ids.items()}
     missing = {part.name: train[part.name].null_count() / len(train) for part in parts}
-    scores = select(declaration.features, ids, missing, train[declaration.label.name].to_numpy(), config.selection, seed)
+    label = train[declaration.label.name].to_numpy()
+    judged = JudgedColumns.of(declaration, ids, missing, label, config.selection, seed)
+    scores = select(judged.columns, judged.ids, judged.missing, label, config.selection, seed)
     if champion is None:
-        kept = [part for part, score in zip(parts, scores, strict=True) if score.kept]
+        names = names_of_parts(declaration, (score.name for score in scores if score.kept))
+        kept = [part for part in parts if part.name in names]
     else:
         scores, kept = champion.scores(scores), champion.kept(parts)
     encoder = build_encoder(kept, (declaration.creative.name, creatives) if creatives is not None else None)
@@ -70,7 +79,9 @@ def main() -> None:
         onnx.save(encoder, partial)
     write_json(FEATURES_PATH, describe(declaration, kept, creatives, config.image_size))
     images = looks_profile(CLEAN_DIR, train[declaration.creative.name], seed) if declaration.images else None
-    write_json(PROFILE_PATH, profile(parts, ids, train, declaration, images))
+    later = {name for column in declaration.lists for name in slots(column)[1:]}  # they go as the first slot does
+    profiled = [part for part in parts if part.name not in later]
+    write_json(PROFILE_PATH, profile(profiled, ids, train, declaration, images))
     write_json(SELECTION_PATH, report(scores))
     for score in scores:
         if not score.kept and score.reason.startswith(LEAK):
@@ -78,7 +89,8 @@ def main() -> None:
     dropped = [score.name for score in scores if not score.kept]
     more = f" and {len(dropped) - SHOWN_NAMES} more" if len(dropped) > SHOWN_NAMES else ""
     shown = ", ".join(dropped[:SHOWN_NAMES]) + more or "none"
-    print(f"fit: {len(kept)} of {len(parts)} columns kept on {weights.impressions()} rows, dropped: {shown}")
+    num_kept = sum(score.kept for score in scores)
+    print(f"fit: {num_kept} of {len(scores)} columns kept on {weights.impressions()} rows, dropped: {shown}")
 
 
 def read_champion_columns(declaration: Declaration) -> ChampionColumns | None:
@@ -88,6 +100,11 @@ def read_champion_columns(declaration: Declaration) -> ChampionColumns | None:
         return None
     champion = ChampionColumns.from_features(inherited.features())
     champion.refuse_other_columns(declaration.features)
+    if declaration.lists:
+        raise ValueError(
+            f"train.start is champion, but column '{declaration.lists[0].name}' holds several values in a cell, "
+            "whose vectors are not taken over; train with train.start=scratch"
+        )
     return champion
 
 
@@ -117,6 +134,7 @@ def describe(
         inputs.append({"name": declaration.creative.name, "kind": "categorical"})
     creative = None if creatives is None else declaration.creative.name
     creative_field = creative if creative in {part.name for part in parts} else None
+    lists = described_lists(declaration, parts)
     return {
         "declaration": declaration.digest,
         "inputs": inputs,
@@ -128,6 +146,7 @@ def describe(
         "creative_field": creative_field,
         "num_creatives": len(creatives or ()),
         "image_size": image_size,
+        **({"lists": lists} if lists else {}),
     }
 
 

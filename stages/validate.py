@@ -230,8 +230,8 @@ def fingerprint(folder: Path, declaration: Declaration, earlier: frozenset[str])
     declared = {key: value for key, value in asdict(declaration).items() if key not in ("split", "slices", "description")}
     for key in ("path", "served"):
         declared["source"].pop(key)
-    for column in declared["columns"]:
-        for key in ("description", "keep", "feature", "log"):  # for later stages
+    for column in (*declared["columns"], *declared["lists"]):
+        for key in ("description", "keep", "feature", "log", "pool", "vocabulary"):  # for later stages
             column.pop(key)
     parts = [sha256_tree(folder), declared, sha256_code(CODE, LIBRARIES), sorted(earlier)]
     parts += [sha256_tree(RAW_DIR / SHARED)] if declaration.source.joins else []

@@ -10,9 +10,14 @@ import polars as pl
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from contracts.dataset.lists import LIST_ROLES, list_rules
 from contracts.dataset.origin import computed_rules, origin_rules, unit_rules
+from contracts.dataset.time_formats import check_format
 
-Role = Literal["categorical", "numeric", "creative", "time", "label", "key", "entity", "info", "impressions", "clicks", "weight"]
+Role = Literal[
+    *("categorical", "numeric", "creative", "time", "label", "key", "entity", "info", "set", "sequence"),
+    *("impressions", "clicks", "weight"),
+]
 OUTCOME = ("label", "impressions", "clicks", "weight")  # roles of what came of a row, and of how much it counts
 COUNTED = ("impressions", "clicks", "weight")  # of these, numbers from 0 on
 Dtype = Literal["string", "int", "float", "bool", "datetime"]
@@ -20,9 +25,6 @@ TimePart = Literal["minute", "hour", "weekday", "day", "month", "year"]
 TimeUnit = Literal["days", "hours", "minutes", "seconds"]
 
 COLD_START = "cold_start"  # the slice of rows by whether training had their creative
-SOME_TIME = datetime(2024, 10, 30, 13, 45, 59)
-OFFSETS = ("%z", "%:z", "%#z")  # with one of them a cell says its zone itself
-EPOCHS = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
 TAKEN = (  # tensors of the graphs and of the served models
     *("cat_idx", "num_feats", "creative_idx", "creative_emb", "creative_pixels", "p_click"),
     *("probability", "model_version"),
@@ -58,6 +60,12 @@ class Column:
     scale: float | None = None  # numeric only: what they write is multiplied by it
     log: bool = False  # numeric only: the model sees sign(x) log(1 + |x|)
     feature: bool = True  # creative and entity only: is the id itself shown to the model
+    longest: int | None = None  # set and sequence: how many values of a cell are kept
+    delimiter: str | None = None  # set and sequence: what stands between the values of a text cell
+    end: Literal["first", "last"] | None = None  # sequence only: which end of a longer one is kept; the last if left out
+    pool: Literal["mean", "sum"] | None = None  # set and sequence: of the values' vectors; the mean if left out
+    vocabulary: str | None = None  # set and sequence: the column whose values these are, where they share its vectors
+    slot_of: str | None = None  # never declared: the column with several values that this one holds a value of
     keep: bool = False  # variable selection must not drop it
     description: str = ""
 
@@ -88,17 +96,7 @@ class Column:
     @field_validator("format")
     @classmethod
     def _format_known(cls, form: str | None) -> str | None:
-        if form is not None and form not in EPOCHS and "%" not in form:
-            raise ValueError(f"format must be a strptime format such as %d.%m.%Y, or {', '.join(EPOCHS)}; got {form!r}")
-        if form is not None and "%f" in form.replace(".%f", ""):
-            raise ValueError(f"format knows %f after a dot only; digits without one are %3f, %6f or %9f; got {form!r}")
-        if form is not None and "%Z" in form:
-            raise ValueError(
-                f"format does not know %Z, a zone's name: CET or PST are no offsets; write the name as it is, such as "
-                f"'%H:%M:%S UTC', and set time_zone; got {form!r}"
-            )
-        if form is not None and form not in EPOCHS:
-            _refuse_unreadable_format(form)
+        check_format(form)
         return form
 
     @field_validator("time_zone")
@@ -181,6 +179,7 @@ class Column:
             (not self.keep or self.is_feature, "keep: true is for columns that the model sees"),
             *origin_rules(self),
             *unit_rules(self),
+            *list_rules(self),
         ]
 
     def _renamed(self) -> str:
@@ -202,12 +201,17 @@ class Column:
 
     @property
     def is_feature(self) -> bool:
-        return self.is_categorical or self.role == "numeric"
+        return self.is_categorical or self.is_list or self.role == "numeric"
+
+    @property
+    def is_list(self) -> bool:
+        """May a cell hold several values."""
+        return self.role in LIST_ROLES
 
 
 def sliceable(columns: tuple[Column, ...]) -> tuple[str, ...]:
     """Names that slices may have, in the order of the declaration. A creative gives COLD_START, if no column is called so."""
-    names = tuple(column.name for column in columns if column.role not in (*OUTCOME, "key", "time"))
+    names = tuple(c.name for c in columns if c.role not in (*OUTCOME, "key", "time") and c.slot_of is None)
     return (*names, COLD_START) if has_cold_start(columns) else names
 
 
@@ -223,30 +227,6 @@ def check_slices(key: str, names: tuple[str, ...], columns: tuple[Column, ...]) 
 def has_cold_start(columns: tuple[Column, ...]) -> bool:
     """Does COLD_START mean whether a row's creative is new to the model."""
     return any(column.role == "creative" for column in columns) and all(column.name != COLD_START for column in columns)
-
-
-def polars_format(form: str) -> tuple[str, str]:
-    """A strptime format as Polars reads it, and what has to be put behind a cell for it."""
-    form = form.replace(".%f", "%.f")  # chrono's %f counts nanoseconds, Python's is a fraction
-    if any(hour in form for hour in ("%H", "%I", "%k", "%l")) and "%M" not in form:
-        return f"{form} %M", " 00"  # Polars 2.1 takes no hour without a minute
-    return form, ""
-
-
-def _refuse_unreadable_format(form: str) -> None:
-    """Raise ValueError unless Polars reads a time again that it has written in the format, at least its year."""
-    reading, behind = polars_format(form)
-    zoned = any(offset in form for offset in OFFSETS)
-    written = pl.Series([SOME_TIME]).dt.replace_time_zone("UTC" if zoned else None)
-    try:
-        writing = re.sub("%[:#]z", "%z", reading.removesuffix(" %M") if behind else reading)
-        text = written.dt.strftime(writing) + behind
-        found = text.str.to_datetime(reading, time_unit="us", strict=False, time_zone="UTC" if zoned else None)[0]
-    except pl.exceptions.PolarsError as error:
-        why = str(error).split("\n")[0].removeprefix("Invalid format string: ")
-        raise ValueError(f"format {form!r} cannot be read: {why}") from error
-    if found is None or found.year != SOME_TIME.year:
-        raise ValueError(f"format must give a date with its year, got {form!r}")
 
 
 def _reason(error: Exception) -> str:

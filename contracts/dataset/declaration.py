@@ -4,18 +4,23 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict
+from itertools import chain
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from contracts.dataset.columns import OUTCOME, Column, Role, check_slices
+from contracts.dataset.lists import slots_of
 from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
 from contracts.dataset.unfold import ImpressionLists, check_lists
 
 UNREQUESTED = ("description", "keep", "since", "folder")  # what a column says that changes no request
-LATER = ("at_least", "suffix", "scale", "minus", "unit")  # keys that came later: where they say nothing, requests are as before
+LATER = (  # keys that came later: where they say nothing, requests are as before
+    *("at_least", "suffix", "scale", "minus", "unit"),
+    *("longest", "delimiter", "end", "pool", "vocabulary", "slot_of"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -46,7 +51,8 @@ class Declaration:
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     description: str = ""
     source: Source
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...]  # as declared, and then with the slots of each of `lists` in its place
+    lists: tuple[Column, ...] = ()  # never given: those of the declared columns whose cells hold several values
     leave_out: tuple[LeftOut, ...] = ()
     unfold: ImpressionLists | None = None  # where a row of the files holds several impressions
     images: Images | None = None
@@ -60,7 +66,8 @@ class Declaration:
 
     @model_validator(mode="after")
     def _roles_fit(self) -> "Declaration":
-        names = Counter([c.name for c in self.columns] + [c.name for c in self.leave_out])
+        self._unfold_lists()
+        names = Counter([c.name for c in (*self.columns, *self.lists)] + [c.name for c in self.leave_out])
         twice = [name for name, count in names.items() if count > 1]
         if twice:
             raise ValueError(f"column '{twice[0]}' is declared twice")
@@ -100,9 +107,29 @@ class Declaration:
                 "a row has a label, or counts of impressions and clicks"
             )
 
+    def _unfold_lists(self) -> None:
+        """Puts slots in the place of columns with several values, in the object that is being made."""
+        found = tuple(column for column in self.columns if column.is_list)
+        if found:
+            unfolded = [slots_of(column) if column.is_list else (column,) for column in self.columns]
+            object.__setattr__(self, "lists", found)
+            object.__setattr__(self, "columns", tuple(chain.from_iterable(unfolded)))
+        slots = {(slot.slot_of, slot.name) for column in self.lists for slot in slots_of(column)}
+        held = {(column.slot_of, column.name) for column in self.columns if column.slot_of is not None}
+        if slots != held and self.source.kind != "served":  # served rows lie as slots
+            raise ValueError("lists and slot_of are no keys of a declaration; give columns the role set or sequence")
+        for column in self.lists:
+            other = next((c for c in (*self.columns, *self.lists) if c.name == column.vocabulary), None)
+            fits = other is not None and (other.is_categorical or other.is_list) and other.vocabulary is None
+            if column.vocabulary is not None and (other is None or not fits or other.dtype != column.dtype):
+                raise ValueError(
+                    f"column '{column.name}': vocabulary '{column.vocabulary}' is no column of dtype {column.dtype} with a "
+                    "vocabulary of its own; name one with role categorical, creative, entity, set or sequence"
+                )
+
     def _references_exist(self) -> None:
-        declared = {c.name for c in self.columns if c.derive_from is None}
-        in_files = {c.name for c in self.columns if c.derive_from is None and c.folder is None}
+        declared = {c.name for c in self.written if c.derive_from is None}
+        in_files = {c.name for c in self.written if c.derive_from is None and c.folder is None}
         if self.unfold is not None:
             in_files = in_files - {*self.made_of_lists} | {self.unfold.column}
         unknown = next(((old, new) for old, new in self.source.rename.items() if new not in in_files), None)
@@ -124,6 +151,9 @@ class Declaration:
                 raise ValueError(
                     f"the join's key '{unknown_key}' is not among columns; declare it (role info if it is no feature)"
                 )
+            several = next((column.name for column in self.lists if column.name in join.keys), None)
+            if several is not None:
+                raise ValueError(f"the join's key '{several}' holds several values in a cell; a key is one value")
             for key in map(self.column, join.keys):
                 if key is not None and (key.suffix is not None or key.scale is not None):
                     raise ValueError(
@@ -148,6 +178,13 @@ class Declaration:
 
     def column(self, name: str | None) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
+
+    @property
+    def written(self) -> tuple[Column, ...]:
+        """The columns as files hold them: those with several values as one."""
+        whole = {column.name: column for column in self.lists}
+        found = [whole.get(column.slot_of or "", column) for column in self.columns]
+        return tuple({column.name: column for column in found}.values())
 
     def by_role(self, role: Role) -> tuple[Column, ...]:
         return tuple(column for column in self.columns if column.role == role)
@@ -201,6 +238,6 @@ class Declaration:
         """Sha-256 of the columns: two declarations with the same digest take the same requests."""
         columns = [
             {key: value for key, value in asdict(c).items() if key not in UNREQUESTED and (value is not None or key not in LATER)}
-            for c in self.columns
+            for c in (*self.columns, *self.lists)
         ]
         return hashlib.sha256(json.dumps(columns, sort_keys=True).encode()).hexdigest()

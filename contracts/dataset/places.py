@@ -17,7 +17,7 @@ def early_columns(path: Path, declaration: Declaration, root: Path | None) -> fr
     `root` is the folder of a partition, whose name it has. Without it the file lies anywhere and its path tells; one that names
     no month is as new as can be. Raises SourceError if nobody can tell whether a month is before another.
     """
-    late = {column.name: column.since for column in declaration.columns if column.since is not None}
+    late = {column.name: column.since for column in declaration.written if column.since is not None}
     if not late:
         return frozenset()
     source = declaration.source
@@ -33,7 +33,7 @@ def folder_values(path: Path, declaration: Declaration, root: Path | None, optio
     Only folders below `root` count, where it is given; `optional` columns may be nowhere. Raises SourceError where a folder is
     not there or is there twice, or has a name that cannot be read.
     """
-    wanted = {column.folder: column.name for column in declaration.columns if column.folder is not None}
+    wanted = {column.folder: column.name for column in declaration.written if column.folder is not None}
     folders = (path.absolute() if root is None else path.relative_to(root)).parent.parts if wanted else ()
     found: dict[str, str | None] = {}
     for folder, _, value in (_decoded(path, part).partition("=") for part in folders if "=" in part):

@@ -29,6 +29,7 @@ def as_read(declaration: Declaration) -> Declaration:
         declaration,
         source=source_read(declaration.source),
         columns=tuple(_kept(column, declaration) for column in declaration.columns),
+        lists=(),
         leave_out=(),
         unfold=None,
         images=images_read(declaration.source, declaration.images),

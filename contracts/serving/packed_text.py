@@ -7,7 +7,8 @@ Runtime far less than many: no Python object and no conversion for each.
 Shape letters: N rows, C columns.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,15 +37,23 @@ def delimiter(separator: str) -> str:
     return separator * 2
 
 
-def prefixes(num_columns: int, separator: str) -> np.ndarray:
-    """The characters before the strings of a row, uint8 [C, 4]."""
-    marks = [(delimiter(separator) + column_code(place)).encode("ascii") for place in range(num_columns)]
+def codes_of(columns: Sequence[dict[str, Any]]) -> list[int]:
+    """Whose code each column of `request.json` bears: its own, or where columns have one vocabulary that of the first of them."""
+    return [column.get("code", place) for place, column in enumerate(columns)]
+
+
+def prefixes(num_columns: int, separator: str, codes: Sequence[int] | None = None) -> np.ndarray:
+    """The characters before the strings of a row, uint8 [C, 4]; each column bears its own code where `codes` are not given."""
+    places = range(num_columns) if codes is None else codes
+    marks = [(delimiter(separator) + column_code(place)).encode("ascii") for place in places]
     return np.frombuffer(b"".join(marks), dtype=np.uint8).reshape(num_columns, PREFIX)
 
 
-def text_of(rows: Iterable[Iterable[str]], separator: str) -> str:
+def text_of(rows: Iterable[Iterable[str]], separator: str, codes: Sequence[int] | None = None) -> str:
     """The text of rows of strings, the long way. A value's own separators become U+FFFD: such a value is unknown anyhow."""
     start = delimiter(separator)
     return "".join(
-        start + column_code(place) + value.replace(separator, "\ufffd") for row in rows for place, value in enumerate(row)
+        start + column_code(place if codes is None else codes[place]) + value.replace(separator, "\ufffd")
+        for row in rows
+        for place, value in enumerate(row)
     )

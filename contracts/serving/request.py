@@ -17,7 +17,7 @@ from contracts.tables.spellings import FLOAT32_MAX, INT64_MAX, INT64_MIN, floats
 
 CATEGORICAL, NUMERIC, IMAGE = "categorical", "numeric", "creative_image"
 PROBABILITY, MODEL_VERSION = "probability", "model_version"
-RENAMED = "renamed"  # parameter of the served model, if there is any
+RENAMED, LISTS = "renamed", "lists"  # parameters of the served model, if there is any
 Values = TypeVar("Values", pl.Series, pl.Expr)  # a column, or what will be one
 
 
@@ -31,23 +31,35 @@ class RequestSpec:
     creative: str | None  # the column that names the creative, if creatives have images
     digest: str  # of the declaration
     rename: Mapping[str, str] = field(default_factory=dict)  # what raw files call one of these -> what it is called here
+    lists: tuple[Column, ...] = ()  # columns with several values, whose slots are among these; a client may take them whole
 
     @property
     def columns(self) -> tuple[Column, ...]:
         return self.categorical + self.numeric
+
+    @property
+    def codes(self) -> list[int]:
+        """By place among the categorical columns, whose code its strings bear: slots of a column have one vocabulary."""
+        first: dict[str, int] = {}
+        return [first.setdefault(c.slot_of or c.name, place) for place, c in enumerate(self.categorical)]
 
 
 def request_of(declaration: Declaration) -> RequestSpec:
     """The request that a model of this declaration takes."""
     with_image = declaration.creative if declaration.images is not None else None
     derived = {name for column in declaration.features for name in column.instants}
-    asked = {*derived, *(column.name for column in declaration.features), *(() if with_image is None else (with_image.name,))}
+    asked = {
+        *derived,
+        *(column.slot_of or column.name for column in declaration.features),
+        *(() if with_image is None else (with_image.name,)),
+    }
     return RequestSpec(
         instants=tuple(as_sent(column) for column in declaration.columns if column.name in derived),
         categorical=tuple(as_sent(c) for c in declaration.columns if c.is_categorical or c == with_image),
         numeric=tuple(as_sent(c) for c in declaration.columns if c.role == NUMERIC),
         creative=None if with_image is None else with_image.name,
         digest=declaration.digest,
+        lists=tuple(as_sent(column) for column in declaration.lists),
         rename={old: new for old, new in declaration.source.rename.items() if new in asked},
     )
 
@@ -78,11 +90,11 @@ def _bounds(column: Column) -> tuple[float, float]:
     )
 
 
-def column_rules(column: Column, used: bool, field: int | None) -> dict[str, Any]:
+def column_rules(column: Column, used: bool, field: int | None, code: int | None = None) -> dict[str, Any]:
     """What the served model checks of a column, as plain JSON values.
 
     `used`: does the model look at it; `field`: its place among the ids that the encoder gives, None if it has none.
-    `low` and `high` bound the column where it comes as floats.
+    `code` is given where the column's strings bear another's code. `low` and `high` bound the column where it comes as floats.
     """
     low, high = _bounds(column)
     return {
@@ -98,4 +110,5 @@ def column_rules(column: Column, used: bool, field: int | None) -> dict[str, Any
         "missing_numbers": _marked(column),
         "used": used,
         "field": field,
+        **({} if code is None else {"code": code}),
     }

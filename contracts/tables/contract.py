@@ -13,6 +13,8 @@ from contracts.dataset.unfold import ImpressionLists
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.clean_rows import CleanRows
 from contracts.tables.joins import SideTable, short
+from contracts.tables.lists.cells import with_json_lists
+from contracts.tables.lists.unfolded import Unfolded
 from contracts.tables.parsing import YEARS, derived, dtype_of, given, parsed, refuse_unreadable, unread_rules
 from contracts.tables.rejected import BROKEN, broken_rows, numbered, rejected, spread
 from contracts.tables.schema import schema_of, violations
@@ -25,6 +27,7 @@ class Contract:
 
     columns: tuple[Column, ...]  # what clean rows hold
     formats: dict[str, Format]  # how the numbers of each column are written
+    lists: tuple[Column, ...] = ()  # whose slots are among the columns
     joins: tuple[SideTable, ...] = ()
     images: tuple[str, frozenset[str]] | None = None  # creative column and ids that have an image
     unfold: ImpressionLists | None = None  # where rows came out of lists of impressions
@@ -42,6 +45,7 @@ class Contract:
         instants = [name for c in self.columns for name in c.instants]
         self.keys = {*self.seen, *(name for side in self.joins for name in side.join.keys)}
         self.spelled_out = {*self.keys, *instants}
+        self.slots = {c.name for c in self.columns if c.slot_of in {column.name for column in self.lists}}
 
     def check(self, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Clean rows (the columns, typed, then ROW) and rejected rows (REJECTED); together every row of the chunk."""
@@ -50,14 +54,19 @@ class Contract:
 
     def check_values(self, chunk: Chunk) -> tuple[CleanRows, pl.DataFrame]:
         """As `check`, with the clean rows' repeated columns as places of their values."""
-        chunk = chunk.spelled_out(self.spelled_out)
+        chunk = with_json_lists(chunk.spelled_out(self.spelled_out), self.lists)
         rows, unmatched = self._joined(chunk.rows)
         numbers = rows[ROW]
         columns = self._columns_of(chunk)
+        unfolded = self._unfolded(chunk, rows)
         repeated = [c.name for c in columns if c.name in chunk.distinct.columns]
         cells, *broken = self._examined(rows, tuple(c for c in columns if c.name not in repeated))
         values, *broken_values = self._examined(chunk.distinct, tuple(c for c in columns if c.name in repeated))
-        typed = CleanRows(cells=pl.DataFrame([*cells, numbers]), places=rows.select(repeated), values=values)
+        typed = CleanRows(
+            cells=pl.DataFrame([*cells, *unfolded.cells, numbers]),
+            places=pl.DataFrame([*rows.select(repeated), *unfolded.places]),
+            values=pl.DataFrame([*values, *unfolded.values]),
+        )
         order = {c.name: place for place, c in enumerate(columns)}
         broken = [
             pl.concat([numbered(found, numbers), spread(found_values, rows)]).sort(
@@ -74,6 +83,7 @@ class Contract:
                 *unmatched,
                 *broken,
                 *self._overcounted(typed, numbers),
+                *unfolded.broken,
                 *self._imageless(typed, numbers),
             ]
         )
@@ -82,13 +92,25 @@ class Contract:
         found = pl.concat([found, *repeats])
         clean = typed.where(~numbers.is_in(found["row"].unique().implode()))
         in_file = replace(clean, cells=chunk.in_file(clean.cells, ROW))  # which are in its rows' order already
-        return in_file, chunk.in_file(rejected(found, chunk, rows), "row")
+        whole = replace(chunk, nested=[*unfolded.texts, *chunk.nested])
+        return in_file, chunk.in_file(rejected(found, whole, rows), "row")
 
     def _columns_of(self, chunk: Chunk) -> tuple[Column, ...]:
-        """The columns by the rules for the chunk: those that began later may be missing, and what is computed from them."""
+        """The columns by the rules for the chunk: those that began later may be missing, and what is computed from them.
+
+        Slots are none of them.
+        """
+        columns = tuple(c for c in self.columns if c.name not in self.slots) if self.slots else self.columns
         if not chunk.early:
-            return self.columns
-        return tuple(replace(c, nullable=True) if {c.name, *c.instants} & chunk.early else c for c in self.columns)
+            return columns
+        return tuple(replace(c, nullable=True) if {c.name, *c.instants} & chunk.early else c for c in columns)
+
+    def _unfolded(self, chunk: Chunk, rows: pl.DataFrame) -> Unfolded:
+        found = Unfolded()
+        for column in self.lists:
+            nullable = column.nullable or column.name in chunk.early
+            found.add(column, rows, chunk.distinct, self.formats[column.name], nullable, self._examined)
+        return found
 
     def _examined(self, cells: pl.DataFrame, columns: tuple[Column, ...]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         """The typed columns, and the places of the cells that cannot be read and of those that break a rule."""
@@ -215,13 +237,14 @@ def contract_of(
 ) -> Contract:
     """The contract of a partition. With `labelled` false, rows need no label (they are to be scored)."""
     columns = tuple(c for c in declaration.columns if labelled or c.role not in OUTCOME)
-    formats = {c.name: declaration.source.format for c in declaration.columns}
+    formats = {c.name: declaration.source.format for c in declaration.written}
     for side in tables:
         formats |= dict.fromkeys(side.names, side.fmt)
     pictures, creative = declaration.images, declaration.creative  # the second is there where the first is
     return Contract(
         columns=columns,
         formats=formats,
+        lists=declaration.lists,
         joins=tables,
         unfold=declaration.unfold,
         images=None if pictures is None or creative is None or images is None else (creative.name, images),

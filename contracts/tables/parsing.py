@@ -7,8 +7,9 @@ from datetime import datetime
 
 import polars as pl
 
-from contracts.dataset.columns import OFFSETS, Column, polars_format
+from contracts.dataset.columns import Column
 from contracts.dataset.source import Format, SourceError
+from contracts.dataset.time_formats import OFFSETS, polars_format
 from contracts.tables.number_cells import as_text, floating, is_any, times, truth, whole, why_not_whole
 from contracts.tables.spellings import floats_of, fractions_of, wholes_of
 

@@ -28,7 +28,7 @@ def side_tables(folder: Path, declaration: Declaration, *, labelled: bool = True
 
     With `labelled` false (rows are to be scored) one whose matches are the label is left away.
     """
-    formats = {column.name: declaration.source.format for column in declaration.columns}
+    formats = {column.name: declaration.source.format for column in declaration.written}
     tables = []
     for join in declaration.source.joins if labelled else scored_joins(declaration):
         files = with_members(matching(folder, (join.files,)), join.format.members)
@@ -61,7 +61,7 @@ def scored_joins(declaration: Declaration) -> tuple[Join, ...]:
 def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tuple[str, ...]:
     """Names the impressions' files must have: declared or left out, not derived, nor from a side table or a folder's name."""
     joined = joined_names(tables)
-    declared = [c.name for c in declaration.columns if c.derive_from is None]
+    declared = [c.name for c in declaration.written if c.derive_from is None]
     made = declaration.made_of_lists
     twofold = next((name for name in joined if name in made), None)
     if twofold is not None:
@@ -76,7 +76,7 @@ def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tup
     if stray is not None:
         blanks = "" if stray == stray.strip() else ", or set strip: true in the join's format"
         raise SourceError(f"side table column '{stray}' is not declared; add it to columns or to the join's leave_out{blanks}")
-    late = next((c.name for c in declaration.columns if c.since is not None and c.name in joined), None)
+    late = next((c.name for c in declaration.written if c.since is not None and c.name in joined), None)
     if late is not None:
         raise SourceError(f"column '{late}' has since, and comes from a side table, which all months share; take since away")
     placed = folder_columns(declaration)
@@ -90,7 +90,7 @@ def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tup
 
 def folder_columns(declaration: Declaration) -> frozenset[str]:
     """Names of the columns whose values stand in the names of folders."""
-    return frozenset(column.name for column in declaration.columns if column.folder is not None)
+    return frozenset(column.name for column in declaration.written if column.folder is not None)
 
 
 def read_partition(
@@ -101,7 +101,7 @@ def read_partition(
     `root` is the partition's folder; without it files lie anywhere, such as those to be scored.
     """
     left_out, placed, source = {c.name for c in declaration.leave_out}, folder_columns(declaration), declaration.source
-    read = {c.name for c in declaration.columns if c.derive_from is None}
+    read = {c.name for c in declaration.written if c.derive_from is None}
     joined = frozenset(read - {*expected, *declaration.made_of_lists} - placed)
     for path in with_members(_with_rows(files), source.format.members):
         early = early_columns(path, declaration, root)
@@ -133,7 +133,7 @@ def _filled(chunk: Chunk, early: frozenset[str], values: dict[str, str | None]) 
 
 def _as_sent(rows: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
     """Served numbers, which a request holds as float32, as the shortest decimals that mean the same: 0.1 is 0.1 again."""
-    sent = [c.name for c in declaration.columns if c.role == "numeric" and rows.schema.get(c.name, pl.Null()).is_float()]
+    sent = [c.name for c in declaration.written if c.role == "numeric" and rows.schema.get(c.name, pl.Null()).is_float()]
     return rows.with_columns(pl.col(sent).cast(pl.Float32).cast(pl.String).cast(pl.Float64))
 
 
@@ -163,7 +163,7 @@ def _names_without_header(
     if lacking is not None:
         raise SourceError(f"source.format.names lacks the declared column '{lacking}'; name every column of the files")
     if stray is not None:
-        twofold = any(column.name == stray for column in declaration.columns)
+        twofold = any(column.name == stray for column in declaration.written)
         why = (
             (IN_FOLDER if stray in folder_columns(declaration) else "and so has a side table; rename or leave out one")
             if twofold

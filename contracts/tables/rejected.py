@@ -46,12 +46,17 @@ def rejected(found: pl.DataFrame, chunk: Chunk, rows: pl.DataFrame) -> pl.DataFr
                 schema={"row": pl.UInt32, "column": pl.String, "value": pl.String},
                 orient="row",
             ),
-            *(_cells(firsts, name, rows, chunk.distinct) for name in firsts["column"].unique().sort() if name in rows.columns),
+            *(_cells(firsts, name, rows, chunk.distinct) for name in _shown(firsts, rows)),
         ],
         how="diagonal",
     ).unique(["row", "column"], keep="first")
     joined = firsts.join(values, on=["row", "column"], how="left").sort("row")
     return joined.with_columns(pl.col("value").str.slice(0, VALUE_CHARS)).select(list(REJECTED))
+
+
+def _shown(firsts: pl.DataFrame, rows: pl.DataFrame) -> list[str]:
+    """Columns whose broken cells are one value each."""
+    return [name for name in firsts["column"].unique().sort() if name in rows.columns and not rows.schema[name].is_nested()]
 
 
 def _cells(firsts: pl.DataFrame, name: str, rows: pl.DataFrame, distinct: pl.DataFrame) -> pl.DataFrame:

@@ -84,5 +84,9 @@ def played_world(config: LiveConfig, params: Path = PARAMS_PATH) -> Played:
         raise ConfigError(
             f"{params} is composed for data set {declaration.name}; only the simulated exchange can be played (data=simulated)"
         )
+    if declaration.lists:
+        raise ConfigError(
+            f"column '{declaration.lists[0].name}' holds several values in a cell; only data=simulated can be played"
+        )
     exchange = read_section("exchange", dict[str, Any], params)
     return Played(months=months_after(exchange["months"][-1], config.months), seed=int(exchange["seed"]), declaration=declaration)

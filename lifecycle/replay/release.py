@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from contracts.local_libraries import onnx_runtime
-from contracts.serving.packed_text import PREFIX, prefixes
+from contracts.serving.packed_text import PREFIX, codes_of, prefixes
 from contracts.serving.releases import PUBLIC, releases
 from contracts.tables.images import resized
 from lifecycle.journal.images import DamagedImage, NoImage
@@ -85,7 +85,11 @@ class Released:
 
     @cached_property
     def joiner(self) -> TextJoiner:
-        return TextJoiner(len(self.settings["categorical"]), self.separator)
+        return TextJoiner(len(self._codes), self.separator, self._codes)
+
+    @property
+    def _codes(self) -> list[int]:
+        return codes_of(self.settings["categorical"])
 
     @property
     def no_image_1E(self) -> np.ndarray | None:
@@ -111,7 +115,9 @@ class Released:
         starts = ends - lengths
         encoded, is_text = (np.empty(len(batches.text) + PREFIX * len(lengths), dtype=kind) for kind in (np.uint8, np.bool_))
         is_text[:] = True
-        marks = np.tile(prefixes(columns, self.separator).view("<u4").ravel() if columns else np.empty(0, "<u4"), num_rows)
+        marks = np.tile(
+            prefixes(columns, self.separator, self._codes).view("<u4").ravel() if columns else np.empty(0, "<u4"), num_rows
+        )
         for array, words in ((encoded, marks), (is_text, np.uint32(0))):
             _four_from_each(array)[starts - PREFIX] = words
         encoded[is_text] = np.frombuffer(batches.text, dtype=np.uint8)

@@ -50,6 +50,8 @@ def prepare(traffic: TrafficRows, row_counts: Sequence[int], folder: Path, seed:
     """Draw the requests and write what others read into `folder`. Raises ValueError if the peers cannot take such requests."""
     if traffic.categorical_NC is None or traffic.numeric_NM is None:
         raise ValueError("the comparison sends categorical and numeric columns; this declaration has only one kind of them")
+    if traffic.spec.lists:
+        raise ValueError(f"the comparison sends one value a cell, and column '{traffic.spec.lists[0].name}' may hold several")
     if not (root / GRAPH).is_file():
         raise ValueError(f"{GRAPH} is missing; run `make repro` first")
     settings, rows_path = folder / "compare.json", folder / "rows.json"

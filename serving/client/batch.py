@@ -14,7 +14,7 @@ import polars as pl
 from contracts.serving.journal import EVENT_TIME_MS, KEY, LONGEST_KEY
 from contracts.serving.request import CATEGORICAL, IMAGE, NUMERIC, numbers, strings
 from serving.client.addressee import Addressee
-from serving.client.rows import as_polars, column_names, needed_columns, typed
+from serving.client.rows import as_polars, column_names, needed_columns, needed_lists, typed
 from serving.client.served_model import ServedModel
 
 Images = Mapping[Any, bytes] | pl.DataFrame  # by creative id; a frame has the columns creative_id and image
@@ -101,8 +101,10 @@ def batch_of(model: ServedModel, frame: Any, images: Images | None, check: bool,
     """The frame's rows as requests to `model`. Raises BrokenRows, and ValueError where columns, images or keys are not right."""
     request = model.request
     names = column_names(frame)
-    columns = needed_columns(request, names)
-    rows = typed(as_polars(frame, [c.name for c in columns if c.derive_from is None]), columns, check)
+    columns, lists = needed_columns(request, names), needed_lists(request, names)
+    whole = {column.name for column in lists}
+    taken = [*(c.name for c in columns if c.derive_from is None and c.slot_of not in whole), *whole]
+    rows = typed(as_polars(frame, taken), columns, check, lists)
     # all columns in one query: `strings` and `numbers` do with an expression what they do with a series
     packed = rows.select(
         *(strings(pl.col(c.name)) for c in request.categorical), *(numbers(pl.col(c.name)) for c in request.numeric)

@@ -42,8 +42,11 @@ def needed_columns(request: RequestSpec, names: list[str]) -> tuple[Column, ...]
     found: list[Column] = []
     instants: dict[str, Column] = {}
     missing: list[str] = []
+    whole = {column.name for column in needed_lists(request, names)}
     for column in request.columns:
-        if column.instants and all(name in names for name in column.instants):
+        if column.slot_of in whole:
+            found.append(column)
+        elif column.instants and all(name in names for name in column.instants):
             instants |= {c.name: c for c in request.instants if c.name in column.instants}
             found.append(column)
         elif column.name in names:
@@ -52,15 +55,21 @@ def needed_columns(request: RequestSpec, names: list[str]) -> tuple[Column, ...]
         else:
             times = " and ".join(f"'{name}'" for name in column.instants)
             other = f" (or {times}, from which it is computed)" if times else ""
+            other = f" (or '{column.slot_of}', a list)" if column.slot_of is not None else other
             missing.append(f"'{column.name}'{other}")
     if missing:
         raise ValueError(
             f"the rows lack {'columns' if len(missing) > 1 else 'column'} {', '.join(missing)}, which the model takes"
         )
-    twice = next((name for name in (*instants, *(c.name for c in found)) if names.count(name) > 1), None)
+    twice = next((name for name in (*instants, *whole, *(c.name for c in found)) if names.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"the rows have column '{twice}' twice; give each column its own name")
     return (*instants.values(), *found)
+
+
+def needed_lists(request: RequestSpec, names: list[str]) -> tuple[Column, ...]:
+    """The columns with several values that a table with these names holds as a whole, instead of their slots."""
+    return tuple(column for column in request.lists if column.name in names)
 
 
 def as_polars(frame: Any, names: list[str]) -> pl.DataFrame:
@@ -106,25 +115,26 @@ def as_given(column: Column, kind: pl.DataType) -> Column:
     return column if kind == pl.String or column.suffix is None else in_declared_unit(column)
 
 
-def contract_for(columns: tuple[Column, ...]) -> Contract:
+def contract_for(columns: tuple[Column, ...], lists: tuple[Column, ...] = ()) -> Contract:
     """The contract of rows that hold these columns, written in the usual way: decimal point, no thousands mark."""
-    return Contract(columns=columns, formats={column.name: Format() for column in columns})
+    return Contract(columns=columns, formats={column.name: Format() for column in (*columns, *lists)}, lists=lists)
 
 
-def typed(rows: pl.DataFrame, columns: tuple[Column, ...], check: bool) -> pl.DataFrame:
+def typed(rows: pl.DataFrame, columns: tuple[Column, ...], check: bool, lists: tuple[Column, ...] = ()) -> pl.DataFrame:
     """The columns with their declared types. Raises BrokenRows where `check` finds a value that its column does not allow.
 
-    Without it only what cannot be read as the declared type is refused.
+    Without it only what cannot be read as the declared type is refused. The rows hold `lists` instead of their slots.
     """
     kinds = rows.schema
     columns = tuple(as_given(column, kinds.get(column.name, pl.String())) for column in columns)
-    if not check and all(_is_typed(column, kinds) for column in columns):
+    if not check and not lists and all(_is_typed(column, kinds) for column in columns):
         return rows
     wanted = columns if check else tuple(replace(column, **NO_RULES) for column in columns)
+    whole = lists if check else tuple(replace(column, **NO_RULES) for column in lists)
     numbered = rows.with_columns(pl.Series(ROW, np.arange(len(rows)), dtype=pl.UInt32))
-    good, bad = contract_for(wanted).check(Chunk(rows=numbered))
+    good, bad = contract_for(wanted, whole).check(Chunk(rows=numbered))
     if len(bad):
-        raise BrokenRows(broken_sentence(rows, columns, bad), bad)
+        raise BrokenRows(broken_sentence(rows, (*columns, *lists), bad), bad)
     return good
 
 
@@ -141,7 +151,7 @@ def broken_sentence(rows: pl.DataFrame, columns: tuple[Column, ...], rejected: p
     """The first rejected row as the server would word it, and how many more there are."""
     first = rejected.row(0, named=True)
     column = next(c for c in columns if c.name == first["column"])
-    value = rows[first["column"]][first["row"]] if first["column"] in rows.columns else first["value"]
+    value = rows[first["column"]][first["row"]] if first["column"] in rows.columns and not column.is_list else first["value"]
     shown = "" if value is None else value
     sentence = str(refused_value(column.name, first["row"], shown, first["rule"], expectation(column, first["rule"])))
     more = f" (and {len(rejected) - 1} more of {len(rows)} rows are broken)" if len(rejected) > 1 else ""

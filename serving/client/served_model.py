@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.dataset.columns import Column
 from contracts.serving.journal import KEY
-from contracts.serving.request import CATEGORICAL, NUMERIC, RENAMED, RequestSpec
+from contracts.serving.request import CATEGORICAL, LISTS, NUMERIC, RENAMED, RequestSpec
 from serving.client.errors import ServerFailed
 
 MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, MAX_REQUEST_BYTES = 1 << 20, 1 << 22, 2 << 20  # of servers that do not publish theirs
@@ -38,6 +38,7 @@ def served_model(config: dict[str, Any]) -> ServedModel:
             instants=tuple(c for c in columns.values() if c.name not in (*categorical, *numeric)),
             creative=published["creative_column"] or None,
             digest=published["declaration"],
+            lists=TypeAdapter(tuple[Column, ...]).validate_json(published.get(LISTS, "[]")),
             rename=TypeAdapter(dict[str, str]).validate_json(published.get(RENAMED, "{}")),
         )
         return ServedModel(

@@ -27,7 +27,7 @@ from contracts.tables.images import check_image
 from contracts.tables.raw import main_columns, read_partition, scored_joins, trained_side_tables
 from contracts.tables.reading import read_chunks
 from contracts.tables.text.archive import with_members
-from serving.client.rows import as_given, contract_for, needed_columns
+from serving.client.rows import as_given, contract_for, needed_columns, needed_lists
 
 RAW_DIR = Path("data/raw")  # holds the side tables that a declaration's joins name
 SERVED_FORMATS = ("PNG", "JPEG")
@@ -52,13 +52,15 @@ def published_rows(path: Path, request: RequestSpec) -> RowsToScore:
     chunks = read_chunks(file, fmt, (), frozenset(), any_header=True, rename=request.rename)
     first = next(chunks)
     try:
-        columns = needed_columns(request, [name for name in first.rows.columns if name != ROW])
+        found = [name for name in first.rows.columns if name != ROW]
+        columns, lists = needed_columns(request, found), needed_lists(request, found)
     except ValueError as error:
         raise SourceError(f"{path}: {error}") from None
     kinds = {**first.rows.schema, **first.distinct.schema}
     columns = tuple(as_given(column, kinds.get(column.name, pl.String())) for column in columns)
-    names = [column.name for column in columns if column.derive_from is None]
-    return RowsToScore(chunks=_with_only(names, first, chunks), contract=contract_for(columns), file=path.name)
+    whole = {column.name for column in lists}
+    names = [column.name for column in columns if column.derive_from is None and column.slot_of not in whole]
+    return RowsToScore(chunks=_with_only([*names, *whole], first, chunks), contract=contract_for(columns, lists), file=path.name)
 
 
 def declared_rows(path: Path, declaration: Declaration, side_table_digests: dict[str, str], request: RequestSpec) -> RowsToScore:

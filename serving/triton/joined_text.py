@@ -7,6 +7,7 @@ what was found is checked from the first byte to the last. Whatever is unusual i
 Shape letters: N rows, C categorical columns.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
 
@@ -43,9 +44,9 @@ class JoinedText:
 class TextJoiner:
     """Joins buffers of strings of C columns a row."""
 
-    def __init__(self, num_columns: int, separator: str) -> None:
-        self._num_columns, self._separator = num_columns, separator
-        marks_C4 = prefixes(num_columns, separator)
+    def __init__(self, num_columns: int, separator: str, codes: Sequence[int] | None = None) -> None:
+        self._num_columns, self._separator, self._codes = num_columns, separator, codes
+        marks_C4 = prefixes(num_columns, separator, codes)
         self._marks = [mark.tobytes() for mark in marks_C4]
         self._mark_C = marks_C4.view("<u4").ravel()  # each as one number, to be written at one go
 
@@ -64,7 +65,7 @@ class TextJoiner:
 
     def spelled(self, rows: list[list[str]]) -> JoinedText:
         """The text of any strings, the long way."""
-        text = text_of(rows, self._separator)
+        text = text_of(rows, self._separator, self._codes)
         parts = [value.replace(self._separator, "\ufffd").encode() for row in rows for value in row]
         lengths = np.array([len(part) for part in parts], dtype=np.int64)
         starts = np.cumsum(lengths + PREFIX) - lengths

@@ -13,6 +13,7 @@ import lightgbm as lgb
 import numpy as np
 
 from stages.baseline_models.columns import Field, ids_of, list_fields
+from stages.baseline_models.lists import list_columns
 from stages.baseline_models.rates import RateTable, fit_rates, forward_features, out_of_fold_features
 from stages.evaluation.config import BaselinesConfig
 from stages.evaluation.metrics import log_loss
@@ -44,16 +45,19 @@ def fit_boosted_trees(
     when anything else runs on the machine.
     """
     fields = [field for field in list_fields(spec) if not field.is_bucket]
-    if not fields and not spec.dense_names:
+    if not fields and not spec.dense_names and not spec.lists:
         fields = list_fields(spec)
     few = [field for field in fields if field.num_ids <= cfg.native_max_ids]
     many = [field for field in fields if field.num_ids > cfg.native_max_ids]
     tables = {field.name: _rate_table(splits, field, cfg) for field in many}
+    strength = cfg.prior_impressions[len(cfg.prior_impressions) // 2]  # of the rates of values in lists, which are not tuned
+    shown = splits if spec.lists else {}
+    lists = {name: list_columns(split, splits["train"], spec, strength, cfg.native_max_ids) for name, split in shown.items()}
     ways = list(WAYS) if many else [NATIVE]
     first = cfg.lightgbm_num_leaves[0]
 
     def attempt(way: str, num_leaves: int, max_trees: int) -> dict[str, Any]:
-        return _attempt(splits, few, many, tables, way, cfg, num_leaves, max_trees)
+        return _attempt(splits, few, many, tables, lists, way, cfg, num_leaves, max_trees)
 
     screened = list(pool.map(lambda way: attempt(way, first, SCREEN_TREES), ways)) if len(ways) > 1 else []
     best = ways[int(np.argmin([result["loss"] for result in screened]))] if screened else ways[0]
@@ -66,6 +70,7 @@ def fit_boosted_trees(
         "as_categories": [field.name for field in few],
         "as_rates": {name: {"prior_impressions": table.strength} for name, table in tables.items()},
         "dense": list(spec.dense_names),
+        **({"lists": [one.name for one in spec.lists]} if lists else {}),
     }
 
 
@@ -89,13 +94,14 @@ def _attempt(
     few: list[Field],
     many: list[Field],
     tables: dict[str, RateTable],
+    lists: dict[str, np.ndarray],
     way: str,
     cfg: BaselinesConfig,
     num_leaves: int,
     max_trees: int,
 ) -> dict[str, Any]:
     """One fit with early stopping on val: its name, val loss, number of trees and test predictions."""
-    train, val, test = (_features(splits[name], few, many, tables, way, name == "train") for name in SPLITS)
+    train, val, test = (_features(splits[name], few, many, tables, way, name == "train", lists.get(name)) for name in SPLITS)
     params = {
         "objective": "binary",
         "learning_rate": cfg.lightgbm_learning_rate,
@@ -123,13 +129,21 @@ def _attempt(
 
 
 def _features(
-    split: EncodedSplit, few: list[Field], many: list[Field], tables: dict[str, RateTable], way: str, is_train: bool
+    split: EncodedSplit,
+    few: list[Field],
+    many: list[Field],
+    tables: dict[str, RateTable],
+    way: str,
+    is_train: bool,
+    lists: np.ndarray | None,
 ) -> np.ndarray:
-    """float32 [N, columns]: categories first, then the dense columns, then rate and log(1 + rows) of each wide field."""
+    """float32 [N, columns]: categories first, then the dense columns, then rate and log(1 + rows) of each wide field, and what is
+    made of columns with several values.
+    """
     wide: list[np.ndarray] = []
     for field in many:
         ids, table = ids_of(split.cat_idx_NF, field), tables[field.name]
         wide += WAYS[way](ids, split.label_N, table, split.weight_N) if is_train else (table.rate(ids), table.log_rows(ids))
     categories = split.cat_idx_NF[:, [field.position for field in few]]
-    blocks = [categories, split.num_feats_NM, *(column[:, None] for column in wide)]
+    blocks = [categories, split.num_feats_NM, *(column[:, None] for column in wide), *([] if lists is None else [lists])]
     return np.concatenate([block.astype(np.float32) for block in blocks], axis=1)

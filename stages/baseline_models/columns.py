@@ -23,8 +23,12 @@ class Field:
 
 
 def list_fields(spec: EncodedSpec) -> list[Field]:
+    """All fields but the slots of columns with several values."""
+    slots = {field for one in spec.lists for field in one.fields}
     pairs = zip(spec.field_names, spec.num_ids, strict=True)
-    return [Field(name=name, position=number, num_ids=num_ids) for number, (name, num_ids) in enumerate(pairs)]
+    return [
+        Field(name=name, position=number, num_ids=num_ids) for number, (name, num_ids) in enumerate(pairs) if number not in slots
+    ]
 
 
 def ids_of(cat_idx_NF: np.ndarray, field: Field) -> np.ndarray:

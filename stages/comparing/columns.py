@@ -64,28 +64,34 @@ def sampled_places(num_rows: int, sampled: int, seed: int) -> np.ndarray:
 def column_worths(
     pair: Pair, rows: pl.DataFrame, label_N: np.ndarray, seed: int, on_done: Callable[[], Any]
 ) -> list[ColumnWorth]:
-    """Every column that a model reads, in the order of the test rows' columns, and IMAGE where creatives have images."""
+    """Every column that a model reads, in the order of the test rows' columns, and IMAGE where creatives have images.
+
+    The slots of a column with several values are shuffled together.
+    """
     order_N = np.random.default_rng([seed, STREAM + 1]).permutation(len(rows))
     scorers = (pair.champion, pair.candidate)
     usual = [log_odds(pair.score(scorer, rows)) for scorer in scorers]
-    names = [name for name in rows.columns if any(name in scorer.encoder.inputs for scorer in scorers)]
+    groups: dict[str, list[str]] = {}
+    for name in rows.columns:
+        if any(name in scorer.encoder.inputs for scorer in scorers):
+            groups.setdefault(pair.whole.get(name, name), []).append(name)
     found = []
-    for name in [*names, *([IMAGE] if all(scorer.encoder.has_creatives for scorer in scorers) else [])]:
-        shuffled = [_shuffled(pair, scorer, rows, name, order_N) for scorer in scorers]
+    for name in [*groups, *([IMAGE] if all(scorer.encoder.has_creatives for scorer in scorers) else [])]:
+        shuffled = [_shuffled(pair, scorer, rows, groups.get(name), order_N) for scorer in scorers]
         found.append(_worth(name, label_N, usual, shuffled))
         on_done()
     return found
 
 
-def _shuffled(pair: Pair, scorer: Scorer, rows: pl.DataFrame, name: str, order_N: np.ndarray) -> np.ndarray | None:
-    """Log-odds [N] with the column shuffled; None if the model does not read it."""
-    if name == IMAGE:
+def _shuffled(pair: Pair, scorer: Scorer, rows: pl.DataFrame, names: list[str] | None, order_N: np.ndarray) -> np.ndarray | None:
+    """Log-odds [N] with the columns shuffled, None for the images; None if the model does not read them."""
+    if names is None:
         encoded, vectors = pair.encode(scorer, rows)
         looks = replace(encoded, creative_idx=encoded.creative_idx[order_N])
         return log_odds(scorer.rank(looks, None if vectors is None else vectors[order_N]))
-    if name not in scorer.encoder.inputs:
+    if not {*names} & {*scorer.encoder.inputs}:
         return None
-    return log_odds(pair.score(scorer, rows.with_columns(rows[name][order_N])))
+    return log_odds(pair.score(scorer, rows.with_columns(rows[name][order_N] for name in names)))
 
 
 def _worth(name: str, label_N: np.ndarray, usual: list[np.ndarray], shuffled: list[np.ndarray | None]) -> ColumnWorth:

@@ -74,7 +74,8 @@ def pass_over(
     units = {"users": entity, "creatives": creative}
     drawn = {what: column.name for what, column in units.items() if column is not None}
     shown = [column.name for column in (key, time, entity, creative) if column is not None]
-    by_value = tuple(column.name for column in declaration.columns if column.role in ("categorical", "creative", "entity"))
+    single = [column for column in declaration.columns if column.slot_of is None]
+    by_value = tuple(column.name for column in single if column.role in ("categorical", "creative", "entity"))
     sums = PairedSums(slices, tuple(drawn) or (ROWS_ALONE,), cfg.num_resamples, cfg.seed)
     rows = RowDifferences(shown, by_user=entity is not None)
     values, sample = ValueSums(by_value), []

@@ -40,6 +40,7 @@ class Pair:
         self.champion, self.candidate = Scorer(champion.export), Scorer(candidate.export)
         self.creative = candidate.declaration.creative.name if candidate.declaration.images is not None else None
         self.new_features = tuple(name for name in new_features if name in self.candidate.encoder.inputs)
+        self.whole = {c.name: c.slot_of for c in candidate.declaration.columns if c.slot_of is not None}  # of slots, their column
         self.declaration, self.label = candidate.declaration, candidate.declaration.label.name
         self._images = {
             id(scorer): unseen_images(scorer, test, self.creative, clean_dir) for scorer in (self.champion, self.candidate)

@@ -29,7 +29,9 @@ class Slice:
 def auto_slices(test_df: pl.DataFrame, columns: tuple[Column, ...], max_values: int) -> tuple[str, ...]:
     """The first categorical columns with 2 to `max_values` values in the test rows, and cold_start if it exists."""
     few = [
-        column.name for column in columns if column.role == "categorical" and 2 <= test_df[column.name].n_unique() <= max_values
+        column.name
+        for column in columns
+        if column.role == "categorical" and column.slot_of is None and 2 <= test_df[column.name].n_unique() <= max_values
     ]
     return (*few[:MAX_AUTO_SLICES], *([COLD_START] if has_cold_start(columns) else []))
 

@@ -10,7 +10,7 @@ from tritonclient.grpc import model_config_pb2 as triton
 from contracts.dataset.columns import Column
 from contracts.serving.config import RepositoryConfig
 from contracts.serving.journal import KEY, PREDICTION_ID
-from contracts.serving.request import CATEGORICAL, IMAGE, MODEL_VERSION, NUMERIC, PROBABILITY, RENAMED, RequestSpec
+from contracts.serving.request import CATEGORICAL, IMAGE, LISTS, MODEL_VERSION, NUMERIC, PROBABILITY, RENAMED, RequestSpec
 
 LABELS = "labels.txt"
 CREATIVE_BATCH = 16  # images a request to creative_encoder
@@ -36,6 +36,7 @@ def public_config(name: str, request: RequestSpec, repository: RepositoryConfig,
         "max_image_pixels": str(repository.max_image_pixels),
         "max_request_bytes": str(repository.max_request_bytes),
         **{f"{kind}_columns": json.dumps(names) for kind, names in columns.items()},
+        **({LISTS: json.dumps([_given(column) for column in request.lists])} if request.lists else {}),
         **({RENAMED: json.dumps(dict(request.rename))} if request.rename else {}),
     }
     for key, value in parameters.items():

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from contracts.serving.packed_text import prefixes
+from contracts.serving.packed_text import codes_of, prefixes
 
 BACKEND = "adclick"
 CAREFUL = "ctr_careful"  # the Python model that answers what is not plain
@@ -36,7 +36,7 @@ def native_settings(settings: dict[str, Any], graph: onnx.ModelProto, config: Mo
         )
     inputs = {value.name for value in graph.graph.input}
     separator = next(entry.value for entry in graph.metadata_props if entry.key == "separator")
-    marks = prefixes(len(categorical), separator) if categorical else ()
+    marks = prefixes(len(categorical), separator, codes_of(categorical)) if categorical else ()
     lines = [
         f"format {FORMAT}",
         f"declaration {settings['declaration']}",

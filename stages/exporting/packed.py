@@ -67,7 +67,7 @@ def packed_graph(encoder: onnx.ModelProto, ranker: onnx.ModelProto, request: Req
     texts, numbers = ([column.name for column in columns] for columns in (request.categorical, request.numeric))
     if CREATIVE_IDX in parts.nodes or {*of_field} & {*texts}:
         inputs.append(helper.make_tensor_value_info(TEXT, TensorProto.STRING, [1]))
-        fields += _look_up_all(graph, parts, texts, of_field, separator, ids)
+        fields += _look_up_all(graph, parts, texts, request.codes, separator, ids)
         outputs += [CREATIVE_IDX] if CREATIVE_IDX in parts.nodes else []
     used = [name for name in of_field if name in numbers]
     if used:
@@ -93,7 +93,7 @@ def vocabulary_separator(encoder: EncoderParts, request: RequestSpec) -> str:
 
 
 def _look_up_all(
-    graph: Graph, encoder: EncoderParts, texts: list[str], of_field: list[str], separator: str, ids: list[str]
+    graph: Graph, encoder: EncoderParts, texts: list[str], codes: list[int], separator: str, ids: list[str]
 ) -> list[str | None]:
     """Adds ids [N, C + 2] of all columns and creative_idx [N] if it exists; returns their columns' names.
 
@@ -109,7 +109,7 @@ def _look_up_all(
             values = [*{**known, **images}]
             stands_for += [[known.get(value, UNKNOWN_ID), images.get(value, 0)] for value in values]
             known = {value: number for number, value in enumerate(values, start=1)}
-        found |= {column_code(place) + value: number for value, number in known.items()}
+        found |= {column_code(codes[place]) + value: number for value, number in known.items()}
     graph.nodes.append(
         helper.make_node("StringSplit", [TEXT], ["/pieces", "/num_pieces"], name="pieces", delimiter=delimiter(separator))
     )

@@ -79,7 +79,7 @@ def packed_feed(rows: pl.DataFrame, request: RequestSpec, session: "ort.Inferenc
     def feed(some: slice) -> dict[str, np.ndarray]:
         found = {}
         if TEXT in taken:
-            found[TEXT] = np.array([text_of(texts[some].iter_rows(), separator)], dtype=object)
+            found[TEXT] = np.array([text_of(texts[some].iter_rows(), separator, request.codes)], dtype=object)
         if NUMERIC in taken:
             found[NUMERIC] = np.ascontiguousarray(floats[some])
         return found

@@ -96,7 +96,10 @@ def request_settings(export_dir: Path, request: RequestSpec, config: RepositoryC
     numeric = {f"{column.name}__bucket": column.name for column in request.numeric}
     settings = {
         "declaration": request.digest,
-        CATEGORICAL: [column_rules(c, c.name in used, place.get(c.name)) for c in request.categorical],
+        CATEGORICAL: [
+            column_rules(c, c.name in used, place.get(c.name), None if code == number else code)
+            for number, (c, code) in enumerate(zip(request.categorical, request.codes, strict=True))
+        ],
         NUMERIC: [column_rules(c, c.name in used, None) for c in request.numeric],
         "fields": [numeric.get(name, name) for name in fields],
         "entity": next((column.name for column in request.categorical if column.role == "entity"), None),

@@ -46,6 +46,18 @@ class DCNv2Config(NetworkConfig):
 
 
 @dataclass(frozen=True, kw_only=True, config=FORBID)
+class DINConfig(NetworkConfig):
+    name: Literal["din"]
+    embedding_dim: Width
+    attention_dims: HiddenDims  # widths of the network that weighs a sequence's values
+    hidden_dims: HiddenDims
+    dropout: Dropout
+    structure: Literal["parallel", "stacked"]
+    num_cross_layers: Annotated[int, Field(ge=1, le=12)]
+    cross_rank: Annotated[int, Field(ge=0, le=8192)]
+
+
+@dataclass(frozen=True, kw_only=True, config=FORBID)
 class FinalMLPConfig(NetworkConfig):
     name: Literal["finalmlp"]
     embedding_dim: Width
@@ -66,7 +78,7 @@ class FinalMLPConfig(NetworkConfig):
 
 
 ModelConfig = Annotated[
-    LogisticConfig | DeepFMConfig | DCNv2Config | FinalMLPConfig,
+    LogisticConfig | DeepFMConfig | DCNv2Config | DINConfig | FinalMLPConfig,
     Field(discriminator="name"),
 ]
 

@@ -33,13 +33,16 @@ class DCNv2(nn.Module):
     def __init__(self, config: "DCNv2Config", spec: EncodedSpec, creative_dim: int) -> None:
         super().__init__()
         self.structure = config.structure
-        self.embedding = FieldEmbedding(spec, config.embedding_dim)
-        in_dim = len(spec.num_ids) * config.embedding_dim + len(spec.dense_names) + creative_dim
+        self.embedding = self.field_embedding(config, spec)
+        in_dim = spec.num_vectors * config.embedding_dim + len(spec.dense_names) + creative_dim
         layers = [CrossLayer(in_dim, config.cross_rank) for _ in range(config.num_cross_layers)]
         self.cross = nn.ModuleList(layers)
         self.deep = build_mlp(in_dim, config.hidden_dims, config.dropout)
         crossed_dims = [in_dim] if config.structure == "parallel" else []
         self.out = LogitLayer(*crossed_dims, config.hidden_dims[-1])
+
+    def field_embedding(self, config: "DCNv2Config", spec: EncodedSpec) -> FieldEmbedding:
+        return FieldEmbedding(spec, config.embedding_dim)
 
     def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor, creative_emb_BE: Tensor) -> Tensor:
         """Logits, float32 [B]."""

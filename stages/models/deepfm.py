@@ -21,10 +21,10 @@ class DeepFM(nn.Module):
         super().__init__()
         num_dense, dim = len(spec.dense_names), config.embedding_dim
         self.embedding = FieldEmbedding(spec, dim)
-        self.first_order = FirstOrder(spec.num_ids, num_dense, creative_dim)
+        self.first_order = FirstOrder(spec, creative_dim)
         self.dense_vector_MD = nn.Parameter(torch.zeros(num_dense, dim).normal_(std=EMBEDDING_STD)) if num_dense else None
         self.creative_vector = nn.Linear(creative_dim, dim, bias=False) if creative_dim else None
-        in_dim = len(spec.num_ids) * dim + num_dense + creative_dim
+        in_dim = spec.num_vectors * dim + num_dense + creative_dim
         self.deep = build_mlp(in_dim, config.hidden_dims, config.dropout)
         self.deep_out = LogitLayer(config.hidden_dims[-1], bias=False)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from stages.files import read_json
+from stages.models.list_fields import ListFields, own_offsets, shared_offsets
 
 BUCKET_SUFFIX = "__bucket"  # of the field that says which bucket a numeric column is in
 CHECK_ROWS = 1 << 20  # rows looked at together when ranges are checked; bounds the memory it takes
@@ -36,6 +37,7 @@ class EncodedSpec:
     creative_field: int | None  # the field of the creatives' ids; None without images, or where the id is no feature
     num_creatives: int
     image_size: int  # pixels a side
+    lists: tuple[ListFields, ...] = ()  # columns with several values, whose slots are fields
 
     @classmethod
     def from_json(cls, spec: dict[str, Any]) -> "EncodedSpec":
@@ -56,6 +58,7 @@ class EncodedSpec:
             creative_field=None if spec["creative_field"] is None else field_names.index(spec["creative_field"]),
             num_creatives=int(spec.get("num_creatives") or 0),
             image_size=int(spec.get("image_size") or 0),
+            lists=tuple(ListFields.from_json(entry, field_names) for entry in spec.get("lists", ())),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -70,7 +73,23 @@ class EncodedSpec:
             "creative_field": None if self.creative_field is None else self.field_names[self.creative_field],
             "num_creatives": values["num_creatives"],
             "image_size": values["image_size"],
+            **({"lists": [one.to_json(self.field_names) for one in self.lists]} if self.lists else {}),
         }
+
+    @property
+    def num_vectors(self) -> int:
+        """Embeddings of a row: one for each field, and one for all slots of a column with several values."""
+        return len(self.num_ids) - sum(len(one.fields) - 1 for one in self.lists)
+
+    @property
+    def own_offsets(self) -> list[int]:
+        """Row of a table at which each field's ids begin, and the table's length; slots of a column have one block."""
+        return own_offsets(self.num_ids, self.lists)
+
+    @property
+    def shared_offsets(self) -> list[int]:
+        """As `own_offsets`, of a table where columns that share a vocabulary have one block."""
+        return shared_offsets(self.num_ids, self.field_names, self.lists)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ Mao, Zhu, Su, Cai, Li, Dong: FinalMLP, an enhanced two-stream MLP model for CTR 
 Shape letters: I all inputs of a row, K heads, X and Y the widths of a head in stream 1 and 2.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -53,7 +54,7 @@ class FinalMLP(nn.Module):
     def __init__(self, config: "FinalMLPConfig", spec: EncodedSpec, creative_dim: int) -> None:
         super().__init__()
         dim = config.embedding_dim
-        in_dim = len(spec.num_ids) * dim + len(spec.dense_names) + creative_dim
+        in_dim = spec.num_vectors * dim + len(spec.dense_names) + creative_dim
         self.embedding = FieldEmbedding(spec, dim)
         self.gate1 = FeatureGate(self._places(config.gate1_fields, spec, "gate1_fields"), in_dim, dim, config.gate_dims)
         self.gate2 = FeatureGate(self._places(config.gate2_fields, spec, "gate2_fields"), in_dim, dim, config.gate_dims)
@@ -70,13 +71,16 @@ class FinalMLP(nn.Module):
         return self.fusion(stream1_BH, stream2_BH)
 
     def _places(self, names: list[str], spec: EncodedSpec, key: str) -> list[int]:
-        """Where the embeddings of the fields called `names` come out."""
-        return [self.embedding.order.index(position) for position in _positions(names, spec, key)]
+        """Where the embeddings of the fields called `names` come out. Raises ValueError for one that there is not."""
+        known = self.embedding.names
+        stray = next((name for name in names if name not in known), None)
+        if stray is not None:
+            allowed = ", ".join(sorted(known, key=place_in(spec)))
+            raise ValueError(f"model.{key} names '{stray}', which is no encoded field; allowed: {allowed}")
+        return [known.index(name) for name in names]
 
 
-def _positions(names: list[str], spec: EncodedSpec, key: str) -> list[int]:
-    """Where the fields called `names` stand. Raises ValueError for a field the data set does not have."""
-    for name in names:
-        if name not in spec.field_names:
-            raise ValueError(f"model.{key} names '{name}', which is no encoded field; allowed: {', '.join(spec.field_names)}")
-    return [spec.field_names.index(name) for name in names]
+def place_in(spec: EncodedSpec) -> Callable[[str], int]:
+    """Where a field stands, and a column with several values with its first slot."""
+    first = {one.name: one.fields[0] for one in spec.lists}
+    return lambda name: first[name] if name in first else spec.field_names.index(name)

@@ -31,16 +31,22 @@ CLICKS = np.logspace(-4, 6, 101)  # values of k that are looked at
 
 
 def hiding_shares(split: EncodedSplit, spec: EncodedSpec, most_clicks: float) -> Tensor:
-    """The probability with which each id of each field is hidden, float32 [sum of num_ids], in the order of the fused table;
-    0 for unknown and missing. `most_clicks` bounds k; 0 hides nothing.
+    """The probability with which each id of each field is hidden, float32 [ids of all columns], one field behind the other;
+    0 for unknown and missing. Slots of a column with several values are counted together. `most_clicks` bounds k; 0 hides
+    nothing.
     """
     clicks, rows = split.clicks_and_rows
     rate = float(split.label_N.mean(dtype=np.float64)) if split.weight_N is None else clicks / rows
     shares = []
+    slots_of = {field: one.fields if field == one.fields[0] else () for one in spec.lists for field in one.fields}
     for field, num_ids in enumerate(spec.num_ids):
+        slots = slots_of.get(field, (field,))
+        if not slots:
+            continue
         share_V = np.zeros(num_ids)
         if 0 < rate < 1:
-            rows_V, clicks_V = (counts_V[FIRST_VALUE_ID:] for counts_V in count(split, field, num_ids))
+            counted = sum(np.stack(count(split, slot, num_ids)) for slot in slots)
+            rows_V, clicks_V = counted[:, FIRST_VALUE_ID:]
             prior, evidence_V = most_clicks, rows_V * rate
             own = clicks_of_a_rate(rows_V, clicks_V, rate) if field != spec.creative_field else np.inf
             if EVIDENCE_OF_A_VECTOR * own < most_clicks:

@@ -10,6 +10,7 @@ from torch.nn import functional
 from stages.models.encoded_arrays import EncodedSpec
 from stages.models.halved_linear import HalvedLinear
 from stages.models.number_embedding import NumberEmbedding
+from stages.models.pooling import ListPooling, slot_shares, weighted_sum
 from stages.models.relu_dropout import ReluDropout
 
 EMBEDDING_STD = 0.05  # small, so that an id seen twice does not start with an opinion; smaller ones learn too slowly
@@ -17,28 +18,44 @@ EMBEDDING_STD = 0.05  # small, so that an id seen twice does not start with an o
 
 class FieldEmbedding(nn.Module):
     """One table for all fields: field f's id i is row offset_f + i, so a batch is one lookup. Numbers add to their buckets'
-    rows where in the bucket they are.
+    rows where in the bucket they are. Of a column with several values one vector comes out, pooled of its slots'.
     """
 
-    def __init__(self, spec: EncodedSpec, embedding_dim: int) -> None:
+    def __init__(self, spec: EncodedSpec, embedding_dim: int, attention_dims: Sequence[int] | None = None) -> None:
+        """With `attention_dims` sequences are pooled by target attention, whose hidden layers are that wide."""
         super().__init__()
-        offsets = torch.tensor([0, *spec.num_ids], dtype=torch.int64).cumsum(0)
+        offsets = torch.tensor(spec.shared_offsets, dtype=torch.int64)
         numbers = [number for number in spec.numbers if len(number.knots) > 1]
-        last = [number.field for number in numbers]
-        self.order = [field for field in range(len(spec.num_ids)) if field not in last] + last  # as the embeddings come out
-        self.register_buffer("order_F", torch.tensor(self.order), persistent=False)
-        self.register_buffer("offset_F", offsets[:-1][self.order], persistent=False)
+        last, slots = [number.field for number in numbers], [field for one in spec.lists for field in one.fields]
+        alone = [field for field in range(len(spec.num_ids)) if field not in {*last, *slots}]
+        self.order = order = alone + slots + last
+        self.sizes = [len(alone), len(slots), len(last)]
+        self.names = [  # as the embeddings come out
+            *(spec.field_names[field] for field in alone),
+            *(one.name for one in spec.lists),
+            *(spec.field_names[field] for field in last),
+        ]
+        self.register_buffer("order_F", torch.tensor(order), persistent=False)
+        self.register_buffer("offset_F", offsets[:-1][order], persistent=False)
         self.table = nn.Embedding(int(offsets[-1]), embedding_dim)
         nn.init.normal_(self.table.weight, std=EMBEDDING_STD)
         self.numbers = NumberEmbedding(numbers, embedding_dim) if numbers else None
+        targets = [self.names.index(str(one.target)) for one in spec.lists if one.role == "sequence" and one.target is not None]
+        self.lists = ListPooling(spec.lists, embedding_dim, attention_dims, targets) if spec.lists else None
 
     def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor) -> Tensor:
-        """Embeddings, float32 [B, F, D], of the fields in `order`: the numbers come last."""
-        if self.numbers is None:
+        """Embeddings, float32 [B, F, D], in the order of `names`: the numbers come last."""
+        if self.numbers is None and self.lists is None:
             return self._looked_up(cat_idx_BF + self.offset_F)
         emb_BFD = self._looked_up(cat_idx_BF.index_select(1, self.order_F) + self.offset_F)
-        num_others = len(self.order) - self.numbers.num_numbers
-        return torch.cat([emb_BFD[:, :num_others], emb_BFD[:, num_others:] + self.numbers(num_feats_BM)], dim=1)
+        if self.lists is None:
+            num_others = self.sizes[0]
+            return torch.cat([emb_BFD[:, :num_others], emb_BFD[:, num_others:] + self.numbers(num_feats_BM)], dim=1)
+        alone_BFD, slot_BSD, number_BMD = emb_BFD.split(self.sizes, dim=1)
+        parts = [alone_BFD, *self.lists(cat_idx_BF, slot_BSD, alone_BFD)]
+        if self.numbers is not None:
+            parts.append(number_BMD + self.numbers(num_feats_BM))
+        return torch.cat(parts, dim=1)
 
     def _looked_up(self, row_BF: Tensor) -> Tensor:
         if self.training and row_BF.device.type == "cpu":  # on a CPU the backward of index_select is five times faster
@@ -47,18 +64,33 @@ class FieldEmbedding(nn.Module):
 
 
 class FieldWeight(nn.Module):
-    """One weight an id, for all fields. Unlike a table of width 1, its backward costs next to nothing."""
+    """One weight an id, for all fields. Unlike a table of width 1, its backward costs next to nothing.
 
-    def __init__(self, num_ids: Sequence[int]) -> None:
+    A column with several values has weights of its own, also where it shares another one's vectors: what an ad that is shown
+    says of the click is not what one says that was clicked before.
+    """
+
+    def __init__(self, spec: EncodedSpec) -> None:
         super().__init__()
-        offsets = torch.tensor([0, *num_ids], dtype=torch.int64).cumsum(0)
+        offsets = torch.tensor(spec.own_offsets, dtype=torch.int64)
+        self.lists = spec.lists
+        slots = {field for one in spec.lists for field in one.fields}
+        alone = [field for field in range(len(spec.num_ids)) if field not in slots]
+        self.register_buffer("alone_F", torch.tensor(alone, dtype=torch.int64), persistent=False)
         self.register_buffer("offset_F", offsets[:-1], persistent=False)
         self.weight_V = nn.Parameter(torch.zeros(int(offsets[-1])).normal_(std=EMBEDDING_STD))
 
     def forward(self, cat_idx_BF: Tensor) -> Tensor:
-        """Weights, float32 [B, F]."""
+        """Weights, float32 [B, F]; of a column with several values the mean or sum."""
         row_BF = cat_idx_BF + self.offset_F
-        return self.weight_V.index_select(0, row_BF.flatten()).view(row_BF.shape)
+        weight_BF = self.weight_V.index_select(0, row_BF.flatten()).view(row_BF.shape)
+        if not self.lists:
+            return weight_BF
+        pooled = [
+            weighted_sum(slot_shares(cat_idx_BF[:, one.columns], one.pool), weight_BF[:, one.columns].unsqueeze(2)).squeeze(2)
+            for one in self.lists
+        ]
+        return torch.cat([weight_BF.index_select(1, self.alone_F), *pooled], dim=1)
 
 
 def build_mlp(in_dim: int, hidden_dims: Sequence[int], dropout: float) -> nn.Sequential:
@@ -99,9 +131,10 @@ def concat_inputs(emb_BFD: Tensor, num_feats_BM: Tensor, creative_emb_BE: Tensor
 class FirstOrder(nn.Module):
     """bias + a weight for every id + a weight for every dense column and creative value, summed to [B]."""
 
-    def __init__(self, num_ids: Sequence[int], num_dense: int, creative_dim: int) -> None:
+    def __init__(self, spec: EncodedSpec, creative_dim: int) -> None:
         super().__init__()
-        self.id_weight = FieldWeight(num_ids)
+        num_dense = len(spec.dense_names)
+        self.id_weight = FieldWeight(spec)
         self.bias = nn.Parameter(torch.zeros(()))
         # None rather than empty: DDP waits for the gradient of every parameter, and of these none would come
         self.dense_weight_M = nn.Parameter(torch.zeros(num_dense)) if num_dense else None

@@ -14,7 +14,7 @@ class WithLinearPart(nn.Module):
     def __init__(self, network: nn.Module, spec: EncodedSpec, share: float) -> None:
         super().__init__()
         self.network, self.share = network, share
-        self.linear = FirstOrder(spec.num_ids, len(spec.dense_names), creative_dim=0)
+        self.linear = FirstOrder(spec, creative_dim=0)
 
     def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor, creative_emb_BE: Tensor) -> Tensor:
         """Logits, float32 [B]."""

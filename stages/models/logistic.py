@@ -16,7 +16,7 @@ class Logistic(nn.Module):
 
     def __init__(self, config: "LogisticConfig", spec: EncodedSpec, creative_dim: int) -> None:
         super().__init__()
-        self.first_order = FirstOrder(spec.num_ids, len(spec.dense_names), creative_dim)
+        self.first_order = FirstOrder(spec, creative_dim)
 
     def forward(self, cat_idx_BF: Tensor, num_feats_BM: Tensor, creative_emb_BE: Tensor) -> Tensor:
         """Logits, float32 [B]."""

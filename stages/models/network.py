@@ -10,6 +10,7 @@ from torch.nn import functional
 from stages.models.creative_encoder import CreativeEncoder
 from stages.models.dcnv2 import DCNv2
 from stages.models.deepfm import DeepFM
+from stages.models.din import DIN
 from stages.models.encoded_arrays import EncodedSpec
 from stages.models.finalmlp import FinalMLP
 from stages.models.linear_part import WithLinearPart
@@ -18,8 +19,14 @@ from stages.models.logistic import Logistic
 if TYPE_CHECKING:
     from stages.models.config import ModelConfig
 
-NETWORKS = {"logistic": Logistic, "deepfm": DeepFM, "dcnv2": DCNv2, "finalmlp": FinalMLP}
-BIASES = {"logistic": "first_order.bias", "deepfm": "first_order.bias", "dcnv2": "out.bias", "finalmlp": "fusion.linear1.bias"}
+NETWORKS = {"logistic": Logistic, "deepfm": DeepFM, "dcnv2": DCNv2, "din": DIN, "finalmlp": FinalMLP}
+BIASES = {
+    "logistic": "first_order.bias",
+    "deepfm": "first_order.bias",
+    "dcnv2": "out.bias",
+    "din": "out.bias",
+    "finalmlp": "fusion.linear1.bias",
+}
 ENCODE_IMAGES = 2048  # creatives encoded together when all of them are; bounds the memory it takes
 
 
@@ -73,8 +80,8 @@ class CtrNetwork(nn.Module):
         return self.ranker.share if isinstance(self.ranker, WithLinearPart) else 0.0
 
     def field_offsets(self) -> Tensor:
-        """Row of the fused embedding table at which each field's ids begin, int64 [F]."""
-        return torch.tensor([0, *self.spec.num_ids[:-1]], dtype=torch.int64).cumsum(0)
+        """Where each field's ids begin in a list of all columns' ids, int64 [F]."""
+        return torch.tensor(self.spec.own_offsets[:-1], dtype=torch.int64)
 
     def encode_creatives(self, image_NCSS: Tensor) -> Tensor:
         """Embeddings of all creatives in `image_NCSS` (uint8), float32 [N, E], in bounded memory and without gradients."""

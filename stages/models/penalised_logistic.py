@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
+from stages.models.list_fields import slot_weights
 from stages.models.val_metrics import log_loss
 
 # Dual coordinate descent calls no BLAS, so its bytes are the same on every processor. The tolerance is liblinear's measure:
@@ -73,10 +74,13 @@ def _fits(
 
 
 def one_hot(split: EncodedSplit, spec: EncodedSpec) -> sparse.csr_matrix:
-    """One row an impression, float32 (half the time of float64, same loss): a one for each field's id, then the dense columns."""
+    """One row an impression, float32 (half the time of float64, same loss): a one for each field's id, then the dense columns.
+
+    The values of a column with several share its one, or have one each, as the networks pool them.
+    """
     num_rows, num_fields = split.cat_idx_NF.shape
     num_dense = split.num_feats_NM.shape[1]
-    offsets = np.concatenate([[0], np.cumsum(spec.num_ids)]).astype(np.int64)
+    offsets = np.array(spec.own_offsets, dtype=np.int64)
     width = int(offsets[-1]) + num_dense
     per_row = num_fields + num_dense
     index_dtype = np.int32 if max(width, num_rows * per_row) < 2**31 else np.int64
@@ -85,5 +89,7 @@ def one_hot(split: EncodedSplit, spec: EncodedSpec) -> sparse.csr_matrix:
     columns[:, num_fields:] = np.arange(offsets[-1], width, dtype=index_dtype)
     values = np.ones((num_rows, per_row), dtype=np.float32)
     values[:, num_fields:] = split.num_feats_NM
+    for one in spec.lists:
+        values[:, one.columns] = slot_weights(split.cat_idx_NF[:, one.columns], one.pool)
     starts = np.arange(num_rows + 1, dtype=index_dtype) * per_row
     return sparse.csr_matrix((values.ravel(), columns.ravel(), starts), shape=(num_rows, width))

@@ -6,6 +6,7 @@ from stages.simulate.appeal import AppealScale, fit_appeal_scale, image_appeal
 from stages.simulate.clicks import ClickModel, log_odds_parts, to_probability
 from stages.simulate.config import ExchangeConfig
 from stages.simulate.creatives import live_creatives
+from stages.simulate.interests import draw_interests
 from stages.simulate.months import month_index
 from stages.simulate.names import DEVICES
 from stages.simulate.randomness import generator
@@ -34,7 +35,15 @@ def calibrate(config: ExchangeConfig, world: World, tastes: Tastes) -> tuple[App
         generator(config.seed, "calibration"),
     )
     still = no_drift()
-    model = ClickModel(world=world, tastes=tastes, drift_from=still, drift_to=still, intercept=0.0, shock=None)
+    model = ClickModel(
+        world=world,
+        tastes=tastes,
+        drift_from=still,
+        drift_to=still,
+        intercept=0.0,
+        shock=None,
+        interests=draw_interests(config, month_idx),
+    )
     parts = log_odds_parts(model, creatives, image_appeal(creatives, tastes, scale), traffic)
     return scale, solve_intercept(sum(parts.values()), config.target_ctr)
 

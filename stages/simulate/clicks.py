@@ -11,6 +11,7 @@ from stages.simulate import names
 from stages.simulate.appeal import Appeal
 from stages.simulate.config import ShockConfig
 from stages.simulate.creatives import Creatives
+from stages.simulate.interests import Interests
 from stages.simulate.tastes import Drift, Tastes
 from stages.simulate.traffic import Traffic
 from stages.simulate.world import World
@@ -32,6 +33,7 @@ class ClickModel:
     drift_to: Drift  # at its end
     intercept: float  # log-odds
     shock: ShockConfig | None  # None unless it strikes in this month
+    interests: Interests | None = None
 
 
 def click_probability(model: ClickModel, creatives: Creatives, appeal: Appeal, traffic: Traffic) -> np.ndarray:
@@ -56,7 +58,12 @@ def log_odds_parts(model: ClickModel, creatives: Creatives, appeal: Appeal, traf
         "image": _image(model, creatives, appeal, traffic),
         "drift": _drift(model, creatives, appeal, traffic),
         "shock": _collapse(model, traffic),
+        **({} if model.interests is None else {"wish": _wish(model.interests, creatives, traffic)}),
     }
+
+
+def _wish(interests: Interests, creatives: Creatives, traffic: Traffic) -> np.ndarray:
+    return interests.log_odds(traffic.user_N, creatives.ad_category_C[traffic.creative_N])
 
 
 def _place(model: ClickModel, traffic: Traffic) -> np.ndarray:

@@ -6,7 +6,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from stages.simulate.months import is_month, month_index
-from stages.simulate.names import DEVICES, SITE_CATEGORIES
+from stages.simulate.names import AD_CATEGORIES, DEVICES, SITE_CATEGORIES
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -27,6 +27,24 @@ class ShockConfig:
         _require(known_category, "shock.site_category", self.site_category, f"one of {SITE_CATEGORIES}")
         _require(self.device in DEVICES, "shock.device", self.device, f"one of {DEVICES}")
         _require(-10.0 <= self.log_odds < 0.0, "shock.log_odds", self.log_odds, "in [-10, 0)")
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class InterestsConfig:
+    """What users are after, and what rows tell of it."""
+
+    lasting: float  # log-odds that an ad of a category which the user always likes gains over others
+    current: float  # the same of the one category that the user looks for this month
+    most_tags: int  # categories that a user always likes, at most; the exchange knows them
+    longest: int  # clicked creatives that a row tells, the last ones of its user in this month
+    delay_s: int  # seconds after which a click is told
+
+    def __post_init__(self) -> None:
+        for key in ("lasting", "current"):
+            _require(0.0 <= getattr(self, key) <= 5.0, f"interests.{key}", getattr(self, key), "0 to 5 log-odds")
+        _require(0 <= self.most_tags <= len(AD_CATEGORIES), "interests.most_tags", self.most_tags, f"0 to {len(AD_CATEGORIES)}")
+        _require(1 <= self.longest <= 200, "interests.longest", self.longest, "1 to 200")
+        _require(self.delay_s >= 1, "interests.delay_s", self.delay_s, "1 second or more")
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -52,6 +70,7 @@ class ExchangeConfig:
     missing_image_frac: float  # share of creatives whose image never arrives, 0 to 0.5, all of low traffic
     dirty_frac: float  # share of rows that are broken on purpose or written twice, 0 to 1
     shock: ShockConfig | None  # null: none
+    interests: InterestsConfig | None  # null: users are after nothing, and rows tell no clicks
 
     def __post_init__(self) -> None:
         _require(self.seed >= 0, "seed", self.seed, "0 or more")

@@ -6,7 +6,7 @@ import numpy as np
 
 Purpose = Literal[
     "users", "sites", "advertisers", "tastes", "drift", "activity",
-    "creatives", "traffic", "clicks", "dirt", "calibration",
+    "creatives", "traffic", "clicks", "dirt", "calibration", "interests",
 ]  # fmt: skip
 _PURPOSES = get_args(Purpose)  # the position is part of the seed: append only
 

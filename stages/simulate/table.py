@@ -22,8 +22,14 @@ def impression_ids(month_idx: int, start: int, stop: int) -> np.ndarray:
 
 
 def impressions_table(
-    world: World, creatives: Creatives, traffic: Traffic, impression_id_N: np.ndarray, clicked_N: np.ndarray
+    world: World,
+    creatives: Creatives,
+    traffic: Traffic,
+    impression_id_N: np.ndarray,
+    clicked_N: np.ndarray,
+    more: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
+    """`more` are columns that stand before the clicks."""
     users, sites = world.users, world.sites
     user_N, site_N, creative_N = traffic.user_N, traffic.site_N, traffic.creative_N
     return pl.DataFrame(
@@ -53,6 +59,7 @@ def impressions_table(
             "floor_price": traffic.floor_price_N,
             "ad_server": _named(names.AD_SERVERS, traffic.ad_server_N),
             "currency": pl.repeat(names.CURRENCY, len(traffic), eager=True),
+            **({} if more is None else more.to_dict()),
             "clicked": clicked_N.astype(np.uint8),
         }
     )

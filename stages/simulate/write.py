@@ -14,6 +14,7 @@ from stages.simulate.config import ExchangeConfig
 from stages.simulate.creatives import Creatives, live_creatives
 from stages.simulate.dirt import DUPLICATE, Dirt, plan_dirt, soil
 from stages.simulate.images import write_images
+from stages.simulate.interests import draw_interests, told_interests
 from stages.simulate.months import month_index
 from stages.simulate.randomness import generator
 from stages.simulate.table import csv_lines, impression_ids, impressions_table
@@ -66,6 +67,7 @@ def month_click_model(config: ExchangeConfig, world: World, tastes: Tastes, inte
         drift_to=drift_at(config, month_idx + 1),
         intercept=intercept,
         shock=config.shock if config.shock is not None and config.shock.month == month else None,
+        interests=draw_interests(config, month_idx),
     )
 
 
@@ -83,13 +85,16 @@ def _write_impressions(
     appeal = image_appeal(creatives, model.tastes, scale)
     luck_N = generator(seed, "clicks", month_idx).random(len(traffic))
     p_true_N = np.empty(len(traffic))
+    chunks = [(start, min(start + _CHUNK_ROWS, len(traffic))) for start in range(0, len(traffic), _CHUNK_ROWS)]
+    for start, stop in chunks:
+        p_true_N[start:stop] = click_probability(model, creatives, appeal, traffic.rows(start, stop))
+    clicked_N = luck_N < p_true_N
+    told = None if model.interests is None else told_interests(model.interests, traffic, clicked_N, creatives)
     with path.open("wb") as stream:
-        for start in range(0, len(traffic), _CHUNK_ROWS):
-            stop = min(start + _CHUNK_ROWS, len(traffic))
-            rows = traffic.rows(start, stop)
-            p_true_N[start:stop] = click_probability(model, creatives, appeal, rows)
-            clicked_N = luck_N[start:stop] < p_true_N[start:stop]
-            table = impressions_table(model.world, creatives, rows, impression_ids(month_idx, start, stop), clicked_N)
+        for start, stop in chunks:
+            rows, more = traffic.rows(start, stop), None if told is None else told[start:stop]
+            ids = impression_ids(month_idx, start, stop)
+            table = impressions_table(model.world, creatives, rows, ids, clicked_N[start:stop], more)
             if start == 0:
                 stream.write(",".join(table.columns).encode() + b"\n")
             stream.write(soil(csv_lines(table), table.columns, start, dirt))

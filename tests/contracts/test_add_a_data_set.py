@@ -44,5 +44,20 @@ def test_the_page_names_every_key(part):
     assert [field.name for field in fields(part) if not re.search(rf"\b{field.name}\b", PAGE)] == []
 
 
+def test_the_example_of_several_values_becomes_the_slots_that_the_page_says(tmp_path):
+    csv, columns = re.search(r"### Cells with several values\n\n```csv\n(.*?)```\n\n```yaml\n(.*?)```", PAGE, re.DOTALL).groups()
+    source = {"kind": "files", "path": str(tmp_path), "files": ["*.csv"]}
+    split = {"by": "row", "val_frac": 0.1, "test_frac": 0.1}
+    values = {"name": "lists", "source": source, "split": split, "columns": yaml.safe_load(columns)}
+    (tmp_path / "2024-01.csv").write_text(csv)
+    clean, rejected = check_file(tmp_path / "2024-01.csv", TypeAdapter(Declaration).validate_python(values))
+    assert rejected == []
+    assert clean.drop(ROW).rows() == [
+        (1, "art", "dogs", None, 7, 9, 7, None, 9, 1),
+        (2, None, None, None, None, None, None, None, 7, 0),
+        (3, "art", "dogs", None, 9, 4, 3, 2, 7, 0),
+    ]
+
+
 def test_the_page_names_every_role_and_dtype():
     assert [word for word in (*Role.__args__, *Dtype.__args__) if f"`{word}`" not in PAGE] == []

@@ -11,9 +11,10 @@ from pydantic import TypeAdapter
 
 from stages.models.config import ModelConfig, TrainConfig, TrainerConfig
 from stages.models.encoded_arrays import BUCKET_SUFFIX, EncodedSpec, Number
+from stages.models.list_fields import ListFields
 
 CONF = Path(__file__).parents[2] / "conf"
-NETWORK_NAMES = ("logistic", "deepfm", "dcnv2", "finalmlp")
+NETWORK_NAMES = ("logistic", "deepfm", "dcnv2", "din", "finalmlp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class World:
     num_rows: dict[str, int] | None = None
     numbers: tuple[Number, ...] = ()
     creative_field: int | None = None
+    lists: tuple[ListFields, ...] = ()
 
 
 def field_name(world: World, field: int) -> str:
@@ -43,6 +45,7 @@ def spec_of(world: World) -> EncodedSpec:
         creative_field=world.creative_field,
         num_creatives=world.num_creatives,
         image_size=world.image_size if world.num_creatives else 0,
+        lists=world.lists,
     )
 
 
@@ -77,7 +80,7 @@ def model_config(name: str = "deepfm", **changes: Any) -> ModelConfig:
     """The shipped config of network `name`, shrunk, with `changes`."""
     values = yaml.safe_load((CONF / f"model/{name}.yaml").read_text())
     small = {"embedding_dim": 4, "hidden_dims": [8, 6], "stream1_dims": [8, 8], "stream2_dims": [6, 4]}
-    small |= {"gate_dims": [5], "creative_dim": 3, "creative_channels": [4, 5], "cross_rank": 2}
+    small |= {"gate_dims": [5], "creative_dim": 3, "creative_channels": [4, 5], "cross_rank": 2, "attention_dims": [5]}
     values |= {key: value for key, value in small.items() if key in values}
     return TypeAdapter(ModelConfig).validate_python(values | changes)
 

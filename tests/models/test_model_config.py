@@ -46,7 +46,7 @@ def test_seed_zero_is_a_seed():
         ("deepfm", "dropout", 1.0, "dropout"),
         ("deepfm", "num_cross_layers", 2, "num_cross_layers"),
         ("dcnv2", "structure", "crossed", "'parallel' or 'stacked'"),
-        ("logistic", "name", "perceptron", "'logistic', 'deepfm', 'dcnv2', 'finalmlp'"),
+        ("logistic", "name", "perceptron", "'logistic', 'deepfm', 'dcnv2', 'din', 'finalmlp'"),
         ("finalmlp", "num_heads", 3, "stream1_dims must end in a multiple of num_heads = 3, got 128"),
     ],
 )

@@ -1,9 +1,12 @@
-"""The small data set with fewer kinds of columns: what a model without images, numbers or strings looks like."""
+"""The small data set with fewer kinds of columns, or with one more: what models without images, numbers or strings look like, and
+one of cells with several values.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.stages.listed_world import LISTED, as_texts, listed_rows
 from tests.stages.pipeline_world import COLUMNS, declaration, rows_of, write_png
 
 NO_FEATURES = ("id", "t", "y")
@@ -16,6 +19,7 @@ def columns_of(*names: str, **instead: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 DECLARATIONS: dict[str, dict[str, Any]] = {
+    "lists": LISTED,
     "images_alone": declaration(columns=columns_of("site", "ad", "age", ad=UNSEEN_ID)),
     "no_images": declaration(columns=columns_of("site", "ad", "age", "view"), images=None),
     "numbers": declaration(columns=columns_of("age", "view", view=AS_NUMBER), images=None),
@@ -29,7 +33,9 @@ def write_declared(data: dict[str, Any]) -> Callable[[Path, int, int], None]:
     def write(source: Path, month: int, num_rows: int) -> None:
         folder = source / f"2024-{month:02d}"
         (folder / "ads").mkdir(parents=True)
-        rows_of(month, num_rows).select(column["name"] for column in data["columns"]).write_csv(folder / "rows.csv")
+        several = any(column["role"] in ("set", "sequence") for column in data["columns"])
+        rows = as_texts(listed_rows(month, num_rows)) if several else rows_of(month, num_rows)
+        rows.select(column["name"] for column in data["columns"]).write_csv(folder / "rows.csv")
         for i in range(5 if data["images"] else 0):
             write_png(folder / "ads" / f"ad{i}.png", (40 * i, 20, 200 - 30 * i))
 

@@ -5,21 +5,28 @@ import os
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import TypeAdapter
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from stages import baselines
+from stages.baseline_models.columns import list_fields
+from stages.baseline_models.lists import list_columns
 from stages.baseline_models.rates import RateTable, fit_rates, forward_features, out_of_fold_features
+from stages.evaluation.config import BaselinesConfig
 from stages.evaluation.metrics import log_loss
 from stages.models import penalised_logistic
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
+from stages.models.list_fields import ListFields
 from stages.models.penalised_logistic import one_hot
 from tests.stages.evaluated_world import write_world
+from tests.stages.pipeline_world import composed
 
 IDS = np.array([1, 1, 2, 1, 2, 0])
 LABEL = np.array([1, 0, 1, 1, 0, 0], dtype=np.uint8)
@@ -174,3 +181,62 @@ def test_training_rows_of_one_class_are_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="must hold clicked and unclicked impressions, got 3,000 rows all labelled 0"):
         baselines.main()
+
+
+def listed_splits(num_rows: int = 60) -> tuple[EncodedSpec, dict[str, EncodedSplit]]:
+    """Rows with two columns of several values: of three ids, and of forty."""
+    few = ListFields(name="few", role="set", fields=(1, 2), pool="mean", vocabulary=None, target=None)
+    many = ListFields(name="many", role="sequence", fields=(3, 4), pool="mean", vocabulary=None, target=None)
+    spec = EncodedSpec(
+        field_names=("a", "few[0]", "few[1]", "many[0]", "many[1]"), num_ids=(5, 5, 5, 40, 40), dense_names=(), numbers=(),
+        has_creative=False, creative_field=None, num_creatives=0, image_size=0, lists=(few, many),
+    )  # fmt: skip
+    rng = np.random.default_rng(6)
+    splits = {}
+    for name in ("train", "val", "test"):
+        ids = np.stack([rng.integers(0, size, num_rows) for size in spec.num_ids], axis=1).astype(np.int32)
+        splits[name] = EncodedSplit(
+            cat_idx_NF=ids, num_feats_NM=np.zeros((num_rows, 0), np.float32), creative_idx_N=None,
+            label_N=rng.integers(0, 2, num_rows).astype(np.uint8),
+        )  # fmt: skip
+    return spec, splits
+
+
+def test_trees_see_how_many_values_there_are_which_and_how_they_were_clicked() -> None:
+    spec, splits = listed_splits()
+    train, test = splits["train"], splits["test"]
+    found = list_columns(test, train, spec, strength=10.0, most_ids=5)
+    assert found.shape == (60, 1 + 3 + 1 + 1)
+    prior = train.label_N.mean()
+    for row, ids in zip(found, test.cat_idx_NF, strict=True):
+        few, many = [v for v in ids[1:3] if v != 1], [v for v in ids[3:] if v != 1]
+        assert row[:4].tolist() == [len(few), few.count(2), few.count(3), few.count(4)]
+        rates = []
+        for value in many:
+            is_it = train.cat_idx_NF[:, 3:] == value
+            rates.append(((is_it * train.label_N[:, None]).sum() + 10 * prior) / (is_it.sum() + 10))
+        assert row[4] == len(many)
+        np.testing.assert_allclose(row[5], np.mean(rates) if rates else prior, rtol=1e-6)
+
+
+def test_rates_of_values_do_not_let_a_row_see_its_own_label() -> None:
+    spec, splits = listed_splits()
+    train = splits["train"]
+    balanced = np.arange(60) % 2  # flipping two labels leaves the mean as it is
+    for row in (0, 7, 58):
+        rates = []
+        for own in (0, 1):
+            label = balanced.copy().astype(np.uint8)
+            label[row], label[(row + 5) % 60] = own, 1 - own  # both in one fold
+            changed = replace(train, label_N=label)
+            rates.append(list_columns(changed, changed, spec, strength=10.0, most_ids=5)[row, 5])
+        assert rates[0] == rates[1]
+
+
+def test_slots_are_no_fields_of_their_own() -> None:
+    spec, splits = listed_splits(400)
+    assert [field.name for field in list_fields(spec)] == ["a"]
+    cfg = TypeAdapter(BaselinesConfig).validate_python(composed("baselines.lightgbm_max_trees=5")["baselines"])
+    predictions, report = baselines.predict_baselines(splits, spec, cfg, None)
+    assert report["lightgbm"]["lists"] == ["few", "many"] and report["creative_rate"]["column"] == "a"
+    assert predictions["lightgbm"].n_unique() > 1 and predictions["logistic"].is_finite().all()

@@ -8,7 +8,7 @@ from typing import Any
 
 from onnx import ModelProto, helper
 
-from contracts.serving.packed_text import column_code
+from contracts.serving.packed_text import codes_of, column_code
 
 FEATURES, REQUEST = "features.json", "request.json"
 
@@ -19,14 +19,15 @@ class Fields:
 
     fields: Sequence[tuple[str, int]]
     columns: Sequence[str]
+    codes: Sequence[int]  # of the columns
     known: dict[bytes, int]
 
     @classmethod
     def read(cls, model: ModelProto, features: Path, request: Path) -> "Fields":
         """Of the graph and the files beside it."""
         fields = [(entry["name"], int(entry["num_ids"])) for entry in json.loads(features.read_bytes())["categorical"]]
-        columns = [column["name"] for column in json.loads(request.read_bytes())["categorical"]]
-        return cls(fields=fields, columns=columns, known=_known(model))
+        rules = json.loads(request.read_bytes())["categorical"]
+        return cls(fields=fields, columns=[column["name"] for column in rules], codes=codes_of(rules), known=_known(model))
 
     def place(self, column: str) -> int:
         """Its position in `cat_idx`. Raises ValueError if the model does not look at the column by its values."""
@@ -41,7 +42,7 @@ class Fields:
     def ids(self, column: str, values: Sequence[str]) -> list[int]:
         """Of the values that the model knows. Raises ValueError if it knows none."""
         self.place(column)
-        code = column_code(self.columns.index(column))
+        code = column_code(self.codes[self.columns.index(column)])
         found = [self.known[key] for value in values if (key := (code + value).encode()) in self.known]
         if not found:
             raise ValueError(f"the model knows none of the values {', '.join(values)} of column '{column}'")

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from contracts.dataset.declaration import Declaration
+from lifecycle.monitor.counts.plan import is_later_slot
 
 TOP, BUCKETS = 50, 20
 
@@ -15,7 +16,11 @@ def profile_of_rows(rows: pl.DataFrame, declaration: Declaration) -> dict[str, A
     columns = {}
     for column in declaration.columns:
         source = f"sent_{column.name}" if f"sent_{column.name}" in rows.columns else column.name
-        if source not in rows.columns or column.role not in ("categorical", "numeric", "creative", "entity"):
+        if (
+            source not in rows.columns
+            or column.role not in ("categorical", "numeric", "creative", "entity")
+            or is_later_slot(column)
+        ):
             continue
         known = f"{column.name}__id"
         unknown = float((rows[known] == 0).fill_null(False).to_numpy().mean()) if known in rows.columns else 0.0

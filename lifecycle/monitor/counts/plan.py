@@ -122,9 +122,14 @@ def _journal_name(name: str, names: Sequence[str]) -> str | None:
     return next((one for one in (f"sent_{name}", name) if one in names), None)
 
 
+def is_later_slot(column: Any) -> bool:
+    """Is it a slot of a column with several values, and not the first: these go as the first one does."""
+    return column.slot_of is not None and not column.name.endswith("[0]")
+
+
 def _declared(column: Any, known: Mapping[str, Any] | None, names: Sequence[str]) -> ColumnPlan | None:
     source = _journal_name(column.name, names)
-    if source is None or column.role not in ("categorical", "numeric", "creative", "entity"):
+    if source is None or column.role not in ("categorical", "numeric", "creative", "entity") or is_later_slot(column):
         return None
     common: dict[str, Any] = {"name": column.name, "source": source, "role": column.role}
     if known is None:

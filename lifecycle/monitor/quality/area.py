@@ -55,7 +55,8 @@ def slices_of(declaration: Declaration) -> Sequence[str]:
     """Those that are declared; where none are, the columns of few values that the declaration lists, and cold_start."""
     if declaration.slices is not None:
         return declaration.slices
-    return [column.name for column in declaration.features if column.values is not None] + [COLD_START]
+    single = [column for column in declaration.features if column.slot_of is None]
+    return [column.name for column in single if column.values is not None] + [COLD_START]
 
 
 def label_counts(feedback: Path, journal: Path, weeks: int) -> tuple[list[tuple[date, int]], list[str]]:

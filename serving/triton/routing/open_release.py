@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from contracts.serving.packed_text import codes_of
 from serving.triton.column_rules import NumericRules, StringRules
 from serving.triton.counters import FIRST_ID, AnsweredRows, Counters
 from serving.triton.creatives import CreativeLooks, Looks
@@ -71,7 +72,9 @@ class OpenRelease:
             if self.is_in_process
             else TritonGraph(self.version, self._categorical, self._numeric, no_image)
         )
-        self._joiner = TextJoiner(len(self._categorical), self._graph.separator) if self._categorical else None
+        self._joiner = (
+            TextJoiner(len(self._categorical), self._graph.separator, codes_of(self._categorical)) if self._categorical else None
+        )
         self._timer = time.thread_time if self.is_in_process else time.perf_counter
         sees_images, say = settings["no_image"] is not None, pb_utils.Logger.log_error
         graph = listed_digest(folder, PACKED)

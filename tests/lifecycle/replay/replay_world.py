@@ -11,7 +11,7 @@ import polars as pl
 from pyarrow import parquet as pq
 
 from contracts.clock import Clock
-from contracts.serving.packed_text import text_of
+from contracts.serving.packed_text import codes_of, text_of
 from contracts.serving.request import RequestSpec
 from lifecycle.journal.segments import Segment
 from lifecycle.journal.served import only_one, serve_segment, waiting
@@ -59,7 +59,7 @@ class Answering:
 
     def graph(self, strings: Iterable[Iterable[str]], numbers_NM: np.ndarray) -> list[np.ndarray]:
         """p_click, cat_idx, creative_idx of rows as they are."""
-        text = np.array([text_of(strings, self.separator)], dtype=object)
+        text = np.array([text_of(strings, self.separator, codes_of(self.settings["categorical"]))], dtype=object)
         return self.session.run(["p_click", "cat_idx", "creative_idx"], {"text": text, "numeric": numbers_NM})
 
     def answer(
