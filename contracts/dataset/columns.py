@@ -14,10 +14,21 @@ from contracts.dataset.lists import LIST_ROLES, list_rules
 from contracts.dataset.origin import computed_rules, origin_rules, unit_rules
 from contracts.dataset.time_formats import check_format
 
-Role = (
-    Literal["categorical", "numeric", "creative", "time", "label", "key", "entity", "info", "set", "sequence"]
-    | Literal["impressions", "clicks", "weight"]
-)
+Role = Literal[
+    "categorical",
+    "numeric",
+    "creative",
+    "time",
+    "label",
+    "key",
+    "entity",
+    "info",
+    "set",
+    "sequence",
+    "impressions",
+    "clicks",
+    "weight",
+]
 OUTCOME = ("label", "impressions", "clicks", "weight")  # roles of what came of a row, and of how much it counts
 COUNTED = ("impressions", "clicks", "weight")  # of these, numbers from 0 on
 Dtype = Literal["string", "int", "float", "bool", "datetime"]

@@ -12,7 +12,7 @@ from tests.stages.pipeline_world import CONF, composed
 WRONG = {  # override -> the sentence
     "train.lrr=1": r"^train.lrr is not a known key; did you mean 'lr'\? allowed: seed, ",
     "trian.lr=1": r"^trian.lr is not a known key; did you mean 'train'\? allowed: data",
-    "model=resnet": r"^model=resnet: conf/model/ has no resnet.yaml; allowed: dcnv2, deepfm, finalmlp, logistic$",
+    "model=resnet": r"^model=resnet: conf/model/ has no resnet.yaml; allowed: dcnv2, deepfm, din, finalmlp, logistic$",
     "model=logistic,dcnv3": r"^model=dcnv3: conf/model/ has no dcnv3.yaml; did you mean 'dcnv2'\?",
     "experiment=smok": r"^experiment=smok: conf/experiment/ has no smok.yaml; did you mean 'smoke'\? allowed: smoke, whole$",
     "train.lr": r"^'train.lr' is no override; write key=value, such as train.lr=0.002$",

@@ -145,7 +145,7 @@ def test_a_share_is_the_same_batches_each_time_and_a_smaller_one_is_part_of_it(j
     answer_all(journal, many_rows, 120)
     half, again, tenth = (journal.replay(share) for share in (0.5, 0.5, 0.1))
     assert (half.batches, half.rows, half.equal) == (again.batches, again.rows, half.rows)
-    assert 40 < half.batches < 80 and 3 < tenth.batches < 25
+    assert 30 < half.batches < 90 and 0 < tenth.batches < 36  # by ids of chance: beyond it once in a hundred thousand
     journal.to_parquet()
     assert journal.replay(0.5).batches == half.batches and journal.replay(0.5).rows == half.rows
 
