@@ -17,7 +17,7 @@ from lifecycle.monitor.inputs.verdicts import hits_at
 from tests.lifecycle.monitor.played import monitor_config
 
 HOUR_ROWS, CREATIVES = 1000, 600
-COLUMN = ColumnPlan(name="creative_id", source="creative_id", kind="categorical", role="creative", values=("a",), shares=(1.0, 0.0))
+COLUMN = ColumnPlan(
     name="creative_id", source="creative_id", kind="categorical", role="creative", values=("a",), shares=(0.5, 0.5)
 )
 
