@@ -25,7 +25,7 @@ def _figures(config: BenchMonitorConfig, months: int, candidates: int) -> list[F
     seeds = range(config.seed, config.seed + months)
     warned = paged = 0
     by_column: Counter[str] = Counter()
-    month = partial(alarms_of_month, rows=config.month_rows, candidates=candidates)
+    month = partial(alarms_of_month, rows=config.month_rows, candidates=candidates, columns=config.columns)
     with multiprocessing.get_context("spawn").Pool(config.workers) as pool:
         for number, hits in enumerate(pool.imap(month, seeds), 1):
             warned += bool(hits)
@@ -47,9 +47,9 @@ def _figures(config: BenchMonitorConfig, months: int, candidates: int) -> list[F
     ]
 
 
-def alarms_of_month(seed: int, rows: int, candidates: int = 1) -> list[Hit]:
+def alarms_of_month(seed: int, rows: int, candidates: int = 1, columns: tuple[str, ...] = ()) -> list[Hit]:
     """What is found at all looks of a month of the world of that seed."""
-    one = scene(seed, rows)
+    one = scene(seed, rows, columns)
     month = one.month(luck=seed) if candidates == 1 else one.page_views(rows // candidates, candidates)
     panel = one.counted(month)
     return hits_at(panel, np.arange(1, len(panel.hour_U) + 1), one.config)

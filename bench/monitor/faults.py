@@ -32,7 +32,7 @@ SCENE: list[Scene] = []  # of a worker: what all its runs share
 
 
 def _begin(config: BenchMonitorConfig) -> None:
-    SCENE.append(scene(config.seed, config.month_rows))
+    SCENE.append(scene(config.seed, config.month_rows, config.columns))
 
 
 def _run(config: BenchMonitorConfig, name: str, run: int) -> tuple[int | None, str]:

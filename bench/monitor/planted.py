@@ -89,6 +89,15 @@ def shifted(rows: pl.DataFrame, hit_N: np.ndarray, rng: np.random.Generator) -> 
     return _put(rows, hit_N, "probability", odds / (1 + odds)), "p_click", frozenset({"shifted"})
 
 
+def creative_renamed(rows: pl.DataFrame, hit_N: np.ndarray, rng: np.random.Generator) -> tuple[pl.DataFrame, str, frozenset[str]]:
+    """The same creatives, with a suffix or by the numbers of another system."""
+    names = rows["creative_id"].unique().sort()
+    numbers = {name: str(number) for name, number in zip(names.to_list(), rng.permutation(len(names)) + 10**6, strict=True)}
+    other = pl.col("creative_id").replace_strict(numbers, return_dtype=pl.String)
+    wrong = pl.col("creative_id") + "_x" if rng.random() < 0.5 else other
+    return _put(rows, hit_N, "creative_id", wrong), "creative_id", frozenset({"unknown"})
+
+
 FAULTS: dict[str, tuple[str, Fault]] = {
     "empty": ("a column is empty", empty),
     "misspelt": ("unknown values: another letter case, or a suffix", misspelt),
@@ -100,4 +109,5 @@ FAULTS: dict[str, tuple[str, Fault]] = {
     "bot": ("one user id for all", bot),
     "darker": ("images are darker", darker),
     "shifted": ("predictions are shifted by 3 in the logit", shifted),
+    "creative_renamed": ("creatives renamed: a suffix, or other numbers", creative_renamed),
 }

@@ -1,6 +1,6 @@
 """A release's reference and a month that it serves, as the monitor gets them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import polars as pl
 from bench.monitor.looks import looks_of, with_looks
 from bench.monitor.months import Exchange, exchange, page_view_month, simulated_month
 from bench.monitor.reference import profile_of, vocabulary_of, with_ids
+from contracts.dataset.columns import Column
 from contracts.dataset.declaration import Declaration
 from contracts.lifecycle.monitor import InputsConfig, MonitorConfig
 from contracts.params import read_section
@@ -35,17 +36,21 @@ class Scene:
     profile: dict[str, Any]
     vocabularies: dict[str, list[str]]
     known: pl.Series  # creatives of training
-    looks: pl.DataFrame  # of all creatives that are live in the served month
+    looks: pl.DataFrame | None  # of all creatives that are live in the served month
     month_rows: int
+    columns: tuple[str, ...]  # that are watched, beside creatives, users and predictions; none: all there are
 
     def month(self, luck: int) -> pl.DataFrame:
         """The rows of the served month, in order of time; `with_ids` is still to be called."""
-        rows = simulated_month(self.world, SERVED, self.month_rows, luck)
-        return with_looks(rows, self.looks, self.known)
+        return self._as_served(simulated_month(self.world, SERVED, self.month_rows, luck))
 
     def page_views(self, pages: int, candidates: int) -> pl.DataFrame:
         """The same month of requests with several candidates."""
-        return with_looks(page_view_month(self.world, SERVED, pages, candidates), self.looks, self.known)
+        return self._as_served(page_view_month(self.world, SERVED, pages, candidates))
+
+    def _as_served(self, rows: pl.DataFrame) -> pl.DataFrame:
+        rows = only_columns(rows, self.columns, self.declaration)
+        return rows if self.looks is None else with_looks(rows, self.looks, self.known)
 
     def counted(self, rows: pl.DataFrame) -> Panel:
         """What the monitor makes of rows."""
@@ -54,21 +59,34 @@ class Scene:
         return panel_of(count_rows(served, plan, self.config.block_rows), plan)
 
 
-def scene(seed: int, month_rows: int) -> Scene:
+def scene(seed: int, month_rows: int, columns: tuple[str, ...] = ()) -> Scene:
+    """With all columns and looks; or with a few columns, which get their share of the error of all."""
     world, declaration = exchange(load_section("exchange", ExchangeConfig), seed), load_section("data", Declaration)
-    looks = looks_of(world, SERVED)
-    months = [simulated_month(world, month, month_rows, TRAINING_LUCK) for month in TRAINED]
-    training = pl.concat([with_looks(month, looks) for month in months])
+    looks = None if columns else looks_of(world, SERVED)
+    months = [only_columns(simulated_month(world, month, month_rows, TRAINING_LUCK), columns, declaration) for month in TRAINED]
+    training = pl.concat(months if looks is None else [with_looks(month, looks) for month in months])
+    config, share = read_section("monitor", MonitorConfig).inputs, len(columns) / len(_watched(declaration)) if columns else 1.0
     return Scene(
         world=world,
         declaration=declaration,
-        config=read_section("monitor", MonitorConfig).inputs,
+        config=replace(config, warning_error=config.warning_error * share, page_error=config.page_error * share),
         profile=profile_of(training, declaration),
-        vocabularies={name: vocabulary_of(training[name]) for name in WITH_IDS},
+        vocabularies={name: vocabulary_of(training[name]) for name in WITH_IDS if name in training.columns},
         known=training["creative_id"].unique(),
         looks=looks,
         month_rows=month_rows,
+        columns=columns,
     )
+
+
+def _watched(declaration: Declaration) -> list[Column]:
+    return [column for column in declaration.columns if column.role in ("categorical", "numeric", "creative", "entity")]
+
+
+def only_columns(rows: pl.DataFrame, columns: tuple[str, ...], declaration: Declaration) -> pl.DataFrame:
+    """The rows without the other columns, if any are named; creatives and users stay."""
+    other = [c.name for c in _watched(declaration) if c.name not in columns and c.role not in ("creative", "entity")]
+    return rows.drop(other, strict=False) if columns else rows
 
 
 def named_columns(reference: pl.DataFrame, rows: pl.DataFrame) -> list[str]:

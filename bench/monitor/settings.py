@@ -25,7 +25,8 @@ class BenchMonitorConfig(PerfConfig):
     workers: int = Field(ge=1)
     fault_runs: int = Field(ge=1)
     faults: tuple[str, ...]
-    fault_share: float = Field(gt=0, lt=1)
+    columns: tuple[str, ...]
+    fault_share: float = Field(gt=0, le=1)
     fault_rows: int = Field(ge=1000)
     speed_rows: int = Field(ge=1000)
     seed: int

@@ -27,6 +27,7 @@ from lifecycle.monitor.counts.frames import (
     frame,
     of_units,
 )
+from lifecycle.monitor.counts.ids import ids_of_units
 from lifecycle.monitor.counts.likeness import Members, first_of_day, likeness, members_of, one_a_request, pairs_of, together_of
 from lifecycle.monitor.counts.plan import BEYOND, FIRST, MISSING, PREDICTION, UNKNOWN, ColumnPlan, Plan
 
@@ -68,6 +69,8 @@ def count_rows(rows: pl.DataFrame, plan: Plan, block_rows: int) -> pl.DataFrame:
             single = (single_looks if column.role == "image" else singles).get(name)
             parts += likeness(column, name, coded, members, single, day_U)
         parts.append(_often(column, coded, unit_N, len(units)))
+        if column.role == "creative":
+            parts += ids_of_units(column, coded, unit_N, f"{column.name}__id" in rows.columns)
     counts = pl.concat(parts)
     hours, slots = units // SLOTS, units % SLOTS
     return counts.with_columns(

@@ -17,6 +17,7 @@ CELL, PAIRS, AGREE, APART, SAME, OFTEN, MINORITY = (
     "often",
     "minority",
 )  # agree: in the cell; same: in the value
+IDS, NEW_IDS, IDS_UNTIL = "ids", "new ids", "ids until"  # creatives that the release knew, or not; the first that was left out
 SUM, MILLION = "sum", 1_000_000  # of predictions, in millionths
 FEWEST_OF_GROUP, MOST_ODD = 3, 0.2  # rows of a group in which one can differ; share of such rows beyond which it says nothing
 SLOTS = 1 << 16  # blocks of an hour, at most

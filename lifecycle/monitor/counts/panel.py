@@ -9,7 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from lifecycle.monitor.counts.frames import AGREE, APART, CELL, CLUSTERS, GROUPS, MINORITY, OFTEN, PAIRS, SAME, SUM
+from lifecycle.monitor.counts.frames import (
+    AGREE,
+    APART,
+    CELL,
+    CLUSTERS,
+    GROUPS,
+    IDS,
+    IDS_UNTIL,
+    MINORITY,
+    NEW_IDS,
+    OFTEN,
+    PAIRS,
+    SAME,
+    SUM,
+)
+from lifecycle.monitor.counts.ids import SeenIds, seen_ids
 from lifecycle.monitor.counts.plan import PREDICTION, Plan
 
 
@@ -38,6 +53,7 @@ class Panel:
     pairs_U: Mapping[str, np.ndarray]  # of each cluster: pairs of rows of one
     of_all_U: Mapping[str, np.ndarray]  # pairs of rows that have a cluster at all
     columns: Mapping[str, Counted]
+    ids: SeenIds | None  # of creatives
 
 
 def panel_of(counts: pl.DataFrame, plan: Plan) -> Panel:
@@ -50,6 +66,7 @@ def panel_of(counts: pl.DataFrame, plan: Plan) -> Panel:
     clusters = {name: _of_units(by.get(("", PAIRS)), name, size) for name in GROUPS}
     asked = {name: _of_units(by.get(("", PAIRS)), f"{name} of requests", size) for name in CLUSTERS}
     columns = {}
+    listed = {what: part for (_, what), part in by.items() if what in (IDS, NEW_IDS, IDS_UNTIL)}
     for column in plan.columns:
         count_UC = np.zeros((size, column.num_cells), dtype=np.int64)
         part = by.get((column.name, CELL))
@@ -74,6 +91,7 @@ def panel_of(counts: pl.DataFrame, plan: Plan) -> Panel:
         pairs_U=clusters,
         of_all_U={name: _of_units(by.get(("", PAIRS)), f"{name} of all", size) for name in GROUPS},
         columns=columns,
+        ids=seen_ids(listed, size),
     )
 
 

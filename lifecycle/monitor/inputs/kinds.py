@@ -14,6 +14,7 @@ from lifecycle.monitor.counts.frames import CLUSTERS
 from lifecycle.monitor.counts.panel import Panel
 from lifecycle.monitor.counts.plan import BEYOND, FIRST, MISSING, UNKNOWN, ColumnPlan
 from lifecycle.monitor.inputs.comparisons import FUNCTION, HEAD, OFFSET, head_keys
+from lifecycle.monitor.inputs.renamed import NEW, names_of_new
 from lifecycle.monitor.inputs.verdicts import Hit
 
 FACTORS = (1000.0, 100.0, 60.0, 24.0, 10.0, 1 / 10, 1 / 24, 1 / 60, 1 / 100, 1 / 1000)
@@ -52,6 +53,8 @@ def _named(hit: Hit, panel: Panel) -> Named:
     if hit.test == HEAD:
         value = head_keys(panel.columns[hit.column])[hit.cell]
         return Named(hit=hit, kind="head" if column.is_id else "constant", detail={"value": value})
+    if hit.test == NEW:
+        return Named(hit=hit, kind="unknown", detail={"values": names_of_new(panel, hit.start, hit.end)})
     if hit.test == FUNCTION:
         return _disagreeing(hit, panel)
     if hit.cell == MISSING:

@@ -6,6 +6,7 @@ from lifecycle.monitor.counts.panel import Panel
 from lifecycle.monitor.findings import Finding, Looked
 from lifecycle.monitor.inputs.chance import chance_of
 from lifecycle.monitor.inputs.kinds import Named
+from lifecycle.monitor.inputs.renamed import NEW
 
 NEXT_STEPS = {
     "missing": "find which client no longer sends it: the journal's rows with a null there have request ids and keys",
@@ -20,6 +21,7 @@ NEXT_STEPS = {
     "brighter": "look at the images in the journal's store: a converter or a proxy may change them",
     "shifted": "compare with the release before (make replay); then look at the columns that have findings",
 }
+NEW_IDS_STEP = "look at the ids: a client may write those of known creatives otherwise; if all creatives were replaced, retrain"
 ANY_STEP = "look whether the traffic changed (a new site, a campaign), or a client sends other values"
 
 
@@ -35,18 +37,17 @@ def finding_of(one: Named, panel: Panel, release: int) -> Finding:
         kind=one.kind,
         verdict=hit.verdict,
         effect=effect,
-        unit="share of rows",
+        unit="share of ids" if hit.test == NEW else "share of rows",
         chance=chance,
         level=hit.level,
         p_value=hit.p_value,
         window=Looked(start_ns=start_ns, end_ns=end_ns, rows=rows, entities=_entities(panel, hit.start, hit.end)),
-        sentence=f"{_sentence(one)}: {100 * hit.share:.1f} % of {rows:,} rows, {100 * hit.expected:.1f} % expected; chance "
-        f"gives up to {100 * chance:.1f} points ({hit.window})",
-        next_step=NEXT_STEPS.get(one.kind, ANY_STEP),
+        sentence=f"{_sentence(one)}: {_figures(one, rows)}; chance gives up to {100 * chance:.1f} points ({hit.window})",
+        next_step=NEW_IDS_STEP if hit.test == NEW else NEXT_STEPS.get(one.kind, ANY_STEP),
         release=release,
         evidence={
             "test": hit.test, "cell": hit.cell, "window": hit.window, "share": hit.share, "expected": hit.expected,
-            "effective_rows": hit.size, **one.detail,
+            "effective_ids" if hit.test == NEW else "effective_rows": hit.size, **one.detail,
         },
     )  # fmt: skip
 
@@ -61,13 +62,22 @@ def _entities(panel: Panel, start: int, end: int) -> float | None:
     return 1 / (1 / rows + sent / max(rows * (rows - 1), 1.0) + again)
 
 
+def _figures(one: Named, rows: int) -> str:
+    share, expected = f"{100 * one.hit.share:.1f} %", f"{100 * one.hit.expected:.1f} %"
+    if one.hit.test == NEW:
+        return f"{share} of as many ids as {rows:,} rows usually have, {expected} at most if they were new creatives"
+    return f"{share} of {rows:,} rows, {expected} expected"
+
+
 def _sentence(one: Named) -> str:
     name, detail = one.hit.column, one.detail
     match one.kind:
         case "missing":
             return f"{name} is missing"
+        case "unknown" if one.hit.test == NEW:
+            return f"{name} has ids that never came before ({_quoted(detail['values'])}), as if known ones were written otherwise"
         case "unknown":
-            values = ", ".join(f"'{value}'" for value in detail.get("values", [])[:3])
+            values = _quoted(detail.get("values", []))
             return f"{name} has values that training did not know" + (f" ({values})" if values else "")
         case "offset":
             unit, size = next(iter(detail.items()))
@@ -88,3 +98,7 @@ def _sentence(one: Named) -> str:
             return f"predictions are shifted {detail['direction']}"
         case _:
             return f"the share of '{detail.get('value')}' in {name} changed"
+
+
+def _quoted(values: list[str]) -> str:
+    return ", ".join(f"'{value}'" for value in values[:3])

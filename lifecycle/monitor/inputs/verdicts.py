@@ -9,6 +9,7 @@ from lifecycle.monitor.counts.panel import Panel
 from lifecycle.monitor.findings import Verdict
 from lifecycle.monitor.inputs.chance import HOURS_OF_MONTH, holm
 from lifecycle.monitor.inputs.comparisons import CellTests, column_tests
+from lifecycle.monitor.inputs.renamed import new_id_tests
 from lifecycle.monitor.inputs.windows import spans_of
 
 
@@ -40,6 +41,7 @@ def hits_at(panel: Panel, end_T: np.ndarray, config: InputsConfig, least: float 
     smallest = config.warning_effect if least is None else least
     spans = spans_of(panel.hour_U, panel.rows_U, end_T, config.windows_rows, config.windows_h)
     found = [tests for column in panel.plan.columns for tests in column_tests(panel, column, spans, config, smallest)]
+    found += new_id_tests(panel, spans, config, smallest)
     total = sum(tests.tests for tests in found)
     looks_a_month = max(HOURS_OF_MONTH, int(len(panel.hour_U) / max(np.ptp(panel.hour_U) + 1, 1) * HOURS_OF_MONTH))
     hits: list[Hit] = []
