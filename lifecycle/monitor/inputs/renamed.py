@@ -18,6 +18,8 @@ from lifecycle.monitor.inputs.windows import Spans
 NEW = "new ids"
 LAUNCH = 0.6  # new creatives are at most so many of those that as many rows have else
 
+SHOWN = 10
+
 
 class NewIds:
     """Ids that were first seen in a window, against what may be new in it."""
@@ -121,12 +123,13 @@ def _tests_of(new_ids: NewIds, panel: Panel, name: str, spans: Spans, least: flo
 
 
 def names_of_new(panel: Panel, start: int, end: int) -> list[str]:
-    """The ids that a window was the first to have, the most frequent first."""
+    """Ten of the unknown ids that a window was the first to have, of middling frequency: a campaign has the frequent ones."""
     ids = panel.ids
     if ids is None:
         return []
     window = slice(*np.searchsorted(ids.unit_R, [start, end]))
     rows_I = np.bincount(ids.id_R[window], ids.rows_R[window], minlength=len(ids.first_I))
     rows_I[(ids.first_I < start) | ~ids.is_unknown_I] = 0
-    order = np.argsort(-rows_I, kind="stable")[:10]
-    return [ids.name_I[int(place)] for place in order if rows_I[place]]
+    order = np.argsort(-rows_I, kind="stable")[: np.count_nonzero(rows_I)]
+    first = max(len(order) // 2 - SHOWN // 2, 0)
+    return [ids.name_I[int(place)] for place in order[first : first + SHOWN]]

@@ -96,7 +96,7 @@ def test_of_many_creatives_the_same_sample_is_kept_in_all_units(monkeypatch: pyt
     everything = seen(hours(6))
     monkeypatch.setattr(module, "MOST_IDS", 50)
     sample = seen(hours(6))
-    assert 25 <= len(sample.name_I) <= 50
+    assert 30 <= np.bincount(sample.unit_R).max() <= 50 < len(sample.name_I) < len(everything.name_I) / 3
     kept = everything.name_I.is_in(sample.name_I.to_list()).to_numpy()
     assert np.bincount(everything.unit_R[kept[everything.id_R]]).tolist() == np.bincount(sample.unit_R).tolist()
     assert everything.rows_R[kept[everything.id_R]].sum() == sample.rows_R.sum()
@@ -116,4 +116,5 @@ def test_a_renaming_is_named_with_ids_and_a_month_without_one_is_not() -> None:
     finding = finding_of(found[column], panel, release=1)
     assert finding.unit == "share of ids" and finding.chance is not None and 0 < finding.chance < finding.effect
     assert "ids that never came before ('" in finding.sentence
-    assert set(found[column].detail["values"]) <= set(broken["creative_id"][30_000:]) - set(rows["creative_id"])
+    renamed = set(broken["creative_id"][30_000:]) - set(rows["creative_id"])
+    assert len(renamed & set(found[column].detail["values"])) >= 7, "of the ten that are shown, though a campaign began as well"
