@@ -16,7 +16,7 @@ from lifecycle.monitor.inputs.comparisons import CellTests
 from lifecycle.monitor.inputs.windows import Spans
 
 NEW = "new ids"
-LAUNCH = 0.6  # new creatives are at most so many of those that as many rows have else
+LAUNCH = 0.5  # new creatives are at most so many of those that as many rows have else
 
 SHOWN = 10
 
