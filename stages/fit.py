@@ -23,10 +23,10 @@ from contracts.dataset.declaration import Declaration
 from stages.entry import run_stage
 from stages.features.config import FeaturesConfig
 from stages.features.graph import build_encoder, dense_names
-from stages.features.lists import JudgedColumns, described_lists, fit_slots, names_of_parts, slots
+from stages.features.lists import JudgedColumns, Part, described_lists, fit_slots, names_of_parts, slots
 from stages.features.looks import looks_profile
 from stages.features.profile import profile
-from stages.features.selection import LEAK, report, select
+from stages.features.selection import LEAK, Score, report, select
 from stages.features.vocabulary import Scale, Vocabulary, fit_scale, fit_vocabulary, ids_of
 from stages.files import atomic_path, write_json
 from stages.row_weights import row_weights, spread_out, weight_names
@@ -53,25 +53,14 @@ def main() -> None:
     names = [column.name for column in declaration.columns if is_read(column)]
     train = pl.read_parquet(TRAIN_PATH, columns=[*names, *weight_names(declaration)])
     weights = row_weights(train, declaration)
-    known = {} if champion is None else champion.scales
-    columns = tqdm([c for c in declaration.features if c.slot_of is None], desc="fit", disable=None)
-    fitted = {
-        column.name: known.get(column.name) or fit_column(column, train[column.name], config, weights.count_N)
-        for column in columns
-    }
-    fitted |= fit_slots(declaration, train, fitted, config)
-    parts = [fitted[column.name] for column in declaration.features]
+    parts = fit_parts(declaration, train, weights.count_N, {} if champion is None else champion.scales, config)
     ids = {part.name: ids_of(part, train[part.name]) for part in parts}
     rows = spread_out(weights, MOST_IMPRESSIONS)
     if rows is not None:
         train, ids = train[rows], {name: ids_N[rows] for name, ids_N in ids.items()}
-    missing = {part.name: train[part.name].null_count() / len(train) for part in parts}
-    label = train[declaration.label.name].to_numpy()
-    judged = JudgedColumns.of(declaration, ids, missing, label, config.selection, seed)
-    scores = select(judged.columns, judged.ids, judged.missing, label, config.selection, seed)
+    scores = judge(declaration, parts, train, ids, config, seed)
     if champion is None:
-        names = names_of_parts(declaration, (score.name for score in scores if score.kept))
-        kept = [part for part in parts if part.name in names]
+        kept = kept_parts(declaration, parts, scores)
     else:
         scores, kept = champion.scores(scores), champion.kept(parts)
     encoder = build_encoder(kept, (declaration.creative.name, creatives) if creatives is not None else None)
@@ -79,18 +68,58 @@ def main() -> None:
         onnx.save(encoder, partial)
     write_json(FEATURES_PATH, describe(declaration, kept, creatives, config.image_size))
     images = looks_profile(CLEAN_DIR, train[declaration.creative.name], seed) if declaration.images else None
-    later = {name for column in declaration.lists for name in slots(column)[1:]}  # they go as the first slot does
-    profiled = [part for part in parts if part.name not in later]
-    write_json(PROFILE_PATH, profile(profiled, ids, train, declaration, images))
+    write_json(PROFILE_PATH, profile(profiled(declaration, parts), ids, train, declaration, images))
     write_json(SELECTION_PATH, report(scores))
+    tell(scores, weights.impressions())
+
+
+def fit_parts(
+    declaration: Declaration, train: pl.DataFrame, count_N: np.ndarray | None, known: dict[str, Scale], config: FeaturesConfig
+) -> list[Part]:
+    """What is learned of each feature, in the order of the declaration; `known` are scales that stay as they are."""
+    columns = tqdm([column for column in declaration.features if column.slot_of is None], desc="fit", disable=None)
+    fitted: dict[str, Part] = {
+        column.name: known.get(column.name) or fit_column(column, train[column.name], config, count_N) for column in columns
+    }
+    fitted |= fit_slots(declaration, train, fitted, config, count_N)
+    return [fitted[column.name] for column in declaration.features]
+
+
+def judge(
+    declaration: Declaration,
+    parts: list[Part],
+    train: pl.DataFrame,
+    ids: dict[str, np.ndarray],
+    config: FeaturesConfig,
+    seed: int,
+) -> list[Score]:
+    """What the selection says of each column."""
+    missing = {part.name: train[part.name].null_count() / len(train) for part in parts}
+    label_N = train[declaration.label.name].to_numpy()
+    judged = JudgedColumns.of(declaration, ids, missing, label_N, config.selection, seed)
+    return select(judged.columns, judged.ids, judged.missing, label_N, config.selection, seed)
+
+
+def kept_parts(declaration: Declaration, parts: list[Part], scores: list[Score]) -> list[Part]:
+    names = names_of_parts(declaration, (score.name for score in scores if score.kept))
+    return [part for part in parts if part.name in names]
+
+
+def profiled(declaration: Declaration, parts: list[Part]) -> list[Part]:
+    """Of a column with several values the first slot; the others go as it does."""
+    later = {name for column in declaration.lists for name in slots(column)[1:]}
+    return [part for part in parts if part.name not in later]
+
+
+def tell(scores: list[Score], num_rows: int) -> None:
+    """Say what is left out."""
     for score in scores:
         if not score.kept and score.reason.startswith(LEAK):
             print(f"fit: '{score.name}' is left out: it {score.reason}", file=sys.stderr)
     dropped = [score.name for score in scores if not score.kept]
     more = f" and {len(dropped) - SHOWN_NAMES} more" if len(dropped) > SHOWN_NAMES else ""
     shown = ", ".join(dropped[:SHOWN_NAMES]) + more or "none"
-    num_kept = sum(score.kept for score in scores)
-    print(f"fit: {num_kept} of {len(scores)} columns kept on {weights.impressions()} rows, dropped: {shown}")
+    print(f"fit: {len(scores) - len(dropped)} of {len(scores)} columns kept on {num_rows} rows, dropped: {shown}")
 
 
 def read_champion_columns(declaration: Declaration) -> ChampionColumns | None:

@@ -93,7 +93,7 @@ def clean_mass(rows: pl.DataFrame, declaration: Declaration) -> np.ndarray:
     return rows.select(pl.ones(pl.len(), dtype=pl.Int64) * count * worth).to_series().to_numpy()
 
 
-def unfolded(rows: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
+def labelled(rows: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
     """Clean rows as a split has them: each with a label 0 or 1 and its weights as float64; none that counts nothing."""
     if declaration.weight is not None:
         rows = rows.with_columns(pl.col(declaration.weight.name).cast(pl.Float64).fill_null(1.0))

@@ -27,7 +27,7 @@ from contracts.tables.parquet import ParquetRows
 from stages.cutting import OUT_OF_TIME, cut
 from stages.entry import run_stage
 from stages.files import atomic_folder, write_json
-from stages.row_weights import clean_mass, row_weights, unfolded, weight_names
+from stages.row_weights import clean_mass, labelled, row_weights, weight_names
 from stages.settings import load_params, load_section
 
 CLEAN_DIR = Path("data/clean")
@@ -196,7 +196,7 @@ def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaratio
                 for code, name in enumerate(SPLITS):
                     rows = batch.filter(codes == code)
                     if rows.num_rows:
-                        made = unfolded(pl.from_arrow(rows), declaration) if weight_names(declaration) else pl.from_arrow(rows)
+                        made = labelled(pl.from_arrow(rows), declaration) if weight_names(declaration) else pl.from_arrow(rows)
                         writers[name].write(made if weight_names(declaration) else rows)
                         _count(report[name], made, declaration)
         for writer in writers.values():
@@ -215,7 +215,7 @@ def split_schema(clean: Path, declaration: Declaration) -> pa.Schema:
     """What the columns of a split hold: those of clean rows, but for labels and weights of rows that stand for many."""
     if not weight_names(declaration):
         return pq.read_schema(clean)
-    return unfolded(pl.read_parquet(clean, n_rows=0), declaration).to_arrow().schema
+    return labelled(pl.read_parquet(clean, n_rows=0), declaration).to_arrow().schema
 
 
 def _count(part: dict[str, Any], rows: pl.DataFrame, declaration: Declaration) -> None:

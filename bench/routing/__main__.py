@@ -20,13 +20,14 @@ from bench.routing.speed import speed_figures
 from bench.routing.world import routed_server
 from bench.served.entry import served_main
 from contracts.serving.config import ServerConfig
-from contracts.serving.packed_text import text_of
+from contracts.serving.packed_text import codes_of, text_of
 from contracts.serving.releases import EXPORTED
 from contracts.serving.request import CATEGORICAL, NUMERIC
 from loadtests.perf_analyzer.input import requests_of
 from loadtests.perf_analyzer.settings import load_perf_settings
 from loadtests.requests.traffic import read_traffic
 from serving.server.settings import load_server_config
+from stages.files import read_json
 from stages.onnx_session import open_session
 
 TIMED, TRIED_STEPS, TIMES, ROWS = 200, 100, 5, 16
@@ -68,7 +69,9 @@ def _call_s(config: BenchRoutingConfig, graph: Path) -> float:
     tensors = requests_of(read_traffic(config.traffic_rows), ROWS, 1).tensors[0]
     session = open_session(graph)
     separator = session.get_modelmeta().custom_metadata_map["separator"]
-    feed = {"text": np.array([text_of(tensors[CATEGORICAL].tolist(), separator)], dtype=object), "numeric": tensors.get(NUMERIC)}
+    codes = codes_of(read_json(graph.with_name("request.json"))["categorical"])
+    text = text_of(tensors[CATEGORICAL].tolist(), separator, codes)
+    feed = {"text": np.array([text], dtype=object), "numeric": tensors.get(NUMERIC)}
     named = {value.name: feed[value.name] for value in session.get_inputs() if value.name in feed}
     took = []
     for _ in range(TIMED):

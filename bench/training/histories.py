@@ -7,7 +7,6 @@ if __name__ == "__main__":  # before matplotlib is imported, which Lightning doe
 
     keep_matplotlib_here()
 
-import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,7 @@ import polars as pl
 import yaml
 
 from bench.figures import Figure
-from bench.parts import run_parts
-from bench.table import JSON_PATH, ORDER, TABLE_PATH
+from bench.training.command import bench_training
 from bench.workspace import Workspace, workspace
 from stages.evaluation.bootstrap import Resampler
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
@@ -27,7 +25,7 @@ from stages.models.model_folder import load_model
 from stages.models.training import channels_last
 
 NAME = "bench-histories"
-ROWS_PER_MONTH = 200_000
+WORLDS = (2026, 7)  # seeds of the exchange
 RESAMPLES, CONFIDENCE = 500, 0.95
 BASE = "dcnv2 without histories and tags"
 
@@ -111,19 +109,5 @@ def figures(seed: int, losses: dict[str, np.ndarray], users: pl.Series) -> list[
     return found
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.training.histories", description="What histories and tags are worth.")
-    parser.add_argument("--rows", type=int, default=ROWS_PER_MONTH, help="a month (default: %(default)s)")
-    parser.add_argument("--worlds", type=int, nargs="+", default=[2026, 7], help="seeds of the exchange")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="other settings; then nothing is written")
-    args = parser.parse_args()
-    if not args.set:
-        part = (lambda: measure(args.rows, tuple(args.worlds), []), f"make {NAME}")
-        return min(1, run_parts({NAME: part}, [NAME], JSON_PATH, TABLE_PATH, ORDER))
-    for row in measure(args.rows, tuple(args.worlds), args.set):
-        print(f"{row.what}: {row.figure}", flush=True)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bench_training(NAME, __doc__.splitlines()[0], "worlds", WORLDS, measure))

@@ -3,19 +3,16 @@
 Both are evaluated through their exported graphs, on all test rows. `python -m bench.training.sampled`.
 """
 
-import argparse
 import sys
 from dataclasses import dataclass
 from statistics import median
 
 from bench.figures import Compared, Figure, at_least, at_most, spread
-from bench.parts import run_parts
-from bench.table import JSON_PATH, ORDER, TABLE_PATH
+from bench.training.command import bench_training
 from bench.workspace import Workspace, workspace
 from stages.files import read_json
 
 NAME = "bench-sampled"
-ROWS_PER_MONTH = 200_000
 SEEDS = (0, 1, 2)
 KEPT = 0.1
 BAR_SPEED, BAR_AUC, BAR_RATIO = 4.0, 0.003, 0.02
@@ -83,19 +80,5 @@ def figures(whole: list[SampledRun], sampled: list[SampledRun]) -> list[Figure]:
     ]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.training.sampled", description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=ROWS_PER_MONTH, help="a month (default: %(default)s)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="of the training")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="other settings; then nothing is written")
-    args = parser.parse_args()
-    if not args.set:
-        part = (lambda: measure(args.rows, tuple(args.seeds), []), f"make {NAME}")
-        return min(1, run_parts({NAME: part}, [NAME], JSON_PATH, TABLE_PATH, ORDER))
-    for row in measure(args.rows, tuple(args.seeds), args.set):
-        print(f"{row.what}: {row.figure}{f' (bar {row.bar}: {row.met})' if row.bar else ''}", flush=True)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bench_training(NAME, __doc__.splitlines()[0], "seeds", SEEDS, measure))

@@ -10,7 +10,6 @@ if __name__ == "__main__":  # before matplotlib is imported, which Lightning doe
 
     keep_matplotlib_here()
 
-import argparse
 import os
 import shutil
 import sys
@@ -21,8 +20,7 @@ from statistics import mean
 import yaml
 
 from bench.figures import Figure
-from bench.parts import run_parts
-from bench.table import JSON_PATH, ORDER, TABLE_PATH
+from bench.training.command import bench_training
 from bench.workspace import Workspace, workspace
 from stages.files import sha256_file, write_json
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
@@ -177,19 +175,5 @@ def shown(models: list[JudgedMonth], base: list[JudgedMonth]) -> str:
     return f"{text}; log-loss {mean(worse):+.2f} % ({min(worse):+.2f} to {max(worse):+.2f} in {len(worse)} models)"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.training.warm_start", description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=ROWS_PER_MONTH, help="a month (default: %(default)s)")
-    parser.add_argument("--worlds", type=int, nargs="+", default=list(WORLDS), help="seeds of the exchange")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="other settings; then nothing is written")
-    args = parser.parse_args()
-    if not args.set:
-        part = (lambda: measure(args.rows, tuple(args.worlds), []), f"make {NAME}")
-        return min(1, run_parts({NAME: part}, [NAME], JSON_PATH, TABLE_PATH, ORDER))
-    for row in measure(args.rows, tuple(args.worlds), args.set):
-        print(f"{row.what}: {row.figure}", flush=True)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bench_training(NAME, __doc__.splitlines()[0], "worlds", WORLDS, measure, ROWS_PER_MONTH))

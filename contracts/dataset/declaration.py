@@ -66,7 +66,7 @@ class Declaration:
 
     @model_validator(mode="after")
     def _roles_fit(self) -> "Declaration":
-        self._unfold_lists()
+        self._give_slots()
         names = Counter([c.name for c in (*self.columns, *self.lists)] + [c.name for c in self.leave_out])
         twice = [name for name, count in names.items() if count > 1]
         if twice:
@@ -107,13 +107,13 @@ class Declaration:
                 "a row has a label, or counts of impressions and clicks"
             )
 
-    def _unfold_lists(self) -> None:
+    def _give_slots(self) -> None:
         """Puts slots in the place of columns with several values, in the object that is being made."""
         found = tuple(column for column in self.columns if column.is_list)
         if found:
-            unfolded = [slots_of(column) if column.is_list else (column,) for column in self.columns]
+            slotted = [slots_of(column) if column.is_list else (column,) for column in self.columns]
             object.__setattr__(self, "lists", found)
-            object.__setattr__(self, "columns", tuple(chain.from_iterable(unfolded)))
+            object.__setattr__(self, "columns", tuple(chain.from_iterable(slotted)))
         slots = {(slot.slot_of, slot.name) for column in self.lists for slot in slots_of(column)}
         held = {(column.slot_of, column.name) for column in self.columns if column.slot_of is not None}
         if slots != held and self.source.kind != "served":  # served rows lie as slots

@@ -14,7 +14,7 @@ from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.clean_rows import CleanRows
 from contracts.tables.joins import SideTable, short
 from contracts.tables.lists.cells import with_json_lists
-from contracts.tables.lists.unfolded import Unfolded
+from contracts.tables.lists.slots import ChunkSlots
 from contracts.tables.parsing import YEARS, derived, dtype_of, given, parsed, refuse_unreadable, unread_rules
 from contracts.tables.rejected import BROKEN, broken_rows, numbered, rejected, spread
 from contracts.tables.schema import schema_of, violations
@@ -58,14 +58,14 @@ class Contract:
         rows, unmatched = self._joined(chunk.rows)
         numbers = rows[ROW]
         columns = self._columns_of(chunk)
-        unfolded = self._unfolded(chunk, rows)
+        slots = self._slots_of(chunk, rows)
         repeated = [c.name for c in columns if c.name in chunk.distinct.columns]
         cells, *broken = self._examined(rows, tuple(c for c in columns if c.name not in repeated))
         values, *broken_values = self._examined(chunk.distinct, tuple(c for c in columns if c.name in repeated))
         typed = CleanRows(
-            cells=pl.DataFrame([*cells, *unfolded.cells, numbers]),
-            places=pl.DataFrame([*rows.select(repeated), *unfolded.places]),
-            values=pl.DataFrame([*values, *unfolded.values]),
+            cells=pl.DataFrame([*cells, *slots.cells, numbers]),
+            places=pl.DataFrame([*rows.select(repeated), *slots.places]),
+            values=pl.DataFrame([*values, *slots.values]),
         )
         order = {c.name: place for place, c in enumerate(columns)}
         broken = [
@@ -83,7 +83,7 @@ class Contract:
                 *unmatched,
                 *broken,
                 *self._overcounted(typed, numbers),
-                *unfolded.broken,
+                *slots.broken,
                 *self._imageless(typed, numbers),
             ]
         )
@@ -92,7 +92,7 @@ class Contract:
         found = pl.concat([found, *repeats])
         clean = typed.where(~numbers.is_in(found["row"].unique().implode()))
         in_file = replace(clean, cells=chunk.in_file(clean.cells, ROW))  # which are in its rows' order already
-        whole = replace(chunk, nested=[*unfolded.texts, *chunk.nested])
+        whole = replace(chunk, nested=[*slots.texts, *chunk.nested])
         return in_file, chunk.in_file(rejected(found, whole, rows), "row")
 
     def _columns_of(self, chunk: Chunk) -> tuple[Column, ...]:
@@ -105,8 +105,8 @@ class Contract:
             return columns
         return tuple(replace(c, nullable=True) if {c.name, *c.instants} & chunk.early else c for c in columns)
 
-    def _unfolded(self, chunk: Chunk, rows: pl.DataFrame) -> Unfolded:
-        found = Unfolded()
+    def _slots_of(self, chunk: Chunk, rows: pl.DataFrame) -> ChunkSlots:
+        found = ChunkSlots()
         for column in self.lists:
             nullable = column.nullable or column.name in chunk.early
             found.add(column, rows, chunk.distinct, self.formats[column.name], nullable, self._examined)

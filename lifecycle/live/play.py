@@ -3,6 +3,7 @@
 A day is played when its file in the ledger is there. Killed within a day, the program finds in the journal what was answered.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -23,7 +24,9 @@ from lifecycle.live.ledger import NOTHING, Ledger, with_outcome
 from lifecycle.live.months import DAY_MS, days_of, fault_since_ms, month_of, start_ms
 from lifecycle.live.months_file import write_month_file
 from lifecycle.live.pages import MonthPages, known_creatives
-from lifecycle.live.recover import answers_by_key, whole_pages
+from lifecycle.live.recover import answers_by_key, is_settled, whole_pages
+
+SETTLED_POLL_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,7 @@ class Play:
     folder: Path
     journal: Path
     say: Callable[[str], None] = print
+    settled_within_s: float = 0.0  # until all answers are in closed segments, before the commands of the last day
     images: dict[str, dict[str, bytes]] = field(default_factory=dict)  # of the month that is played
 
     @cached_property
@@ -112,9 +116,16 @@ class Play:
                 self._write_month(month_of(day))
                 self._pass_on(day)
             if not after.has_run(day):
+                self._settle(day)
                 after.day_over(day)
             if asked is not None:
                 self.say(self._line(day, asked))
+
+    def _settle(self, day: date) -> None:
+        """Before the commands of the last day, wait until they can make Parquet of all answers: none comes after them."""
+        until = time.monotonic() + (self.settled_within_s if day == self.days[-1] else 0)
+        while time.monotonic() < until and not is_settled(self.journal):
+            time.sleep(SETTLED_POLL_S)
 
     def _play_day(self, day: date, sender: PageSender) -> AskedDay:
         rows = self.rows(day)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.baseline_models.rates import NUM_FOLDS, RateTable
+from stages.baseline_models.rates import NUM_FOLDS, RateTable, weighed
 from stages.models.encoded_arrays import EncodedSpec, EncodedSplit
 from stages.models.list_fields import MISSING_ID, ListFields
 
@@ -41,28 +41,29 @@ def _mean_rates(
     is_train: bool,
 ) -> np.ndarray:
     """float64 [N]; the rate of all rows where there is no value. A training row's is that of the other folds of rows."""
-    train_NL, prior = train.cat_idx_NF[:, one.columns], float(train.label_N.mean())
-    whole = _table(train_NL, train.label_N, num_ids, prior, strength)
+    clicks, rows = train.clicks_and_rows
+    prior = clicks / rows
+    whole = _table(train, one, slice(None), num_ids, prior, strength)
     if not is_train:
         return _mean(whole.rate(ids_NL), is_there_NL, prior)
     found = np.empty(len(ids_NL))
     for fold in range(NUM_FOLDS):
         mine = np.s_[fold::NUM_FOLDS]
-        own = _table(train_NL[mine], train.label_N[mine], num_ids, prior, strength)
+        own = _table(train, one, mine, num_ids, prior, strength)
         others = RateTable(rows=whole.rows - own.rows, clicks=whole.clicks - own.clicks, prior=prior, strength=strength)
         found[mine] = _mean(others.rate(ids_NL[mine]), is_there_NL[mine], prior)
     return found
 
 
-def _table(ids_NL: np.ndarray, label_N: np.ndarray, num_ids: int, prior: float, strength: float) -> RateTable:
-    label_V = np.repeat(label_N, ids_NL.shape[1])
-    ids_V = ids_NL.ravel()
-    return RateTable(
-        rows=np.bincount(ids_V, minlength=num_ids).astype(np.float64),
-        clicks=np.bincount(ids_V, label_V, minlength=num_ids),
-        prior=prior,
-        strength=strength,
+def _table(train: EncodedSplit, one: ListFields, where: slice, num_ids: int, prior: float, strength: float) -> RateTable:
+    ids_NL = train.cat_idx_NF[where, one.columns]
+    weight_N = None if train.weight_N is None else train.weight_N[where]
+    rows_N = np.ones(len(ids_NL)) if weight_N is None else weight_N
+    rows_V, clicks_V = (
+        np.bincount(ids_NL.ravel(), np.repeat(value_N, ids_NL.shape[1]), minlength=num_ids)
+        for value_N in (rows_N, weighed(train.label_N[where], weight_N))
     )
+    return RateTable(rows=rows_V, clicks=clicks_V, prior=prior, strength=strength)
 
 
 def _mean(rate_NL: np.ndarray, is_there_NL: np.ndarray, prior: float) -> np.ndarray:

@@ -14,6 +14,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from torch import Tensor, nn
 
 from stages.features.graph import BATCH, IR_VERSION, ML_OPSET, OPSET
+from stages.models.calibration import calibrated_probability
 from stages.models.network import CtrNetwork
 
 IDS = ("cat_idx", "creative_idx")  # outputs of the encoder that the fused graph shows as well
@@ -34,7 +35,7 @@ class Probability(nn.Module):
         empty = cat_idx.new_zeros(cat_idx.shape[0], 0, dtype=torch.float32)
         dense = empty if num_feats is None else num_feats
         logit = self.ranker(cat_idx, dense, empty if creative_vector is None else creative_vector)
-        return torch.sigmoid(logit if self.calibration is None else self.calibration(logit))
+        return calibrated_probability(logit, self.calibration)
 
 
 class Look(nn.Module):

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from contracts.serving.packed_text import text_of
 from contracts.serving.request import NUMERIC, RequestSpec, numbers, strings
 from stages.exporting.packed import SEPARATOR, TEXT
+from stages.models.calibration import calibrated_probability
 from stages.models.encoded_arrays import EncodedSplit
 from stages.models.network import ENCODE_IMAGES, CtrNetwork
 from stages.onnx_session import open_session
@@ -31,7 +32,7 @@ def torch_probabilities(network: CtrNetwork, split: EncodedSplit, table_CE: np.n
     """What torch says, float32 [N]."""
     with torch.inference_mode():
         logits = torch_logits(network, split, table_CE)
-        return np.concatenate([network.probability(logit_B).numpy() for logit_B in logits])
+        return np.concatenate([calibrated_probability(logit_B, network.calibration).numpy() for logit_B in logits])
 
 
 def torch_logits(network: CtrNetwork, split: EncodedSplit, table_CE: np.ndarray | None) -> list[Tensor]:

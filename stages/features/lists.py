@@ -24,15 +24,23 @@ def slots(column: Column) -> tuple[str, ...]:
     return slot_names(column.name, column.longest or 0)
 
 
-def fit_slots(declaration: Declaration, train: pl.DataFrame, known: dict[str, Part], config: FeaturesConfig) -> dict[str, Part]:
-    """The vocabularies of all slots, by name; `known` are those of the other columns.
+def fit_slots(
+    declaration: Declaration,
+    train: pl.DataFrame,
+    known: dict[str, Part],
+    config: FeaturesConfig,
+    count_N: np.ndarray | None = None,
+) -> dict[str, Part]:
+    """The vocabularies of all slots, by name; `known` are those of the other columns; row i stands for `count_N[i]` rows.
 
     Values of all slots of a column are counted together. A column that shares another one's vocabulary has that one's values.
     """
     whole: dict[str, Part] = dict(known)
     own = [column for column in declaration.lists if column.vocabulary is None]
     for column in own:
-        whole[column.name] = fit_vocabulary(column, pl.concat([train[name].alias("value") for name in slots(column)]), config)
+        values = pl.concat([train[name].alias("value") for name in slots(column)])
+        counts_V = None if count_N is None else np.tile(count_N, len(slots(column)))
+        whole[column.name] = fit_vocabulary(column, values, config, counts_V)
     found: dict[str, Part] = {}
     for column in declaration.lists:
         found |= {name: replace(whole[column.vocabulary or column.name], name=name) for name in slots(column)}

@@ -7,6 +7,11 @@ import torch
 from torch import Tensor, nn
 
 
+def calibrated_probability(logit_B: Tensor, calibration: nn.Module | None) -> Tensor:
+    """float32 [B], after the step if there is one."""
+    return torch.sigmoid(logit_B if calibration is None else calibration(logit_B))
+
+
 class Temperature(nn.Module):
     """The logit times a number above 0: 1 / temperature. (Guo, Pleiss, Sun, Weinberger: On calibration of modern neural networks,
     ICML 2017.)

@@ -56,10 +56,6 @@ class CtrNetwork(nn.Module):
             creative_emb_BE = functional.embedding(creative_pos_B, emb_UE)  # its backward is a fast sum, unlike emb[pos]
         return self.ranker(cat_idx_BF, num_feats_BM, creative_emb_BE)
 
-    def probability(self, logit_B: Tensor) -> Tensor:
-        """float32 [B], after the calibration if there is one."""
-        return torch.sigmoid(logit_B if self.calibration is None else self.calibration(logit_B))
-
     def start_at(self, num_clicks: float, num_rows: float) -> None:
         """Have the fresh network say of every row, about, what the click rate of all is.
 

@@ -36,11 +36,18 @@ def test_slots_share_one_vocabulary_that_counts_the_values_of_all_or_that_of_ano
         **{"last[0]": ["z", "z", "z", "z", "x"], "last[1]": [None] * 5},
     )
     known = {"ad": fit_vocabulary(declaration.column("ad"), train["ad"], config(min_count=2))}
-    found = fit_slots(declaration, train, known, config(min_count=2))
+    found = fit_slots(declaration, train, known, config(min_count=2), None)
     assert {name: part.values for name, part in found.items()} == {
         "tags[0]": ("b", "a", "c"), "tags[1]": ("b", "a", "c"), "last[0]": ("y", "x"), "last[1]": ("y", "x"),
     }  # fmt: skip
     assert [part.name for part in found.values()] == list(found)
+
+
+def test_values_of_a_row_that_stands_for_many_count_as_often():
+    declaration = declared(AD, TAGS, LABEL)
+    train = rows(ad=["x"] * 3, **{"tags[0]": ["a", "b", "b"], "tags[1]": ["c", None, "a"]})
+    found = fit_slots(declaration, train, {}, config(min_count=3), np.array([4.0, 1.0, 1.0]))
+    assert found["tags[0]"].values == found["tags[1]"].values == ("a", "c")  # 5, 4; b 2
 
 
 def test_a_column_is_judged_by_one_value_a_row_by_their_number_and_by_whether_what_is_shown_is_among_them():

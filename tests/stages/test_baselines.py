@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from stages import baselines
 from stages.baseline_models.columns import list_fields
 from stages.baseline_models.lists import list_columns
-from stages.baseline_models.rates import RateTable, fit_rates, forward_features, out_of_fold_features
+from stages.baseline_models.rates import NUM_FOLDS, RateTable, fit_rates, forward_features, out_of_fold_features
 from stages.evaluation.config import BaselinesConfig
 from stages.evaluation.metrics import log_loss
 from stages.models import penalised_logistic
@@ -217,6 +217,29 @@ def test_trees_see_how_many_values_there_are_which_and_how_they_were_clicked() -
             rates.append(((is_it * train.label_N[:, None]).sum() + 10 * prior) / (is_it.sum() + 10))
         assert row[4] == len(many)
         np.testing.assert_allclose(row[5], np.mean(rates) if rates else prior, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_a_row_that_counts_three_is_three_rows_to_the_trees(name: str) -> None:
+    spec, splits = listed_splits()
+    count_N = np.random.default_rng(8).integers(1, 4, 60)
+    weighted = {key: replace(split, weight_N=count_N.astype(np.float64)) for key, split in splits.items()}
+    fold_N = np.arange(60) % NUM_FOLDS  # copies of a row go to the fold of the row
+    repeated = splits["train"].taken(np.repeat(np.arange(60), count_N))
+    found = list_columns(weighted[name], weighted["train"], spec, strength=10.0, most_ids=5)
+    if name == "test":
+        np.testing.assert_allclose(found, list_columns(splits["test"], repeated, spec, strength=10.0, most_ids=5), rtol=1e-6)
+        return
+    for fold in range(NUM_FOLDS):
+        others = np.repeat(np.flatnonzero(fold_N != fold), count_N[fold_N != fold])
+        train, mine = splits["train"].taken(others), splits["train"].taken(np.flatnonzero(fold_N == fold))
+        prior = repeated.label_N.mean()
+        for row, ids in zip(found[fold_N == fold], mine.cat_idx_NF, strict=True):
+            rates = []
+            for value in (v for v in ids[3:] if v != 1):
+                is_it = train.cat_idx_NF[:, 3:] == value
+                rates.append(((is_it * train.label_N[:, None]).sum() + 10 * prior) / (is_it.sum() + 10))
+            np.testing.assert_allclose(row[5], np.mean(rates) if rates else prior, rtol=1e-6)
 
 
 def test_rates_of_values_do_not_let_a_row_see_its_own_label() -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from lifecycle.live import ledger, play
 from lifecycle.live.months import DAY_MS, fault_since_ms, instant
-from lifecycle.live.recover import answers_by_key
+from lifecycle.live.recover import answers_by_key, is_settled
 from tests.lifecycle.live.live_world import MONTH, PAGES, JournallingModel, K, Killed, a_play, moved_clock, p_of, played
 
 START_MS = 1_785_542_400_000  # 2026-08-01
@@ -68,6 +69,27 @@ def test_requests_say_key_time_user_and_images_of_creatives_that_the_model_does_
     sent = {creative for said in model.said for creative in said["images"]}
     there = {path.stem for path in (one.pages[MONTH].folder / "creatives").iterdir()}
     assert known not in sent and sent == there - {known}
+
+
+def test_answers_are_settled_once_nobody_writes_to_their_segments(tmp_path, clock):
+    one = a_play(tmp_path, "pages_per_month=20")
+    model = JournallingModel(one.journal)
+    assert is_settled(one.journal)  # a segment that was begun holds no answer
+    played(one, model)
+    assert not is_settled(one.journal)
+    model.writer.close()
+    assert is_settled(one.journal) and len(answers_by_key(one.journal, one.pages[MONTH].rows["key"])) == 20 * K
+
+
+def test_the_last_days_commands_wait_until_all_answers_can_be_made_parquet(tmp_path, clock):
+    one = replace(a_play(tmp_path, "pages_per_month=20"), settled_within_s=60.0)
+    one = replace(one, config=replace(one.config, after_day=(("sh", "-c", f"touch {tmp_path}/run-{{day}}"),)))
+    model = JournallingModel(one.journal)
+    closing = Timer(1.0, lambda: (closed.append((tmp_path / f"run-{one.days[-1]}").exists()), model.writer.close()))
+    closed: list[bool] = []
+    closing.start()
+    played(one, model)
+    assert closed == [False] and (tmp_path / f"run-{one.days[-1]}").exists() and is_settled(one.journal)
 
 
 def test_a_model_that_looks_at_no_images_is_sent_none(tmp_path, clock):

@@ -25,7 +25,7 @@ PLACED = {"cell": pl.UInt32, "rule": pl.String, "value": pl.String}  # a broken 
 
 
 @dataclass(kw_only=True)
-class Unfolded:
+class ChunkSlots:
     """The slots of a chunk's columns with several values."""
 
     cells: list[pl.Series] = field(default_factory=list)  # of columns that are spelled out
