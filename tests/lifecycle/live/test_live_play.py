@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -81,15 +80,22 @@ def test_answers_are_settled_once_nobody_writes_to_their_segments(tmp_path, cloc
     assert is_settled(one.journal) and len(answers_by_key(one.journal, one.pages[MONTH].rows["key"])) == 20 * K
 
 
-def test_the_last_days_commands_wait_until_all_answers_can_be_made_parquet(tmp_path, clock):
+def test_the_last_days_commands_wait_until_all_answers_can_be_made_parquet(tmp_path, clock, monkeypatch):
     one = replace(a_play(tmp_path, "pages_per_month=20"), settled_within_s=60.0)
     one = replace(one, config=replace(one.config, after_day=(("sh", "-c", f"touch {tmp_path}/run-{{day}}"),)))
     model = JournallingModel(one.journal)
-    closing = Timer(1.0, lambda: (closed.append((tmp_path / f"run-{one.days[-1]}").exists()), model.writer.close()))
-    closed: list[bool] = []
-    closing.start()
+    ran, looked = tmp_path / f"run-{one.days[-1]}", []
+
+    def looking(journal: Path) -> bool:
+        """Is it settled; whoever writes it closes its segments only after the first look."""
+        looked.append((ran.exists(), is_settled(journal)))
+        if len(looked) == 1:
+            model.writer.close()
+        return looked[-1][1]
+
+    monkeypatch.setattr(play, "is_settled", looking)
     played(one, model)
-    assert closed == [False] and (tmp_path / f"run-{one.days[-1]}").exists() and is_settled(one.journal)
+    assert looked == [(False, False), (False, True)] and ran.exists()
 
 
 def test_a_model_that_looks_at_no_images_is_sent_none(tmp_path, clock):
