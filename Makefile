@@ -169,6 +169,9 @@ gpu-check:  ## measure training on this machine's NVIDIA GPU (8 minutes; needs a
 bench-serving: $(VENV)-load/.perf-analyzer  ## rows a second of the served model against the release before it and in process (about 12 minutes)
 	@$(RUN) python -m bench.served.speed $(ARGS)
 
+bench-lists: $(VENV)-load/.perf-analyzer $(VENV)/.dev  ## rows a second of the served model with tags and histories against without (about 8 minutes)
+	@$(RUN) python -m bench.served.lists $(ARGS)
+
 bench-warm-start: $(VENV)/.dev  ## what training from the champion's weights is worth over six simulated months (more than an hour)
 	@$(RUN) python -m bench.training.warm_start $(ARGS)
 
@@ -182,13 +185,13 @@ bench-gate: $(VENV)-load/.installed $(VENV)/.dev $(VENV)-serving/.installed  ## 
 	@$(RUN) python -m bench.served.gate $(ARGS)
 
 bench-journal: $(VENV)-load/.perf-analyzer  ## what the journal costs: the served model with and without it, and its segments made Parquet (about 17 minutes)
-	@$(RUN) python -m bench.served.journal $(ARGS)
+	@$(RUN) python -m bench.journal.cost $(ARGS)
 
 bench-journal-peers: $(VENV)-compare/.installed $(VENV)-compare-mlserver/.installed $(VENV)-load/.perf-analyzer  ## servers that remember their answers: how fast, and what kill -9 costs them (wrk; about 6 minutes)
-	@$(RUN) python -m bench.served.journal_peers $(ARGS)
+	@$(RUN) python -m bench.journal.peers $(ARGS)
 
 bench-replay: $(VENV)/.dev $(VENV)-serving/.installed  ## how fast a journal's answers are computed again, in batches of 16 rows and of one (about 3 minutes)
-	@$(RUN) python -m bench.served.replay $(ARGS)
+	@$(RUN) python -m bench.journal.replay $(ARGS)
 
 bench-monitor: $(VENV)/.dev $(VENV)-load/.installed $(if $(or $(findstring evidently,$(ARGS)),$(if $(findstring parts=,$(ARGS)),,all)),$(VENV)-evidently/.installed)  ## how often the monitor is wrong, what it finds and how soon, and what it costs (about an hour)
 	@$(RUN) python -m bench.monitor $(ARGS)

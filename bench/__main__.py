@@ -11,9 +11,10 @@ import sys
 import torch
 
 from bench.gpu import rows
+from bench.journal import images
 from bench.parts import Part, run_parts
 from bench.pipeline import champion, many_images, memory, noop, quality, quality_tables, simulate, validate_encode
-from bench.served import images, start
+from bench.served import start
 from bench.table import JSON_PATH, ORDER, TABLE_PATH
 from bench.training import gpu, portable, resident, together
 

@@ -30,6 +30,7 @@ ORDER = [  # of the parts in the table
     "serve_start",
     "serving",
     "bench-serving",
+    "bench-lists",
     "bench-gate",
     "bench-journal",
     "bench-journal-peers",

@@ -10,8 +10,11 @@ from loadtests.requests.traffic import DECLARATION
 from serving.entry import run
 
 
-def served_main(name: str, measure: Callable[[Sequence[str]], list[Figure]]) -> None:
-    """Measure the part and write it to the table; with `key=value` arguments only print what they give."""
+def served_main(name: str, measure: Callable[[Sequence[str]], list[Figure]], needs_export: bool = True) -> None:
+    """Measure the part and write it to the table; with `key=value` arguments only print what they give.
+
+    `needs_export`: what is measured is the model that the pipeline exported here.
+    """
     overrides = sys.argv[1:]
 
     def tried() -> int:
@@ -27,7 +30,7 @@ def served_main(name: str, measure: Callable[[Sequence[str]], list[Figure]]) -> 
         return 0
 
     def recorded() -> int:
-        if not DECLARATION.is_file():
+        if needs_export and not DECLARATION.is_file():
             raise Unprepared(f"{DECLARATION} is missing; run `make repro` first: what is measured is the exported model")
         return min(1, run_parts({name: (lambda: measure(()), f"make {name}")}, [name], JSON_PATH, TABLE_PATH, ORDER))
 

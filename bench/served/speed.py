@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 
 from bench.figures import Compared, Figure, spread
 from bench.parts import PartFailed
@@ -32,6 +33,16 @@ from serving.server.trial import trial_server
 from stages.files import read_json
 
 MONTHS = 3  # of the simulated data
+
+
+class TimedRuns(Protocol):
+    """Settings that say how long a run is."""
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def warmup_s(self) -> float: ...
 
 
 def measure(overrides: Sequence[str] = ()) -> list[Figure]:
@@ -89,7 +100,7 @@ def served(
             runs: list[list[AnalyzerRun]] = [[] for _ in sides]
             for _ in range(config.pairs):
                 for side, loads in zip(sides, runs, strict=True):
-                    loads.append(run(side[protocol], clients, config))
+                    loads.append(run_once(side[protocol], clients, config))
             found[workload] = runs
             say(f"{named(*workload)}: {spread([rate(load) for load in runs[0]], 'rows/s')}")
     return found
@@ -106,7 +117,7 @@ def confirm(loads: dict[Workload, list[list[AnalyzerRun]]], config: BenchServing
             runs += more
 
 
-def run(analyzer: PerfAnalyzer, clients: int, config: BenchServingConfig) -> AnalyzerRun:
+def run_once(analyzer: PerfAnalyzer, clients: int, config: TimedRuns) -> AnalyzerRun:
     """One run. Raises ValueError if an answer was not right: a fast wrong server is not fast."""
     load = analyzer.closed(clients, config.seconds, config.warmup_s)
     wrong = {name: number for name, number in count(load.samples).items() if number and name != "ok"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.served.journal_peers import figures
+from bench.journal.peers import figures
 from loadtests.peers import wire_formats as wire
 from loadtests.peers.contenders import Door
 from loadtests.peers.journalled import NAMES, OURS, PEERS, Journalling

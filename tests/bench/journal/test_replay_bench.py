@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.served import replay as bench
+from bench.journal import replay as bench
 from lifecycle.replay.release import Released
 from loadtests.requests.traffic import read_traffic
 from serving.releases.store import Store

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.served.journal import interval_of_median
+from bench.journal.cost import interval_of_median
 
 
 def test_twelve_values_leave_out_two_at_each_end():

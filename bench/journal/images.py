@@ -16,7 +16,7 @@ import tritonclient.grpc as grpc
 from pydantic import TypeAdapter
 
 from bench.figures import Compared, Figure
-from bench.served.journal import cpu_s, size_of, unbroken
+from bench.journal.cost import cpu_s, size_of, unbroken
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import partitions
 from contracts.serving.releases import EXPORTED
