@@ -1,4 +1,7 @@
-"""Triton model `ctr_by_name`: one tensor a column, for requests written by hand. Packs the columns and asks `ctr`."""
+"""Triton model `ctr_by_name`: one tensor a column, for requests written by hand. Packs the columns and asks `ctr`.
+
+A column with several values comes as a tensor of them, or as one for each of its slots.
+"""
 
 import asyncio
 import json
@@ -10,22 +13,28 @@ import triton_python_backend_utils as pb_utils
 from serving.triton.backlog import Backlog
 from serving.triton.counters import Counters
 from serving.triton.journal.model import ModelJournal, unanswered
+from serving.triton.list_cells import slots_of_values
 from serving.triton.package import open_version
 from serving.triton.packed_request import CATEGORICAL, IMAGE, KEY, NUMERIC
 from serving.triton.refusal import BUSY, INNER, INNER_CALL, UNWRITTEN, Refused
 
+LISTS = "lists"  # parameter of the model's configuration: its columns with several values, if it has any
 OUTPUTS = ["probability", "model_version", "prediction_id"]
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         _, settings = open_version(args)
-        name, version = json.loads(args["model_config"])["name"], args["model_version"]
+        config = json.loads(args["model_config"])
+        name, version = config["name"], args["model_version"]
         self._backlog = Backlog(name, version, settings["max_queue_size"])
         self._counters = Counters(settings["metrics_interval_s"], [], model=name, version=version)
         self._journal = ModelJournal(name, int(version), settings, self._counters, pb_utils.Logger.log_error)
         names = {column["name"] for pack in (CATEGORICAL, NUMERIC) for column in settings[pack]}
         self._passed_on = [name for name in (IMAGE, KEY) if name not in names]
+        said = config["parameters"].get(LISTS)
+        lists = json.loads(said["string_value"]) if said is not None else []
+        self._lists = {f"{column['name']}[{place}]": (column, place) for column in lists for place in range(column["longest"])}
         self._packs = [(name, settings[name]) for name in (CATEGORICAL, NUMERIC) if settings[name]]
 
     async def execute(self, requests: list[Any]) -> list[Any]:
@@ -63,18 +72,39 @@ class TritonPythonModel:
     def _packed(self, request: Any, pack: str, columns: list[dict[str, Any]]) -> np.ndarray:
         """The columns side by side. A column that the model does not use may be left out."""
         parts, absent = [], "" if pack == CATEGORICAL else np.nan
+        whole: dict[str, np.ndarray | None] = {}
         for column in columns:
-            tensor = pb_utils.get_input_tensor_by_name(request, column["name"])
-            if tensor is None and column["used"]:
+            name = column["name"]
+            values = self._slot(request, name, whole)
+            tensor = pb_utils.get_input_tensor_by_name(request, name) if values is None else None
+            if values is None and tensor is None and column["used"]:
                 kind = "BYTES" if pack == CATEGORICAL else "FP32"
-                raise Refused("missing_tensor", f"input '{column['name']}' is missing; send {kind} [rows, 1]")
-            values = None if tensor is None else tensor.as_numpy()
-            if values is not None and (values.ndim != 2 or values.shape[1] != 1):
-                raise Refused("shape", f"input '{column['name']}' has shape {list(values.shape)}, expected [rows, 1]")
+                raise Refused("missing_tensor", f"input '{name}' is missing; send {kind} [rows, 1]{self._or_whole(name)}")
+            if tensor is not None:
+                values = tensor.as_numpy()
+                if values.ndim != 2 or values.shape[1] != 1:
+                    raise Refused("shape", f"input '{name}' has shape {list(values.shape)}, expected [rows, 1]")
             parts.append(values)
         rows = len(request.inputs()[0].as_numpy())
         dtype = object if pack == CATEGORICAL else np.float32
         return np.hstack([np.full((rows, 1), absent, dtype=dtype) if part is None else part for part in parts])
+
+    def _slot(self, request: Any, name: str, whole: dict[str, np.ndarray | None]) -> np.ndarray | None:
+        """A slot of a column that was sent whole, [rows, 1]; None for other columns. `whole` is filled in place."""
+        if name not in self._lists:
+            return None
+        column, place = self._lists[name]
+        list_name = column["name"]
+        if list_name not in whole:
+            tensor = pb_utils.get_input_tensor_by_name(request, list_name)
+            if tensor is not None and pb_utils.get_input_tensor_by_name(request, name) is not None:
+                raise Refused("shape", f"inputs '{list_name}' and '{name}' say the same; send one of them")
+            whole[list_name] = None if tensor is None else slots_of_values(tensor.as_numpy(), column)
+        slots_NL = whole[list_name]
+        return None if slots_NL is None else slots_NL[:, place : place + 1]
+
+    def _or_whole(self, name: str) -> str:
+        return f", or '{self._lists[name][0]['name']}' BYTES [rows, values]" if name in self._lists else ""
 
 
 def _error(message: str) -> Any:

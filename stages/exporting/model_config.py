@@ -30,13 +30,13 @@ def public_config(name: str, request: RequestSpec, repository: RepositoryConfig,
     columns = {CATEGORICAL: [c.name for c in request.categorical], NUMERIC: [c.name for c in request.numeric]}
     parameters = {
         "declaration": request.digest,
-        "columns": json.dumps([_given(column) for column in (*request.instants, *request.columns)]),
+        "columns": json.dumps([described_column(column) for column in (*request.instants, *request.columns)]),
         "creative_column": request.creative or "",
         "max_image_bytes": str(repository.max_image_bytes),
         "max_image_pixels": str(repository.max_image_pixels),
         "max_request_bytes": str(repository.max_request_bytes),
         **{f"{kind}_columns": json.dumps(names) for kind, names in columns.items()},
-        **({LISTS: json.dumps([_given(column) for column in request.lists])} if request.lists else {}),
+        **({LISTS: json.dumps([described_column(column) for column in request.lists])} if request.lists else {}),
         **({RENAMED: json.dumps(dict(request.rename))} if request.rename else {}),
     }
     for key, value in parameters.items():
@@ -67,11 +67,13 @@ def ctr_config(
 
 
 def ctr_by_name_config(request: RequestSpec, repository: RepositoryConfig) -> triton.ModelConfig:
-    """Model `ctr_by_name`: a tensor a column."""
+    """Model `ctr_by_name`: a tensor a column; of one with several values another that has them all."""
     config = public_config("ctr_by_name", request, repository)
     for column in request.columns:
         kind = triton.TYPE_FP32 if column in request.numeric else triton.TYPE_STRING
         config.input.add(name=column.name, data_type=kind, dims=[1], optional=True)
+    for column in request.lists:
+        config.input.add(name=column.name, data_type=triton.TYPE_STRING, dims=[-1], optional=True)
     _offer_images(config, request)
     if KEY not in {column.name for column in request.columns}:
         _offer_keys(config)
@@ -113,7 +115,7 @@ def _python_model(name: str, repository: RepositoryConfig, instances: int) -> tr
     return config
 
 
-def _given(column: Column) -> dict[str, Any]:
+def described_column(column: Column) -> dict[str, Any]:
     """What the declaration says of a column, defaults left out."""
     defaults = {field.name: field.default for field in fields(Column)}
     return {key: value for key, value in asdict(column).items() if key not in defaults or value != defaults[key]}

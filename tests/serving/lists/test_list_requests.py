@@ -6,7 +6,8 @@ import pytest
 
 from serving.client import BrokenRows, CtrClient
 from stages.scoring.scorer import score_split
-from tests.serving.served_world import REPOSITORY, serving
+from tests.serving.doors import by_name, over_grpc
+from tests.serving.served_world import REPOSITORY, request_spec, serving
 from tests.stages.listed_world import as_texts, listed_rows
 
 pytestmark = pytest.mark.triton
@@ -28,8 +29,14 @@ def truth(listed) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def client(listed, tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("served"), listed / REPOSITORY) as server, CtrClient(server.grpc_url) as found:
+def server(listed, tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("served"), listed / REPOSITORY) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with CtrClient(server.grpc_url) as found:
         yield found
 
 
@@ -39,6 +46,43 @@ def test_lists_and_texts_get_the_probabilities_of_evaluation(client, truth, kind
     turned = RAW.with_columns(pl.col("tags").list.reverse().list.concat(pl.col("tags")))
     rows = {"lists": RAW, "texts": as_texts(RAW), "arrow": RAW.to_arrow(), "pandas": RAW.to_pandas(), "turned": turned}[kind]
     assert np.abs(client.predict(rows, check=check).probability - truth).max() <= ALLOWED
+
+
+@pytest.fixture(scope="module")
+def named(listed) -> tuple[pl.DataFrame, dict[str, np.ndarray]]:
+    """Thirty rows of the test split, and their tensors by name, with slots."""
+    rows = pl.read_parquet(listed / "data/split/test.parquet").head(30)
+    return rows, by_name(rows, request_spec(listed))
+
+
+def whole(rows: pl.DataFrame, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The tensors with lists instead of slots: what a page would send, a tag twice and with gaps, the oldest ad first."""
+    of_row = {row["id"]: row for row in RAW.to_dicts()}
+    lists = {name: [[value.encode() for value in of_row[key][name]] for key in rows["id"]] for name in ("tags", "last")}
+    lists["tags"] = [[*values[::-1], b"", *values] for values in lists["tags"]]
+    kept = {name: values for name, values in tensors.items() if "[" not in name}
+    return kept | {name: padded(values) for name, values in lists.items()}
+
+
+def padded(lists: list[list[bytes]]) -> np.ndarray:
+    width = max(map(len, lists))
+    return np.array([values + [b""] * (width - len(values)) for values in lists], dtype=object)
+
+
+def test_lists_by_name_get_what_their_slots_get(server, named):
+    rows, tensors = named
+    slots = over_grpc(server, tensors, "ctr_by_name")
+    lists = over_grpc(server, whole(rows, tensors), "ctr_by_name")
+    assert (slots.code, lists.code, lists.error) == ("OK", "OK", "")
+    assert slots.probability.tobytes() == lists.probability.tobytes()
+
+
+def test_a_list_beside_its_slots_and_neither_of_both_are_refused_by_name(server, named):
+    rows, tensors = named
+    both = over_grpc(server, tensors | {"tags": whole(rows, tensors)["tags"]}, "ctr_by_name")
+    assert (both.code, both.error) == ("INVALID_ARGUMENT", "inputs 'tags' and 'tags[0]' say the same; send one of them")
+    none = over_grpc(server, {name: values for name, values in tensors.items() if "tags" not in name}, "ctr_by_name")
+    assert none.error == "input 'tags[0]' is missing; send BYTES [rows, 1], or 'tags' BYTES [rows, values]"
 
 
 def test_what_was_clicked_before_matters(client, truth):
