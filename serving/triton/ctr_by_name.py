@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from contracts.serving.list_cells import slots_of_values
 from serving.triton.backlog import Backlog
 from serving.triton.counters import Counters
 from serving.triton.journal.model import ModelJournal, unanswered
-from serving.triton.list_cells import slots_of_values
 from serving.triton.package import open_version
 from serving.triton.packed_request import CATEGORICAL, IMAGE, KEY, NUMERIC
 from serving.triton.refusal import BUSY, INNER, INNER_CALL, UNWRITTEN, Refused

@@ -36,6 +36,7 @@ CODE = (
     "contracts/local_libraries.py",
     "contracts/serving/__init__.py",
     "contracts/serving/fuse.py",
+    "contracts/serving/list_cells.py",
     "contracts/serving/packed_text.py",
     "contracts/serving/route.py",
     "contracts/tables/__init__.py",

@@ -90,7 +90,8 @@ def test_the_doors_take_what_a_request_holds(world, packaging):
     key = {KEY: (triton.TYPE_STRING, [1])}
     assert of_config(found["ctr"].input) == packed | image | key
     by_name = {column.name: (kind, [1]) for kind, columns in packs.values() for column in columns}
-    assert of_config(found["ctr_by_name"].input) == by_name | image | key
+    whole = {column.name: (triton.TYPE_STRING, [-1]) for column in spec.lists}
+    assert of_config(found["ctr_by_name"].input) == by_name | whole | image | key
     for name in ("ctr", "ctr_by_name"):
         assert of_config(found[name].output) == {
             "probability": (triton.TYPE_FP32, [1]),

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from contracts.serving.list_cells import slots_of_values
 from contracts.serving.request import request_of, strings
-from serving.triton.list_cells import slots_of_values
 from stages.exporting.model_config import described_column
 from tests.contracts.declared import FEATURE, LABEL, check_file, declared
 
