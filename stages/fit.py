@@ -25,8 +25,8 @@ from stages.features.config import FeaturesConfig
 from stages.features.graph import build_encoder, dense_names
 from stages.features.lists import JudgedColumns, Part, described_lists, fit_slots, names_of_parts, slots
 from stages.features.looks import looks_profile
-from stages.features.overflow import salts_of
 from stages.features.profile import profile
+from stages.features.salts import salts_of
 from stages.features.selection import LEAK, Score, report, select
 from stages.features.vocabulary import Scale, Vocabulary, fit_scale, fit_vocabulary, ids_of, known_ids, known_part
 from stages.files import atomic_path, write_json

@@ -14,7 +14,8 @@ from stages.features.apply import Encoder
 from stages.features.config import FeaturesConfig
 from stages.features.graph import build_encoder
 from stages.features.lists import fit_slots
-from stages.features.overflow import buckets_of, salts_of
+from stages.features.overflow import buckets_of
+from stages.features.salts import salts_of
 from stages.features.vocabulary import Scale, Vocabulary, fit_vocabulary, ids_of, known_ids, known_part
 from stages.onnx_session import open_session
 from stages.warm_start.rows import known_values
