@@ -9,8 +9,8 @@ import polars as pl
 from contracts.dataset.columns import Column
 from contracts.dataset.source import Format, Join, SourceError
 from contracts.tables.chunk import ROW, Chunk
-from contracts.tables.folds import filled, folded
 from contracts.tables.lists.cells import with_json_lists
+from contracts.tables.lists.folds import filled, folded
 from contracts.tables.number_cells import ADVICE, as_text
 from contracts.tables.parsing import given, parsed, unread_rules
 from contracts.tables.reading import read_chunks
