@@ -109,7 +109,7 @@ def by_creative_age(
     if declaration.creative is None:
         return None
     name, features = declaration.creative.name, read_json(EXPORT_DIR / "features.json")
-    ids = next((field["num_ids"] for field in features["categorical"] if field["name"] == name), None)
+    ids = next((field["num_ids"] - field.get("hashed", 0) for field in features["categorical"] if field["name"] == name), None)
     trained = pl.read_parquet(TRAIN_PATH, columns=[name, *weight_names(declaration)])
     weights = (row_weights(test_df, declaration), row_weights(trained, declaration).count_N)
     return creative_age(test_df[name], trained[name], ids, label, p_click, *weights)

@@ -26,8 +26,9 @@ from stages.features.graph import build_encoder, dense_names
 from stages.features.lists import JudgedColumns, Part, described_lists, fit_slots, names_of_parts, slots
 from stages.features.looks import looks_profile
 from stages.features.profile import profile
+from stages.features.salts import salts_of
 from stages.features.selection import LEAK, Score, report, select
-from stages.features.vocabulary import Scale, Vocabulary, fit_scale, fit_vocabulary, ids_of
+from stages.features.vocabulary import Scale, Vocabulary, fit_scale, fit_vocabulary, ids_of, known_ids, known_part
 from stages.files import atomic_path, write_json
 from stages.row_weights import row_weights, spread_out, weight_names
 from stages.settings import load_params, load_section
@@ -68,7 +69,8 @@ def main() -> None:
         onnx.save(encoder, partial)
     write_json(FEATURES_PATH, describe(declaration, kept, creatives, config.image_size))
     images = looks_profile(CLEAN_DIR, train[declaration.creative.name], seed) if declaration.images else None
-    write_json(PROFILE_PATH, profile(profiled(declaration, parts), ids, train, declaration, images))
+    shown = {part.name: known_ids(part, ids[part.name]) for part in parts}
+    write_json(PROFILE_PATH, profile(profiled(declaration, parts), shown, train, declaration, images))
     write_json(SELECTION_PATH, report(scores))
     tell(scores, weights.impressions())
 
@@ -78,10 +80,12 @@ def fit_parts(
 ) -> list[Part]:
     """What is learned of each feature, in the order of the declaration; `known` are scales that stay as they are."""
     columns = tqdm([column for column in declaration.features if column.slot_of is None], desc="fit", disable=None)
+    salts = salts_of(declaration, config)
     fitted: dict[str, Part] = {
-        column.name: known.get(column.name) or fit_column(column, train[column.name], config, count_N) for column in columns
+        column.name: known.get(column.name) or fit_column(column, train[column.name], config, count_N, salts.get(column.name))
+        for column in columns
     }
-    fitted |= fit_slots(declaration, train, fitted, config, count_N)
+    fitted |= fit_slots(declaration, train, fitted, config, count_N, salts)
     return [fitted[column.name] for column in declaration.features]
 
 
@@ -106,9 +110,9 @@ def kept_parts(declaration: Declaration, parts: list[Part], scores: list[Score])
 
 
 def profiled(declaration: Declaration, parts: list[Part]) -> list[Part]:
-    """Of a column with several values the first slot; the others go as it does."""
+    """Of a column with several values the first slot, since the others go as it does; what is in buckets is unknown."""
     later = {name for column in declaration.lists for name in slots(column)[1:]}
-    return [part for part in parts if part.name not in later]
+    return [known_part(part) for part in parts if part.name not in later]
 
 
 def tell(scores: list[Score], num_rows: int) -> None:
@@ -142,9 +146,12 @@ def is_read(column: Column) -> bool:
     return column.is_feature or column.role in ("label", "clicks", "entity", "time", "creative")
 
 
-def fit_column(column: Any, values: pl.Series, config: FeaturesConfig, count_N: np.ndarray | None) -> Vocabulary | Scale:
-    fitted = fit_vocabulary if column.is_categorical else fit_scale
-    return fitted(column, values, config, count_N)
+def fit_column(
+    column: Any, values: pl.Series, config: FeaturesConfig, count_N: np.ndarray | None, salt: str | None
+) -> Vocabulary | Scale:
+    if column.is_categorical:
+        return fit_vocabulary(column, values, config, count_N, salt)
+    return fit_scale(column, values, config, count_N)
 
 
 def image_ids(clean_dir: Path) -> tuple[str, ...]:
@@ -157,7 +164,7 @@ def describe(
     declaration: Declaration, parts: list[Vocabulary | Scale], creatives: tuple[str, ...] | None, image_size: int
 ) -> dict[str, Any]:
     """What stands in which column of the encoder's outputs. The digest says which declaration it belongs to."""
-    fields = [{"name": p.name if isinstance(p, Vocabulary) else f"{p.name}__bucket", "num_ids": p.num_ids} for p in parts]
+    fields = [field_of(part) for part in parts]
     inputs = [{"name": p.name, "kind": "categorical" if isinstance(p, Vocabulary) else "numeric"} for p in parts]
     if creatives is not None and all(p.name != declaration.creative.name for p in parts):
         inputs.append({"name": declaration.creative.name, "kind": "categorical"})
@@ -177,6 +184,14 @@ def describe(
         "image_size": image_size,
         **({"lists": lists} if lists else {}),
     }
+
+
+def field_of(part: Vocabulary | Scale) -> dict[str, Any]:
+    """How many ids a field has; `hashed` of them, the last, are buckets of values without an id of their own."""
+    if isinstance(part, Scale):
+        return {"name": f"{part.name}__bucket", "num_ids": part.num_ids}
+    hashed = part.num_ids - part.num_known
+    return {"name": part.name, "num_ids": part.num_ids, **({"hashed": hashed} if hashed else {})}
 
 
 if __name__ == "__main__":

@@ -151,11 +151,12 @@ def exported(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def exported_as(tmp_path_factory) -> Callable[[str], Path]:
     """The same for a declaration of `declared_worlds`, by its name."""
-    from tests.stages.declared_worlds import DECLARATIONS, write_declared
+    from tests.stages.declared_worlds import DECLARATIONS, OVERRIDES, write_declared
     from tests.stages.exported_world import export_small_model
 
     def export(name: str) -> Path:
         data = DECLARATIONS[name]
-        return made_once(tmp_path_factory, name, lambda folder: export_small_model(folder, data, write_declared(data)))
+        write, overrides = write_declared(data), OVERRIDES.get(name, ())
+        return made_once(tmp_path_factory, name, lambda folder: export_small_model(folder, data, write, overrides=overrides))
 
     return export

@@ -37,7 +37,7 @@ TimeUnit = Literal["days", "hours", "minutes", "seconds"]
 
 COLD_START = "cold_start"  # the slice of rows by whether training had their creative
 TAKEN = (  # tensors of the graphs and of the served models
-    *("cat_idx", "num_feats", "creative_idx", "creative_emb", "creative_pixels", "p_click"),
+    *("cat_idx", "table_idx", "num_feats", "creative_idx", "creative_emb", "creative_pixels", "p_click"),
     *("probability", "model_version"),
 )
 

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from contracts.dataset.columns import OUTCOME, Column, Role, check_slices
+from contracts.dataset.folds import check_fold
 from contracts.dataset.lists import slots_of
 from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
@@ -159,6 +160,7 @@ class Declaration:
                     raise ValueError(
                         f"the join's key '{key.name}' has a suffix or a scale; keys are compared as they are written"
                     )
+            check_fold(join, {column.name: column for column in self.written})
             matched = self.column(join.matched)
             is_one = matched is not None and matched.name in in_files and matched.dtype == "bool" and not matched.labels
             if join.matched is not None and not is_one:

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from contracts.dataset.folds import Fold
 from contracts.dataset.ranges import expand_ranges
 
 MONTH = r"(?<!\d)((?:19|20)\d\d-(?:0[1-9]|1[0-2]))(?!\d)"  # not part of a longer number
@@ -123,6 +124,7 @@ class Join:
     rename: dict[str, str] = Field(default_factory=dict)  # what the side table calls a column -> what columns calls it
     optional: bool = False  # true: a row without a match has missing values; false: it is quarantined
     matched: str | None = None  # name of a new column, true or false: has the row a match; such a join is optional
+    fold: dict[str, Fold] = Field(default_factory=dict)  # keys repeat: columns that become a set, and new ones that count rows
 
     @field_validator("leave_out", mode="before")
     @classmethod

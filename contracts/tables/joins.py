@@ -1,7 +1,7 @@
 """Side tables: read whole, once, and added to every row that has their key."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +9,8 @@ import polars as pl
 from contracts.dataset.columns import Column
 from contracts.dataset.source import Format, Join, SourceError
 from contracts.tables.chunk import ROW, Chunk
+from contracts.tables.lists.cells import with_json_lists
+from contracts.tables.lists.folds import filled, folded
 from contracts.tables.number_cells import ADVICE, as_text
 from contracts.tables.parsing import given, parsed, unread_rules
 from contracts.tables.reading import read_chunks
@@ -49,7 +51,7 @@ class SideTable:
         joined = keyed.join(table, on=names, how="left", maintain_order="left")
         known = pl.all_horizontal(pl.col(names).is_not_null())
         matched = joined.select(pl.when(known).then(pl.col(FOUND).fill_null(False))).to_series()
-        joined = joined.drop(FOUND, *names)
+        joined = filled(joined, self.join, known).drop(FOUND, *names)
         if self.join.matched is not None:  # stays null without a key: nobody knows
             found = pl.when(pl.Series(matched)).then(pl.lit("true")).when(~pl.Series(matched)).then(pl.lit("false"))
             joined = joined.with_columns(found.alias(self.join.matched))
@@ -57,15 +59,20 @@ class SideTable:
 
 
 def read_side_table(
-    files: list[Path], folder: Path, join: Join, keys: tuple[Column, ...], key_formats: tuple[Format, ...]
+    files: list[Path],
+    folder: Path,
+    join: Join,
+    keys: tuple[Column, ...],
+    key_formats: tuple[Format, ...],
+    lists: tuple[Column, ...] = (),
 ) -> SideTable:
-    """The side table that `files` make together.
+    """The side table that `files` make together; its columns among `lists` may hold lists.
 
     Raises SourceError if there are none, if one is not whole or lacks a column, or if a key repeats or is not of its dtype.
     """
     if not files:
         raise SourceError(f"no file below {folder} matches the join '{join.files}'; correct source.joins, or bring the file")
-    parts = [_named(path, chunk, join) for path in files for chunk in _chunks(path, join)]
+    parts = [_named(path, chunk, join, lists) for path in files for chunk in _chunks(path, join, lists)]
     other = next((i for i, part in enumerate(parts) if set(part.columns) != set(parts[0].columns)), None)
     if other is not None:
         differing = sorted(set(parts[other].columns) ^ set(parts[0].columns))
@@ -79,13 +86,26 @@ def read_side_table(
     for key in keys:
         table = _keyed(files[0], table, key, _written(files, join))
     typed = [typed_name(key) for key in keys]
-    table = table.select(*names, *typed).unique(maintain_order=True)
+    if join.fold:
+        table, names = folded(files[0], table.select(*names, *typed), join, typed), tuple(join.fold)
+    else:
+        table = _unique(files[0], table.select(*names, *typed), keys)
+    brought = names if join.matched is None else (*names, join.matched)
+    return SideTable(join, keys, key_formats, brought, table, sample, _written(files, join))
+
+
+def _unique(path: Path, table: pl.DataFrame, keys: tuple[Column, ...]) -> pl.DataFrame:
+    """The rows without those that are there already. Raises SourceError where a key repeats all the same."""
+    typed = [typed_name(key) for key in keys]
+    table = table.unique(maintain_order=True)
     repeated = table.filter(pl.struct(typed).is_duplicated()).select(typed)
     if repeated.height:
         shown = ", ".join(f"{key.name}={short(str(value))}" for key, value in zip(keys, repeated.row(0), strict=True))
-        raise SourceError(f"{files[0]} has {shown} more than once; the key of a side table is unique")
-    brought = names if join.matched is None else (*names, join.matched)
-    return SideTable(join, keys, key_formats, brought, table, sample, _written(files, join))
+        raise SourceError(
+            f"{path} has {shown} more than once; the key of a side table is unique, unless the join's fold says what becomes of "
+            "several rows"
+        )
+    return table
 
 
 def typed_name(key: Column) -> str:
@@ -96,14 +116,15 @@ def typed_key(key: Column, source: pl.DataType, fmt: Format) -> pl.Expr:
     return pl.when(given(key, source, fmt)).then(parsed(key, source, fmt, exactly=True)).alias(typed_name(key))
 
 
-def _chunks(path: Path, join: Join) -> list[Chunk]:
+def _chunks(path: Path, join: Join, lists: tuple[Column, ...]) -> list[Chunk]:
     old = {new: old for old, new in join.rename.items()}
     named = join.format.names or (
         *(old.get(key, key) for key in join.keys),
         *join.rename,
         *(column.name for column in join.leave_out),
     )
-    chunks = list(read_chunks(path, join.format, named, frozenset(), any_header=True))
+    as_called = tuple(replace(column, name=old.get(column.name, column.name)) for column in lists)
+    chunks = [with_json_lists(chunk, as_called) for chunk in read_chunks(path, join.format, named, frozenset(), any_header=True)]
     lines = {"columns": "has too many or too few cells", "json": "is no JSON object"}
     broken = [(row, f"{lines[chunk.line_rule]}: {short(text)}") for chunk in chunks for row, text in chunk.ragged]
     left_out = {column.name for column in join.leave_out}
@@ -119,13 +140,15 @@ def _chunks(path: Path, join: Join) -> list[Chunk]:
     return chunks
 
 
-def _named(path: Path, chunk: Chunk, join: Join) -> pl.DataFrame:
+def _named(path: Path, chunk: Chunk, join: Join, lists: tuple[Column, ...]) -> pl.DataFrame:
     """The rows as strings, without what is left out, under the names that the declaration gives them."""
     rows = chunk.spelled_out(chunk.rows.columns).rows.drop(ROW)
     left_out = [column.name for column in join.leave_out]
     _refuse_unknown(path, rows, [*left_out, *join.rename], join)
     rows = rows.drop(left_out)
-    nested = next((name for name, kind in rows.schema.items() if kind.is_nested() or kind == pl.Binary), None)
+    several = {column.name for column in lists}
+    held = {name: _in_lists(kind) if join.rename.get(name, name) in several else kind for name, kind in rows.schema.items()}
+    nested = next((name for name, kind in held.items() if kind.is_nested() or kind == pl.Binary), None)
     if nested is not None:
         raise SourceError(f"{path}: column '{nested}' holds {rows.schema[nested]}, which no dtype takes; leave it out")
     renamed = [join.rename.get(name, name) for name in rows.columns]
@@ -135,12 +158,23 @@ def _named(path: Path, chunk: Chunk, join: Join) -> pl.DataFrame:
     rows.columns = renamed
     _refuse_unknown(path, rows, list(join.keys), join)
     rows = rows.with_columns(cells.fill_nan(None) for cells in rows if cells.dtype.is_float())
-    return rows.with_columns(cells.cast(pl.String) for cells in rows if not cells.dtype.is_float())
+    texts = {cells.name: pl.List(pl.String) if cells.dtype.is_nested() else pl.String for cells in rows}
+    return rows.with_columns(cells.cast(texts[cells.name]) for cells in rows if not _in_lists(cells.dtype).is_float())
+
+
+def _in_lists(kind: pl.DataType) -> pl.DataType:
+    """The type of the values in lists, or in cells that hold one."""
+    return kind.inner if isinstance(kind, pl.List | pl.Array) else kind  # type: ignore[return-value]
 
 
 def _alike(parts: list[pl.DataFrame], join: Join) -> list[pl.DataFrame]:
     """The parts with texts for floats where these are not floats of one kind in all of them."""
     names = [name for name in parts[0].columns if len({part.schema[name] for part in parts}) > 1]
+    mixed = next((name for name in names if any(part.schema[name].is_nested() for part in parts)), None)
+    if mixed is not None:
+        raise SourceError(
+            f"the files of the join '{join.files}' hold column '{mixed}' as lists and otherwise; write lists in all"
+        )
     return [part.with_columns(_spelt_out(part[name], join) for name in names) for part in parts]
 
 

@@ -32,8 +32,9 @@ def side_tables(folder: Path, declaration: Declaration, *, labelled: bool = True
     tables = []
     for join in declaration.source.joins if labelled else scored_joins(declaration):
         files = with_members(matching(folder, (join.files,)), join.format.members)
+        key_formats = tuple(formats[name] for name in join.keys)
         keys = tuple(column for name in join.keys if (column := declaration.column(name)) is not None)
-        tables.append(read_side_table(files, folder, join, keys, tuple(formats[name] for name in join.keys)))
+        tables.append(read_side_table(files, folder, join, keys, key_formats, declaration.lists))
         formats |= dict.fromkeys(tables[-1].names, tables[-1].fmt)
     return tuple(tables)
 

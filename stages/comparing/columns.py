@@ -125,5 +125,9 @@ def unseen_shares(export: Path, cat_idx_NF: np.ndarray) -> dict[str, float]:
     """Share of rows whose value has no id of its own, of every categorical column that the model reads."""
     features = read_json(export / "features.json")
     strings = {one["name"] for one in features["inputs"] if one["kind"] == "categorical"}
-    places = {field["name"]: place for place, field in enumerate(features["categorical"]) if field["name"] in strings}
-    return {name: round(float((cat_idx_NF[:, place] == UNKNOWN_ID).mean()), 6) for name, place in places.items()}
+    fields = [(place, field) for place, field in enumerate(features["categorical"]) if field["name"] in strings]
+    return {field["name"]: round(float(_is_unseen(cat_idx_NF[:, place], field).mean()), 6) for place, field in fields}
+
+
+def _is_unseen(ids_N: np.ndarray, field: dict[str, Any]) -> np.ndarray:
+    return (ids_N == UNKNOWN_ID) | (ids_N >= field["num_ids"] - field.get("hashed", 0))

@@ -10,6 +10,7 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from contracts.serving.config import RepositoryConfig
 from stages.exporting.model_config import join_requests
+from stages.features.graph import TABLE_IDX
 
 MODEL_FILE = "model.onnx"
 ENCODER, RANKER = "encoder", "ranker"
@@ -28,7 +29,7 @@ def encoder_config(graph: onnx.GraphProto, ranker: onnx.GraphProto, repository: 
     """Raw columns in, ids and floats out: those outputs that the ranker or a reader of the ensemble takes."""
     config = _onnx_model(ENCODER, repository, triton.ModelInstanceGroup.KIND_CPU, repository.instances)
     config.parameters["intra_op_thread_count"].string_value = str(repository.ort_threads)
-    taken = {value.name for value in ranker.input} | set(SHOWN)
+    taken = {value.name for value in ranker.input} | {*SHOWN, TABLE_IDX}
     _add_tensors(config, graph.input, [value for value in graph.output if value.name in taken])
     _warm_up(config, [1, min(USUAL_ROWS, repository.max_batch_size)])
     return config
@@ -65,6 +66,8 @@ def ensemble_config(encoder: triton.ModelConfig, ranker: triton.ModelConfig, rep
     for model in (encoder, ranker):
         step = config.ensemble_scheduling.step.add(model_name=model.name, model_version=-1)
         step.input_map.update({value.name: value.name for value in model.input})
+        if model is ranker and TABLE_IDX in made:  # what is shown as unknown has a row of the tables all the same
+            step.input_map["cat_idx"] = TABLE_IDX
         step.output_map.update({value.name: value.name for value in model.output})
     return config
 

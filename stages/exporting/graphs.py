@@ -13,7 +13,7 @@ import torch
 from onnx import TensorProto, compose, helper, numpy_helper
 from torch import Tensor, nn
 
-from stages.features.graph import BATCH, IR_VERSION, ML_OPSET, OPSET
+from stages.features.graph import BATCH, HASH_DOMAIN, IR_VERSION, ML_OPSET, OPSET, TABLE_IDX
 from stages.models.calibration import calibrated_probability
 from stages.models.network import CtrNetwork
 
@@ -80,9 +80,14 @@ def creative_encoder_graph(network: CtrNetwork) -> onnx.ModelProto:
 def fused_graph(encoder: onnx.ModelProto, ranker: onnx.ModelProto, name: str = "ctr", opset: int = OPSET) -> onnx.ModelProto:
     """Raw columns in; p_click out, and what the encoder made of the rows (serving counts unknown and missing values)."""
     ranker = _apart(ranker)
+    opset = max(opset, next(version.version for version in encoder.opset_import if not version.domain))
     if opset != OPSET:  # none of the ranker's operations changed between the two
         next(version for version in ranker.opset_import if not version.domain).version = opset
     wanted = {value.name for value in ranker.graph.input}
+    made = {output.name for output in encoder.graph.output}
+    if TABLE_IDX in made:  # what is shown as unknown has a row of the tables all the same
+        _rename_input(ranker, "cat_idx", TABLE_IDX)
+        wanted = (wanted - {"cat_idx"}) | {TABLE_IDX}
     io_map = [(output.name, output.name) for output in encoder.graph.output if output.name in wanted]
     shown = [output.name for output in encoder.graph.output if output.name in IDS]
     outputs = [*(output.name for output in ranker.graph.output), *shown]
@@ -106,6 +111,12 @@ def _apart(ranker: onnx.ModelProto) -> onnx.ModelProto:
         if constant.name not in kept:
             constant.name = f"/ranker/{constant.name}"
     return apart
+
+
+def _rename_input(model: onnx.ModelProto, old: str, new: str) -> None:
+    for node in model.graph.node:
+        node.input[:] = [new if name == old else name for name in node.input]
+    next(value for value in model.graph.input if value.name == old).name = new
 
 
 def _creative_lookup(table_CE: np.ndarray) -> onnx.ModelProto:
@@ -163,7 +174,7 @@ def finish(model: onnx.ModelProto, name: str, opset: int = OPSET) -> onnx.ModelP
     del model.functions[:]
     graph.name, model.producer_name, model.producer_version, model.ir_version = name, "adclick", "", IR_VERSION
     used = {node.domain for node in graph.node} | {""}
-    versions = {"": opset, "ai.onnx.ml": ML_OPSET}
+    versions = {"": opset, "ai.onnx.ml": ML_OPSET, HASH_DOMAIN: 1}
     del model.opset_import[:]
     model.opset_import.extend(helper.make_opsetid(domain, versions[domain]) for domain in sorted(used))
     for value in (*graph.input, *graph.output):

@@ -16,11 +16,11 @@ from onnx import TensorProto, helper, numpy_helper
 from contracts.serving.packed_text import column_code, delimiter, free_separator
 from contracts.serving.request import NUMERIC, RequestSpec
 from stages.exporting.graphs import PACKED_OPSET, fused_graph
-from stages.features.graph import BATCH, CREATIVE_IDX, IR_VERSION, ML_OPSET, Graph, inner, of_inner
+from stages.exporting.packed_overflow import PIECES, by_row, hash_unknown
+from stages.features.graph import BATCH, CREATIVE_IDX, HASH_DOMAIN, IR_VERSION, ML_OPSET, TABLE_IDX, Graph, inner, of_inner
 from stages.features.vocabulary import FIRST_ID, MISSING_ID, UNKNOWN_ID
 
 TEXT, SEPARATOR = "text", "separator"
-END = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,7 @@ def packed_graph(encoder: onnx.ModelProto, ranker: onnx.ModelProto, request: Req
         inputs.append(helper.make_tensor_value_info(TEXT, TensorProto.STRING, [1]))
         fields += _look_up_all(graph, parts, texts, request.codes, separator, ids)
         outputs += [CREATIVE_IDX] if CREATIVE_IDX in parts.nodes else []
+        outputs += [TABLE_IDX] if TABLE_IDX in parts.nodes else []
     used = [name for name in of_field if name in numbers]
     if used:
         inputs.append(helper.make_tensor_value_info(NUMERIC, TensorProto.FLOAT, [BATCH, len(numbers)]))
@@ -78,6 +79,8 @@ def packed_graph(encoder: onnx.ModelProto, ranker: onnx.ModelProto, request: Req
         floats += _standardised(graph, parts, x, used)
         dense += [*(inner(name, "x") for name in used), *(inner(name, "missing") for name in used)]
     _in_order(graph, ids, fields, of_field, "cat_idx")
+    if TABLE_IDX in parts.nodes:
+        hash_unknown(graph, parts.constants, of_field, texts)
     if floats:
         _in_order(graph, floats, dense, parts.stacked("num_feats"), "num_feats")
         outputs.append("num_feats")
@@ -111,16 +114,12 @@ def _look_up_all(
             known = {value: number for number, value in enumerate(values, start=1)}
         found |= {column_code(codes[place]) + value: number for value, number in known.items()}
     graph.nodes.append(
-        helper.make_node("StringSplit", [TEXT], ["/pieces", "/num_pieces"], name="pieces", delimiter=delimiter(separator))
+        helper.make_node("StringSplit", [TEXT], [PIECES, "/num_pieces"], name="pieces", delimiter=delimiter(separator))
     )
     found = found or {"\0": UNKNOWN_ID}
     numbers = {"keys_strings": [*found], "values_int64s": [*found.values()], "default_int64": UNKNOWN_ID}
-    graph.add("LabelEncoder", ["/pieces"], "/numbers_and_start", "ai.onnx.ml", **numbers)
-    bounds = [graph.constant(f"/{name}", np.array([value])) for name, value in (("second", 1), ("end", END), ("axis_1", 1))]
-    graph.add("Slice", ["/numbers_and_start", *bounds], "/numbers_flat")  # nothing stands before the first separator
-    shape = graph.constant("/rows", np.array([-1, len(texts)]))
-    graph.add("Reshape", ["/numbers_flat", shape], "/numbers")
-    ids.append("/numbers")
+    graph.add("LabelEncoder", [PIECES], "/numbers_and_start", "ai.onnx.ml", **numbers)
+    ids.append(by_row(graph, "/numbers", len(texts)))
     if creative is None:
         return texts
     place = texts.index(creative)
@@ -192,6 +191,7 @@ def _in_order(graph: Graph, tensors: list[str], names: list[str | None], wanted:
 def _model(graph: Graph, inputs: list, outputs: list[str], num_fields: int, num_floats: int) -> onnx.ModelProto:
     shapes = {
         "cat_idx": (TensorProto.INT64, [BATCH, num_fields]),
+        TABLE_IDX: (TensorProto.INT64, [BATCH, num_fields]),
         CREATIVE_IDX: (TensorProto.INT64, [BATCH]),
         "num_feats": (TensorProto.FLOAT, [BATCH, num_floats]),
     }
@@ -203,7 +203,11 @@ def _model(graph: Graph, inputs: list, outputs: list[str], num_fields: int, num_
             [helper.make_tensor_value_info(name, *shapes[name]) for name in outputs],
             initializer=list(graph.constants.values()),
         ),
-        opset_imports=[helper.make_opsetid("", PACKED_OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)],
+        opset_imports=[
+            helper.make_opsetid("", PACKED_OPSET),
+            helper.make_opsetid("ai.onnx.ml", ML_OPSET),
+            *([helper.make_opsetid(HASH_DOMAIN, 1)] if TABLE_IDX in outputs else []),
+        ],
         ir_version=IR_VERSION,
         producer_name="adclick",
     )

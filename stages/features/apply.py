@@ -17,7 +17,7 @@ from onnx.utils import Extractor
 from contracts.local_libraries import onnx_runtime
 from contracts.serving.request import numbers, strings
 from contracts.tables.clean_rows import CleanRows
-from stages.features.graph import CREATIVE_IDX, inner, of_inner
+from stages.features.graph import CREATIVE_IDX, TABLE_IDX, inner, of_inner
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -31,7 +31,7 @@ EMPTY = np.empty(0, dtype=np.int64)
 class Encoded:
     """Arrays of one chunk: what the ranker takes."""
 
-    cat_idx: np.ndarray  # int64 [N, F]
+    cat_idx: np.ndarray  # int64 [N, F]; where values are hashed, with their buckets: the graph's table_idx
     num_feats: np.ndarray  # float32 [N, M]
     creative_idx: np.ndarray | None  # int64 [N], 0 = no image known; None if the data set has no images
 
@@ -46,7 +46,7 @@ class Encoder:
         self.has_creatives = any(output.name == CREATIVE_IDX for output in model.graph.output)
         kinds = {i.name: i.type.tensor_type.elem_type for i in model.graph.input}
         self.inputs = list(kinds)
-        self._ids, self._floats = _stacked(model, "cat_idx"), _stacked(model, "num_feats")
+        self._ids, self._floats = _stacked(model, TABLE_IDX) or _stacked(model, "cat_idx"), _stacked(model, "num_feats")
         extractor = Extractor(model)
         self._parts = {
             (column, *outputs): self._session(extractor.extract_model([column], outputs))
@@ -82,16 +82,20 @@ class Encoder:
 def _stacked(model: onnx.ModelProto, output: str) -> list[str]:
     """The inner values that are the columns of `output`, in order."""
     concat = next((node for node in model.graph.node if list(node.output) == [output]), None)
-    return [] if concat is None or concat.op_type != "Concat" else [of_inner(name, "wide") for name in concat.input]
+    wide = "row_wide" if output == TABLE_IDX else "wide"
+    return [] if concat is None or concat.op_type != "Concat" else [of_inner(name, wide) for name in concat.input]
 
 
 def _string_outputs(model: onnx.ModelProto, kinds: dict[str, int]) -> list[tuple[str, list[str]]]:
-    """Column and output of every look-up of a string."""
-    return [
-        (node.input[0], [node.output[0]])
+    """Column and output of every look-up of a string; where unknown ones are hashed, what comes of that."""
+    made = {node.output[0] for node in model.graph.node}
+    looked_up = [
+        (node.input[0], node.output[0])
         for node in model.graph.node
         if node.op_type == "LabelEncoder" and kinds.get(node.input[0]) == onnx.TensorProto.STRING
     ]
+    hashed = {inner(column, "id"): row for column, _ in looked_up if (row := inner(column, "row")) in made}
+    return [(column, [hashed.get(output, output)]) for column, output in looked_up]
 
 
 def _number_outputs(kinds: dict[str, int], values: list[str]) -> list[tuple[str, list[str]]]:

@@ -1,5 +1,7 @@
 """Configuration of stages fit and encode."""
 
+from typing import Literal
+
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
@@ -19,6 +21,9 @@ class SelectionConfig:
 class FeaturesConfig:
     min_count: int = Field(ge=1)  # training rows a value needs to have an id of its own
     max_values: int = Field(ge=1)  # ids a column has at most; the most frequent values get them
+    overflow: Literal["unknown", "hash"]  # what values without an id of their own become; hash: they share ids by a hash
+    overflow_buckets: int = Field(ge=1, le=1 << 20)  # of a column, that its values are hashed into
+    overflow_columns: tuple[str, ...] | None  # those whose values are hashed; None: all
     num_buckets: int = Field(ge=2, le=1024)  # quantile buckets of a numeric column, at most: small tables get fewer
     max_sigma: float = Field(gt=0)  # standardised numbers are cut to +- this
     image_size: int = Field(ge=8, le=512)  # pixels, side of the creatives as the model sees them

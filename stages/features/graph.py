@@ -7,11 +7,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from stages.features.overflow import SEED
 from stages.features.vocabulary import FIRST_ID, MISSING_ID, UNKNOWN_ID, Scale, Vocabulary
 
 OPSET, ML_OPSET, IR_VERSION = 18, 3, 10
 BATCH = "batch"
-CREATIVE_IDX = "creative_idx"
+CREATIVE_IDX, TABLE_IDX = "creative_idx", "table_idx"
+HASH_OPSET, HASH_DOMAIN = 20, "com.microsoft"  # of a graph that hashes: StringConcat's first opset, MurmurHash3's domain
 
 
 def inner(column: str, what: str) -> str:
@@ -52,23 +54,29 @@ def build_encoder(parts: list[Vocabulary | Scale], creatives: tuple[str, tuple[s
     """The encoder of the kept columns. `creatives` is the creative column and the ids that have an image, in row order.
 
     Inputs: a string or float32 tensor [batch] a column. Outputs: cat_idx int64 [batch, F], num_feats float32
-    [batch, M] and, with creatives, creative_idx int64 [batch] (0: no image known).
+    [batch, M] and, with creatives, creative_idx int64 [batch] (0: no image known). Where values without an id of their own are
+    hashed, cat_idx says unknown of them, and the rows of the ranker's tables are another output, table_idx int64 [batch, F].
     """
     graph = Graph()
     types = {part.name: TensorProto.STRING if isinstance(part, Vocabulary) else TensorProto.FLOAT for part in parts}
     if creatives is not None:
         types.setdefault(creatives[0], TensorProto.STRING)
-    ids, floats = [], []
+    ids, rows, floats = [], [], []
     for part in parts:
         if isinstance(part, Vocabulary):
             ids.append(_look_up(graph, part.name, inner(part.name, "id"), ("", *part.values), MISSING_ID))
+            rows.append(_hash(graph, part, ids[-1]) if part.bucket_ids else ids[-1])
         else:
             ids.append(_bucket(graph, part))
+            rows.append(ids[-1])
             floats += _scale(graph, part)
     outputs = [
         _stack(graph, ids, "cat_idx", TensorProto.INT64, next(iter(types))),
         _stack(graph, floats, "num_feats", TensorProto.FLOAT, next(iter(types))),
     ]
+    hashes = rows != ids
+    if hashes:
+        outputs.append(_stack(graph, rows, TABLE_IDX, TensorProto.INT64, next(iter(types)), wide="row_wide"))
     if creatives is not None:
         _look_up(graph, creatives[0], CREATIVE_IDX, creatives[1], 1)
         outputs.append(helper.make_tensor_value_info(CREATIVE_IDX, TensorProto.INT64, [BATCH]))
@@ -81,7 +89,11 @@ def build_encoder(parts: list[Vocabulary | Scale], creatives: tuple[str, tuple[s
             initializer=list(graph.constants.values()),
             value_info=graph.values,
         ),
-        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)],
+        opset_imports=[
+            helper.make_opsetid("", HASH_OPSET if hashes else OPSET),
+            helper.make_opsetid("ai.onnx.ml", ML_OPSET),
+            *([helper.make_opsetid(HASH_DOMAIN, 1)] if hashes else []),
+        ],
         ir_version=IR_VERSION,
         producer_name="adclick",
     )
@@ -106,6 +118,32 @@ def _look_up(graph: Graph, column: str, output: str, values: tuple[str, ...], fi
     if output != CREATIVE_IDX:
         graph.values.append(helper.make_tensor_value_info(output, TensorProto.INT64, [BATCH]))
     return output
+
+
+def _hash(graph: Graph, part: Vocabulary, known: str) -> str:
+    """The id `known`, or where that is unknown the one of the value's bucket."""
+    name = part.name
+    salt = graph.constant(inner(name, "salt"), np.array(part.salt, dtype=object))
+    salted = graph.add("StringConcat", [salt, name], inner(name, "salted"))
+    num_buckets = graph.constant(inner(name, "num_buckets"), np.array(len(part.bucket_ids), dtype=np.uint32))
+    bucket = bucket_of(graph, hash_of(graph, salted, inner(name, "hash")), num_buckets, inner(name, "bucket"))
+    ids = graph.constant(inner(name, "bucket_ids"), np.array(part.bucket_ids, dtype=np.int64))
+    of_bucket = graph.add("Gather", [ids, bucket], inner(name, "of_bucket"))
+    unknown = graph.constant("/unknown_id", np.array(UNKNOWN_ID, dtype=np.int64))
+    is_unknown = graph.add("Equal", [known, unknown], inner(name, "is_unknown"))
+    output = graph.add("Where", [is_unknown, of_bucket, known], inner(name, "row"))
+    graph.values.append(helper.make_tensor_value_info(output, TensorProto.INT64, [BATCH]))
+    return output
+
+
+def hash_of(graph: Graph, texts: str, output: str) -> str:
+    """uint32 of each text."""
+    return graph.add("MurmurHash3", [texts], output, HASH_DOMAIN, positive=1, seed=SEED)
+
+
+def bucket_of(graph: Graph, hashes: str, num_buckets: str, output: str) -> str:
+    """The bucket of each hash, int64, out of `num_buckets` uint32."""
+    return graph.add("Cast", [graph.add("Mod", [hashes, num_buckets], f"{output}_rest")], output, to=TensorProto.INT64)
 
 
 def _bucket(graph: Graph, scale: Scale) -> str:
@@ -154,12 +192,12 @@ def _scale(graph: Graph, scale: Scale) -> list[str]:
     return floats
 
 
-def _stack(graph: Graph, columns: list[str], output: str, kind: int, any_input: str) -> onnx.ValueInfoProto:
+def _stack(graph: Graph, columns: list[str], output: str, kind: int, any_input: str, wide: str = "wide") -> onnx.ValueInfoProto:
     """The [batch] tensors side by side; [batch, 0] if there are none."""
     axis = graph.constant("/axis_1", np.array([1], dtype=np.int64))
     if columns:
-        wide = [graph.add("Unsqueeze", [name, axis], inner(name, "wide")) for name in columns]
-        graph.add("Concat", wide, output, axis=1)
+        side_by_side = [graph.add("Unsqueeze", [name, axis], inner(name, wide)) for name in columns]
+        graph.add("Concat", side_by_side, output, axis=1)
     else:
         rows = graph.add("Shape", [any_input], inner(output, "rows"))
         zero = graph.constant("/zero_columns", np.array([0], dtype=np.int64))

@@ -3,7 +3,7 @@
 Shape letters: N rows, L slots of a column.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,20 +30,24 @@ def fit_slots(
     known: dict[str, Part],
     config: FeaturesConfig,
     count_N: np.ndarray | None = None,
+    salts: Mapping[str, str] | None = None,
 ) -> dict[str, Part]:
     """The vocabularies of all slots, by name; `known` are those of the other columns; row i stands for `count_N[i]` rows.
 
-    Values of all slots of a column are counted together. A column that shares another one's vocabulary has that one's values.
+    Values of all slots of a column are counted together. A column that shares another one's vocabulary has that one's values,
+    but no buckets. `salts` are those of `salts_of`.
     """
     whole: dict[str, Part] = dict(known)
     own = [column for column in declaration.lists if column.vocabulary is None]
     for column in own:
         values = pl.concat([train[name].alias("value") for name in slots(column)])
         counts_V = None if count_N is None else np.tile(count_N, len(slots(column)))
-        whole[column.name] = fit_vocabulary(column, values, config, counts_V)
+        whole[column.name] = fit_vocabulary(column, values, config, counts_V, (salts or {}).get(column.name))
     found: dict[str, Part] = {}
     for column in declaration.lists:
-        found |= {name: replace(whole[column.vocabulary or column.name], name=name) for name in slots(column)}
+        one = whole[column.vocabulary or column.name]
+        one = one if column.vocabulary is None else replace(one, bucket_ids=(), salt="")
+        found |= {name: replace(one, name=name) for name in slots(column)}
     return found
 
 

@@ -1,6 +1,6 @@
 """What the encoder learns from the training split: vocabularies of strings, scales and buckets of numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -8,6 +8,7 @@ import polars as pl
 from contracts.dataset.columns import Column
 from contracts.serving.request import numbers, strings
 from stages.features.config import FeaturesConfig
+from stages.features.overflow import bucket_ids, in_buckets
 
 LARGEST = float(np.finfo(np.float32).max)
 SMALLEST_STD = 1e-30  # below it 1 / std is infinite as float32
@@ -19,14 +20,21 @@ UNKNOWN_ID, MISSING_ID, FIRST_ID = 0, 1, 2
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
-    """Values of a categorical column; the id of values[i] is FIRST_ID + i."""
+    """Values of a categorical column; the id of values[i] is FIRST_ID + i. Other values are hashed if there are buckets."""
 
     name: str
     values: tuple[str, ...]
+    bucket_ids: tuple[int, ...] = ()  # of all buckets, behind the values'; UNKNOWN_ID where too few rows are in one
+    salt: str = ""  # stands before a value that is hashed
+
+    @property
+    def num_known(self) -> int:
+        """Ids that are no buckets."""
+        return FIRST_ID + len(self.values)
 
     @property
     def num_ids(self) -> int:
-        return FIRST_ID + len(self.values)
+        return max(self.num_known, max(self.bucket_ids, default=0) + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,18 +71,40 @@ def signed_log(x: np.ndarray) -> np.ndarray:
     return np.sign(x) * np.log1p(np.abs(x))
 
 
-def fit_vocabulary(column: Column, values: pl.Series, config: FeaturesConfig, count_N: np.ndarray | None = None) -> Vocabulary:
-    """Values seen at least `min_count` times, the most frequent first, equals by name; row i stands for `count_N[i]` rows."""
+def fit_vocabulary(
+    column: Column, values: pl.Series, config: FeaturesConfig, count_N: np.ndarray | None = None, salt: str | None = None
+) -> Vocabulary:
+    """Values seen at least `min_count` times, the most frequent first, equals by name; row i stands for `count_N[i]` rows.
+
+    With a `salt` the other values are hashed.
+    """
     counts = strings(values).alias("value").value_counts() if count_N is None else _summed(strings(values), count_N)
     counts = counts.filter(pl.col("value") != "")
     frequent = counts.filter(pl.col("count") >= config.min_count).sort(["count", "value"], descending=[True, False])
-    return Vocabulary(name=column.name, values=tuple(frequent["value"].head(config.max_values)))
+    kept = frequent.head(config.max_values)
+    found = Vocabulary(name=column.name, values=tuple(kept["value"]))
+    if salt is None:
+        return found
+    rest = counts.join(kept, on="value", how="anti")
+    return replace(found, bucket_ids=bucket_ids(rest, salt, found.num_known, config), salt=salt)
 
 
 def _summed(texts: pl.Series, count_N: np.ndarray) -> pl.DataFrame:
     """How many rows each text stands for."""
     table = pl.DataFrame({"value": texts, "count": pl.Series(count_N, dtype=pl.Float64)})
     return table.group_by("value").agg(pl.col("count").sum())
+
+
+def known_part(part: Vocabulary | Scale) -> Vocabulary | Scale:
+    """The part without buckets: of what is in one it says unknown."""
+    return replace(part, bucket_ids=(), salt="") if isinstance(part, Vocabulary) else part
+
+
+def known_ids(part: Vocabulary | Scale, ids_N: np.ndarray) -> np.ndarray:
+    """What `known_part` makes of the values that `part` made `ids_N` of."""
+    if isinstance(part, Scale) or not part.bucket_ids:
+        return ids_N
+    return np.where(ids_N < part.num_known, ids_N, UNKNOWN_ID).astype(ids_N.dtype)
 
 
 def fit_scale(column: Column, values: pl.Series, config: FeaturesConfig, count_N: np.ndarray | None = None) -> Scale:
@@ -150,7 +180,9 @@ def ids_of(part: Vocabulary | Scale, values: pl.Series) -> np.ndarray:
     """Ids int32 [N] of the raw values, computed with Polars and NumPy: the second method beside the ONNX graph."""
     if isinstance(part, Vocabulary):
         known = {value: FIRST_ID + i for i, value in enumerate(part.values)}
-        return strings(values).replace_strict({"": MISSING_ID, **known}, default=UNKNOWN_ID, return_dtype=pl.Int32).to_numpy()
+        texts = strings(values)
+        ids_N = texts.replace_strict({"": MISSING_ID, **known}, default=UNKNOWN_ID, return_dtype=pl.Int32).to_numpy()
+        return in_buckets(texts, ids_N, part.salt, part.bucket_ids) if part.bucket_ids else ids_N
     x = numbers(values).to_numpy()
     buckets = np.searchsorted(np.asarray(part.edges, dtype=np.float32), x, side="right")
     return np.where(np.isnan(x), MISSING_ID, FIRST_ID + buckets).astype(np.int32)

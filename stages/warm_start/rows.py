@@ -25,15 +25,30 @@ class FieldRows:
 
 
 def known_values(encoder: Path) -> dict[str, tuple[str, ...]]:
-    """The strings that `encoder` has ids for, by column, the one with the lowest id first."""
+    """The strings that `encoder` has ids for, by column, the one with the lowest id first, and names of its buckets behind them.
+
+    A bucket's name says which it is of how many, and behind which salt, so that equal names are of the same values.
+    """
     found = {}
-    for node in onnx.load(encoder).graph.node:
+    graph = onnx.load(encoder).graph
+    constants = {value.name: onnx.numpy_helper.to_array(value) for value in graph.initializer}
+    for node in graph.node:
         if node.op_type == "LabelEncoder" and node.output[0] == f"/{node.input[0]}/id":
             given = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
             ids = {key.decode(): number for key, number in zip(given["keys_strings"], given["values_int64s"], strict=True)}
             values = sorted((number, key) for key, number in ids.items() if number >= FIRST_VALUE)
-            found[node.input[0]] = tuple(key for _, key in values)
+            buckets = _buckets(node.input[0], constants)
+            found[node.input[0]] = (*(key for _, key in values), *buckets)
     return found
+
+
+def _buckets(column: str, constants: dict[str, np.ndarray]) -> list[str]:
+    ids_B = constants.get(f"/{column}/bucket_ids", np.array([UNKNOWN]))
+    if not ids_B.any():
+        return []
+    salt = constants[f"/{column}/salt"].item()
+    salt = salt.decode() if isinstance(salt, bytes) else salt
+    return [f"\0 bucket {place} of {len(ids_B)} behind {salt}" for place in np.flatnonzero(ids_B).tolist()]
 
 
 def rows_by_value(

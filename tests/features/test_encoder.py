@@ -12,7 +12,17 @@ from stages.features.graph import build_encoder, dense_names
 from stages.features.vocabulary import Scale, Vocabulary, buckets_for, fit_scale, fit_vocabulary, ids_of, numbers, strings
 
 SELECTION = SelectionConfig(min_z=3, min_columns=1, max_missing_frac=0.99, max_explained=0.5, num_shuffles=50)
-CONFIG = FeaturesConfig(min_count=2, max_values=100, num_buckets=8, max_sigma=4, image_size=8, selection=SELECTION)
+CONFIG = FeaturesConfig(
+    min_count=2,
+    max_values=100,
+    num_buckets=8,
+    max_sigma=4,
+    image_size=8,
+    selection=SELECTION,
+    overflow="unknown",
+    overflow_buckets=7,
+    overflow_columns=None,
+)
 # Names that a graph could stumble over: of its own parts, with spaces, dots, dashes, letters of another alphabet.
 STRINGS = ("site", "low", "view", "user-item affinity.0", "größe", "x__missing", "cat")
 NUMBERS = ("x", "add", "user-item_affinity_0", "one", "axis_1", "mean value")

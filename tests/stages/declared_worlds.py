@@ -20,10 +20,16 @@ def columns_of(*names: str, **instead: dict[str, Any]) -> list[dict[str, Any]]:
 
 DECLARATIONS: dict[str, dict[str, Any]] = {
     "lists": LISTED,
+    "hashed": LISTED,
     "images_alone": declaration(columns=columns_of("site", "ad", "age", ad=UNSEEN_ID)),
     "no_images": declaration(columns=columns_of("site", "ad", "age", "view"), images=None),
     "numbers": declaration(columns=columns_of("age", "view", view=AS_NUMBER), images=None),
     "strings": declaration(columns=columns_of("site", "view"), images=None),
+}
+
+
+OVERRIDES = {
+    "hashed": ("features.overflow=hash", "features.overflow_buckets=5", "features.max_values=2", "features.min_count=20")
 }
 
 

@@ -33,18 +33,19 @@ def export_small_model(
     data: dict[str, Any] | None = None,
     write: Callable[[Path, int, int], Any] = write_month,
     link_code: bool = True,
+    overrides: tuple[str, ...] = (),
 ) -> None:
     """Run the stages in `folder` (the working directory) up to export, with an untrained network in the middle.
 
     `data` is another declaration than the usual one; `write` then writes its months below a folder. `link_code` is for a folder
-    that has no code.
+    that has no code. `overrides` are of the configuration.
     """
     # the manifest says which code ran, the repository takes some along
     for code in ("contracts", "serving", "stages") if link_code else ():
         (folder / code).symlink_to(CONF.parent / code)
     for month in (1, 2):
         write(folder / "source", month, 300)
-    params = write_params(data or declaration(), MODEL)
+    params = write_params(data or declaration(), (*MODEL, *overrides))
     run("acquire", "validate", "split", "fit", "encode")
     config = TypeAdapter(ModelConfig).validate_python(params["model"])
     network = random_network(config)
