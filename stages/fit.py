@@ -21,6 +21,7 @@ from tqdm import tqdm
 from contracts.dataset.columns import Column
 from contracts.dataset.declaration import Declaration
 from stages.entry import run_stage
+from stages.features.computed import described_computed, fit_computed, taken, with_parts_of_crosses
 from stages.features.config import FeaturesConfig
 from stages.features.graph import build_encoder, dense_names
 from stages.features.lists import JudgedColumns, Part, described_lists, fit_slots, names_of_parts, slots
@@ -79,12 +80,14 @@ def fit_parts(
     declaration: Declaration, train: pl.DataFrame, count_N: np.ndarray | None, known: dict[str, Scale], config: FeaturesConfig
 ) -> list[Part]:
     """What is learned of each feature, in the order of the declaration; `known` are scales that stay as they are."""
-    columns = tqdm([column for column in declaration.features if column.slot_of is None], desc="fit", disable=None)
+    single = [column for column in declaration.features if column.slot_of is None]
+    columns = tqdm([column for column in single if not column.made_of], desc="fit", disable=None)
     salts = salts_of(declaration, config)
     fitted: dict[str, Part] = {
         column.name: known.get(column.name) or fit_column(column, train[column.name], config, count_N, salts.get(column.name))
         for column in columns
     }
+    fitted |= {column.name: fit_computed(column, train, fitted, config, count_N) for column in single if column.made_of}
     fitted |= fit_slots(declaration, train, fitted, config, count_N, salts)
     return [fitted[column.name] for column in declaration.features]
 
@@ -101,7 +104,7 @@ def judge(
     missing = {part.name: train[part.name].null_count() / len(train) for part in parts}
     label_N = train[declaration.label.name].to_numpy()
     judged = JudgedColumns.of(declaration, ids, missing, label_N, config.selection, seed)
-    return select(judged.columns, judged.ids, judged.missing, label_N, config.selection, seed)
+    return with_parts_of_crosses(declaration, select(judged.columns, judged.ids, judged.missing, label_N, config.selection, seed))
 
 
 def kept_parts(declaration: Declaration, parts: list[Part], scores: list[Score]) -> list[Part]:
@@ -131,6 +134,7 @@ def read_champion_columns(declaration: Declaration) -> ChampionColumns | None:
     inherited = read_inherited(load_params()["train"]["start"])
     if inherited is None:
         return None
+    refuse_computed(declaration, inherited.features())
     champion = ChampionColumns.from_features(inherited.features())
     champion.refuse_other_columns(declaration.features)
     if declaration.lists:
@@ -139,6 +143,17 @@ def read_champion_columns(declaration: Declaration) -> ChampionColumns | None:
             "whose vectors are not taken over; train with train.start=scratch"
         )
     return champion
+
+
+def refuse_computed(declaration: Declaration, champion: dict[str, Any]) -> None:
+    """Raise ValueError if the champion's encoder, or the one that is to be, computes columns: their ids are not taken over."""
+    name = next((column.name for column in declaration.columns if column.made_of), None)
+    name = next((entry["name"] for entry in champion.get("computed", [])), name)
+    if name is not None:
+        raise ValueError(
+            f"train.start is champion, but column '{name}' is computed inside the model (ratio, difference or cross), "
+            "whose values are not taken over; train with train.start=scratch"
+        )
 
 
 def is_read(column: Column) -> bool:
@@ -165,12 +180,12 @@ def describe(
 ) -> dict[str, Any]:
     """What stands in which column of the encoder's outputs. The digest says which declaration it belongs to."""
     fields = [field_of(part) for part in parts]
-    inputs = [{"name": p.name, "kind": "categorical" if isinstance(p, Vocabulary) else "numeric"} for p in parts]
-    if creatives is not None and all(p.name != declaration.creative.name for p in parts):
+    inputs = [{"name": name, "kind": kind} for name, kind in taken(parts).items()]
+    if creatives is not None and declaration.creative.name not in taken(parts):
         inputs.append({"name": declaration.creative.name, "kind": "categorical"})
     creative = None if creatives is None else declaration.creative.name
     creative_field = creative if creative in {part.name for part in parts} else None
-    lists = described_lists(declaration, parts)
+    lists, computed = described_lists(declaration, parts), described_computed(parts)
     return {
         "declaration": declaration.digest,
         "inputs": inputs,
@@ -183,6 +198,7 @@ def describe(
         "num_creatives": len(creatives or ()),
         "image_size": image_size,
         **({"lists": lists} if lists else {}),
+        **({"computed": computed} if computed else {}),
     }
 
 

@@ -29,6 +29,7 @@ from contracts.dataset.source import SourceError
 from contracts.serving.releases import release_number
 from contracts.tables.chunk import Chunk
 from contracts.tables.clean_rows import CleanRows
+from contracts.tables.computed.so_far import SoFarColumns
 from contracts.tables.contract import contract_of
 from contracts.tables.joins import SideTable
 from contracts.tables.parquet import ParquetRows
@@ -40,6 +41,7 @@ from stages.entry import run_stage
 from stages.files import atomic_path, read_json
 from stages.images.folder import ImageFiles
 from stages.overlap import read_ahead, side_by_side
+from stages.scoring.history import counted_or_given
 from stages.scoring.scorer import Scorer, check_export
 
 EXPORT_DIR = Path("artifacts/export")
@@ -64,10 +66,11 @@ def main() -> None:
     check_output(args.output, rejected, files)
     tables = find_tables(args.input, declaration, args.model)
     version = release_number(args.store, args.model.parent / REPOSITORY)
+    declaration, counted = counted_or_given(files, declaration, tables)
     with atomic_path(args.output) as out:
         with atomic_path(rejected) as broken:
             scorer = Scorer(args.model)
-            counts = score_files(files, images, declaration, tables, scorer, version, out, args.output.suffix, broken)
+            counts = score_files(files, images, declaration, tables, scorer, version, out, args.output.suffix, broken, counted)
         if counts["raw"] and not counts["clean"]:  # what was there under the output's name stays
             kept = f"none of the {counts['raw']} rows keeps the contract of data set '{declaration.name}'"
             raise ValueError(f"{kept}; {rejected} says why of each")
@@ -143,8 +146,11 @@ def score_files(
     output: Path,
     suffix: str,
     rejected: Path,
+    counted: SoFarColumns | None = None,
 ) -> Counter[str]:
-    """Stream the files through contract and model; return the counts. `version`: the model's number among the releases."""
+    """Stream the files through contract and model; return the counts. `version`: the model's number among the releases;
+    `counted`: what is so far, where the files do not hold it.
+    """
     key, creative = declaration.key, declaration.creative and declaration.creative.name
     position = declaration.unfold and declaration.unfold.position
     common = Path(os.path.commonpath([file.parent for file in files]))
@@ -162,7 +168,7 @@ def score_files(
         tqdm(desc="score", unit="row", unit_scale=True, disable=None) as bar,
     ):
         bad_out.write(pl.DataFrame(schema={"file": pl.String, **REJECTED}).write_csv().encode())
-        for checked, found in side_by_side(scored, checked_chunks(files, declaration, tables), AT_ONCE):
+        for checked, found in side_by_side(scored, checked_chunks(files, declaration, tables, counted), AT_ONCE):
             name = checked.path.relative_to(common).as_posix()
             checked.bad.select(pl.lit(name).alias("file"), pl.all()).write_csv(bad_out, include_header=False)
             if suffix == ".csv":
@@ -184,14 +190,18 @@ class CheckedChunk:
     bad: pl.DataFrame
 
 
-def checked_chunks(files: list[Path], declaration: Declaration, tables: tuple[SideTable, ...]) -> Iterator[CheckedChunk]:
-    """The files' rows through the contract, in order."""
+def checked_chunks(
+    files: list[Path], declaration: Declaration, tables: tuple[SideTable, ...], counted: SoFarColumns | None = None
+) -> Iterator[CheckedChunk]:
+    """The files' rows through the contract, in order, with what is counted so far."""
     expected = main_columns(declaration, tables)
     optional = declaration.optional_to_score
     contract = contract_of(replace(declaration, images=None), tables, None, labelled=False)
     chunks = said_for(declaration.name, read_partition(files, declaration, expected, optional))
     for path, chunk in read_ahead(chunks):
         good, bad = contract.check_values(chunk)
+        if counted is not None:
+            good = replace(good, cells=good.cells.with_columns(counted.of(good.spelled_out(counted.read))))
         yield CheckedChunk(path=path, num_rows=len(chunk), good=good, bad=bad)
 
 

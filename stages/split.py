@@ -1,6 +1,6 @@
 """Stage split: reads `data/clean/`, writes `data/split/{train,val,test}.parquet` and `reports/split.json`.
 
-Rows keep their order. By time, no instant is in two splits, and train and val end before test begins. Rows that this or
+Columns that are counted so far are counted here, over the rows of all partitions. Rows keep their order. By time, no instant is in two splits, and train and val end before test begins. Rows that this or
 `exclude_entities` leaves out are counted, not lost silently.
 """
 
@@ -23,6 +23,7 @@ from tqdm import tqdm
 from contracts.dataset.declaration import Declaration, Split
 from contracts.dataset.partitions import in_order
 from contracts.dataset.served import as_read
+from contracts.tables.computed.so_far import SoFarColumns, history_of
 from contracts.tables.parquet import ParquetRows
 from stages.cutting import OUT_OF_TIME, cut
 from stages.entry import run_stage
@@ -185,8 +186,9 @@ def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaratio
         why = f"; exclude_entities leaves {excluded} rows out" if excluded else ""
         raise ValueError(f"split '{empty}' is empty ({counts}{why}); change data.split in conf/data/{declaration.name}.yaml")
     report: dict[str, Any] = {name: {"rows": 0, "clicks": 0, "from": None, "to": None} for name in SPLITS}
+    counted = SoFarColumns(declaration, history_of(files, declaration)) if declaration.so_far else None
     with atomic_folder(out_dir) as fresh:
-        schema = split_schema(files[0], declaration)
+        schema = split_schema(files[0], declaration, counted)
         writers = {name: ParquetRows(fresh / f"{name}.parquet", schema) for name in SPLITS}
         start = 0
         for path in tqdm(files, desc="split", unit="partition", disable=None):
@@ -196,8 +198,8 @@ def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaratio
                 for code, name in enumerate(SPLITS):
                     rows = batch.filter(codes == code)
                     if rows.num_rows:
-                        made = labelled(pl.from_arrow(rows), declaration) if weight_names(declaration) else pl.from_arrow(rows)
-                        writers[name].write(made if weight_names(declaration) else rows)
+                        made = as_split(pl.from_arrow(rows), declaration, counted)
+                        writers[name].write(made if weight_names(declaration) or counted else rows)
                         _count(report[name], made, declaration)
         for writer in writers.values():
             writer.close()
@@ -211,11 +213,18 @@ def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaratio
     return {**report, **left_out, **({"empty": int((codes_N == EMPTY).sum())} if weight_names(declaration) else {})}
 
 
-def split_schema(clean: Path, declaration: Declaration) -> pa.Schema:
-    """What the columns of a split hold: those of clean rows, but for labels and weights of rows that stand for many."""
-    if not weight_names(declaration):
+def as_split(rows: pl.DataFrame, declaration: Declaration, counted: SoFarColumns | None) -> pl.DataFrame:
+    """Clean rows as a split has them: with what is counted so far, and a row for each label of those that stand for many."""
+    if counted is not None:
+        rows = rows.with_columns(counted.of(rows))
+    return labelled(rows, declaration) if weight_names(declaration) else rows
+
+
+def split_schema(clean: Path, declaration: Declaration, counted: SoFarColumns | None) -> pa.Schema:
+    """What the columns of a split hold: those of clean rows, and what `as_split` makes of them."""
+    if not weight_names(declaration) and counted is None:
         return pq.read_schema(clean)
-    return labelled(pl.read_parquet(clean, n_rows=0), declaration).to_arrow().schema
+    return as_split(pl.read_parquet(clean, n_rows=0), declaration, counted).to_arrow().schema
 
 
 def _count(part: dict[str, Any], rows: pl.DataFrame, declaration: Declaration) -> None:

@@ -10,6 +10,8 @@ import polars as pl
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from contracts.dataset.computed import SoFar, row_rules, so_far_rules
+from contracts.dataset.labels import label_rules
 from contracts.dataset.lists import LIST_ROLES, list_rules
 from contracts.dataset.origin import computed_rules, origin_rules, unit_rules
 from contracts.dataset.time_formats import check_format
@@ -65,6 +67,10 @@ class Column:
     part: TimePart | None = None  # which part of it
     minus: str | None = None  # instead: another datetime column, whose time is taken away
     unit: TimeUnit | None = None  # of the difference
+    ratio: tuple[str, str] | None = None  # numeric columns of the row: the first by the second
+    difference: tuple[str, str] | None = None  # numeric columns of the row: the first less the second
+    cross: tuple[str, ...] | None = None  # categorical columns of the row, whose values together are its value
+    so_far: SoFar | None = None  # counted over the rows before this one
     since: str | None = None  # the first partition that has the column; before it every value is missing
     folder: str | None = None  # the value is that of a folder of this name in the file's path: site of site=3/part.parquet
     suffix: str | None = None  # numeric only: what files write behind each number, such as %
@@ -121,6 +127,8 @@ class Column:
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Column":
+        if self.made_of:  # whatever is computed is missing where it cannot be
+            object.__setattr__(self, "nullable", True)
         for ok, complaint in self._rules():
             if not ok:
                 raise ValueError(f"column '{self.name}': {complaint}")
@@ -146,25 +154,7 @@ class Column:
             ),
             (self.role != "weight" or number, f"role weight needs dtype int or float, got {self.dtype}"),
             (self.role != "clicks" or not self.nullable, "clicks cannot be nullable"),
-            (self.role == "label" or self.labels is None, "only a label has labels"),
-            (
-                self.role != "label" or (self.pattern is None and self.max_length is None),
-                "a label has no pattern and no max_length: its labels say which values there may be",
-            ),
-            (
-                self.labels is None or (self.min is None and self.max is None),
-                "a label with labels has no min and no max: they say which values there may be",
-            ),
-            (
-                self.labels is None or set(self.labels.values()) == {0, 1},
-                f"labels must name both 0 and 1: {self.labels}",
-            ),
-            (self.role == "label" or self.at_least is None, "only a label has at_least"),
-            (number or self.at_least is None, f"at_least needs dtype int or float, got {self.dtype}"),
-            (
-                self.at_least is None or (self.labels is None and self.min is None and self.max is None),
-                "a label with at_least has no labels, no min and no max; list numbers that are no answer in missing",
-            ),
+            *label_rules(self),
             (not self.is_feature or self.name not in TAKEN, f"a tensor of the model is called so; {self._renamed()}"),
             (not re.fullmatch(r"|/.*|\^.*\$|\*|__row", self.name), f"a column cannot have this name; {self._renamed()}"),
             (self._values_fit(), f"values must be of dtype {self.dtype}, strings in quotes, and bool and datetime have none"),
@@ -191,6 +181,8 @@ class Column:
             *origin_rules(self),
             *unit_rules(self),
             *list_rules(self),
+            *row_rules(self),
+            *so_far_rules(self),
         ]
 
     def _renamed(self) -> str:
@@ -204,6 +196,21 @@ class Column:
     def instants(self) -> tuple[str, ...]:
         """Names of the datetime columns that it is computed from; none if it is read."""
         return tuple(name for name in (self.derive_from, self.minus) if name is not None)
+
+    @property
+    def made_of(self) -> tuple[str, ...]:
+        """Names of the columns that the model computes it of; none if somebody gives it."""
+        return self.ratio or self.difference or self.cross or ()
+
+    @property
+    def operation(self) -> str:
+        """How it is made of these."""
+        return next((key for key in ("ratio", "difference", "cross") if getattr(self, key) is not None), "")
+
+    @property
+    def is_read(self) -> bool:
+        """Do files hold it."""
+        return self.derive_from is None and not self.made_of and self.so_far is None
 
     @property
     def is_categorical(self) -> bool:

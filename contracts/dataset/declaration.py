@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from contracts.dataset.columns import OUTCOME, Column, Role, check_slices
+from contracts.dataset.computed import as_given, check_computed
 from contracts.dataset.folds import check_fold
 from contracts.dataset.lists import slots_of
 from contracts.dataset.ranges import expand_ranges
@@ -21,6 +22,7 @@ UNREQUESTED = ("description", "keep", "since", "folder")  # what a column says t
 LATER = (  # keys that came later: where they say nothing, requests are as before
     *("at_least", "suffix", "scale", "minus", "unit"),
     *("longest", "delimiter", "end", "pool", "vocabulary", "slot_of"),
+    *("ratio", "difference", "cross", "so_far"),
 )
 
 
@@ -121,7 +123,7 @@ class Declaration:
             raise ValueError("lists and slot_of are no keys of a declaration; give columns the role set or sequence")
         for column in self.lists:
             other = next((c for c in (*self.columns, *self.lists) if c.name == column.vocabulary), None)
-            fits = other is not None and (other.is_categorical or other.is_list) and other.vocabulary is None
+            fits = other is not None and (other.is_categorical or other.is_list) and not (other.vocabulary or other.made_of)
             if column.vocabulary is not None and (other is None or not fits or other.dtype != column.dtype):
                 raise ValueError(
                     f"column '{column.name}': vocabulary '{column.vocabulary}' is no column of dtype {column.dtype} with a "
@@ -129,8 +131,8 @@ class Declaration:
                 )
 
     def _references_exist(self) -> None:
-        declared = {c.name for c in self.written if c.derive_from is None}
-        in_files = {c.name for c in self.written if c.derive_from is None and c.folder is None}
+        declared = {c.name for c in self.written if c.is_read}
+        in_files = {c.name for c in self.written if c.is_read and c.folder is None}
         if self.unfold is not None:
             in_files = in_files - {*self.made_of_lists} | {self.unfold.column}
         unknown = next(((old, new) for old, new in self.source.rename.items() if new not in in_files), None)
@@ -172,6 +174,7 @@ class Declaration:
             order = ", ".join(self.source.order)
             raise ValueError(f"column '{late.name}': since '{late.since}' is no partition of source.order ({order})")
         check_slices("slices", self.slices or (), self.columns)
+        check_computed(self.columns, (column.name for column in self.lists))
         for column in self.columns:
             for said, name in (("derive_from", column.derive_from), ("minus", column.minus)):
                 instant = self.column(name)
@@ -234,6 +237,16 @@ class Declaration:
     @property
     def features(self) -> tuple[Column, ...]:
         return tuple(column for column in self.columns if column.is_feature)
+
+    @property
+    def so_far(self) -> tuple[Column, ...]:
+        """The columns that are counted over the rows before."""
+        return tuple(column for column in self.columns if column.so_far is not None)
+
+    @property
+    def given(self) -> "Declaration":
+        """The declaration of rows for which their caller has counted: what is so far is read like other columns."""
+        return replace(self, columns=tuple(as_given(column) for column in self.columns)) if self.so_far else self
 
     @property
     def digest(self) -> str:

@@ -7,6 +7,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from contracts.dataset.computed import as_callers_count
+
 if TYPE_CHECKING:
     from contracts.dataset.columns import Column
 
@@ -78,7 +80,7 @@ def in_declared_unit(column: "Column") -> "Column":
 
 def as_sent(column: "Column") -> "Column":
     """The column as callers of a served model send it: in the declared unit, unless a text bears the suffix."""
-    column = replace(column, since=None, folder=None)
+    column = replace(as_callers_count(column), since=None, folder=None)
     if column.scale is None:
         return column
     return in_declared_unit(column) if column.suffix is None else replace(column, missing=_texts(column))

@@ -47,7 +47,7 @@ def check_lists(lists: ImpressionLists, columns: tuple[Column, ...], joins: tupl
     if lists.column in known or lists.column in others:
         raise ValueError(f"unfold takes column '{lists.column}' apart; declare it neither among columns nor in leave_out")
     for key, name in (("item", lists.item), ("position", lists.position)):
-        if name not in known or known[name].derive_from is not None:
+        if name not in known or not known[name].is_read:
             raise ValueError(f"unfold.{key} is '{name}', and no column that is read is declared so; declare it among columns")
     item, position = known[lists.item], known[lists.position]
     if item.role not in ("creative", "categorical", "info") or item.dtype not in ("string", "int") or item.unique:

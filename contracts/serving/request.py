@@ -32,6 +32,7 @@ class RequestSpec:
     digest: str  # of the declaration
     rename: Mapping[str, str] = field(default_factory=dict)  # what raw files call one of these -> what it is called here
     lists: tuple[Column, ...] = ()  # columns with several values, whose slots are among these; a client may take them whole
+    computed: tuple[Column, ...] = ()  # features that no request holds: the model makes them of these
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -55,11 +56,12 @@ def request_of(declaration: Declaration) -> RequestSpec:
     }
     return RequestSpec(
         instants=tuple(as_sent(column) for column in declaration.columns if column.name in derived),
-        categorical=tuple(as_sent(c) for c in declaration.columns if c.is_categorical or c == with_image),
-        numeric=tuple(as_sent(c) for c in declaration.columns if c.role == NUMERIC),
+        categorical=tuple(as_sent(c) for c in declaration.columns if (c.is_categorical and not c.made_of) or c == with_image),
+        numeric=tuple(as_sent(c) for c in declaration.columns if c.role == NUMERIC and not c.made_of),
         creative=None if with_image is None else with_image.name,
         digest=declaration.digest,
         lists=tuple(as_sent(column) for column in declaration.lists),
+        computed=tuple(column for column in declaration.columns if column.made_of),
         rename={old: new for old, new in declaration.source.rename.items() if new in asked},
     )
 

@@ -12,6 +12,7 @@ from contracts.dataset.source import Format
 from contracts.dataset.unfold import ImpressionLists
 from contracts.tables.chunk import ROW, Chunk
 from contracts.tables.clean_rows import CleanRows
+from contracts.tables.computed.of_row import with_computed
 from contracts.tables.joins import SideTable, short
 from contracts.tables.lists.cells import with_json_lists
 from contracts.tables.lists.slots import ChunkSlots
@@ -45,7 +46,8 @@ class Contract:
         instants = [name for c in self.columns for name in c.instants]
         self.keys = {*self.seen, *(name for side in self.joins for name in side.join.keys)}
         self.spelled_out = {*self.keys, *instants}
-        self.slots = {c.name for c in self.columns if c.slot_of in {column.name for column in self.lists}}
+        slotted = {column.name for column in self.lists}
+        self.later = {c.name for c in self.columns if c.slot_of in slotted or c.made_of}
 
     def check(self, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Clean rows (the columns, typed, then ROW) and rejected rows (REJECTED); together every row of the chunk."""
@@ -67,6 +69,7 @@ class Contract:
             places=pl.DataFrame([*rows.select(repeated), *slots.places]),
             values=pl.DataFrame([*values, *slots.values]),
         )
+        typed = with_computed(typed, self.columns)
         order = {c.name: place for place, c in enumerate(columns)}
         broken = [
             pl.concat([numbered(found, numbers), spread(found_values, rows)]).sort(
@@ -98,9 +101,9 @@ class Contract:
     def _columns_of(self, chunk: Chunk) -> tuple[Column, ...]:
         """The columns by the rules for the chunk: those that began later may be missing, and what is computed from them.
 
-        Slots are none of them.
+        Slots are none of them, nor what is computed of other columns: these have no rules.
         """
-        columns = tuple(c for c in self.columns if c.name not in self.slots) if self.slots else self.columns
+        columns = tuple(c for c in self.columns if c.name not in self.later) if self.later else self.columns
         if not chunk.early:
             return columns
         return tuple(replace(c, nullable=True) if {c.name, *c.instants} & chunk.early else c for c in columns)
@@ -236,7 +239,7 @@ def contract_of(
     declaration: Declaration, tables: tuple[SideTable, ...], images: frozenset[str] | None, *, labelled: bool = True
 ) -> Contract:
     """The contract of a partition. With `labelled` false, rows need no label (they are to be scored)."""
-    columns = tuple(c for c in declaration.columns if labelled or c.role not in OUTCOME)
+    columns = tuple(c for c in declaration.columns if (labelled or c.role not in OUTCOME) and c.so_far is None)
     formats = {c.name: declaration.source.format for c in declaration.written}
     for side in tables:
         formats |= dict.fromkeys(side.names, side.fmt)

@@ -60,9 +60,9 @@ def scored_joins(declaration: Declaration) -> tuple[Join, ...]:
 
 
 def main_columns(declaration: Declaration, tables: tuple[SideTable, ...]) -> tuple[str, ...]:
-    """Names the impressions' files must have: declared or left out, not derived, nor from a side table or a folder's name."""
+    """Names the impressions' files must have: declared or left out, not computed, nor from a side table or a folder's name."""
     joined = joined_names(tables)
-    declared = [c.name for c in declaration.written if c.derive_from is None]
+    declared = [c.name for c in declaration.written if c.is_read]
     made = declaration.made_of_lists
     twofold = next((name for name in joined if name in made), None)
     if twofold is not None:
@@ -102,7 +102,7 @@ def read_partition(
     `root` is the partition's folder; without it files lie anywhere, such as those to be scored.
     """
     left_out, placed, source = {c.name for c in declaration.leave_out}, folder_columns(declaration), declaration.source
-    read = {c.name for c in declaration.written if c.derive_from is None}
+    read = {c.name for c in declaration.written if c.is_read}
     joined = frozenset(read - {*expected, *declaration.made_of_lists} - placed)
     for path in with_members(_with_rows(files), source.format.members):
         early = early_columns(path, declaration, root)

@@ -164,7 +164,7 @@ class Play:
         pages = self.pages[month]
         ledger = self.ledger.read([day for day in self.days if month_of(day) == month])
         label = self.declaration.label.name
-        columns = [column.name for column in self.declaration.columns if column.name != label]
+        columns = [column.name for column in self.declaration.columns if column.is_read and column.name != label]
         write_month_file(self.folder / "months" / month, pages.rows, ledger, columns, label, pages.folder / "creatives")
 
     def _line(self, day: date, asked: AskedDay) -> str:

@@ -89,4 +89,9 @@ def played_world(config: LiveConfig, params: Path = PARAMS_PATH) -> Played:
             f"column '{declaration.lists[0].name}' holds several values in a cell; only data=simulated can be played"
         )
     exchange = read_section("exchange", dict[str, Any], params)
+    if declaration.so_far:
+        raise ConfigError(
+            f"column '{declaration.so_far[0].name}' is counted so far, which the players do not do; take it out, or play another "
+            "data set of source.kind exchange"
+        )
     return Played(months=months_after(exchange["months"][-1], config.months), seed=int(exchange["seed"]), declaration=declaration)

@@ -55,6 +55,7 @@ def needed_columns(request: RequestSpec, names: list[str]) -> tuple[Column, ...]
         else:
             times = " and ".join(f"'{name}'" for name in column.instants)
             other = f" (or {times}, from which it is computed)" if times else ""
+            other = f" ({column.so_far.meaning}, which the caller counts)" if column.so_far is not None else other
             other = f" (or '{column.slot_of}', a list)" if column.slot_of is not None else other
             missing.append(f"'{column.name}'{other}")
     if missing:

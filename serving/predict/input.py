@@ -73,6 +73,7 @@ def declared_rows(path: Path, declaration: Declaration, side_table_digests: dict
             f"the declaration of '{declaration.name}' ({declaration.digest[:12]}) is not the one of the served model "
             f"({request.digest[:12]}); give --declaration the declaration.json that was exported with the model"
         )
+    declaration = declaration.given
     tables = trained_side_tables(RAW_DIR / SHARED, declaration, side_table_digests)
     partition = read_partition(
         [_alone(path, declaration.source.format.members)],

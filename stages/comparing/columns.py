@@ -124,7 +124,7 @@ def _error(values_N: np.ndarray) -> float:
 def unseen_shares(export: Path, cat_idx_NF: np.ndarray) -> dict[str, float]:
     """Share of rows whose value has no id of its own, of every categorical column that the model reads."""
     features = read_json(export / "features.json")
-    strings = {one["name"] for one in features["inputs"] if one["kind"] == "categorical"}
+    strings = {one["name"] for one in (*features["inputs"], *features.get("computed", [])) if one["kind"] == "categorical"}
     fields = [(place, field) for place, field in enumerate(features["categorical"]) if field["name"] in strings]
     return {field["name"]: round(float(_is_unseen(cat_idx_NF[:, place], field).mean()), 6) for place, field in fields}
 

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from contracts.serving.packed_text import column_code, delimiter, free_separator
 from contracts.serving.request import NUMERIC, RequestSpec
 from stages.exporting.graphs import PACKED_OPSET, fused_graph
+from stages.exporting.packed_computed import add_crosses, add_numbers, computed_numbers, crosses
 from stages.exporting.packed_overflow import PIECES, by_row, hash_unknown
 from stages.features.graph import BATCH, CREATIVE_IDX, HASH_DOMAIN, IR_VERSION, ML_OPSET, TABLE_IDX, Graph, inner, of_inner
 from stages.features.vocabulary import FIRST_ID, MISSING_ID, UNKNOWN_ID
@@ -68,12 +69,20 @@ def packed_graph(encoder: onnx.ModelProto, ranker: onnx.ModelProto, request: Req
     if CREATIVE_IDX in parts.nodes or {*of_field} & {*texts}:
         inputs.append(helper.make_tensor_value_info(TEXT, TensorProto.STRING, [1]))
         fields += _look_up_all(graph, parts, texts, request.codes, separator, ids)
+        crossed = crosses(parts.nodes, of_field)
+        if crossed:
+            strings = ids[0] if len(ids) == 1 else graph.add("Concat", ids, "/string_ids", axis=1)
+            ids[:] = [strings, add_crosses(graph, parts.nodes, parts.constants, crossed, strings, fields)]
+            fields += crossed
         outputs += [CREATIVE_IDX] if CREATIVE_IDX in parts.nodes else []
         outputs += [TABLE_IDX] if TABLE_IDX in parts.nodes else []
     used = [name for name in of_field if name in numbers]
-    if used:
+    made = [name for names in computed_numbers(parts.nodes, of_field).values() for name in names]
+    if used or made:
         inputs.append(helper.make_tensor_value_info(NUMERIC, TensorProto.FLOAT, [BATCH, len(numbers)]))
-        x = _columns(graph, NUMERIC, numbers, used, "/x")
+        xs = [_columns(graph, NUMERIC, numbers, used, "/x")] if used else []
+        xs += add_numbers(graph, parts.nodes, NUMERIC, numbers, made)
+        x, used = xs[0] if len(xs) == 1 else graph.add("Concat", xs, "/all_x", axis=1), [*used, *made]
         ids.append(_buckets(graph, parts, x, used))
         fields += used
         floats += _standardised(graph, parts, x, used)

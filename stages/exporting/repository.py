@@ -94,7 +94,7 @@ def request_settings(export_dir: Path, request: RequestSpec, config: RepositoryC
     used = {entry["name"] for entry in features["inputs"]}
     fields = [entry["name"] for entry in features["categorical"]]
     place = {name: i for i, name in enumerate(fields)}
-    numeric = {f"{column.name}__bucket": column.name for column in request.numeric}
+    numeric = {f"{column.name}__bucket": column.name for column in (*request.numeric, *request.computed)}
     settings = {
         "declaration": request.digest,
         CATEGORICAL: [

@@ -1,4 +1,5 @@
-"""Runs `encoder.onnx` over tables. Each column's part of the graph is run on its distinct values only.
+"""Runs `encoder.onnx` over tables. Each column's part of the graph is run on its distinct values only; what it computes of several
+columns, on all rows.
 
 Advertising columns repeat themselves: looking a string up once a chunk instead of once a row gives the same ids (the
 same nodes compute them) for a fraction of the time.
@@ -52,12 +53,21 @@ class Encoder:
             (column, *outputs): self._session(extractor.extract_model([column], outputs))
             for column, outputs in [*_string_outputs(model, kinds), *_number_outputs(kinds, [*self._ids, *self._floats])]
         }
+        found = {output for _, *outputs in self._parts for output in outputs}
+        computed = [name for name in (*self._ids, *self._floats) if name not in found]
+        self._computed = [
+            (inputs, outputs, self._session(extractor.extract_model(inputs, outputs)))
+            for inputs, outputs in _computed_outputs(model, computed, {*kinds, *found})
+        ]
 
     def encode(self, rows: pl.DataFrame | pa.RecordBatch | CleanRows) -> Encoded:
         """Ids and floats of clean rows (declared dtypes; missing is null). Arrow's dictionaries are taken as they are."""
         encoded: dict[str, Repeated] = {}
         for (column, *outputs), session in self._parts.items():
             encoded.update(zip(outputs, _by_distinct(session, column, rows[column]), strict=True))
+        for inputs, outputs, session in self._computed:
+            feed = {name: encoded[name].spelled_out() if name in encoded else _plain_numbers(rows[name]) for name in inputs}
+            encoded.update(zip(outputs, _of_rows(session, feed, len(rows)), strict=True))
         creative = encoded.get(CREATIVE_IDX)
         return Encoded(
             cat_idx=_side_by_side([encoded[name] for name in self._ids], len(rows), np.int64),
@@ -101,7 +111,27 @@ def _string_outputs(model: onnx.ModelProto, kinds: dict[str, int]) -> list[tuple
 def _number_outputs(kinds: dict[str, int], values: list[str]) -> list[tuple[str, list[str]]]:
     """Numeric columns and which of the inner values are made of each."""
     numeric = [name for name, kind in kinds.items() if kind == onnx.TensorProto.FLOAT]
-    return [(name, [value for value in values if value == inner(name, value.rpartition("/")[2])]) for name in numeric]
+    found = [(name, [value for value in values if value == inner(name, value.rpartition("/")[2])]) for name in numeric]
+    return [(name, outputs) for name, outputs in found if outputs]  # others are there for what is computed of them alone
+
+
+def _computed_outputs(model: onnx.ModelProto, values: list[str], ends: set[str]) -> list[tuple[list[str], list[str]]]:
+    """Of each column that the graph computes, which of `ends` it is computed of, and which of `values` are its own."""
+    made_by = {node.output[0]: node for node in model.graph.node}
+    columns: dict[str, list[str]] = {}
+    for value in values:
+        columns.setdefault(value.rpartition("/")[0], []).append(value)
+    found = []
+    for outputs in columns.values():
+        inputs, open_values = dict[str, None](), [*outputs]
+        while open_values:
+            name = open_values.pop(0)
+            if name in ends:
+                inputs[name] = None
+            elif name in made_by:
+                open_values += made_by[name].input
+        found.append(([*inputs], outputs))
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +163,22 @@ def _by_distinct(session: "ort.InferenceSession", column: str, values: pl.Series
         places = pl.Series(places).fill_null(len(coded.dictionary)).to_arrow()  # Arrow's fill_null imports pandas
     places = places.to_numpy()
     return [Repeated(numbers=found, places=places) for found in session.run(None, {column: distinct})]
+
+
+def _of_rows(session: "ort.InferenceSession", feed: dict[str, np.ndarray], num_rows: int) -> list[Repeated]:
+    """Outputs of `session` for every row."""
+    parts = [
+        session.run(None, {name: values[start : start + ROWS_AT_ONCE] for name, values in feed.items()})
+        for start in range(0, max(num_rows, 1), ROWS_AT_ONCE)
+    ]
+    places = np.arange(num_rows)
+    return [Repeated(numbers=np.concatenate(pieces), places=places) for pieces in zip(*parts, strict=True)]
+
+
+def _plain_numbers(values: pl.Series | pa.Array) -> np.ndarray:
+    """A column of numbers as the graph takes it, float32 [N]."""
+    is_coded = isinstance(values, pa.Array) and pa.types.is_dictionary(values.type)
+    return numbers(pl.Series(values.dictionary_decode() if is_coded else values)).to_numpy()
 
 
 def _texts(values: pl.Series | pa.Array) -> tuple[pa.DictionaryArray, np.ndarray]:

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from stages.features.computed import ComputedScale, Cross, taken
 from stages.features.overflow import SEED
 from stages.features.vocabulary import FIRST_ID, MISSING_ID, UNKNOWN_ID, Scale, Vocabulary
 
@@ -58,18 +59,24 @@ def build_encoder(parts: list[Vocabulary | Scale], creatives: tuple[str, tuple[s
     hashed, cat_idx says unknown of them, and the rows of the ranker's tables are another output, table_idx int64 [batch, F].
     """
     graph = Graph()
-    types = {part.name: TensorProto.STRING if isinstance(part, Vocabulary) else TensorProto.FLOAT for part in parts}
+    kinds = {"categorical": TensorProto.STRING, "numeric": TensorProto.FLOAT}
+    types = {name: kinds[kind] for name, kind in taken(parts).items()}
     if creatives is not None:
         types.setdefault(creatives[0], TensorProto.STRING)
     ids, rows, floats = [], [], []
     for part in parts:
-        if isinstance(part, Vocabulary):
-            ids.append(_look_up(graph, part.name, inner(part.name, "id"), ("", *part.values), MISSING_ID))
-            rows.append(_hash(graph, part, ids[-1]) if part.bucket_ids else ids[-1])
-        else:
-            ids.append(_bucket(graph, part))
-            rows.append(ids[-1])
-            floats += _scale(graph, part)
+        ids.append(inner(part.name, "id"))
+        if isinstance(part, Scale):
+            x = _number(graph, part) if isinstance(part, ComputedScale) else part.name
+            _bucket(graph, part, x)
+            floats += _scale(graph, part, x)
+        elif not isinstance(part, Cross):
+            _look_up(graph, part.name, inner(part.name, "id"), ("", *part.values), MISSING_ID)
+        is_hashed = isinstance(part, Vocabulary) and bool(part.bucket_ids)
+        rows.append(_hash(graph, part, ids[-1]) if is_hashed else ids[-1])
+    for part in parts:
+        if isinstance(part, Cross):  # looked up by the ids of others
+            _cross(graph, part)
     outputs = [
         _stack(graph, ids, "cat_idx", TensorProto.INT64, next(iter(types))),
         _stack(graph, floats, "num_feats", TensorProto.FLOAT, next(iter(types))),
@@ -136,6 +143,34 @@ def _hash(graph: Graph, part: Vocabulary, known: str) -> str:
     return output
 
 
+def _number(graph: Graph, scale: ComputedScale) -> str:
+    """The ratio or difference of two numbers; NaN where it is not finite."""
+    name = scale.name
+    found = graph.add("Div" if scale.operation == "ratio" else "Sub", list(scale.of), inner(name, "computed"))
+    absent = graph.constant("/nan", np.array(np.nan, dtype=np.float32))
+    return graph.add("Where", [graph.add("IsInf", [found], inner(name, "isinf")), absent, found], inner(name, "number"))
+
+
+def _cross(graph: Graph, cross: Cross) -> str:
+    """MISSING_ID where a part is missing, the value's id where the parts are a known value, else UNKNOWN_ID."""
+    name, parts = cross.name, [inner(part, "id") for part in cross.of]
+    absent = graph.constant("/missing_id", np.array(MISSING_ID, dtype=np.int64))
+    code, is_missing = "", ""
+    for place, (part, step) in enumerate(zip(parts, cross.steps, strict=True)):
+        scaled = graph.add(
+            "Mul", [part, graph.constant(inner(name, f"step_{place}"), np.array(step))], inner(name, f"code_{place}")
+        )
+        lacks = graph.add("Equal", [part, absent], inner(name, f"lacks_{place}"))
+        code = graph.add("Add", [code, scaled], inner(name, f"sum_{place}")) if code else scaled
+        is_missing = graph.add("Or", [is_missing, lacks], inner(name, f"any_{place}")) if is_missing else lacks
+    numbers = [FIRST_ID + place for place in range(len(cross.values))]
+    known = {"keys_int64s": cross.codes or [-1], "values_int64s": numbers or [UNKNOWN_ID], "default_int64": UNKNOWN_ID}
+    found = graph.add("LabelEncoder", [code], inner(name, "known"), "ai.onnx.ml", **known)
+    output = graph.add("Where", [is_missing, absent, found], inner(name, "id"))
+    graph.values.append(helper.make_tensor_value_info(output, TensorProto.INT64, [BATCH]))
+    return output
+
+
 def hash_of(graph: Graph, texts: str, output: str) -> str:
     """uint32 of each text."""
     return graph.add("MurmurHash3", [texts], output, HASH_DOMAIN, positive=1, seed=SEED)
@@ -146,16 +181,16 @@ def bucket_of(graph: Graph, hashes: str, num_buckets: str, output: str) -> str:
     return graph.add("Cast", [graph.add("Mod", [hashes, num_buckets], f"{output}_rest")], output, to=TensorProto.INT64)
 
 
-def _bucket(graph: Graph, scale: Scale) -> str:
-    """MISSING_ID for NaN, else FIRST_ID + number of edges at or below x."""
+def _bucket(graph: Graph, scale: Scale, x: str) -> str:
+    """MISSING_ID for NaN, else FIRST_ID + number of edges at or below `x`."""
     name = scale.name
     axis = graph.constant("/axis_1", np.array([1], dtype=np.int64))
     first = graph.constant("/first_id", np.array(FIRST_ID, dtype=np.int64))
     absent = graph.constant("/missing_id", np.array(MISSING_ID, dtype=np.int64))
-    is_missing = graph.add("IsNaN", [name], inner(name, "isnan"))
+    is_missing = graph.add("IsNaN", [x], inner(name, "isnan"))
     if scale.edges:
         edges = graph.constant(inner(name, "edges"), np.array([scale.edges], dtype=np.float32))
-        column = graph.add("Unsqueeze", [name, axis], inner(name, "column"))
+        column = graph.add("Unsqueeze", [x, axis], inner(name, "column"))
         above = graph.add("GreaterOrEqual", [column, edges], inner(name, "above"))
         steps = graph.add("Cast", [above], inner(name, "steps"), to=TensorProto.INT64)
         count = graph.add("ReduceSum", [steps, axis], inner(name, "count"), keepdims=0)
@@ -168,9 +203,9 @@ def _bucket(graph: Graph, scale: Scale) -> str:
     return output
 
 
-def _scale(graph: Graph, scale: Scale) -> list[str]:
-    """The standardised value, 0 where missing, and a flag where it may be missing."""
-    name, x = scale.name, scale.name
+def _scale(graph: Graph, scale: Scale, x: str) -> list[str]:
+    """`x` standardised, 0 where missing, and a flag where it may be missing."""
+    name = scale.name
     if scale.log:
         one = graph.constant("/one", np.array(1, dtype=np.float32))
         size = graph.add("Add", [graph.add("Abs", [x], inner(name, "abs")), one], inner(name, "plus_one"))

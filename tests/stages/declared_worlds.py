@@ -1,11 +1,12 @@
 """The small data set with fewer kinds of columns, or with one more: what models without images, numbers or strings look like, and
-one of cells with several values.
+one of cells with several values, one of columns that are computed.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.stages.computed_world import COMPUTED, computed_rows, is_written
 from tests.stages.listed_world import LISTED, as_texts, listed_rows
 from tests.stages.pipeline_world import COLUMNS, declaration, rows_of, write_png
 
@@ -19,6 +20,7 @@ def columns_of(*names: str, **instead: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 DECLARATIONS: dict[str, dict[str, Any]] = {
+    "computed": COMPUTED,
     "lists": LISTED,
     "hashed": LISTED,
     "images_alone": declaration(columns=columns_of("site", "ad", "age", ad=UNSEEN_ID)),
@@ -41,7 +43,8 @@ def write_declared(data: dict[str, Any]) -> Callable[[Path, int, int], None]:
         (folder / "ads").mkdir(parents=True)
         several = any(column["role"] in ("set", "sequence") for column in data["columns"])
         rows = as_texts(listed_rows(month, num_rows)) if several else rows_of(month, num_rows)
-        rows.select(column["name"] for column in data["columns"]).write_csv(folder / "rows.csv")
+        rows = computed_rows(month, num_rows) if data is COMPUTED else rows
+        rows.select(column["name"] for column in data["columns"] if is_written(column)).write_csv(folder / "rows.csv")
         for i in range(5 if data["images"] else 0):
             write_png(folder / "ads" / f"ad{i}.png", (40 * i, 20, 200 - 30 * i))
 

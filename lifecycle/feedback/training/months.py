@@ -92,7 +92,7 @@ def _write_month(
         return
     names = [column[0] for column in store.db.execute("SELECT * FROM journalled LIMIT 0").description]
     hidden = hidden_names(journal)
-    cells = [_cell(column, names, hidden) for column in declaration.columns]
+    cells = [_cell(column, names, hidden) for column in _held(declaration)]
     query = f"""SELECT {", ".join(cells)} FROM labelled l JOIN journalled s USING (prediction_id, row)
         WHERE {MONTH} = '{month.name}'
         ORDER BY coalesce(epoch_ns(s.event_at), epoch_ns(s.answered_at)), l.prediction_id, l.row"""
@@ -102,6 +102,11 @@ def _write_month(
     say(f"{path}: {month.rows:,} rows{images}")
     for line in _unbuilt(month, declaration, empty):
         say(f"{path}: {line}")
+
+
+def _held(declaration: Declaration) -> list[Column]:
+    """The columns of a month's file: all but those that are computed of these again when it is read."""
+    return [column for column in declaration.columns if not column.made_of]
 
 
 def _cell(column: Column, names: list[str], hidden: dict[str, list[str]]) -> str:
@@ -127,8 +132,8 @@ def _cell(column: Column, names: list[str], hidden: dict[str, list[str]]) -> str
 
 def _write(store: FeedbackStore, query: str, path: Path, declaration: Declaration) -> dict[str, int]:
     """Replace the file; how many cells of each column are empty."""
-    kinds = [pa.int8() if column.role == "label" else ARROW[column.dtype] for column in declaration.columns]
-    schema = pa.schema([(column.name, kind) for column, kind in zip(declaration.columns, kinds, strict=True)])
+    kinds = [pa.int8() if column.role == "label" else ARROW[column.dtype] for column in _held(declaration)]
+    schema = pa.schema([(column.name, kind) for column, kind in zip(_held(declaration), kinds, strict=True)])
     empty = dict.fromkeys(schema.names, 0)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -151,7 +156,7 @@ def _unbuilt(month: MonthOfRows, declaration: Declaration, empty: dict[str, int]
     lines = []
     if month.without_event_time and declaration.time is not None:
         lines.append(f"{month.without_event_time:,} rows came without an event time and have the answer's (event_time_ms)")
-    for column in declaration.columns:
+    for column in _held(declaration):
         if empty[column.name] and not column.nullable:
             what = "no request says it, or it was hidden or dropped (docs/privacy.md)"
             why = "no key that the column can hold came with the row" if column.role == "key" else what

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from contracts.dataset.declaration import Declaration
 from contracts.files import write_whole
+from contracts.tables.computed.of_row import computed
 from contracts.tables.parquet import ParquetRows
 from lifecycle.journal.served import SERVED
 from lifecycle.monitor.counts.counting import count_rows
@@ -164,8 +165,19 @@ def _read(paths: Sequence[Path], declaration: Declaration) -> pl.DataFrame:
     for path in paths:
         there = pq.read_schema(path).names
         chosen = [name for name in there if name in wanted or (name.startswith("image_") and name in LOOKED_AT)]
-        parts.append(pl.read_parquet(path, columns=chosen, hive_partitioning=False))
+        parts.append(_with_computed(pl.read_parquet(path, columns=chosen, hive_partitioning=False), declaration))
     return pl.concat(parts, how="diagonal_relaxed")
+
+
+def _with_computed(rows: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
+    """The rows, and what the model computed of their columns, where these are all there."""
+
+    def sent(name: str) -> pl.Series:
+        return rows[f"sent_{name}" if f"sent_{name}" in rows.columns else name]
+
+    there = {name.removeprefix("sent_") for name in rows.columns}
+    made = [column for column in declaration.columns if column.made_of and {*column.made_of} <= there]
+    return rows.with_columns(computed(column, sent) for column in made)
 
 
 LOOKED_AT = ("image_brightness", "image_contrast", "image_colourfulness", "image_width", "image_height", "image_format")

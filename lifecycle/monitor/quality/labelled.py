@@ -47,7 +47,11 @@ def quality_columns(declaration: Declaration, slices: Sequence[str]) -> QualityC
         user=None if user is None or not user.feature else served_name(user),
         creative=None if creative is None or not creative.feature else served_name(creative),
         creative_id=None if creative is None else ID.format(creative.name),
-        slices={name: served_name(c) for name, c in named.items() if c is not None and c.is_feature and c.role != "numeric"},
+        slices={
+            name: served_name(c)
+            for name, c in named.items()
+            if c is not None and c.is_feature and c.role != "numeric" and not c.made_of
+        },
     )
 
 

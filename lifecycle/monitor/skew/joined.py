@@ -84,7 +84,7 @@ def _columns(
     there = {name for name, *_ in found}
     both = [c for c in declaration.features if served_name(c) in there and c.name not in hidden]
     columns = [SkewColumn(column=column, place=place) for place, column in enumerate(both)]
-    return columns, [column.name for column in declaration.features if column not in both]
+    return columns, [column.name for column in declaration.features if column not in both and not column.made_of]
 
 
 def _join(database: duckdb.DuckDBPyConnection, clean: Path, files: Sequence[Path], columns: Sequence[SkewColumn]) -> None:

@@ -13,6 +13,7 @@ from contracts.dataset.source import SourceError
 from contracts.tables.contract import contract_of
 from contracts.tables.parquet import ParquetRows
 from contracts.tables.raw import main_columns, read_partition, side_tables
+from lifecycle.monitor.skew.counted import write_counted
 
 RAW_DIR = Path("data/raw")  # holds the side tables that a declaration's joins name
 KEY = "__key"  # column: the row's key as callers write it
@@ -44,11 +45,13 @@ def write_month(given: Path, declaration: Declaration, to: Path, hidden: Callabl
             f"which of them, so {given} cannot be compared with the answers"
         )
     files = files_of(given, declaration)
-    tables = side_tables(RAW_DIR / SHARED, declaration, labelled=False)
-    contract = contract_of(replace(declaration, images=None), tables, None, labelled=False)
-    optional = declaration.optional_to_score
+    is_labelled = bool(declaration.so_far)  # what is counted so far needs the rows' clicks
+    tables = side_tables(RAW_DIR / SHARED, declaration, labelled=is_labelled)
+    contract = contract_of(replace(declaration, images=None), tables, None, labelled=is_labelled)
+    optional = frozenset(c.name for c in declaration.leave_out) if is_labelled else declaration.optional_to_score
+    clean = to.with_name(f"{to.name}.clean") if is_labelled else to
     counts, rules = Counter[str](), Counter[str]()
-    with ParquetRows(to) as writer:
+    with ParquetRows(clean) as writer:
         for path, chunk in read_partition(files, declaration, main_columns(declaration, tables), optional):
             try:
                 good, bad = contract.check(chunk)
@@ -61,6 +64,8 @@ def write_month(given: Path, declaration: Declaration, to: Path, hidden: Callabl
         raise ValueError(
             f"all {counts['rows']:,} rows of {given} break the contract ({_worst(rules)}); is it this data set's file?"
         )
+    if is_labelled:
+        write_counted(clean, given, declaration, to)
     return MonthRows(clean=to, rows=counts["rows"], rejected=counts["rejected"], rules=dict(rules.most_common()))
 
 

@@ -30,5 +30,6 @@ def watched_columns(store: Path, release: int, slices: Sequence[str] | Literal["
 def _of_few_values(folder: Path, declaration: Declaration) -> list[str]:
     fields = read_json(folder / FEATURES)["categorical"]
     values = {field["name"]: field["num_ids"] - field.get("hashed", 0) - RESERVED_IDS for field in fields}
-    named = [column.name for column in declaration.columns if column.role == "categorical" and column.slot_of is None]
+    columns = [column for column in declaration.columns if column.slot_of is None and not column.made_of]
+    named = [column.name for column in columns if column.role == "categorical"]
     return [*[name for name in named if 2 <= values.get(name, 0) <= FEW_VALUES][:MOST_COLUMNS], COLD_START]
