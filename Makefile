@@ -173,13 +173,16 @@ bench-lists: $(VENV)-load/.perf-analyzer $(VENV)/.dev  ## rows a second of the s
 	@$(RUN) python -m bench.served.lists $(ARGS)
 
 bench-warm-start: $(VENV)/.dev  ## what training from the champion's weights is worth over six simulated months (more than an hour)
-	@$(RUN) python -m bench.training.warm_start $(ARGS)
+	@$(RUN) python -m bench.ablations.warm_start $(ARGS)
 
 bench-sampled: $(VENV)/.dev  ## training on a tenth of the rows without a click against training on all: speed, AUC, calibration (about half an hour)
-	@$(RUN) python -m bench.training.sampled $(ARGS)
+	@$(RUN) python -m bench.ablations.sampled $(ARGS)
 
 bench-histories: $(VENV)/.dev  ## din with what users clicked before against dcnv2 without, in two simulated worlds (long)
-	@$(RUN) python -m bench.training.histories $(ARGS)
+	@$(RUN) python -m bench.ablations.histories $(ARGS)
+
+bench-overflow: $(VENV)/.dev  ## values without an id of their own, unknown or hashed, by the log-loss of a small vocabulary (long)
+	@$(RUN) python -m bench.ablations.overflow $(ARGS)
 
 bench-gate: $(VENV)-load/.installed $(VENV)/.dev $(VENV)-serving/.installed  ## does make gate refuse a model slowed by 15 %, and let an equal one pass, ten times each (about 25 minutes)
 	@$(RUN) python -m bench.served.gate $(ARGS)

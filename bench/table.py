@@ -25,6 +25,7 @@ ORDER = [  # of the parts in the table
     "bench-warm-start",
     "bench-sampled",
     "bench-histories",
+    "bench-overflow",
     "gpu_check",
     "peers",
     "serve_start",

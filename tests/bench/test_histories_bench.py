@@ -4,7 +4,9 @@ import numpy as np
 import polars as pl
 import yaml
 
-from bench.training.histories import ASKED, BASE, figures, leave_lists_out
+from bench.ablations.histories import ASKED, BASE, leave_lists_out
+from bench.ablations.losses import loss_figures
+from bench.ablations.overflow import ASKED as HASHED
 from tests.stages.pipeline_world import composed
 
 
@@ -13,11 +15,11 @@ def test_a_difference_counts_only_outside_its_interval_over_users():
     users = pl.Series([f"u{i}" for i in rng.integers(0, 200, 4000)])
     base = rng.random(4000)
     losses = {one.name: base - (0.05 * rng.random(4000) if one.model == "din" else 0.0) for one in ASKED}
-    first, mean, din = figures(1, losses, users)
+    first, mean, din = loss_figures("world 1", losses, users, better=ASKED[-1].name)
     assert first.figure == f"log-loss {base.mean():.5f}" and "0.00000 [" in mean.figure
     assert (mean.met, din.met) == (None, True) and "-0.025" in din.figure
     noisy = {one.name: base + rng.normal(0, 1, 4000) * (one.name != BASE) for one in ASKED}
-    assert figures(1, noisy, users)[2].met is False
+    assert loss_figures("world 1", noisy, users, better=ASKED[-1].name)[2].met is False
 
 
 def test_the_base_does_not_see_the_columns(tmp_path):
@@ -26,3 +28,10 @@ def test_the_base_does_not_see_the_columns(tmp_path):
     leave_lists_out(tmp_path)
     names = [column["name"] for column in yaml.safe_load(path.read_text())["data"]["columns"]]
     assert names == [column["name"] for column in composed()["data"]["columns"]]
+
+
+def test_every_way_to_hash_is_one_that_the_configuration_takes():
+    found = {name: composed(*asked)["features"] for name, asked in HASHED.items()}
+    assert [(one["overflow"], one["overflow_columns"]) for one in found.values()] == [
+        ("unknown", None), ("hash", ["user_id"]), ("hash", None),
+    ]  # fmt: skip

@@ -1,6 +1,6 @@
 """What the bench of training on a share of the rows without a click makes of its runs."""
 
-from bench.training.sampled import SampledRun, figures
+from bench.ablations.sampled import SampledRun, figures
 
 
 def run(**changes) -> SampledRun:

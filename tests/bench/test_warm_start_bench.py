@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from bench.training.warm_start import MONTHS, WAYS, JudgedMonth, figures, set_start
+from bench.ablations.warm_start import MONTHS, WAYS, JudgedMonth, figures, set_start
 
 ALL, LAST_TWO, CHAMPION_ALL, CHAMPION_LAST_TWO, REBUILT = WAYS
 

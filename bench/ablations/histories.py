@@ -15,10 +15,10 @@ import numpy as np
 import polars as pl
 import yaml
 
+from bench.ablations.command import bench_training
+from bench.ablations.losses import loss_figures
 from bench.figures import Figure
-from bench.training.command import bench_training
 from bench.workspace import Workspace, workspace
-from stages.evaluation.bootstrap import Resampler
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
 from stages.models.few_clicks import val_logits
 from stages.models.model_folder import load_model
@@ -26,7 +26,6 @@ from stages.models.training import channels_last
 
 NAME = "bench-histories"
 WORLDS = (2026, 7)  # seeds of the exchange
-RESAMPLES, CONFIDENCE = 500, 0.95
 BASE = "dcnv2 without histories and tags"
 
 
@@ -62,7 +61,7 @@ def measure(rows: int, seeds: tuple[int, ...], overrides: list[str]) -> list[Fig
                 losses[asked.name] = row_losses(space)
                 print(f"bench:   world {seed}, {asked.name}: {losses[asked.name].mean():.5f}", file=sys.stderr, flush=True)
             users = pl.read_parquet(space.root / "data/split/test.parquet", columns=["user_id"])["user_id"]
-            found += figures(seed, losses, users)
+            found += loss_figures(f"world {seed}", losses, users, better=ASKED[-1].name)
     return found
 
 
@@ -85,28 +84,6 @@ def row_losses(space: Workspace) -> np.ndarray:
     logit_N = val_logits(load_model(space.root / "artifacts/model"), test, None if images is None else channels_last(images))
     sign_N = np.where(test.label_N == 1, -1.0, 1.0)
     return np.logaddexp(0.0, sign_N * logit_N.astype(np.float64))
-
-
-def figures(seed: int, losses: dict[str, np.ndarray], users: pl.Series) -> list[Figure]:
-    """Mean losses, and differences from the first with intervals of a bootstrap of whole users."""
-    code_N = users.cast(pl.String).rank("dense").to_numpy().astype(np.int64) - 1
-    drawn = Resampler(
-        num_rows=len(code_N), num_resamples=RESAMPLES, seed=1, num_threads=1, unit=code_N, num_units=int(code_N.max()) + 1
-    )
-    base_N, found = losses[BASE], []
-    for name, loss_N in losses.items():
-        if name == BASE:
-            found.append(Figure(what=f"world {seed}, {name}", figure=f"log-loss {loss_N.mean():.5f}"))
-            continue
-        apart_N = loss_N - base_N
-        weights = (drawn.weight(replicate) for replicate in range(RESAMPLES))
-        means = [float((weight_N * apart_N).sum() / weight_N.sum()) for weight_N in weights]
-        low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-        text = f"log-loss {loss_N.mean():.5f}, {apart_N.mean():+.5f} [{low:+.5f}, {high:+.5f}]"
-        met = bool(high < 0) if name.startswith("din") else None
-        bar = "below 0 outside its interval" if name.startswith("din") else ""
-        found.append(Figure(what=f"world {seed}, {name}", figure=text, bar=bar, met=met))
-    return found
 
 
 if __name__ == "__main__":

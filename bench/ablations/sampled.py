@@ -1,14 +1,14 @@
 """Training on all clicked rows and a tenth of the others, against training on all rows of the same simulated months.
 
-Both are evaluated through their exported graphs, on all test rows. `python -m bench.training.sampled`.
+Both are evaluated through their exported graphs, on all test rows. `python -m bench.ablations.sampled`.
 """
 
 import sys
 from dataclasses import dataclass
 from statistics import median
 
+from bench.ablations.command import bench_training
 from bench.figures import Compared, Figure, at_least, at_most, spread
-from bench.training.command import bench_training
 from bench.workspace import Workspace, workspace
 from stages.files import read_json
 

@@ -19,8 +19,8 @@ from statistics import mean
 
 import yaml
 
+from bench.ablations.command import bench_training
 from bench.figures import Figure
-from bench.training.command import bench_training
 from bench.workspace import Workspace, workspace
 from stages.files import sha256_file, write_json
 from stages.models.encoded_arrays import load_creatives, load_spec, load_split
