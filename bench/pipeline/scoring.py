@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from bench.figures import Compared, Figure, at_least, in_turn, spread
 from bench.workspace import PROJECT, MeasurementError, Workspace, workspace
+from contracts.tables.parquet import ParquetRows
 
 OLDER = "c6748df"  # chunks are scored one after the other, each cell by itself, 4,096 rows a call of the ranker
 ROWS_PER_MONTH, PAIRS = 200_000, 5
@@ -42,7 +42,8 @@ def as_parquet(raw: Path, folder: Path) -> None:
         rows = pl.read_csv(path, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
         target = folder / path.parent.name / "impressions.parquet"
         target.parent.mkdir(parents=True)
-        pq.write_table(rows.to_arrow(), target)
+        with ParquetRows(target) as writer:
+            writer.write(rows)
 
 
 def unpack(revision: str, folder: Path) -> None:

@@ -77,13 +77,13 @@ def _explained(path: Path, fmt: Format) -> Iterator[None]:
 
 
 def _read_parquet(header: Header) -> Iterator[Chunk]:
-    with pq.ParquetFile(header.path, pre_buffer=False) as file:
+    with pq.ParquetFile(header.path, pre_buffer=False) as file:  # or its bytes stay in memory (findings/pyarrow_pre_buffer.sh)
         called = check_header(header, file.schema_arrow.names, None)
         if file.metadata.num_rows == 0:
             raise SourceError(f"{header.path} holds no rows; remove it or send it again")
         repeated, metadata = _repeated_texts(file), file.metadata
     first = 1
-    with pq.ParquetFile(header.path, metadata=metadata, read_dictionary=repeated) as file:
+    with pq.ParquetFile(header.path, metadata=metadata, read_dictionary=repeated, pre_buffer=False) as file:
         for batches in gathered(file.iter_batches(batch_size=PARQUET_ROWS), PARQUET_ROWS):
             table = _decoded(pa.Table.from_batches(batches), repeated).rename_columns(called)
             chunk = chunk_of(table)

@@ -90,3 +90,17 @@ def test_numbers_that_repeat_stay_as_they_are(tmp_path):
     frame.write_parquet(tmp_path / "rows.parquet")
     (chunk,) = read_chunks(tmp_path / "rows.parquet", Format(), ("c", "y"), frozenset())
     assert chunk.distinct.columns == ["c"] and chunk.rows.schema["y"] == pl.Int64
+
+
+def test_row_groups_that_were_read_are_not_in_memory(tmp_path):
+    group = pa.table({"c": ["x" * 1000] * 1000, "y": ["1"] * 1000, "free": [f"{i:01000}" for i in range(1000)]})
+    with pq.ParquetWriter(tmp_path / "rows.parquet", group.schema, compression="none", use_dictionary=["c", "y"]) as writer:
+        for _ in range(30):
+            writer.write_table(group)
+    before, most = pa.total_allocated_bytes(), 0
+    size = (tmp_path / "rows.parquet").stat().st_size
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contracts.tables.reading, "PARQUET_ROWS", 500)
+        for _ in read_chunks(tmp_path / "rows.parquet", Format(), ("c", "y", "free"), frozenset()):
+            most = max(most, pa.total_allocated_bytes() - before)
+    assert 0 < most < size / 4

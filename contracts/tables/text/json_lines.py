@@ -5,7 +5,6 @@ null, is missing.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from contracts.tables.text.archive import opened
 from contracts.tables.text.compression import NAMES, unpacked
 from contracts.tables.text.decoding import MARK, Utf8Stream, escaped_bytes
 from contracts.tables.text.header import Header, check_header
+from contracts.tables.text.json_object import NoObject, cell_text, parsed_object
 from contracts.tables.text.magic import check_magic
 from contracts.tables.text.plain_lines import PlainLines, plain_lines
 
@@ -32,21 +32,6 @@ CHUNK_ROWS = 1 << 17  # rows in a chunk, at least: work done once a chunk is spr
 PIECE_ROWS = 1 << 15  # lines that are read at a time
 LONGEST_LINE = 1 << 24  # bytes
 PIECE_BYTES = 1 << 20
-HALF_A_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # may be one alone, which no text can hold
-
-
-class NoObject(ValueError):
-    """A line is no JSON object whose names are all different."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise NoObject("a name twice")
-    return found
-
-
-OBJECTS = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once)
 
 
 def is_json_lines(path: Path) -> bool:
@@ -80,26 +65,6 @@ def read_json_lines(header: Header, fmt: Format) -> Iterator[Chunk]:
     if not num_rows:
         raise _no_objects(header.path, first_bad)
     check_header(header, list(seen), None)
-
-
-def parsed_object(line: str) -> dict[str, Any]:
-    """The object of a line, numbers as they are written. Raises NoObject."""
-    try:
-        found = OBJECTS.decode(line)
-        if HALF_A_CHARACTER.search(line):
-            json.dumps(found, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise NoObject(str(error)) from None
-    if not isinstance(found, dict):
-        raise NoObject("no object")
-    return found
-
-
-def cell_text(value: Any) -> str | None:
-    """What a cell without other cells in it says, None where it is missing. Raises NoObject for lists and objects."""
-    if isinstance(value, dict | list):
-        raise NoObject("a list or an object")
-    return value if value is None or isinstance(value, str) else "true" if value else "false"
 
 
 @dataclass(kw_only=True)
