@@ -15,6 +15,7 @@ TABLE_PATH = Path("docs/benchmarks.md")
 ORDER = [  # of the parts in the table
     "noop",
     "validate_encode",
+    "scoring",
     "memory",
     "many_images",
     "champion",

@@ -56,9 +56,16 @@ class Workspace:
     def stages(self, *names: str) -> dict[str, Ran]:
         return {name: self.stage(name) for name in names}
 
-    def module(self, name: str, *args: str, python: Path | None = None, environment: dict[str, str] | None = None) -> Ran:
-        """Run `python -m <name>` to its end. Raises MeasurementError if it fails."""
-        return run([str(python or sys.executable), "-m", name, *args], self.root, environment)
+    def module(
+        self,
+        name: str,
+        *args: str,
+        python: Path | None = None,
+        cwd: Path | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> Ran:
+        """Run `python -m <name>` to its end, in the workspace or in `cwd`. Raises MeasurementError if it fails."""
+        return run([str(python or sys.executable), "-m", name, *args], cwd or self.root, environment)
 
     def remove(self, *names: str) -> None:
         """Remove outputs, so that the stage that makes them has all its work to do again."""

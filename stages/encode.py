@@ -16,12 +16,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from contracts.dataset.declaration import Declaration
 from contracts.dataset.partitions import in_order
 from contracts.dataset.served import as_read
+from contracts.tables.parquet import streamed
 from stages.entry import run_stage
 from stages.features.apply import Encoder
 from stages.files import atomic_folder, read_json, write_json
@@ -69,7 +69,7 @@ def encode_split(path: Path, encoder: Encoder, declaration: Declaration, out_dir
     """Encode one split into `out_dir`; return its rows."""
     out_dir.mkdir(parents=True)
     label = declaration.label.name
-    with pq.ParquetFile(path, read_dictionary=encoder.inputs) as file, ExitStack() as open_files:
+    with streamed(path, read_dictionary=encoder.inputs) as file, ExitStack() as open_files:
         num_rows = file.metadata.num_rows
         streams = {
             name: open_files.enter_context(npy_stream(out_dir / f"{name}.npy", dtype, (num_rows, *width)))

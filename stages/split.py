@@ -24,7 +24,7 @@ from contracts.dataset.declaration import Declaration, Split
 from contracts.dataset.partitions import in_order
 from contracts.dataset.served import as_read
 from contracts.tables.computed.so_far import SoFarColumns, history_of
-from contracts.tables.parquet import ParquetRows
+from contracts.tables.parquet import ParquetRows, streamed
 from stages.cutting import OUT_OF_TIME, cut
 from stages.entry import run_stage
 from stages.files import atomic_folder, write_json
@@ -192,7 +192,7 @@ def write_splits(files: list[Path], codes_N: np.ndarray, declaration: Declaratio
         writers = {name: ParquetRows(fresh / f"{name}.parquet", schema) for name in SPLITS}
         start = 0
         for path in tqdm(files, desc="split", unit="partition", disable=None):
-            for batch in pq.ParquetFile(path).iter_batches(batch_size=BATCH_ROWS):
+            for batch in streamed(path).iter_batches(batch_size=BATCH_ROWS):
                 codes = codes_N[start : start + batch.num_rows]
                 start += batch.num_rows
                 for code, name in enumerate(SPLITS):

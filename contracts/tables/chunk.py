@@ -2,7 +2,7 @@
 each is parsed and checked once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -119,23 +119,46 @@ def _utf8(cell: bytes | None) -> str | None:
 def repeating(sample: pa.RecordBatch) -> frozenset[str]:
     """Names of the columns that repeat themselves in `sample`."""
     columns = zip(sample.schema.names, sample.columns, strict=True)
-    return frozenset(name for name, cells in columns if len(cells.unique()) * MIN_REPEATS <= len(cells))
+    return frozenset(name for name, cells in columns if repeats(len(cells.unique()), len(cells)))
 
 
-def chunk_of(batches: list[pa.RecordBatch]) -> Chunk:
+def repeats(num_distinct: int, num_rows: int) -> bool:
+    return num_distinct * MIN_REPEATS <= num_rows
+
+
+def gathered(batches: Iterable[pa.RecordBatch], num_rows: int) -> Iterator[list[pa.RecordBatch]]:
+    """The batches by so many rows or more, the last by what is left."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= num_rows:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
+
+
+def chunk_of(table: pa.Table) -> Chunk:
     """A chunk without row numbers; the columns read as dictionaries are those that repeat themselves."""
-    table = pa.Table.from_batches(batches)
     values, arrays = [], []
     for column in table.columns:
         if pa.types.is_dictionary(column.type):
             pieces = column.unify_dictionaries().chunks
-            values.append(pl.Series(pieces[0].dictionary))
+            distinct = pl.Series(pieces[0].dictionary)
             column = pa.chunked_array([piece.indices for piece in pieces]).cast(pa.uint32())
+            if column.null_count:  # a value as others are
+                column = pa.chunked_array([_filled(piece, len(distinct)) for piece in column.chunks])
+                distinct = distinct.extend_constant(None, 1)
+            values.append(distinct)
         arrays.append(column)
     names = [f"{i}" for i in range(len(arrays))]
     rows = cast(pl.DataFrame, pl.from_arrow(pa.table(arrays, names)))
     rows.columns = table.schema.names  # Polars renames a column without a name, such as pandas writes
     return Chunk(rows=rows, distinct=_filled_up(values, [f.name for f in table.schema if pa.types.is_dictionary(f.type)]))
+
+
+def _filled(places: pa.Array, missing: int) -> pa.Array:
+    return pl.Series(places).fill_null(missing).to_arrow()  # Arrow's fill_null imports pandas
 
 
 def _filled_up(columns: list[pl.Series], names: list[str]) -> pl.DataFrame:

@@ -18,6 +18,14 @@ SETTINGS = {"compression": "zstd", "compression_level": 1, "write_statistics": T
 LARGE = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}  # a row group may hold more than 2 GiB of them
 
 
+def streamed(path: Path, **settings: Any) -> pq.ParquetFile:
+    """The file, open to be read batch by batch, with what is read of it in memory.
+
+    As pyarrow opens it by default, the bytes of all row groups stay until it is closed (findings/pyarrow_pre_buffer.sh).
+    """
+    return pq.ParquetFile(path, pre_buffer=False, **settings)
+
+
 class ParquetRows:
     """Writes rows that come in pieces of any size to one file, in row groups of GROUP_ROWS.
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.dataset.source import Format, SourceError
-from contracts.tables.chunk import ROW, Chunk
+from contracts.tables.chunk import ROW, Chunk, chunk_of, gathered, repeating, repeats
 from contracts.tables.number_cells import without_decimal256
 from contracts.tables.text.delimited import BLOCK_BYTES, read_text
 from contracts.tables.text.header import Header, check_header
@@ -20,6 +20,8 @@ from contracts.tables.text.text_file import TextFile
 
 UNPACKING = ("inflate failed", "decompress failed", "xz: ", "zip: ")  # words of errors in compressed bytes
 PARQUET_ROWS = 1 << 17  # rows of Parquet read at a time
+TEXTS = (pa.string(), pa.large_string())
+SAMPLE_ROWS = 1 << 13  # from the beginning of Parquet, which tell the columns that repeat themselves
 
 
 def read_chunks(
@@ -75,21 +77,42 @@ def _explained(path: Path, fmt: Format) -> Iterator[None]:
 
 
 def _read_parquet(header: Header) -> Iterator[Chunk]:
-    with pq.ParquetFile(header.path) as file:
+    with pq.ParquetFile(header.path, pre_buffer=False) as file:  # or its bytes stay in memory (findings/pyarrow_pre_buffer.sh)
         called = check_header(header, file.schema_arrow.names, None)
         if file.metadata.num_rows == 0:
             raise SourceError(f"{header.path} holds no rows; remove it or send it again")
-        first = 1
-        for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-            rows = _decoded(batch, called)
-            yield Chunk(rows=rows.with_columns(pl.Series(ROW, np.arange(first, first + len(rows)), dtype=pl.UInt32)))
+        repeated, metadata = _repeated_texts(file), file.metadata
+    first = 1
+    with pq.ParquetFile(header.path, metadata=metadata, read_dictionary=repeated, pre_buffer=False) as file:
+        for batches in gathered(file.iter_batches(batch_size=PARQUET_ROWS), PARQUET_ROWS):
+            table = _decoded(pa.Table.from_batches(batches), repeated).rename_columns(called)
+            chunk = chunk_of(table)
+            rows = chunk.rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+            numbers = pl.Series(ROW, np.arange(first, first + len(rows)), dtype=pl.UInt32)
+            yield replace(chunk, rows=rows.with_columns(numbers))
             first += len(rows)
 
 
-def _decoded(batch: pa.RecordBatch, names: list[str]) -> pl.DataFrame:
-    rows = cast(pl.DataFrame, pl.from_arrow(without_decimal256(pa.Table.from_batches([batch]))))
-    rows.columns = names  # Polars renames a column without a name, such as pandas writes
-    return rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+def _repeated_texts(file: pq.ParquetFile) -> list[str]:
+    """Names of the columns of texts that repeat themselves at the beginning of the file."""
+    texts = [field.name for field in file.schema_arrow if _values(field.type) in TEXTS]
+    sample = next(file.iter_batches(batch_size=SAMPLE_ROWS, columns=texts)) if texts else None
+    return sorted(repeating(sample)) if sample is not None else []
+
+
+def _values(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _decoded(table: pa.Table, repeated: list[str]) -> pa.Table:
+    """The table with dictionaries where texts were read as such and do repeat themselves, which those of a row group need not."""
+    table = without_decimal256(table)
+    for i, (field, column) in enumerate(zip(table.schema, table.columns, strict=True)):
+        if not pa.types.is_dictionary(field.type):
+            continue
+        if field.name not in repeated or not repeats(max(len(piece.dictionary) for piece in column.chunks), len(column)):
+            table = table.set_column(i, field.with_type(field.type.value_type), column.cast(field.type.value_type))
+    return table
 
 
 def _why(error: Exception, fmt: Format) -> str:

@@ -26,7 +26,8 @@ from contracts.dataset.served import as_read
 from contracts.dataset.source import Format
 from contracts.files import sync
 from contracts.tables.parquet import ParquetRows
-from contracts.tables.text.json_lines import NoObject, cell_text, is_json_lines, parsed_object
+from contracts.tables.text.json_lines import is_json_lines
+from contracts.tables.text.json_object import NoObject, cell_text, parsed_object
 from contracts.tables.text.separator import restored, separated
 from lifecycle.erase.wanted import Wanted
 

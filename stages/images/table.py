@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from contracts.tables.parquet import ParquetRows
+from contracts.tables.parquet import ParquetRows, streamed
 
 SCHEMA = pa.schema([("creative_id", pa.large_string()), ("image", pa.large_binary())])
 GROUP_IMAGES, GROUP_BYTES = 2048, 32 << 20  # a row group ends with the image that reaches either
@@ -37,13 +36,13 @@ def _groups(images: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, byt
 
 def creatives_in(path: Path) -> Iterator[list[str]]:
     """The creatives of such a file, in its order, without their images, in pieces."""
-    with pq.ParquetFile(path) as file:
+    with streamed(path) as file:
         for batch in file.iter_batches(batch_size=GROUP_IMAGES, columns=["creative_id"]):
             yield batch.column(0).to_pylist()
 
 
 def images_in(path: Path, size: int) -> Iterator[list[tuple[str, bytes]]]:
     """Creatives and images of such a file, in its order, `size` at a time; a row group is in memory."""
-    with pq.ParquetFile(path) as file:
+    with streamed(path) as file:
         for batch in file.iter_batches(batch_size=size, columns=["creative_id", "image"]):
             yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import polars as pl
-import pyarrow.parquet as pq
 from onnx import numpy_helper
 
 from contracts.tables.clean_rows import CleanRows
+from contracts.tables.parquet import streamed
 from stages.features.apply import Encoded, Encoder
 from stages.files import read_json, sha256_file
 from stages.onnx_session import open_session
@@ -105,7 +105,7 @@ def _pad(array: np.ndarray) -> np.ndarray:
 
 def parquet_batches(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
     """The rows of `path` in bounded pieces."""
-    with pq.ParquetFile(path) as file:
+    with streamed(path) as file:
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
             yield pl.from_arrow(batch)
 

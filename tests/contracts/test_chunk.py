@@ -71,7 +71,7 @@ def test_a_chunk_can_be_spelled_out_and_lose_columns():
         pa.record_batch({"a": pa.array(cells).dictionary_encode(), "": pa.array(["p"] * len(cells))})
         for cells in (["x", "y", "x"], ["z", "y"])
     ]
-    chunk = chunk_of(batches)
+    chunk = chunk_of(pa.Table.from_batches(batches))
     assert chunk.rows.columns == ["a", ""]
     assert chunk.spelled_out(["a", ""]).rows["a"].to_list() == ["x", "y", "x", "z", "y"]
     assert chunk.spelled_out(["a"]).distinct.is_empty()
@@ -82,7 +82,7 @@ def test_a_chunk_can_be_spelled_out_and_lose_columns():
 
 def test_shorter_lists_of_distinct_values_are_filled_up():
     batch = pa.record_batch({"a": pa.array(["x"] * 3).dictionary_encode(), "b": pa.array(["p", "q", "r"]).dictionary_encode()})
-    assert chunk_of([batch]).distinct.rows() == [("x", "p"), ("x", "q"), ("x", "r")]
+    assert chunk_of(pa.Table.from_batches([batch])).distinct.rows() == [("x", "p"), ("x", "q"), ("x", "r")]
 
 
 def test_repeating_names_the_columns_with_few_values():

@@ -12,7 +12,8 @@ from contracts.dataset.source import SourceError
 from contracts.tables.chunk import ROW
 from contracts.tables.raw import side_tables
 from contracts.tables.text import json_lines
-from contracts.tables.text.json_lines import NoObject, is_json_lines, parsed_object
+from contracts.tables.text.json_lines import is_json_lines
+from contracts.tables.text.json_object import NoObject, parsed_object
 from tests.contracts.declared import FEATURE, LABEL, check_file, declared
 
 NUMBER = {"name": "n", "role": "numeric", "dtype": "float", "nullable": True}

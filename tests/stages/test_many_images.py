@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -96,6 +97,16 @@ def test_the_table_has_small_row_groups_and_reads_back_in_pieces(tmp_path, monke
     assert [creative for piece in creatives_in(tmp_path / "t.parquet") for creative in piece] == [name for name, _ in shown]
     assert write_images(tmp_path / "none.parquet", iter(())) == []
     assert pl.read_parquet(tmp_path / "none.parquet").schema == {"creative_id": pl.String, "image": pl.Binary}
+
+
+def test_images_that_were_read_are_not_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "GROUP_IMAGES", 16)
+    rng = np.random.default_rng(0)
+    write_images(tmp_path / "images.parquet", ((f"ad-{i:04}", rng.bytes(4096)) for i in range(1000)))
+    before, most = pa.total_allocated_bytes(), 0
+    for _ in images_in(tmp_path / "images.parquet", 8):
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert 0 < most < (tmp_path / "images.parquet").stat().st_size / 4
 
 
 def test_pixels_of_the_last_table_count_and_equal_images_are_decoded_once(tmp_path, monkeypatch):

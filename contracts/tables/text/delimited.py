@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.csv as pacsv
 
 from contracts.dataset.source import SEPARATOR, Format, SourceError
-from contracts.tables.chunk import ROW, Chunk, chunk_of
+from contracts.tables.chunk import ROW, Chunk, chunk_of, gathered
 from contracts.tables.text.csv_reader import csv_reader
 from contracts.tables.text.decoding import MARK, escaped_bytes
 from contracts.tables.text.header import no_row_fits
@@ -30,14 +29,14 @@ def read_text(file: TextFile) -> Iterator[Chunk]:
     changed = () if fmt.separator == fmt.delimiter else (SEPARATOR, OWN)  # what cells may have that the file has not
     at_end: list[str] = []  # cells of the last row that may hold line breaks
     with csv_reader(stream, fmt, file.names, BLOCK_BYTES, file.repeated, bad_lines) as reader:
-        for batches in _gathered(reader):
+        for batches in gathered(reader, TEXT_ROWS):
             batches = [batch.rename_columns(called) for batch in batches]
             ragged = _ragged(path, bad_lines[seen:], passed, fmt)
             numbers, used = _row_numbers(next_row, sum(map(len, batches)), np.array([number for number, _ in ragged], dtype=int))
             seen += used
             next_row = int(numbers[-1]) + 1 if len(numbers) else next_row
             several_lines, marked, *split = _columns_with(("\n", MARK, *changed), batches)
-            chunk = chunk_of(batches).spelled_out({*several_lines, *marked, *chain(*split)})
+            chunk = chunk_of(pa.Table.from_batches(batches)).spelled_out({*several_lines, *marked, *chain(*split)})
             rows = chunk.rows.with_columns(pl.Series(ROW, numbers, dtype=pl.UInt32))
             rows = rows.with_columns(_restored(name, fmt) for name in dict.fromkeys(chain(*split)))
             _refuse_swallowed(path, rows, several_lines, fmt)
@@ -58,18 +57,6 @@ def read_text(file: TextFile) -> Iterator[Chunk]:
         raise SourceError(f"{path} {'has a header but' if fmt.header else 'has'} no rows; remove it or send it again")
     if rest:
         yield Chunk(rows=pl.DataFrame(schema={**dict.fromkeys(called, pl.String), ROW: pl.UInt32}), ragged=rest)
-
-
-def _gathered(reader: pacsv.CSVStreamingReader) -> Iterator[list[pa.RecordBatch]]:
-    """The reader's batches by TEXT_ROWS rows or more, the last by what is left."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in reader:
-        waiting.append(batch)
-        if sum(map(len, waiting)) >= TEXT_ROWS:
-            yield waiting
-            waiting = []
-    if waiting:
-        yield waiting
 
 
 def _ragged(path: Path, lines: list[tuple[int, str]], passed: int, fmt: Format) -> list[tuple[int, str]]:

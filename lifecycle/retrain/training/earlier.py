@@ -6,10 +6,9 @@ Rows of a few weeks alone know fewer users and creatives than the champion does.
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from contracts.dataset.served import CREATIVES, ROWS
 from contracts.files import link_or_copy
+from contracts.tables.parquet import streamed
 from lifecycle.feedback.training.images import is_file_name, keep_image
 
 CLEAN = Path("data/clean")
@@ -33,7 +32,7 @@ def add_earlier(clean: Path, served: Path, months: int) -> Sequence[str]:
 
 
 def _write_images(images: Path, folder: Path) -> None:
-    for batch in pq.ParquetFile(images).iter_batches(batch_size=64):
+    for batch in streamed(images).iter_batches(batch_size=64):
         for creative, content in zip(batch["creative_id"].to_pylist(), batch["image"].to_pylist(), strict=True):
             if is_file_name(creative):
                 keep_image(folder, creative, content)

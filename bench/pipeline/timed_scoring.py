@@ -1,0 +1,46 @@
+"""Scores a file or folder in this process, after a pass that warms it up, and prints what that took; start-up is not counted.
+
+`python -m bench.pipeline.timed_scoring MODEL INPUT OUTPUT WARM_UP`, with the code to be timed first on PYTHONPATH: it uses what
+older builds of stages.score have too.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+from pydantic import TypeAdapter
+
+from contracts.dataset.declaration import Declaration
+from stages.files import read_json
+from stages.score import find_input, find_tables, score_files
+from stages.scoring.scorer import Scorer
+
+
+def main() -> None:
+    pl.Config.set_engine_affinity("in-memory")  # as stage score does
+    model, source, output, warm_up = map(Path, sys.argv[1:])
+    score(model, warm_up, output.with_stem("warm-up"))
+    print(json.dumps(score(model, source, output)))
+
+
+def score(model: Path, source: Path, output: Path) -> dict[str, float]:
+    """Rows, and the seconds from finding the input to the last row written, by the clock and of the processor."""
+    declaration = TypeAdapter(Declaration).validate_python(read_json(model / "declaration.json"))
+    scorer, rejected = Scorer(model), output.with_suffix(".quarantine.csv")
+    began, began_cpu = time.perf_counter(), cpu_s()
+    files, images = find_input(source, declaration)
+    tables = find_tables(source, declaration, model)
+    counts = score_files(files, images, declaration, tables, scorer, None, output, output.suffix, rejected)
+    return {"rows": counts["raw"], "wall_s": time.perf_counter() - began, "cpu_s": cpu_s() - began_cpu}
+
+
+def cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    main()
