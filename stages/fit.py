@@ -100,9 +100,7 @@ def judge(
     missing = {part.name: train[part.name].null_count() / len(train) for part in parts}
     label_N = train[declaration.label.name].to_numpy()
     judged = JudgedColumns.of(declaration, ids, missing, label_N, config.selection, seed)
-    return with_parts_of_crosses(
-        declaration, select(judged.columns, judged.ids, judged.missing, label_N, config.selection, seed)
-    )
+    return with_parts_of_crosses(declaration, select(judged.columns, judged.ids, judged.missing, label_N, config.selection, seed))
 
 
 def kept_parts(declaration: Declaration, parts: list[Part], scores: list[Score]) -> list[Part]:

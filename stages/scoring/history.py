@@ -30,14 +30,19 @@ def counted_or_given(
         return given, None
     if held:
         lacking = ", ".join(sorted(names - held))
-        raise SourceError(f"{path} has {', '.join(sorted(held))} and lacks {lacking}; it says all that is counted so far, or nothing of it")
+        raise SourceError(
+            f"{path} has {', '.join(sorted(held))} and lacks {lacking}; it says all that is counted so far, or nothing of it"
+        )
     clean = [folder / "impressions.parquet" for folder in _folders(clean_dir, declaration)]
     if not clean:
         raise SourceError(
             f"{path} lacks {', '.join(sorted(names))}, which are counted over earlier rows, and {clean_dir} has no rows to count; "
             "run the pipeline (`make repro`), or put the columns into the file"
         )
-    print(f"score: {', '.join(sorted(names))} are counted over the rows of {clean_dir}; rows that are scored count for none", file=sys.stderr)
+    print(
+        f"score: {', '.join(sorted(names))} are counted over the rows of {clean_dir}; rows that are scored count for none",
+        file=sys.stderr,
+    )
     return declaration, SoFarColumns(declaration, history_of(clean, declaration))
 
 

@@ -85,7 +85,10 @@ def test_random_rows_are_counted_as_plainly_whatever_their_order(tmp_path, seed)
         },
         schema_overrides={"user": pl.String},
     )
-    counts = [{"name": "n", "role": "impressions", "dtype": "int", "nullable": True}, {"name": "k", "role": "clicks", "dtype": "int"}]
+    counts = [
+        {"name": "n", "role": "impressions", "dtype": "int", "nullable": True},
+        {"name": "k", "role": "clicks", "dtype": "int"},
+    ]
     both = so_far(SHOWN | {"name": "both"}, count="impressions", per=["ad", "user"], delay="90 minutes")
     rate = so_far(RATE | {"nullable": True}, rate="clicks", per=["user"], smoothing=0.5, prior=0.1)
     declaration = declared(T, USER, AD, FEATURE, *counts, both, rate)
