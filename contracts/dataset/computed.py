@@ -94,7 +94,10 @@ def row_rules(column: "Column") -> Rules:
         ),
         (len(set(column.made_of)) == len(column.made_of), f"{what} names a column twice: {', '.join(column.made_of)}"),
         (column.so_far is None, f"{what} or so_far: a column is one of them"),
-        (stray is None and not column.unique, f"the model computes it, so it has no {stray or 'unique'}; say that of {what}'s columns"),
+        (
+            stray is None and not column.unique,
+            f"the model computes it, so it has no {stray or 'unique'}; say that of {what}'s columns",
+        ),
     ]
 
 
@@ -164,7 +167,14 @@ def _check_so_far(column: "Column", known: dict[str, "Column"], lists: set[str])
         )
     for name in column.so_far.per:
         key = known.get(name)
-        if name in lists or key is None or key.slot_of is not None or key.made_of or key.so_far is not None or key.dtype == "datetime":
+        if (
+            name in lists
+            or key is None
+            or key.slot_of is not None
+            or key.made_of
+            or key.so_far is not None
+            or key.dtype == "datetime"
+        ):
             raise ValueError(f"{said}.per '{name}' is no column that is read, with one value in a cell that is no time")
         if key.role in ("label", "impressions", "clicks"):
             raise ValueError(f"{said}.per '{name}' has role {key.role}, which is known only after the impression")

@@ -60,5 +60,7 @@ def _kept(column: Column, declaration: Declaration) -> Column:
     since = column.since if column.since is not None and re.fullmatch(MONTH, column.since) else None  # rows lie by months
     nullable = column.nullable or since != column.since
     requested = column.is_feature or column.role == "time" or (column.role == "creative" and declaration.images is not None)
-    as_sent = replace(in_declared_unit(column), format=None, derive_from=None, part=None, minus=None, unit=None, so_far=None, folder=None)
+    as_sent = replace(
+        in_declared_unit(column), format=None, derive_from=None, part=None, minus=None, unit=None, so_far=None, folder=None
+    )
     return replace(as_sent, since=since, nullable=nullable or not requested)

@@ -61,7 +61,10 @@ def raw_files(declaration: Declaration, wanted: Wanted, project: Path) -> list[R
     root = project / root
     tables: list[tuple[tuple[str, ...], Format, dict[str, str]]] = [(source.files, source.format, source.rename)]
     tables += [((join.files,), join.format, join.rename) for join in source.joins]
-    declared = (*(column.name for column in declaration.written if column.is_read), *(column.name for column in declaration.leave_out))
+    declared = (
+        *(column.name for column in declaration.written if column.is_read),
+        *(column.name for column in declaration.leave_out),
+    )
     owners, found = owned(project), dict[Path, RawFile]()
     for patterns, fmt, rename in tables:
         names = (wanted.column, *(old for old, new in rename.items() if new == wanted.column))

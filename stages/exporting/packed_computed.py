@@ -56,17 +56,21 @@ def add_crosses(
     end = 0
     for x, (name, parts) in enumerate(zip(names, parts_X, strict=True)):
         steps = [int(constants[inner(name, f"step_{k}")]) for k in range(len(parts))]
-        place_XK[x] = [fields.index(part) for part in (*parts, *parts[:1] * (width - len(parts)))]  # a part again says nothing new
+        place_XK[x] = [
+            fields.index(part) for part in (*parts, *parts[:1] * (width - len(parts)))
+        ]  # a part again says nothing new
         step_XK[x, : len(steps)] = steps
         begin_X[x] = end
         of_cross = _attributes(nodes[inner(name, "known")])
-        known |= {end + code: number for code, number in zip(of_cross["keys_int64s"], of_cross["values_int64s"], strict=True)}
+        values = zip(of_cross["keys_int64s"], of_cross["values_int64s"], strict=True)
+        known |= {end + code: number for code, number in values if code >= 0}  # a cross without values has a key that is none
         end += steps[0] * (len(_attributes(nodes[inner(parts[0], "id")])["keys_strings"]) + 1)
     part_ids = graph.add("Gather", [ids, graph.constant("/crossed_places", place_XK)], "/crossed_ids", axis=1)
     scaled = graph.add("Mul", [part_ids, graph.constant("/crossed_steps", step_XK)], "/crossed_scaled")
     axis = graph.constant("/crossed_axis", np.array([2]))
     summed = graph.add("ReduceSum", [scaled, axis], "/crossed_summed", keepdims=0)
     code = graph.add("Add", [summed, graph.constant("/crossed_begin", begin_X)], "/crossed_code")
+    known = known or {-1: UNKNOWN_ID}
     numbers = {"keys_int64s": [*known], "values_int64s": [*known.values()], "default_int64": UNKNOWN_ID}
     found = graph.add("LabelEncoder", [code], "/crossed_known", "ai.onnx.ml", **numbers)
     absent = graph.constant("/crossed_missing_id", np.array(MISSING_ID))

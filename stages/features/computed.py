@@ -94,7 +94,8 @@ def fit_cross(
 def with_parts_of_crosses(declaration: Declaration, scores: list[Score]) -> list[Score]:
     """The scores, where the columns of a kept cross are kept with it: their ids are what it is looked up by."""
     kept = {score.name for score in scores if score.kept}
-    needed = {name: c.name for c in declaration.columns if c.cross and c.name in kept for name in c.cross if name not in kept}
+    crosses = [column for column in reversed(declaration.columns) if column.name in kept]
+    needed = {name: column.name for column in crosses for name in column.cross or () if name not in kept}
     return [
         replace(score, kept=True, reason=f"'{needed[score.name]}', which is kept, is made of it")
         if score.name in needed

@@ -163,7 +163,7 @@ def _cross(graph: Graph, cross: Cross) -> str:
         lacks = graph.add("Equal", [part, absent], inner(name, f"lacks_{place}"))
         code = graph.add("Add", [code, scaled], inner(name, f"sum_{place}")) if code else scaled
         is_missing = graph.add("Or", [is_missing, lacks], inner(name, f"any_{place}")) if is_missing else lacks
-    numbers = [FIRST_ID + place for place in range(len(cross.values))]
+    numbers = [FIRST_ID + place for place in range(len(cross.values))]  # LabelEncoder wants a key: none has a code below 0
     known = {"keys_int64s": cross.codes or [-1], "values_int64s": numbers or [UNKNOWN_ID], "default_int64": UNKNOWN_ID}
     found = graph.add("LabelEncoder", [code], inner(name, "known"), "ai.onnx.ml", **known)
     output = graph.add("Where", [is_missing, absent, found], inner(name, "id"))

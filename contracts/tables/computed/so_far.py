@@ -115,7 +115,9 @@ class SoFarColumns:
             found_Q = (clicks_Q + so_far.smoothing * so_far.prior) / (impressions_Q + so_far.smoothing)
         else:
             found_Q = clicks_Q if so_far.count == "clicks" else impressions_Q
-        return pl.DataFrame({"": found_Q, "has_key": has_key_Q}).select(pl.when("has_key").then("").alias(column.name)).to_series()
+        return (
+            pl.DataFrame({"": found_Q, "has_key": has_key_Q}).select(pl.when("has_key").then("").alias(column.name)).to_series()
+        )
 
     def _times(self, rows: pl.DataFrame) -> np.ndarray:
         return rows[self._time].dt.epoch("us").to_numpy()

@@ -131,7 +131,7 @@ def test_settings_that_are_not_understood_keep_the_model_from_loading(strict_exp
         pass
 
 
-@pytest.mark.parametrize("world", ["numbers", "strings", "images_alone", "no_images", "lists"])
+@pytest.mark.parametrize("world", ["numbers", "strings", "images_alone", "no_images", "lists", "computed"])
 def test_it_serves_models_without_strings_numbers_or_images(exported_as, tmp_path, world):
     folder = exported_as(world)
     rows = pl.read_parquet(folder / "data/split/test.parquet", n_rows=200)
