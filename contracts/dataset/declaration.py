@@ -12,8 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from contracts.dataset.columns import OUTCOME, Column, Role, check_slices
 from contracts.dataset.computed import as_given, check_computed
-from contracts.dataset.folds import check_fold
-from contracts.dataset.lists import slots_of
+from contracts.dataset.lists import check_fold, slots_of
 from contracts.dataset.ranges import expand_ranges
 from contracts.dataset.source import STRICT, Images, LeftOut, Source
 from contracts.dataset.unfold import ImpressionLists, check_lists

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from contracts.dataset.folds import Fold
+from contracts.dataset.lists import Fold
 from contracts.dataset.ranges import expand_ranges
 
 MONTH = r"(?<!\d)((?:19|20)\d\d-(?:0[1-9]|1[0-2]))(?!\d)"  # not part of a longer number
