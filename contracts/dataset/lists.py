@@ -1,4 +1,4 @@
-"""Columns whose cells hold several values: what may be declared of them, and the *slots* that they become.
+"""Columns whose cells hold several values, in a file or by many rows of a side table: what may be declared, and their *slots*.
 
 A column `tags` with `longest: 5` becomes the nullable categorical columns `tags[0]` to `tags[4]`, a value each. All that comes
 after reading sees ordinary columns.
