@@ -1,7 +1,7 @@
 """Stage split: reads `data/clean/`, writes `data/split/{train,val,test}.parquet` and `reports/split.json`.
 
-Columns that are counted so far are counted here, over the rows of all partitions. Rows keep their order. By time, no instant is in two splits, and train and val end before test begins. Rows that this or
-`exclude_entities` leaves out are counted, not lost silently.
+Rows keep their order. By time, no instant is in two splits, and train and val end before test begins. Rows that this or
+`exclude_entities` leaves out are counted, not lost silently. What is so far is counted here, over all partitions.
 """
 
 if __name__ == "__main__":  # before the imports below, which take their time

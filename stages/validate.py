@@ -230,6 +230,7 @@ def fingerprint(folder: Path, declaration: Declaration, earlier: frozenset[str])
     declared = {key: value for key, value in asdict(declaration).items() if key not in ("split", "slices", "description")}
     for key in ("path", "served"):
         declared["source"].pop(key)
+    declared["columns"] = [column for column in declared["columns"] if column["so_far"] is None]  # clean rows do not hold these
     for column in (*declared["columns"], *declared["lists"]):
         for key in ("description", "keep", "feature", "log", "pool", "vocabulary"):  # for later stages
             column.pop(key)

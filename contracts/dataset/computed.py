@@ -1,7 +1,7 @@
 """Columns that are computed from others: from those of the same row, inside the model, or from the rows before it.
 
-A ratio, a difference and a cross need one row: no file and no request holds them. What is counted so far needs history: the pipeline
-counts it, and callers of the served model send it.
+A ratio, a difference and a cross need one row: no file and no request holds them. What is counted so far needs history: the
+pipeline counts it, and callers of the served model send it.
 """
 
 import re
@@ -27,7 +27,7 @@ GIVEN_KEYS = (  # that say what a value may be which somebody gives, or where it
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class SoFar:
-    """How many impressions or clicks there were before a row with the row's own values in some columns, or the share of clicks."""
+    """How many impressions or clicks there were before a row with the row's values in some columns, or the share of clicks."""
 
     per: tuple[str, ...] = Field(min_length=1)  # the columns; a name alone is one
     count: Literal["impressions", "clicks"] | None = None  # of which; a row is one impression unless it counts many
@@ -128,7 +128,7 @@ def as_given(column: "Column") -> "Column":
 
 
 def check_computed(columns: Iterable["Column"], slots: Iterable[str]) -> None:
-    """Raise ValueError unless computed columns name such as can be computed from. `slots` are names of columns with several values."""
+    """Raise ValueError unless computed columns name such as they can be made of. `slots`: columns with several values."""
     known, lists = {column.name: column for column in columns}, set(slots)
     for column in known.values():
         for name in column.made_of:
@@ -148,7 +148,8 @@ def _no_operand(column: "Column", of: "Column | None", is_list: bool) -> str | N
     if of.made_of:
         return "is computed by the model itself; name the columns that it is made of"
     if not (of.is_categorical if column.cross else of.role == "numeric"):
-        return f"has role {of.role}{'' if of.feature else ' and feature: false'}; name features with role {kinds}, which callers send"
+        role = of.role if of.feature else f"{of.role} and feature: false"
+        return f"has role {role}; name features with role {kinds}, which callers send"
     return None
 
 

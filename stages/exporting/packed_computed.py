@@ -25,7 +25,7 @@ def computed_numbers(nodes: Nodes, names: list[str]) -> dict[str, list[str]]:
 
 
 def add_numbers(graph: Graph, nodes: Nodes, source: str, columns: list[str], names: list[str]) -> list[str]:
-    """Adds float32 [N, R] and [N, D] of the numbers that are computed, in the order of `computed_numbers`; NaN where not finite."""
+    """Adds float32 [N, R] and [N, D] of computed numbers, in the order of `computed_numbers`; NaN where not finite."""
     found = []
     for operation, those in computed_numbers(nodes, names).items():
         operands = []
@@ -45,7 +45,7 @@ def add_crosses(
 ) -> str:
     """Adds the crosses' ids, int64 [N, X]. `ids` are those of the string columns, whose names are `fields`.
 
-    Each combination of ids is a number, and the numbers of one cross begin where those of the one before end: one look-up has all.
+    Each combination of ids is a number, and those of one cross begin where those of the one before end: one look-up has all.
     """
     parts_X = [_parts(nodes, name) for name in names]
     width = max(map(len, parts_X))

@@ -1,5 +1,5 @@
-"""Runs `encoder.onnx` over tables. Each column's part of the graph is run on its distinct values only; what it computes of several
-columns, on all rows.
+"""Runs `encoder.onnx` over tables. Each column's part of the graph is run on its distinct values only; what it computes of
+several columns, on all rows.
 
 Advertising columns repeat themselves: looking a string up once a chunk instead of once a row gives the same ids (the
 same nodes compute them) for a fraction of the time.

@@ -73,7 +73,7 @@ def fit_cross(
 ) -> Cross:
     """Values as `fit_vocabulary` takes them, of those whose parts all have an id. Raises ValueError if there are too many ids.
 
-    A value that occurs `min_count` times has parts that do; only where `max_values` cuts off the parts' vocabularies can one be lost.
+    A value that occurs `min_count` times has parts that do; only where `max_values` cuts off their vocabularies can one be lost.
     """
     sizes = tuple(part.num_ids for part in parts)
     if int(np.prod(sizes, dtype=object)) > LARGEST_CODE:

@@ -19,7 +19,8 @@ def counted_or_given(
 ) -> tuple[Declaration, SoFarColumns | None]:
     """The declaration by which the files are read, and what counts the columns so far where they do not hold them.
 
-    All files are read as the first one is; those without a header hold none of them. Raises SourceError if it holds some of the columns, or if there are no clean rows.
+    All files are read as the first one is; those without a header hold none of them. Raises SourceError if it holds some of
+    the columns, or if there are no clean rows.
     """
     names, path = {column.name for column in declaration.so_far}, files[0]
     if not names:
@@ -36,8 +37,8 @@ def counted_or_given(
     clean = [folder / "impressions.parquet" for folder in _folders(clean_dir, declaration)]
     if not clean:
         raise SourceError(
-            f"{path} lacks {', '.join(sorted(names))}, which are counted over earlier rows, and {clean_dir} has no rows to count; "
-            "run the pipeline (`make repro`), or put the columns into the file"
+            f"{path} lacks {', '.join(sorted(names))}, which are counted over earlier rows, and {clean_dir} has no rows to "
+            "count; run the pipeline (`make repro`), or put the columns into the file"
         )
     print(
         f"score: {', '.join(sorted(names))} are counted over the rows of {clean_dir}; rows that are scored count for none",

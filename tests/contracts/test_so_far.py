@@ -148,8 +148,9 @@ def test_files_hold_no_such_column_and_callers_send_it():
         (0.0, 1.0, 0.0, 1.0),
     ]
     words = (
-        "the rows lack columns 'shown' \\(the number of clicks before the row's time with the same 'user', which the caller counts\\), "
-        "'rate' \\(\\(clicks \\+ 2 \\* 0.25\\) / \\(impressions \\+ 2\\) of what was before the row's time with the same 'ad', which"
+        "the rows lack columns 'shown' \\(the number of clicks before the row's time with the same 'user', which the caller "
+        "counts\\), 'rate' \\(\\(clicks \\+ 2 \\* 0.25\\) / \\(impressions \\+ 2\\) "
+        "of what was before the row's time with the same 'ad'"
     )
     with pytest.raises(ValueError, match=words):
         needed_columns(request, ["user", "ad"])

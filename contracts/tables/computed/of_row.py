@@ -1,8 +1,8 @@
 """Ratios, differences and crosses of columns of the same row: the second method beside the nodes of `encoder.onnx`.
 
-Numbers are computed as float32, as the model has them. What has no finite value, because one of the two is missing, the divisor is 0
-or the result is beyond float32, is missing. A cross is its values' texts with `|` between them; `\\` stands before a `|` and before a `\\`
-of a value, so that no two pairs of values are one text.
+Numbers are computed as float32, as the model has them. What has no finite value, because one of the two is missing, the divisor
+is 0 or the result is beyond float32, is missing. A cross is its values' texts with `|` between them; `\\` stands before a `|` and
+before a `\\` of a value, so that no two pairs of values are one text.
 """
 
 from collections.abc import Callable, Iterable

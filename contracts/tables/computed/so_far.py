@@ -1,7 +1,7 @@
 """Columns that are counted over the rows before: how many impressions or clicks a key had earlier, by time alone.
 
-A row counts from the instant after its own, and later where a delay is declared; rows of one instant do not see each other, and it
-does not matter in which order, or in which month's file, rows lie.
+A row counts from the instant after its own, and later where a delay is declared; rows of one instant do not see each other, and
+it does not matter in which order, or in which month's file, rows lie.
 
 Shape letters: N rows of the history, Q rows that are asked about, T instants.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from contracts.dataset.columns import Column
+from contracts.dataset.columns import Column, Role
 from contracts.dataset.declaration import Declaration
 
 CODE = "__code"
@@ -21,7 +21,7 @@ MOST_NUMBERS = 2**62  # that keys and instants together are numbered by
 
 
 @dataclass(kw_only=True)
-class Counted:
+class KeyCounts:
     """Rows by their keys in some columns, as they come in; then impressions and clicks of each key before any instant."""
 
     per: tuple[str, ...]
@@ -89,7 +89,7 @@ class SoFarColumns:
         assert declaration.time is not None  # the declaration says so
         self.columns, self._time = declaration.so_far, declaration.time.name
         pers = (column.so_far.per for column in self.columns if column.so_far is not None)
-        self._counted = {per: Counted(per=per) for per in dict.fromkeys(pers)}
+        self._counted = {per: KeyCounts(per=per) for per in dict.fromkeys(pers)}
         for rows in history:
             outcome = _outcome(rows, declaration)
             for counted in self._counted.values():
@@ -125,7 +125,7 @@ class SoFarColumns:
 
 def read_by(declaration: Declaration) -> list[str]:
     """Names of the columns that a history is made of."""
-    roles = ("time", "label", "clicks", "impressions")
+    roles: tuple[Role, ...] = ("time", "label", "clicks", "impressions")
     by_role = [column.name for role in roles for column in declaration.by_role(role)]
     keys = [name for column in declaration.so_far if column.so_far is not None for name in column.so_far.per]
     return list(dict.fromkeys([*by_role, *keys]))

@@ -1,4 +1,4 @@
-"""Columns that are computed, in monitor and skew: watched as the model computed them; what was counted is held against the pipeline's."""
+"""Computed columns in monitor and skew: watched as the model computed them, and held against what the pipeline counts."""
 
 from pathlib import Path
 
