@@ -1,4 +1,4 @@
-"""Rows a second of bulk scoring, from CSV and from Parquet, beside the build before work on its speed began.
+"""Rows a second of bulk scoring, from CSV and from Parquet, beside the build before work on its speed began, and of JSON lines.
 
 Both score the same files with the same model, in turn; start-up is not counted. Their outputs have to have the same bytes.
 """
@@ -9,14 +9,11 @@ import json
 import os
 import subprocess
 import tarfile
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import polars as pl
 
 from bench.figures import Compared, Figure, at_least, in_turn, spread
 from bench.workspace import PROJECT, MeasurementError, Workspace, workspace
-from contracts.tables.parquet import ParquetRows
 
 OLDER = "c6748df"  # chunks are scored one after the other, each cell by itself, 4,096 rows a call of the ranker
 ROWS_PER_MONTH, PAIRS = 200_000, 5
@@ -26,24 +23,14 @@ KINDS = {"CSV": "raw", "Parquet": "parquet"}
 
 
 def measure(pairs: int = PAIRS) -> list[Figure]:
-    """For each kind of file the ratio, ours, and the same in seconds of the processor."""
+    """For each kind of file the ratio, ours, and the same in seconds of the processor; then how fast JSON lines are read."""
     with workspace([f"exchange.impressions_per_month={ROWS_PER_MONTH}", "export.batch_sizes=[1024]"]) as space:
         space.stages("acquire", "validate", "split", "fit", "encode")
         space.module("bench.training.untrained")
         space.stages("export")
-        as_parquet(space.root / "data/raw", space.root / "data/parquet")
+        space.module("bench.pipeline.other_kinds")
         unpack(OLDER, space.root / "older")
-        return [row for kind in KINDS for row in compared(space, kind, pairs)]
-
-
-def as_parquet(raw: Path, folder: Path) -> None:
-    """The months' rows as Parquet files of texts."""
-    for path in sorted(raw.glob("*/impressions.csv")):
-        rows = pl.read_csv(path, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
-        target = folder / path.parent.name / "impressions.parquet"
-        target.parent.mkdir(parents=True)
-        with ParquetRows(target) as writer:
-            writer.write(rows)
+        return [*(row for kind in KINDS for row in compared(space, kind, pairs)), *lines(space, pairs)]
 
 
 def unpack(revision: str, folder: Path) -> None:
@@ -58,16 +45,11 @@ def unpack(revision: str, folder: Path) -> None:
 
 
 def compared(space: Workspace, kind: str, pairs: int) -> list[Figure]:
-    cpu: dict[str, list[float]] = {"ours": [], "older": []}
-    outputs: set[str] = set()
-    rates = in_turn(
-        partial(rate, space, kind, space.root, cpu["ours"], outputs),
-        partial(rate, space, kind, space.root / "older", cpu["older"], outputs),
-        pairs,
-    )
-    if len(outputs) > 1:
+    ours, older = Runs(space=space, kind=kind, code=space.root), Runs(space=space, kind=kind, code=space.root / "older")
+    rates = in_turn(ours.rate, older.rate, pairs)
+    if len(ours.outputs | older.outputs) > 1:
         raise MeasurementError(f"scores from {kind} are not those of {OLDER}, byte for byte: one of the two is wrong")
-    by_cpu = Compared(ours=tuple(1 / s for s in cpu["ours"]), theirs=tuple(1 / s for s in cpu["older"]))
+    by_cpu = Compared(ours=tuple(1 / s for s in ours.cpu_s), theirs=tuple(1 / s for s in older.cpu_s))
     return [
         at_least(
             f"bulk scoring from {kind}, start-up not counted, by {OLDER} (the same scores, byte for byte)",
@@ -76,18 +58,45 @@ def compared(space: Workspace, kind: str, pairs: int) -> list[Figure]:
             rates.shown(2),
             f">= {BAR:g}x",
         ),
-        Figure(what=f"the same in the processor's seconds, {spread(cpu['ours'], 's', 2)}", figure=by_cpu.shown(2)),
+        Figure(what=f"the same in the processor's seconds, {spread(ours.cpu_s, 's', 2)}", figure=by_cpu.shown(2)),
+        Figure(what=f"of these the ranker alone (older: {spread(older.rank_s, 's', 2)})", figure=spread(ours.rank_s, "s", 2)),
         Figure(what=f"bulk scoring from {kind}, {3 * ROWS_PER_MONTH:,} rows", figure=spread(rates.ours, "rows/s")),
     ]
 
 
-def rate(space: Workspace, kind: str, code: Path, cpu_s: list[float], outputs: set[str]) -> float:
-    """Rows a second by the clock, with the code of a folder; the processor's seconds and the output's digest are added."""
-    folder, output = space.root / "data" / KINDS[kind], space.root / "scores.parquet"
-    arguments = [str(path) for path in (space.root / "artifacts/export", folder, output, folder / WARM_UP)]
-    paths = os.pathsep.join(map(str, (code, space.root)))  # the bench itself is always today's
-    made = space.module("bench.pipeline.timed_scoring", *arguments, cwd=code, environment={"PYTHONPATH": paths})
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """What scoring with the code of a folder took and gave so far."""
+
+    space: Workspace
+    kind: str
+    code: Path
+    cpu_s: list[float] = field(default_factory=list)
+    rank_s: list[float] = field(default_factory=list)  # of that in the ranker
+    outputs: set[str] = field(default_factory=set)  # digests
+
+    def rate(self) -> float:
+        """Rows a second by the clock of another run."""
+        root = self.space.root
+        folder, output = root / "data" / KINDS[self.kind], root / "scores.parquet"
+        arguments = [str(path) for path in (root / "artifacts/export", folder, output, folder / WARM_UP)]
+        paths = os.pathsep.join(map(str, (self.code, root)))  # the bench itself is always today's
+        environment = {"PYTHONPATH": paths}
+        made = self.space.module("bench.pipeline.timed_scoring", *arguments, cwd=self.code, environment=environment)
+        took = json.loads(made.stdout)
+        self.cpu_s.append(took["cpu_s"])
+        self.rank_s.append(took["rank_s"])
+        self.outputs.add(hashlib.sha256(output.read_bytes()).hexdigest())
+        return took["rows"] / took["wall_s"]
+
+
+def lines(space: Workspace, pairs: int) -> list[Figure]:
+    """JSON lines, which the older build does not know, beside the same with each line parsed."""
+    made = space.module("bench.pipeline.timed_lines", "data/lines/impressions.jsonl", str(pairs))
     took = json.loads(made.stdout)
-    cpu_s.append(took["cpu_s"])
-    outputs.add(hashlib.sha256(output.read_bytes()).hexdigest())
-    return took["rows"] / took["wall_s"]
+    found = Compared(ours=tuple(took["ours"]), theirs=tuple(took["theirs"]))
+    what = f"JSON lines read and checked, {ROWS_PER_MONTH:,} rows, a second of the processor"
+    return [
+        Figure(what=what, figure=spread(found.ours, "rows/s")),
+        Figure(what="the same by that with each line parsed", figure=found.shown(2)),
+    ]
