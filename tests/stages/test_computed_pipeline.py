@@ -163,6 +163,6 @@ def test_files_without_a_header_are_told_by_the_columns_that_they_hold(project):
     write_params(data)
     run("acquire", "validate")
     assert len(pl.read_parquet("data/clean/2024-01/impressions.parquet")) == 50
-    wanted = wanted_of(declared_data(data), "u1", in_caller_keys=False, key=None)
+    wanted = wanted_of(declared_data(data), "u14", in_caller_keys=False, key=None)
     theirs = sum(count(file, wanted) for file in raw_files(declared_data(data), wanted, project))
-    assert theirs == (computed_rows(1, 50)["user"] == "u1").sum() > 0
+    assert theirs == (computed_rows(1, 50)["user"] == "u14").sum() > 0

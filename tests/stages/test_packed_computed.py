@@ -1,4 +1,4 @@
-"""What `ctr_packed.onnx` computes of columns is what `encoder.onnx` does, to the last bit, on rows with everything odd in them."""
+"""What `ctr_packed.onnx` computes of columns is what `encoder.onnx` does, to the last bit, on the oddest rows."""
 
 from dataclasses import replace
 
