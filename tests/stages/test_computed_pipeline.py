@@ -8,12 +8,14 @@ import polars as pl
 import pytest
 
 from contracts.dataset.source import SourceError
+from lifecycle.erase.source import count, raw_files
+from lifecycle.erase.wanted import wanted_of
 from stages import fit, score
 from stages.files import digests_below, read_json
 from stages.scoring.scorer import score_split
 from tests.stages.computed_world import COMPUTED, COUNTED, MADE, computed_rows
 from tests.stages.declared_worlds import write_declared
-from tests.stages.pipeline_world import run, write_params
+from tests.stages.pipeline_world import declaration, run, write_params
 from tests.stages.served_labels import declared_data, journalled
 
 SPLITS = ("train", "val", "test")
@@ -138,3 +140,29 @@ def test_selection_keeps_what_a_cross_is_of(project):
     assert {"name": "gap", "kind": "numeric", "operation": "difference", "of": ["price", "age"]} in features["computed"]
     profile = read_json(Path("artifacts/reference_profile.json"))["columns"]
     assert sum(profile["site_view"]["shares"].values()) == pytest.approx(1) and "site 0|2" in profile["site_view"]["shares"]
+
+
+def test_a_training_does_not_start_from_a_champion_where_columns_are_computed():
+    nothing = {"inputs": [], "categorical": []}
+    words = "train.start is champion, but column 'site_view' is computed inside the model"
+    with pytest.raises(ValueError, match=words):
+        fit.refuse_computed(declared_data(COMPUTED), nothing)
+    plain = declared_data(declaration())
+    fit.refuse_computed(plain, nothing)
+    with pytest.raises(ValueError, match=words):
+        fit.refuse_computed(plain, nothing | {"computed": [{"name": "site_view"}]})
+
+
+def test_files_without_a_header_are_told_by_the_columns_that_they_hold(project):
+    """Of one who is to be erased, too."""
+    source = COMPUTED["source"] | {"format": {"header": False}}
+    data = COMPUTED | {"source": source, "images": None}
+    folder = project / "source/2024-01"
+    folder.mkdir(parents=True)
+    computed_rows(1, 50).select(READ).write_csv(folder / "rows.csv", include_header=False)
+    write_params(data)
+    run("acquire", "validate")
+    assert len(pl.read_parquet("data/clean/2024-01/impressions.parquet")) == 50
+    wanted = wanted_of(declared_data(data), "u14", in_caller_keys=False, key=None)
+    theirs = sum(count(file, wanted) for file in raw_files(declared_data(data), wanted, project))
+    assert theirs == (computed_rows(1, 50)["user"] == "u14").sum() > 0

@@ -72,6 +72,21 @@ def test_months_follow_those_of_the_exchange_and_only_that_can_be_played(tmp_pat
         played_world(config, tmp_path / "params.yaml")
 
 
+def test_players_do_not_count_what_was_so_far(tmp_path):
+    config = live_config(tmp_path, "months=1")
+    params = compose_params(CONF, [])
+    cross = {"name": "both", "role": "categorical", "dtype": "string", "cross": ["device", "os"]}
+    clicks = {"name": "clicks", "role": "numeric", "dtype": "int", "so_far": {"count": "clicks", "per": "user_id"}}
+    for column, is_played in ((cross, True), (clicks, False)):
+        with_it = params | {"data": params["data"] | {"columns": [*params["data"]["columns"], column]}}
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(with_it))
+        if is_played:
+            assert played_world(config, tmp_path / "params.yaml").declaration.column("both").made_of == ("device", "os")
+        else:
+            with pytest.raises(ConfigError, match="column 'clicks' is counted so far, which the players do not do"):
+                played_world(config, tmp_path / "params.yaml")
+
+
 def test_days_and_the_beginning_of_a_fault(tmp_path):
     assert months_after("2026-11", 3) == ("2026-12", "2027-01", "2027-02")
     days = days_of(("2026-12", "2027-01"), 2)
