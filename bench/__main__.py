@@ -13,7 +13,8 @@ import torch
 from bench.gpu import rows
 from bench.journal import images
 from bench.parts import Part, run_parts
-from bench.pipeline import champion, many_images, memory, noop, quality, quality_tables, scoring, simulate, validate_encode
+from bench.pipeline import champion, many_images, memory, noop, quality, quality_tables, simulate, validate_encode
+from bench.scoring import beside_older
 from bench.served import start
 from bench.table import JSON_PATH, ORDER, TABLE_PATH
 from bench.training import gpu, portable, resident, together
@@ -22,7 +23,7 @@ PARTS: dict[str, Part] = {
     "noop": noop.measure,
     "validate_encode": validate_encode.measure,
     "simulate": simulate.measure,
-    "scoring": scoring.measure,
+    "scoring": beside_older.measure,
     "memory": memory.measure,
     "many_images": many_images.measure,
     "champion": champion.measure,

@@ -1,5 +1,5 @@
 """Reads a file of JSON lines and checks it by the contract, plain lines column by column and all of them one by one, in turn, and
-prints the rows a second of each: `python -m bench.pipeline.timed_lines FILE PAIRS`, in a folder that holds params.yaml."""
+prints the rows a second of each: `python -m bench.scoring.timed_lines FILE PAIRS`, in a folder that holds params.yaml."""
 
 import json
 import sys

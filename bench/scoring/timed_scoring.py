@@ -1,6 +1,6 @@
 """Scores a file or folder in this process, after a pass that warms it up, and prints what that took; start-up is not counted.
 
-`python -m bench.pipeline.timed_scoring MODEL INPUT OUTPUT WARM_UP`, with the code to be timed first on PYTHONPATH: it uses what
+`python -m bench.scoring.timed_scoring MODEL INPUT OUTPUT WARM_UP`, with the code to be timed first on PYTHONPATH: it uses what
 older builds of stages.score have too.
 """
 

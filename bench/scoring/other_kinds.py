@@ -1,4 +1,4 @@
-"""Writes the months' rows of data/raw as files of other kinds: `python -m bench.pipeline.other_kinds`.
+"""Writes the months' rows of data/raw as files of other kinds: `python -m bench.scoring.other_kinds`.
 
 Cells stay texts. data/parquet/ has all months, data/lines/ the last one as JSON lines.
 """

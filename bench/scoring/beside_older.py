@@ -28,7 +28,7 @@ def measure(pairs: int = PAIRS) -> list[Figure]:
         space.stages("acquire", "validate", "split", "fit", "encode")
         space.module("bench.training.untrained")
         space.stages("export")
-        space.module("bench.pipeline.other_kinds")
+        space.module("bench.scoring.other_kinds")
         unpack(OLDER, space.root / "older")
         return [*(row for kind in KINDS for row in compared(space, kind, pairs)), *lines(space, pairs)]
 
@@ -85,7 +85,7 @@ class ScoringRuns:
         arguments = [str(path) for path in (root / "artifacts/export", folder, output, folder / WARM_UP)]
         paths = os.pathsep.join(map(str, (self.code, root)))  # the bench itself is always today's
         environment = {"PYTHONPATH": paths}
-        made = self.space.module("bench.pipeline.timed_scoring", *arguments, cwd=self.code, environment=environment)
+        made = self.space.module("bench.scoring.timed_scoring", *arguments, cwd=self.code, environment=environment)
         took = json.loads(made.stdout)
         self.cpu_s.append(took["cpu_s"])
         self.rank_s.append(took["rank_s"])
@@ -95,7 +95,7 @@ class ScoringRuns:
 
 def lines(space: Workspace, pairs: int) -> list[Figure]:
     """JSON lines, which the older build does not know, beside the same with each line parsed."""
-    made = space.module("bench.pipeline.timed_lines", "data/lines/impressions.jsonl", str(pairs))
+    made = space.module("bench.scoring.timed_lines", "data/lines/impressions.jsonl", str(pairs))
     took = json.loads(made.stdout)
     found = Compared(ours=tuple(took["ours"]), theirs=tuple(took["theirs"]))
     what = f"JSON lines read and checked, {ROWS_PER_MONTH:,} rows, a second of the processor"
