@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from contracts.dataset.computed import SoFar, row_rules, so_far_rules
+from contracts.dataset.computed import OPERATIONS, SoFar, row_rules, so_far_rules
 from contracts.dataset.labels import label_rules
 from contracts.dataset.lists import LIST_ROLES, list_rules
 from contracts.dataset.origin import computed_rules, origin_rules, unit_rules
@@ -205,7 +205,7 @@ class Column:
     @property
     def operation(self) -> str:
         """How it is made of these."""
-        return next((key for key in ("ratio", "difference", "cross") if getattr(self, key) is not None), "")
+        return next((key for key in OPERATIONS if getattr(self, key) is not None), "")
 
     @property
     def is_read(self) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Rules = list[tuple[bool, str]]  # is it kept, and what to say where it is not
 
+OPERATIONS = ("ratio", "difference", "cross")  # keys of columns that the model computes of others of the row
 MOST_CROSSED = 3
 UNITS_US = {"days": 86_400_000_000, "hours": 3_600_000_000, "minutes": 60_000_000, "seconds": 1_000_000}
 GIVEN_KEYS = (  # that say what a value may be which somebody gives, or where it stands
@@ -79,7 +80,7 @@ class SoFar:
 
 def row_rules(column: "Column") -> Rules:
     """The rules that a column keeps which the model itself computes of the row."""
-    given = [key for key in ("ratio", "difference", "cross") if getattr(column, key) is not None]
+    given = [key for key in OPERATIONS if getattr(column, key) is not None]
     if not given:
         return []
     what = given[0]

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from contracts.dataset.computed import OPERATIONS
+from contracts.dataset.ranges import expand_ranges
 from contracts.serving.config import JournalConfig
 from contracts.serving.journal import SCHEMA
 from contracts.serving.releases import PUBLIC
@@ -55,6 +57,13 @@ def _check(columns: Mapping[str, str], version: Path) -> None:
             f"serving.journal.columns: '{creative}' is not kept as it came, but the id and the digest of its image would say "
             f"which one it is; add {IMAGE}: drop"
         )
+    for name, made_of in _computed(version).items():
+        told_by = next((one for one in made_of if columns.get(one, AS_IS) != AS_IS), None)
+        if told_by is not None and name in schema["ids"] and columns.get(name, AS_IS) == AS_IS:
+            raise ValueError(
+                f"serving.journal.columns: '{told_by}' is not kept as it came, but the id of '{name}', which the model computes "
+                f"of it, would say what it was; add {name}: drop"
+            )
 
 
 def _schema(version: Path) -> dict[str, Any] | None:
@@ -66,11 +75,19 @@ def _schema(version: Path) -> dict[str, Any] | None:
     return json.loads(settings.read_text(encoding="utf-8")).get("journal") if settings.is_file() else None
 
 
+def _declared(version: Path) -> list[dict[str, Any]]:
+    path = version / "declaration.json"
+    return expand_ranges(json.loads(path.read_text(encoding="utf-8"))["columns"]) if path.is_file() else []
+
+
 def _creative(version: Path) -> str | None:
     """The column that says which creative it is."""
-    path = version / "declaration.json"
-    columns = json.loads(path.read_text(encoding="utf-8"))["columns"] if path.is_file() else []
-    return next((column["name"] for column in columns if column["role"] == "creative"), None)
+    return next((column["name"] for column in _declared(version) if column["role"] == "creative"), None)
+
+
+def _computed(version: Path) -> dict[str, tuple[str, ...]]:
+    """Of each column that the model computes, the columns that it is made of."""
+    return {column["name"]: tuple(column[key]) for column in _declared(version) for key in OPERATIONS if column.get(key)}
 
 
 def version_folder(store: Path, version: int | None) -> Path | None:

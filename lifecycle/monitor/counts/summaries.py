@@ -170,13 +170,14 @@ def _read(paths: Sequence[Path], declaration: Declaration) -> pl.DataFrame:
 
 
 def _with_computed(rows: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
-    """The rows, and what the model computed of their columns, where these are all there."""
+    """The rows, and what the model computed of their columns; not where these are not there, or where it was hidden with them."""
 
     def sent(name: str) -> pl.Series:
         return rows[f"sent_{name}" if f"sent_{name}" in rows.columns else name]
 
     there = {name.removeprefix("sent_") for name in rows.columns}
-    made = [column for column in declaration.columns if column.made_of and {*column.made_of} <= there]
+    hidden = {name for name in rows.columns if name.endswith("__id") and rows[name].null_count() == len(rows)}
+    made = [c for c in declaration.columns if c.made_of and {*c.made_of} <= there and f"{c.name}__id" not in hidden]
     return rows.with_columns(computed(column, sent) for column in made)
 
 

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import polars as pl
+from pydantic import TypeAdapter
 
+from contracts.dataset.declaration import Declaration
 from lifecycle.feedback.answered import answered_files
-from tests.lifecycle.feedback.feedback_world import DAY, HOUR, START, click, complete, shown
+from tests.lifecycle.feedback.feedback_world import COLUMNS, DAY, HOUR, START, click, complete, shown
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n and more", b"\xff\xd8\xff and more"
 MATURE = START + 25 * DAY
@@ -97,3 +100,16 @@ def test_without_final_labels_there_is_nothing_to_write(world):
     world.run(labelled=True)
     assert "no label is final yet, so there are no rows to train on" in world.said
     assert not (world.folder / "served_labels").exists()
+
+
+def test_what_the_model_computes_is_in_no_month_and_what_was_counted_is_as_it_was_sent(world):
+    cross = {"name": "both", "role": "categorical", "dtype": "string", "cross": ["site", "ad"]}
+    clicks = {"name": "age", "role": "numeric", "dtype": "int", "so_far": {"count": "clicks", "per": "site"}}
+    columns = [cross, *(clicks if column["name"] == "age" else column for column in COLUMNS)]
+    data = world.data | {"columns": columns}
+    world.around = replace(world.around, declaration=TypeAdapter(Declaration).validate_python(data))
+    prepared(world)
+    world.run(labelled=True)
+    january = month(world, "2027-01")
+    assert january.columns == ["id", "t", "site", "age", "ad", "y"]
+    assert january["age"].to_list() == [30, None, 30, 30] and january["age"].dtype == pl.Int64

@@ -87,6 +87,12 @@ def test_the_month_counts_once_whether_the_pipeline_has_it_or_not(world):
     assert [one.name for one in compare(world, before).columns if one.different] == []
 
 
+def test_without_the_pipelines_rows_nothing_can_be_counted(world):
+    Path("data/clean").unlink()
+    with pytest.raises(ValueError, match="user_clicks, ad_rate are counted so far over all earlier months, and"):
+        compare(world, month_of(world))
+
+
 def test_a_months_file_without_labels_cannot_be_counted(world):
     write_answers(month_of(world), Path("journal"))
     month = Path("2024-02.csv")
@@ -104,6 +110,9 @@ def test_what_the_model_computes_is_watched_under_its_name(world):
     plan = plan_of(DECLARATION, profile, found.columns)
     assert {"age_by_price", "gap", "site_view", "user_clicks", "ad_rate"} <= {column.name for column in plan.columns}
     assert plan.column("site_view").values == tuple(profile["columns"]["site_view"]["shares"])
+    path = write_answers(rows, Path("journal"))
+    pl.read_parquet(path).with_columns(site_view__id=pl.lit(None, pl.UInt32)).write_parquet(path)
+    assert "site_view" not in _read([path], DECLARATION).columns  # hidden in the journal
     without = _read([write_answers(rows, Path("journal"))], declared_data(COMPUTED | {"columns": COMPUTED["columns"][1:]}))
     assert "site_view" not in without.columns and "gap" in without.columns
 

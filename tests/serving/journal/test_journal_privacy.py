@@ -17,7 +17,7 @@ from tests.serving.journal.journalled import journal_config, journalling
 from tests.serving.journal.test_journal_served import SAME, by_id
 from tests.serving.native.test_native import odd_requests
 from tests.serving.pictures import encoded
-from tests.serving.served_world import exported_with, serving
+from tests.serving.served_world import REPOSITORY, exported_with, serving
 from tests.serving.strict_world import STRICT_LIMITS
 
 pytestmark = pytest.mark.triton
@@ -129,6 +129,19 @@ def test_columns_that_do_not_fit_the_release_are_refused_before_anything_starts(
     with pytest.raises(ValueError, match=words), kept_journal(config, repository / "ctr/1"):
         pass
     assert not (tmp_path / "journal").exists() and not (tmp_path / "journal-key").exists()
+
+
+def test_what_is_computed_of_a_hidden_column_has_to_be_hidden_too(exported_as, tmp_path):
+    version = exported_as("computed") / REPOSITORY / "ctr/1"
+    hidden = {"view": "drop"}
+    for name in ("site_view", "ad_site_view"):
+        config = journal_config(tmp_path / "journal", columns=hidden)
+        words = f"'view' is not kept as it came, but the id of '{name}', which the model .* add {name}: drop"
+        with pytest.raises(ValueError, match=words), kept_journal(config, version):
+            pass
+        hidden |= {name: "drop"}
+    with kept_journal(journal_config(tmp_path / "journal", columns=hidden), version) as told:
+        assert told
 
 
 @pytest.mark.parametrize("native", [True, False])
