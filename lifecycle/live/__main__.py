@@ -24,7 +24,7 @@ from serving.client import CtrClient, DeadlineExceeded, ServerFailed, ServerUnav
 from serving.entry import run
 
 TOLD_S = 60.0  # of the machine, until a clock that is printed reaches the next page view: a server is started by hand
-SETTLED_S = 10.0  # in which a server of our own closes its segments: a busy machine takes longer than the half second that it may
+SETTLED_S = 60.0  # in which a server of our own closes its segments: a busy machine takes longer than the half second that it may
 say = partial(print, flush=True)
 
 
