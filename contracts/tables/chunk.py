@@ -163,5 +163,8 @@ def _filled(places: pa.Array, missing: int) -> pa.Array:
 
 def _filled_up(columns: list[pl.Series], names: list[str]) -> pl.DataFrame:
     height = max(map(len, columns), default=0)
-    filled = [cells.extend_constant(cells.first(), height - len(cells)).alias(n) for cells, n in zip(columns, names, strict=True)]
-    return pl.DataFrame(filled)
+    filled = pl.DataFrame(
+        [cells.extend_constant(cells.first(), height - len(cells)).alias(f"{i}") for i, cells in enumerate(columns)]
+    )
+    filled.columns = names  # as above
+    return filled

@@ -85,12 +85,10 @@ def _read_parquet(header: Header) -> Iterator[Chunk]:
     first = 1
     with pq.ParquetFile(header.path, metadata=metadata, read_dictionary=repeated, pre_buffer=False) as file:
         for batches in gathered(file.iter_batches(batch_size=PARQUET_ROWS), PARQUET_ROWS):
-            table = _decoded(pa.Table.from_batches(batches), repeated).rename_columns(called)
-            chunk = chunk_of(table)
-            rows = chunk.rows.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-            numbers = pl.Series(ROW, np.arange(first, first + len(rows)), dtype=pl.UInt32)
-            yield replace(chunk, rows=rows.with_columns(numbers))
-            first += len(rows)
+            chunk = chunk_of(_decoded(pa.Table.from_batches(batches), repeated).rename_columns(called))
+            numbers = pl.Series(ROW, np.arange(first, first + len(chunk)), dtype=pl.UInt32)
+            yield replace(chunk, rows=chunk.rows.with_columns(numbers))
+            first += len(chunk)
 
 
 def _repeated_texts(file: pq.ParquetFile) -> list[str]:

@@ -92,6 +92,25 @@ def test_numbers_that_repeat_stay_as_they_are(tmp_path):
     assert chunk.distinct.columns == ["c"] and chunk.rows.schema["y"] == pl.Int64
 
 
+def test_columns_of_any_name_and_any_dictionaries_are_read(tmp_path):
+    rows = pa.table(
+        {
+            "": ["p", "q"] * 20,
+            "a.b": ["x"] * 40,
+            "site": pa.array(["s", None] * 20).dictionary_encode(),
+            "number": pa.array([1, None] * 20).dictionary_encode(),
+            "bytes": pa.array([b"\xff", None] * 20).dictionary_encode(),
+            "list": pa.array([["a"], None] * 20),
+        }
+    )
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    (chunk,) = read_chunks(tmp_path / "rows.parquet", Format(), ("a.b",), frozenset(), any_header=True)
+    assert chunk.distinct.columns == ["", "a.b", "site"]
+    found = chunk.spelled_out(chunk.distinct.columns).rows.drop("__row")
+    assert found.columns == rows.column_names and found.rows() == [tuple(row.values()) for row in rows.to_pylist()]
+    assert found.schema["number"] == pl.Int64
+
+
 def test_row_groups_that_were_read_are_not_in_memory(tmp_path):
     group = pa.table({"c": ["x" * 1000] * 1000, "y": ["1"] * 1000, "free": [f"{i:01000}" for i in range(1000)]})
     with pq.ParquetWriter(tmp_path / "rows.parquet", group.schema, compression="none", use_dictionary=["c", "y"]) as writer:
