@@ -45,7 +45,10 @@ def unpack(revision: str, folder: Path) -> None:
 
 
 def compared(space: Workspace, kind: str, pairs: int) -> list[Figure]:
-    ours, older = Runs(space=space, kind=kind, code=space.root), Runs(space=space, kind=kind, code=space.root / "older")
+    ours, older = (
+        ScoringRuns(space=space, kind=kind, code=space.root),
+        ScoringRuns(space=space, kind=kind, code=space.root / "older"),
+    )
     rates = in_turn(ours.rate, older.rate, pairs)
     if len(ours.outputs | older.outputs) > 1:
         raise MeasurementError(f"scores from {kind} are not those of {OLDER}, byte for byte: one of the two is wrong")
@@ -65,7 +68,7 @@ def compared(space: Workspace, kind: str, pairs: int) -> list[Figure]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Runs:
+class ScoringRuns:
     """What scoring with the code of a folder took and gave so far."""
 
     space: Workspace
