@@ -1,7 +1,9 @@
 """A throw-away copy of the project in which stages run as they do for a user, timed and weighed one by one."""
 
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -10,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import yaml
 
 from stages.compose import compose_params
 
 PROJECT = Path(__file__).absolute().parents[1]
+WEIGH = PROJECT / "bench/weigh.py"
 CODE = ("contracts", "stages", "serving", "bench", "conf")
 SOURCES, SOURCES_ENV = Path("data/sources"), "ADCLICK_SOURCES"
 STAGES = ("acquire", "validate", "split", "fit", "encode", "train", "export", "baselines", "evaluate")
@@ -88,26 +92,31 @@ def run(command: list[str], cwd: Path, environment: dict[str, str] | None = None
     """
     shown = " ".join(part if "/" not in part else Path(part).name for part in command[1:])
     print(f"bench:   {shown} ... ", end="", file=sys.stderr, flush=True)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as usage:
         started = time.perf_counter()
         own = os.environ | {"PYTHONPATH": str(cwd)} | (environment or {})
-        process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=err, env=own)
+        weighed = [sys.executable, "-I", "-S", str(WEIGH), str(usage.fileno()), *command]
+        process = subprocess.Popen(
+            weighed, cwd=cwd, stdout=out, stderr=err, env=own, pass_fds=[usage.fileno()], start_new_session=True
+        )
         try:
-            # wait4 alone tells this child's own peak; RUSAGE_CHILDREN holds the largest of all children so far
-            _, status, usage = os.wait4(process.pid, 0)
+            process.wait()
         except BaseException:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             raise
         wall_s = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
-        stdout, stderr = out.read().decode(errors="replace"), err.read().decode(errors="replace")
-    print(f"{wall_s:.1f} s, {usage.ru_maxrss / 1024:.0f} MiB", file=sys.stderr, flush=True)
-    if process.returncode:
+        stdout, stderr, found = (_text(file) for file in (out, err, usage))
+    took = json.loads(found) if found else {"cpu_s": 0.0, "peak_mib": 0.0, "returncode": process.returncode}
+    print(f"{wall_s:.1f} s, {took['peak_mib']:.0f} MiB", file=sys.stderr, flush=True)
+    if took["returncode"] or not found:
         last = " ".join(stderr.strip().splitlines()[-1:])
-        raise MeasurementError(f"`{shown}` ended with {process.returncode}: {last}")
-    return Ran(wall_s=wall_s, cpu_s=usage.ru_utime + usage.ru_stime, peak_mib=usage.ru_maxrss / 1024, stdout=stdout)
+        raise MeasurementError(f"`{shown}` ended with {took['returncode']}: {last}")
+    return Ran(wall_s=wall_s, cpu_s=took["cpu_s"], peak_mib=took["peak_mib"], stdout=stdout)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 @contextmanager
